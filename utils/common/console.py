@@ -1,0 +1,46 @@
+"""Rows and counts in, ASCII tables (for stdout) and progress bars (on stderr) out."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tqdm import tqdm
+
+
+def progress(
+    iterable: Iterable[Any] | None = None, *, total: int | None = None, desc: str, unit: str
+) -> "tqdm[Any]":
+    """Return a progress bar on stderr; it keeps quiet where stderr is not a terminal."""
+    return tqdm(
+        iterable, total=total, desc=desc, unit=f" {unit}", file=sys.stderr, ascii=True,
+        disable=None, dynamic_ncols=True, leave=False, mininterval=0.2, smoothing=0.05,
+    )  # fmt: skip
+
+
+def warn(message: str) -> None:
+    """Print one line on stderr that deserves the user's attention but stops nothing."""
+    print(f"Warning: {message}", file=sys.stderr)
+
+
+def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """Lay out rows of text (left) and numbers (right) under a header.
+
+    >>> print(table(["class", "train"], [["DERM", 12], ["PAN", 3]]))
+    class  train
+    DERM      12
+    PAN        3
+    """
+    body = [list(row) for row in rows]
+    lines = [[str(cell) for cell in row] for row in [list(header), *body]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    numeric = [
+        bool(body) and all(isinstance(row[column], int | float) for row in body)
+        for column in range(len(header))
+    ]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,86 @@
+"""A user's mistake or a broken input in, one clear line and exit code 2 out.
+
+    ProjectError
+      SettingsError    a flag or an answer that cannot be used
+      SourceError      a collection under ALL_DATA that cannot be read as what it is
+      DownloadError    something the internet did not give
+      DatasetError     an assembled data set that is missing, foreign or incomplete
+      ModelError       an unknown model, weights that cannot be had, a torn checkpoint
+      OutputError      a place that cannot be written to
+
+Anything else that escapes is a bug and shows its traceback.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+
+EXIT_OK = 0
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+MAX_OFFENDERS = 5
+
+
+class ProjectError(Exception):
+    """What was found, what was expected and what to do next, as one line of plain English.
+
+    Args:
+        found: What is wrong, without a full stop at the end.
+        expected: Completes the sentence "Expected ..."; may be empty.
+        todo: What the user can do now, as a sentence without its full stop; may be empty.
+    """
+
+    def __init__(self, found: str, expected: str = "", todo: str = "") -> None:
+        sentences = [found, f"Expected {expected}" if expected else "", todo]
+        line = " ".join(f"{sentence.rstrip('.')}." for sentence in sentences if sentence)
+        super().__init__(" ".join(line.split()))
+
+
+class SettingsError(ProjectError):
+    """A flag or an answer that cannot be used."""
+
+
+class SourceError(ProjectError):
+    """A collection under ALL_DATA that cannot be read as what it is."""
+
+
+class DownloadError(ProjectError):
+    """Something the internet did not give."""
+
+
+class DatasetError(ProjectError):
+    """An assembled data set that is missing, foreign or incomplete."""
+
+
+class ModelError(ProjectError):
+    """An unknown model, weights that cannot be had, or a torn checkpoint."""
+
+
+class OutputError(ProjectError):
+    """A place that cannot be written to."""
+
+
+def shortlist(items: Iterable[object], limit: int = MAX_OFFENDERS) -> str:
+    """Name at most `limit` items and count the rest.
+
+    >>> shortlist("abcdefg")
+    'a, b, c, d, e and 2 more'
+    """
+    names = [str(item) for item in items]
+    shown = ", ".join(names[:limit])
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
+
+
+def run_script(main: Callable[[], int | None]) -> None:
+    """Run a script's `main` and leave the process with its exit code.
+
+    A `ProjectError` becomes one line on stderr and exit code 2, Ctrl-C exit code 130.
+    """
+    try:
+        code = main() or EXIT_OK
+    except ProjectError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        code = EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("Stopped. Run the same command again to go on.", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    sys.exit(code)

@@ -1,0 +1,81 @@
+"""Bytes in, whole files out: nothing that this suite writes is ever seen half-written."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from utils.common.errors import OutputError
+
+
+@contextlib.contextmanager
+def explain_write_errors(target: Path) -> Iterator[None]:
+    """Turn a full disk or a forbidden folder met while writing `target` into one clear line.
+
+    Raises:
+        OutputError: In place of the `OSError`s that mean so.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutputError(
+                f"The disk is full; could not write {target}",
+                todo="Free some space and run the same command again: it goes on where it was",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise OutputError(
+                f"No permission to write {target}",
+                expected="a writable folder",
+                todo="Choose another output folder or change its permissions",
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def whole_file(target: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; on success it replaces `target` in one step.
+
+    On failure the temporary file is removed and `target` is left as it was.
+
+    Args:
+        target: The file to write; its folder is made if need be.
+        durable: Also force the bytes to the disk, so that they survive a power cut.
+    """
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    with explain_write_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            if durable:
+                with partial.open("rb+") as stream:
+                    os.fsync(stream.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write `content` to `target`, wholly or not at all."""
+    with whole_file(target) as partial:
+        partial.write_bytes(content)
+
+
+def write_text(target: Path, content: str) -> None:
+    """Write `content` to `target` as UTF-8 with LF line ends, wholly or not at all."""
+    write_bytes(target, content.encode("utf-8"))
+
+
+def write_json(target: Path, content: Any) -> None:
+    """Write `content` to `target` as readable JSON, wholly or not at all."""
+    write_text(target, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,19 @@
+"""The five classes and the three splits, in the order in which every file and table shows them."""
+
+DERM = "DERM"
+DERM_CLINIC = "DERM_CLINIC"
+LOW_QUALITY = "LOW_QUALITY"
+OTHER = "OTHER"
+PAN = "PAN"
+
+CLASSES = (DERM, DERM_CLINIC, LOW_QUALITY, OTHER, PAN)
+"""Alphabetical, so that an index here equals torchvision's `ImageFolder` index."""
+
+COLLECTED_CLASSES = (DERM, DERM_CLINIC, OTHER, PAN)
+"""The classes that somebody photographed; LOW_QUALITY is made from them."""
+
+TRAIN = "train"
+VAL = "val"
+TEST = "test"
+
+SPLITS = (TRAIN, VAL, TEST)

@@ -1,0 +1,155 @@
+"""Bytes of any picture file in, upright 8-bit RGB out; and RGB back into JPEG bytes."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".png"),
+    *(".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),
+)
+"""File name endings, in lower case, under which a picture is looked for."""
+
+JPEG_QUALITY = 95
+MAX_PIXELS = 200_000_000
+"""Larger pictures are refused before decoding (a "decompression bomb" can be a few bytes)."""
+
+MAX_ASPECT = 20
+"""A longer strip would grow beyond all bounds when its shorter side is enlarged."""
+
+ORIENTATION_TAG = 0x0112
+
+
+class PictureError(Exception):
+    """One picture that cannot be used; the run goes on without it.
+
+    Args:
+        reason: One of a few fixed phrases, to count by.
+        detail: What exactly was found.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """Facts about a picture file as it was found; width and height are of the upright picture."""
+
+    format: str
+    width: int
+    height: int
+    is_plain: bool
+    """Whether it already is an upright 8-bit RGB JPEG, so that its bytes can be kept."""
+
+
+def read_picture(content: bytes, shorter_side: int = 0) -> tuple[Image.Image, Original]:
+    """Decode a picture file to upright 8-bit RGB.
+
+    Transparent parts come out white, 16-bit values are scaled to 8 bit, EXIF rotation is applied.
+
+    Args:
+        content: The file's bytes.
+        shorter_side: Wanted length of the shorter side in pixels, smaller pictures are enlarged;
+            0 keeps the size.
+
+    Raises:
+        PictureError: If there is no whole picture in these bytes.
+    """
+    if not content:
+        raise PictureError("empty", "the file has no bytes")
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as image:
+            warnings.simplefilter("ignore")
+            return _decode(image, shorter_side)
+    except PictureError:
+        raise
+    except UnidentifiedImageError:
+        raise PictureError("not an image", _first_bytes(content)) from None
+    except Image.DecompressionBombError as error:
+        raise PictureError("too large", str(error)) from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
+        reason = "truncated" if "truncated" in str(error).lower() else "damaged"
+        raise PictureError(reason, str(error) or type(error).__name__) from None
+
+
+def _decode(image: Image.Image, shorter_side: int) -> tuple[Image.Image, Original]:
+    file_format = image.format or ""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise PictureError("too large", f"{width} x {height} pixels, limit {MAX_PIXELS:,}")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise PictureError("too narrow", f"{width} x {height} pixels")
+    orientation = image.getexif().get(ORIENTATION_TAG, 1)
+    is_plain = file_format == "JPEG" and image.mode == "RGB" and orientation in (0, 1)
+    if shorter_side:
+        image.draft("RGB", _at_least(image.size, shorter_side))  # JPEG only; else does nothing
+    upright = ImageOps.exif_transpose(to_rgb(image))
+    if orientation in (5, 6, 7, 8):
+        width, height = height, width
+    if shorter_side:
+        upright = upright.resize(
+            fit_shorter_side((width, height), shorter_side), Image.Resampling.BICUBIC
+        )
+    return upright, Original(file_format, width, height, is_plain)
+
+
+def _at_least(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
+    """Return the size at which a reduced decode still has twice the pixels wanted."""
+    width, height = fit_shorter_side(size, 2 * shorter_side)
+    return min(width, size[0]), min(height, size[1])
+
+
+def fit_shorter_side(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
+    """Scale (width, height) so that the shorter of them is `shorter_side`.
+
+    >>> fit_shorter_side((600, 450), 256)
+    (341, 256)
+    """
+    scale = shorter_side / min(size)
+    width, height = (max(1, round(length * scale)) for length in size)
+    return width, height
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert a picture of any Pillow mode to 8-bit RGB; transparency goes on white."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        image.load()
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(white, layered).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale grey values of more than 8 bit (uint16, int32 or float32) to uint8."""
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 65535:
+        raise PictureError("unsupported", f"grey values from {low:g} to {high:g}")
+    if values.dtype.kind == "f" and high <= 1:
+        values = values * 255.0
+    elif high > 255 or values.dtype == np.uint16:
+        values = values / 257.0
+    return np.rint(values).astype(np.uint8)
+
+
+def write_jpeg(image: Image.Image) -> bytes:
+    """Encode an RGB picture as JPEG of quality 95, the same bytes at every call."""
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=JPEG_QUALITY)
+    return stream.getvalue()
+
+
+def _first_bytes(content: bytes) -> str:
+    return f"{len(content):,} bytes that start with {content[:16]!r}"

@@ -1,0 +1,63 @@
+"""A settings dataclass in, a command line out: each flag is one field, documented in one place."""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NoReturn, TypeVar
+
+from utils.common.errors import SettingsError
+
+Settings = TypeVar("Settings")
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line, like every other error of the suite."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the whole usage."""
+        raise SettingsError(message, todo=f"See: python {self.prog} --help")
+
+
+def setting(default: Any, help_text: str, *flags: str, **argument: Any) -> Any:
+    """Declare a dataclass field that is also a command-line flag.
+
+    Args:
+        default: Value when the flag is not given.
+        help_text: What the flag does; shown by --help together with the default.
+        flags: Spellings such as "-b", "--batch-size"; the field's own name by default.
+        argument: Passed on to `ArgumentParser.add_argument` (type, choices, nargs, metavar).
+    """
+    return dataclasses.field(
+        default=default, metadata={"help": help_text, "flags": flags, "argument": argument}
+    )
+
+
+def build_parser(settings: type, description: str, epilog: str = "") -> argparse.ArgumentParser:
+    """Build a parser with one flag per field of `settings`; a flag not given leaves no trace."""
+    parser = OneLineParser(
+        description=description,
+        epilog=epilog,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for field in dataclasses.fields(settings):
+        if "help" not in field.metadata:
+            continue
+        flags = field.metadata["flags"] or (f"--{field.name.replace('_', '-')}",)
+        help_text = field.metadata["help"].replace("%", "%%")
+        argument = dict(field.metadata["argument"])
+        if "action" not in argument and isinstance(field.default, bool):
+            argument["action"] = "store_true"
+        if field.default not in (None, "", False, ()):
+            help_text += f" (default: {field.default})"
+        parser.add_argument(*flags, dest=field.name, help=help_text, **argument)
+    return parser
+
+
+def parse(
+    settings: type[Settings], argv: Sequence[str] | None, description: str, epilog: str = ""
+) -> tuple[Settings, frozenset[str]]:
+    """Parse `argv` into `settings`; also return the names of the fields that were given."""
+    given = vars(build_parser(settings, description, epilog).parse_args(argv))
+    return settings(**given), frozenset(given)

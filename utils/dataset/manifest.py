@@ -1,0 +1,119 @@
+"""Rows about written pictures in, DATASET/manifest.csv out, and back: its presence means done."""
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.common.errors import DatasetError
+from utils.common.files import sha256_of_file, write_text
+
+MANIFEST_NAME = "manifest.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One written picture; paths are relative, with "/".
+
+    Attributes:
+        file: Path of the written picture below the data set's folder.
+        split: "train", "val" or "test".
+        label: One of `labels.CLASSES`.
+        source: Short name of the collection.
+        original: Path of the file that it was made from, below ALL_DATA.
+        group: Patient, lesion, case or picture that is in no other split.
+        sha256: Of the written file's bytes, 64 hexadecimal digits.
+        width: Of the written picture, in pixels.
+        height: Of the written picture, in pixels.
+        original_sha256: Of the original file's bytes.
+        original_format: Pillow's name, such as "JPEG" or "PNG".
+        original_width: Of the upright original, in pixels.
+        original_height: Of the upright original, in pixels.
+        parent: LOW_QUALITY only: `file` of the picture that was degraded.
+        degradation: LOW_QUALITY only: a kind, or "kind+kind".
+        severity: LOW_QUALITY only: 1 (just visible) to 5 (useless).
+        parameters: LOW_QUALITY only: JSON from which the picture can be made again.
+    """
+
+    file: str
+    split: str
+    label: str
+    source: str
+    original: str
+    group: str
+    sha256: str
+    width: int
+    height: int
+    original_sha256: str
+    original_format: str
+    original_width: int
+    original_height: int
+    parent: str = ""
+    degradation: str = ""
+    severity: int | None = None
+    parameters: str = ""
+
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(ManifestRow))
+
+
+def write_manifest(folder: Path, rows: Iterable[ManifestRow]) -> Path:
+    """Write the manifest in the order of `file`, in one step, and return its path."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in sorted(rows, key=lambda row: row.file):
+        values = dataclasses.asdict(row)
+        writer.writerow(["" if values[name] is None else values[name] for name in COLUMNS])
+    path = folder / MANIFEST_NAME
+    write_text(path, stream.getvalue())
+    return path
+
+
+def read_manifest(folder: Path) -> list[ManifestRow]:
+    """Read the manifest of an assembled data set, in the order of `file`.
+
+    Raises:
+        DatasetError: If there is none, or it lacks columns, or a row cannot be read.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise DatasetError(
+                    f"{path} has no column {', '.join(missing)}",
+                    todo="Make the data set again: python create_dataset.py",
+                )
+            return [_parse_row(row) for row in reader]
+    except FileNotFoundError:
+        raise DatasetError(
+            f"No {MANIFEST_NAME} in {folder}",
+            expected="an assembled data set",
+            todo="Make it: python create_dataset.py",
+        ) from None
+    except (ValueError, TypeError, csv.Error) as error:
+        raise DatasetError(
+            f"{path} cannot be read: {error}",
+            todo="Make the data set again: python create_dataset.py",
+        ) from None
+
+
+def _parse_row(row: dict[str, str]) -> ManifestRow:
+    values: dict[str, Any] = {name: row[name] for name in COLUMNS}
+    for name in ("width", "height", "original_width", "original_height"):
+        values[name] = int(values[name])
+    values["severity"] = int(values["severity"]) if values["severity"] else None
+    if values["parameters"]:
+        json.loads(values["parameters"])
+    return ManifestRow(**values)
+
+
+def manifest_hash(folder: Path) -> str:
+    """Return the SHA-256 of the manifest's bytes, which stands for the whole data set."""
+    return sha256_of_file(folder / MANIFEST_NAME)
