@@ -141,7 +141,8 @@ def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
         values = values * 255.0
     elif high > 255 or values.dtype == np.uint16:
         values = values / 257.0
-    return np.rint(values).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.rint(values).astype(np.uint8)
+    return rounded
 
 
 def write_jpeg(image: Image.Image) -> bytes:

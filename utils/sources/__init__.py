@@ -1,0 +1,1 @@
+"""Stage 1: what lies under ALL_DATA in, one record per picture out."""

@@ -1,0 +1,58 @@
+"""A data set in, one PNG out that shows a few pictures of every class and split."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from utils.common.files import whole_file
+from utils.common.labels import CLASSES, SPLITS
+from utils.common.seeds import stable_hash
+from utils.dataset.manifest import ManifestRow
+
+CONTACT_SHEET_NAME = "contact_sheet.png"
+COLUMNS_PER_SPLIT = 6
+TILE = 112
+GAP = 2
+MARGIN_LEFT = 128
+MARGIN_TOP = 32
+CAPTION = 14
+
+
+def draw_contact_sheet(folder: Path, rows: Iterable[ManifestRow]) -> Path:
+    """Draw classes as rows and splits as blocks of columns; the pictures are picked by hash.
+
+    Below each LOW_QUALITY picture stand its degradation and severity, below others the source.
+    """
+    places: dict[tuple[str, str], list[ManifestRow]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: stable_hash("contact sheet", row.file)):
+        if len(places[row.label, row.split]) < COLUMNS_PER_SPLIT:
+            places[row.label, row.split].append(row)
+    block = COLUMNS_PER_SPLIT * (TILE + GAP) + 5 * GAP
+    line = TILE + CAPTION + GAP
+    sheet = Image.new(
+        "RGB", (MARGIN_LEFT + len(SPLITS) * block, MARGIN_TOP + len(CLASSES) * line), "white"
+    )
+    draw = ImageDraw.Draw(sheet)
+    title, small = ImageFont.load_default(15), ImageFont.load_default(9)
+    for column, split in enumerate(SPLITS):
+        draw.text((MARGIN_LEFT + column * block, 8), split, "black", title)
+    for line_number, label in enumerate(CLASSES):
+        top = MARGIN_TOP + line_number * line
+        draw.text((8, top + TILE // 2 - 8), label, "black", title)
+        for column, split in enumerate(SPLITS):
+            for position, row in enumerate(places[label, split]):
+                left = MARGIN_LEFT + column * block + position * (TILE + GAP)
+                with Image.open(folder / row.file) as image:
+                    sheet.paste(ImageOps.fit(image.convert("RGB"), (TILE, TILE)), (left, top))
+                caption = f"{row.degradation} {row.severity}" if row.degradation else row.source
+                draw.text((left + 1, top + TILE + 1), _shorten(caption), "dimgray", small)
+    path = folder / CONTACT_SHEET_NAME
+    with whole_file(path) as partial:
+        sheet.save(partial, "PNG")
+    return path
+
+
+def _shorten(caption: str, most: int = 24) -> str:
+    return caption if len(caption) <= most else f"{caption[: most - 3]}..."

@@ -1,0 +1,87 @@
+"""A function and jobs in, results in the order of the jobs out, made by several processes."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import repeat
+from types import TracebackType
+from typing import TypeVar
+
+import cv2
+
+from utils.common.console import progress
+from utils.common.errors import OutputError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+BATCH = 8
+"""Jobs handed to a process at a time."""
+
+
+class Crew:
+    """A number of processes that work off jobs; with one worker, this process does it itself.
+
+    Args:
+        workers: How many; 0 for as many as the machine has processors for this process.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers or available_processors()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Crew":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def run(
+        self, function: Callable[[Job], Result], jobs: Sequence[Job], desc: str
+    ) -> Iterator[list[Result]]:
+        """Yield the results, some at a time, in the order of the jobs.
+
+        Raises:
+            OutputError: If a process dies.
+        """
+        batches = [jobs[start : start + BATCH] for start in range(0, len(jobs), BATCH)]
+        spread: Callable[..., Iterator[list[Result]]] = map
+        if self.workers > 1 and len(batches) > 1:
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(self.workers, initializer=_start_worker)
+            spread = self._pool.map
+        with progress(total=len(jobs), desc=desc, unit="pictures") as bar:
+            try:
+                for results in spread(_work, repeat(function), batches):
+                    bar.update(len(results))
+                    yield results
+            except BrokenProcessPool:
+                raise OutputError(
+                    "A worker process died, perhaps for lack of memory",
+                    todo="Run again with fewer --workers: it goes on where it was",
+                ) from None
+
+
+def available_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _work(function: Callable[[Job], Result], batch: Sequence[Job]) -> list[Result]:
+    return [function(job) for job in batch]
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the main process, and the other processors to the other workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)

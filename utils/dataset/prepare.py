@@ -1,0 +1,140 @@
+"""One original file in, its written JPEG in the staging folder and the facts about it out."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL
+from PIL import Image
+
+from utils.common.files import write_bytes
+from utils.common.pictures import PictureError, read_picture, write_jpeg
+from utils.quality.degrade import DegradationError, degrade
+
+VERSION = f"1 pillow {PIL.__version__} opencv {cv2.__version__}"
+"""Changes whenever the same original would be written as other bytes."""
+
+OTHER_CONTENT = "other content than published"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureJob:
+    """One picture to prepare.
+
+    Attributes:
+        key: What the result is kept under.
+        original: Path of the original file.
+        target: Where to write, None to try everything but writing.
+        shorter_side: Wanted shorter side in pixels, 0 to keep the size.
+        md5: MD5 that the original must have, "" for any.
+    """
+
+    key: str
+    original: Path
+    target: Path | None
+    shorter_side: int
+    md5: str
+
+
+@dataclass(frozen=True, slots=True)
+class LowQualityJob:
+    """One picture to degrade.
+
+    Attributes:
+        key: What the result is kept under.
+        parent: Path of the written parent.
+        target: Where to write.
+        seed: What decides on kind, severity and parameters.
+    """
+
+    key: str
+    parent: Path
+    target: Path
+    seed: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What became of a job: facts about the written file, or a reason why there is none.
+
+    Sizes in pixels, `num_bytes` and `mtime_ns` as the file system tells them.
+    """
+
+    key: str
+    sha256: str = ""
+    num_bytes: int = 0
+    mtime_ns: int = 0
+    width: int = 0
+    height: int = 0
+    original_sha256: str = ""
+    original_format: str = ""
+    original_width: int = 0
+    original_height: int = 0
+    degradation: str = ""
+    severity: int | None = None
+    parameters: str = ""
+    reason: str = ""
+    detail: str = ""
+
+
+def prepare_picture(job: PictureJob) -> Prepared:
+    """Read, check, turn upright, resize and write one picture."""
+    original_sha256 = ""
+    try:
+        try:
+            content = job.original.read_bytes()
+        except OSError as error:
+            raise PictureError("unreadable", error.strerror or str(error)) from None
+        original_sha256 = hashlib.sha256(content).hexdigest()
+        if job.md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != job.md5:
+            raise PictureError(OTHER_CONTENT, f"expected MD5 {job.md5}")
+        picture, original = read_picture(content, job.shorter_side)
+    except PictureError as error:
+        return Prepared(
+            job.key, original_sha256=original_sha256, reason=error.reason, detail=error.detail
+        )
+    keeps_bytes = not job.shorter_side and original.is_plain
+    written = content if keeps_bytes else write_jpeg(picture)
+    return Prepared(
+        job.key,
+        hashlib.sha256(written).hexdigest(),
+        len(written),
+        _put(job.target, written),
+        *picture.size,
+        original_sha256,
+        original.format,
+        original.width,
+        original.height,
+    )
+
+
+def prepare_low_quality(job: LowQualityJob) -> Prepared:
+    """Degrade one written picture and write the result."""
+    with Image.open(job.parent) as image:
+        parent = np.asarray(image.convert("RGB"))
+    try:
+        degraded = degrade(parent, *job.seed)
+    except DegradationError as error:
+        return Prepared(job.key, reason="cannot be degraded", detail=str(error))
+    written = write_jpeg(Image.fromarray(degraded.picture))
+    return Prepared(
+        job.key,
+        hashlib.sha256(written).hexdigest(),
+        len(written),
+        _put(job.target, written),
+        parent.shape[1],
+        parent.shape[0],
+        degradation=degraded.degradation,
+        severity=degraded.severity,
+        parameters=degraded.parameters,
+    )
+
+
+def _put(target: Path | None, content: bytes) -> int:
+    """Write a staged file and return its modification time, which later tells it untouched."""
+    if target is None:
+        return 0
+    write_bytes(target, content)
+    return target.stat().st_mtime_ns

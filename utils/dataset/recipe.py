@@ -1,0 +1,24 @@
+"""What decides on a data set besides its records, and nothing that does not."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What decides on the data set besides the records.
+
+    Attributes:
+        seed: Of splits, order and degradations.
+        image_size: Shorter side of the written pictures in pixels; 0 keeps each one's size.
+        limit: Most pictures per class and split, None for all.
+        low_quality: LOW_QUALITY pictures as a multiple of the mean of the other classes.
+        allow_empty: Whether a class may stay empty.
+        workers: Number of processes, 0 for one per processor; changes nothing in the result.
+    """
+
+    seed: int = 0
+    image_size: int = 256
+    limit: int | None = None
+    low_quality: float = 1.0
+    allow_empty: bool = False
+    workers: int = 0

@@ -1,0 +1,34 @@
+"""Originals that could not be used in, DATASET/rejected.csv out."""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.common.files import write_text
+
+REJECTED_NAME = "rejected.csv"
+REJECTED_COLUMNS = ("original", "source", "reason", "detail")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One original that could not be used."""
+
+    original: str
+    source: str
+    reason: str
+    detail: str
+
+
+def write_rejected(folder: Path, rejected: Iterable[Rejected]) -> None:
+    """List the originals that could not be used, with the reasons, in `rejected.csv`."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(REJECTED_COLUMNS)
+    for picture in sorted(set(rejected), key=lambda picture: picture.original):
+        writer.writerow([picture.original, picture.source, picture.reason, picture.detail])
+    path = folder / REJECTED_NAME
+    if not path.exists() or path.read_bytes() != stream.getvalue().encode():
+        write_text(path, stream.getvalue())

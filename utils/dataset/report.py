@@ -1,0 +1,40 @@
+"""What came of an assembly in, the sentences and the table that the user reads out."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from utils.common.console import table
+from utils.common.labels import CLASSES, SPLITS
+from utils.dataset.assemble import Assembled
+from utils.dataset.plan import Planned
+
+
+def table_by_class_and_split(plan: Iterable[Planned]) -> str:
+    """Lay out the number of pictures, classes as rows and splits as columns, with sums."""
+    counts = Counter((planned.label, planned.split) for planned in plan)
+    rows = [[label, *(counts[label, split] for split in SPLITS)] for label in CLASSES]
+    rows.append(["all", *(sum(counts[label, split] for label in CLASSES) for split in SPLITS)])
+    return table(["class", *SPLITS, "all"], [[*row, sum(row[1:])] for row in rows])
+
+
+def describe(assembled: Assembled) -> str:
+    """Return the table, and how many originals could not be used, by reason."""
+    lines = [table_by_class_and_split(assembled.plan)]
+    reasons = Counter(picture.reason for picture in assembled.rejected)
+    lines += [f"Not usable: {count:,} ({reason})" for reason, count in reasons.most_common()]
+    if assembled.num_copies:
+        lines.append(f"Found twice and used once: {assembled.num_copies:,}")
+    if assembled.num_unfit:
+        lines.append(
+            f"Not fit to be degraded, but good enough for their class: {assembled.num_unfit:,}"
+        )
+    return "\n".join(lines)
+
+
+def describe_outcome(assembled: Assembled, folder: Path) -> str:
+    """Say what was written, or that nothing had to be."""
+    if assembled.is_unchanged:
+        return f"No picture written: {folder} is up to date ({len(assembled.plan):,} pictures)."
+    removed = f", {assembled.num_removed:,} old ones removed" if assembled.num_removed else ""
+    return f"{assembled.num_moved:,} pictures written to {folder}{removed}."

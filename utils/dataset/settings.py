@@ -1,0 +1,87 @@
+"""What `create_dataset.py` can be told: one field, one flag."""
+
+from dataclasses import dataclass
+
+from utils.common.errors import SettingsError
+from utils.common.settings import setting
+from utils.dataset.recipe import Recipe
+
+DEMO_FOLDER = "demo"
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """The settings of one assembly."""
+
+    all_data: str = setting(
+        "", "folder with the downloaded collections (default: ALL_DATA)", metavar="DIR"
+    )
+    output: str = setting("", "folder for the data set (default: DATASET)", metavar="DIR")
+    only: tuple[str, ...] = setting(
+        (), "read only these collections, by short name", nargs="+", metavar="NAME"
+    )
+    limit: int | None = setting(
+        None, "at most this many pictures per class and split", type=int, metavar="N"
+    )
+    seed: int = setting(0, "seed of splits and degradations", type=int, metavar="N")
+    image_size: int = setting(
+        256,
+        "shorter side of the written pictures in pixels; 0 keeps each picture's size",
+        type=int,
+        metavar="N",
+    )
+    workers: int = setting(
+        0, "number of processes; 0 means one per processor", type=int, metavar="N"
+    )
+    low_quality: float = setting(
+        1.0,
+        "LOW_QUALITY pictures in each split, as a multiple of the mean of the other classes",
+        type=float,
+        metavar="X",
+    )
+    no_download: bool = setting(False, "fetch nothing from the internet")
+    dry_run: bool = setting(False, "read and check everything, download and write nothing")
+    fresh: bool = setting(False, "remove what an earlier run wrote to the output and start anew")
+    allow_empty: bool = setting(False, "go on where a class has too few pictures for all splits")
+    demo: bool = setting(
+        False, "draw small stand-ins of all collections and build a data set from them"
+    )
+
+    def __post_init__(self) -> None:
+        """Check every value that has a range.
+
+        Raises:
+            SettingsError: If one is out of its range.
+        """
+        if self.limit is not None and self.limit < 1:
+            raise SettingsError(f"--limit is {self.limit}", expected="1 or more")
+        if self.image_size and not 32 <= self.image_size <= 4096:
+            raise SettingsError(
+                f"--image-size is {self.image_size}", expected="0, or 32 to 4096 pixels"
+            )
+        if self.workers < 0:
+            raise SettingsError(f"--workers is {self.workers}", expected="0 or more")
+        if not 0 <= self.low_quality <= 100:
+            raise SettingsError(f"--low-quality is {self.low_quality}", expected="0 to 100")
+
+    @property
+    def recipe(self) -> Recipe:
+        """What of it decides on the data set."""
+        return Recipe(
+            seed=self.seed,
+            image_size=self.image_size,
+            limit=self.limit,
+            low_quality=self.low_quality,
+            allow_empty=self.allow_empty,
+            workers=self.workers,
+        )
+
+    @property
+    def all_data_folder(self) -> str:
+        """Where the collections are."""
+        return self.all_data or (f"{DEMO_FOLDER}/ALL_DATA" if self.demo else "ALL_DATA")
+
+    @property
+    def output_folder(self) -> str:
+        """Where the data set goes."""
+        return self.output or (f"{DEMO_FOLDER}/DATASET" if self.demo else "DATASET")

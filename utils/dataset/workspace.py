@@ -1,0 +1,208 @@
+"""The output folder: what is already written there, what is staged, and who may write to it."""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+
+from utils.common.errors import DatasetError, OutputError, shortlist
+from utils.common.files import explain_write_errors, write_bytes
+from utils.common.labels import SPLITS
+from utils.dataset.manifest import MANIFEST_NAME
+from utils.dataset.names import is_ours
+from utils.dataset.prepare import Prepared
+
+STATE_NAME = ".state"
+
+
+class Workspace:
+    """An output folder, locked while it is open.
+
+    A picture is first written to `.state/staged/`, then noted in `.state/prepared.jsonl`, and only
+    when all are there moved into its place. What is noted and still lies untouched (same size,
+    same modification time), staged or in place, is never made again.
+
+    Args:
+        output: The data set's folder.
+        read_only: Whether to leave no trace there.
+    """
+
+    def __init__(self, output: Path, *, read_only: bool = False) -> None:
+        self.output = output
+        self.state = output / STATE_NAME
+        self.read_only = read_only
+        self._journal = self.state / "prepared.jsonl"
+        self._lock = FileLock(self.state / "lock", timeout=0)
+
+    def __enter__(self) -> "Workspace":
+        if not self.read_only:
+            with explain_write_errors(self.output):
+                self.state.mkdir(parents=True, exist_ok=True)
+                self._take_lock()
+        self.prepared = self._read_journal()
+        self.listing = self._list_pictures()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self.read_only:
+            self._lock.release()
+
+    def staged(self, key: str) -> Path:
+        """Return where the picture of this key is staged."""
+        return self.state / "staged" / key[:2] / f"{key}.jpg"
+
+    def note(self, results: Iterable[Prepared]) -> None:
+        """Note results, so that a later run need not repeat them."""
+        lines = []
+        for result in results:
+            self.prepared[result.key] = result
+            lines.append(_to_line(result))
+        if lines and not self.read_only:
+            with explain_write_errors(self._journal), self._journal.open("ab") as stream:
+                stream.write("".join(lines).encode())
+
+    def locate(self, result: Prepared, label: str, name: str) -> Path | None:
+        """Return where a noted picture lies untouched, None if it is lost or was changed."""
+        facts = (result.num_bytes, result.mtime_ns)
+        for split in SPLITS:
+            file = f"{split}/{label}/{name}"
+            if self.listing.get(file) == facts:
+                return self.output / file
+        staged = self.staged(result.key)
+        try:
+            found = staged.stat()
+        except FileNotFoundError:
+            return None
+        return staged if (found.st_size, found.st_mtime_ns) == facts else None
+
+    def is_done(self, key: str, label: str, name: str) -> bool:
+        """Tell whether a job's result is noted and, unless it failed, its picture there."""
+        result = self.prepared.get(key)
+        if result is None:
+            return False
+        return bool(result.reason) or self.read_only or self.locate(result, label, name) is not None
+
+    def require(self, result: Prepared, label: str, name: str) -> Path:
+        """Return where a prepared picture lies.
+
+        Raises:
+            OutputError: If something else took it away meanwhile.
+        """
+        path = self.locate(result, label, name)
+        if path is None:
+            raise OutputError(
+                f"{name} vanished from {self.output} while this script was running",
+                todo="Run it again: it goes on where it was",
+            )
+        return path
+
+    def place(self, wanted: dict[str, Path]) -> tuple[int, int]:
+        """Move pictures to their files and remove those that are no longer wanted.
+
+        Args:
+            wanted: Where each wanted picture lies now, by the file that it shall be.
+
+        Returns:
+            How many were moved and how many removed.
+        """
+        moves = {file: path for file, path in wanted.items() if path != self.output / file}
+        leaving = set(moves.values())
+        unwanted = [
+            file
+            for file in self.listing
+            if file not in wanted and self.output / file not in leaving
+        ]
+        with explain_write_errors(self.output):
+            if moves or unwanted:
+                (self.output / MANIFEST_NAME).unlink(missing_ok=True)
+            for file, path in moves.items():
+                target = self.output / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(target)
+            for file in unwanted:
+                (self.output / file).unlink()
+            self._remove_empty_folders()
+        return len(moves), len(unwanted)
+
+    def tidy(self, results: Iterable[Prepared]) -> None:
+        """Forget all but the results that the finished data set rests on."""
+        used = {result.key: result for result in results}
+        if used.keys() != self.prepared.keys():
+            lines = "".join(_to_line(used[key]) for key in sorted(used))
+            write_bytes(self._journal, lines.encode())
+        shutil.rmtree(self.state / "staged", ignore_errors=True)
+
+    def clear(self) -> None:
+        """Remove everything that an earlier run wrote; nothing else is in the folder."""
+        with explain_write_errors(self.output):
+            (self.output / MANIFEST_NAME).unlink(missing_ok=True)
+            for file in self.listing:
+                (self.output / file).unlink()
+            self._remove_empty_folders()
+            self._journal.unlink(missing_ok=True)
+            shutil.rmtree(self.state / "staged", ignore_errors=True)
+        self.prepared, self.listing = {}, {}
+
+    def _take_lock(self) -> None:
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise OutputError(
+                f"Another create_dataset.py is writing to {self.output}",
+                todo="Wait for it to end, or choose another --output",
+            ) from None
+
+    def _read_journal(self) -> dict[str, Prepared]:
+        """Read what was noted; a last line cut by a crash is as if it had not been noted."""
+        if not self._journal.exists():
+            return {}
+        *lines, cut = self._journal.read_bytes().split(b"\n")
+        if cut and not self.read_only:
+            write_bytes(self._journal, b"".join(line + b"\n" for line in lines))
+        results = (Prepared(**json.loads(line)) for line in lines)
+        return {result.key: result for result in results}
+
+    def _list_pictures(self) -> dict[str, tuple[int, int]]:
+        """Return size and modification time of every written picture, by its file.
+
+        Raises:
+            DatasetError: If there are others among them.
+        """
+        listing, strangers = {}, []
+        for split in SPLITS:
+            for folder, _, names in os.walk(self.output / split):
+                relative = Path(folder).relative_to(self.output).as_posix()
+                for name in names:
+                    if is_ours(name):
+                        found = Path(folder, name).stat()
+                        listing[f"{relative}/{name}"] = found.st_size, found.st_mtime_ns
+                    elif not name.startswith("."):
+                        strangers.append(f"{relative}/{name}")
+        if strangers:
+            raise DatasetError(
+                f"{self.output} holds {len(strangers)} files that this script did not write "
+                f"({shortlist(sorted(strangers))})",
+                expected="a folder of its own for the data set",
+                todo="Move them away or choose another --output",
+            )
+        return listing
+
+    def _remove_empty_folders(self) -> None:
+        for split in SPLITS:
+            for folder, _, _ in os.walk(self.output / split, topdown=False):
+                if not any(Path(folder).iterdir()):
+                    Path(folder).rmdir()
+
+
+def _to_line(result: Prepared) -> str:
+    return json.dumps(dataclasses.asdict(result), separators=(",", ":")) + "\n"

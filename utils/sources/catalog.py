@@ -1,0 +1,199 @@
+"""The eight collections: every fact that the suite states about one of them stands here, once."""
+
+from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN, TEST, TRAIN
+from utils.sources.gallery import UrlGallery
+from utils.sources.isic import NAMESPACE, IsicChallenge
+from utils.sources.online import GalleryPictures, LesionTable
+from utils.sources.readers import LabelledTable, PairedTable, PictureFolders
+from utils.sources.record import TEST_ONLY, TRAIN_ONLY, TRAIN_OR_VAL, VAL_ONLY
+from utils.sources.source import Source
+
+FITZPATRICK17K = UrlGallery(
+    folders=("fitzpatrick17k",),
+    table="fitzpatrick17k.csv",
+    user_list="fitzpatrick.csv",
+    label=PAN,
+)
+
+ISIC_2018_FOLDERS = {"ISIC2018_Task3_Training_Input": TRAIN, "ISIC2018_Task3_Test_Input": TEST}
+ISIC_2019_FOLDERS = {"ISIC_2019_Training_Input": TRAIN, "ISIC_2019_Test_Input": TEST}
+
+LESION_TABLE = LesionTable(
+    folders=(*ISIC_2018_FOLDERS, *ISIC_2019_FOLDERS),
+    file="ISIC_2019_Training_Metadata.csv",
+    mirrors=(
+        "https://isic-challenge-data.s3.amazonaws.com/2019/ISIC_2019_Training_Metadata.csv",
+        "https://isic-archive.s3.amazonaws.com/challenges/2019/ISIC_2019_Training_Metadata.csv",
+    ),
+    md5="8ca5fdef200ffd8579f48c823b504f7e",
+)
+
+SOURCES = (
+    Source(
+        name="isic_2018",
+        title="ISIC 2018 Task 3 (HAM10000)",
+        labels=(DERM,),
+        place="ISIC2018_Task3_Training_Input/ and ISIC2018_Task3_Test_Input/",
+        num_pictures=11_527,
+        splits="the challenge's test is test; 15 % of the training lesions become val",
+        page="https://challenge.isic-archive.com/data/#2018",
+        how="no login; unzip ISIC2018_Task3_Training_Input.zip and ISIC2018_Task3_Test_Input.zip",
+        licence="CC BY-NC 4.0",
+        citation="Tschandl et al. 2018, doi:10.1038/sdata.2018.161; "
+        "Codella et al. 2019, arXiv:1902.03368",
+        reader=IsicChallenge(ISIC_2018_FOLDERS),
+        fetcher=LESION_TABLE,
+    ),
+    Source(
+        name="isic_2019",
+        title="ISIC 2019 Task 1",
+        labels=(DERM,),
+        place="ISIC_2019_Training_Input/ and ISIC_2019_Test_Input/",
+        num_pictures=33_569,
+        splits="the challenge's test is test; 15 % of the training lesions become val; "
+        "contains ISIC 2018, of which each picture is used once",
+        page="https://challenge.isic-archive.com/data/#2019",
+        how="no login; unzip ISIC_2019_Training_Input.zip and ISIC_2019_Test_Input.zip, each into "
+        "the folder of its own name (should they be swapped, that is noticed); "
+        "ISIC_2019_Training_GroundTruth.csv and ISIC_2019_Test_GroundTruth.csv beside them "
+        "remove all doubt",
+        licence="CC BY-NC 4.0",
+        citation="Tschandl et al. 2018, doi:10.1038/sdata.2018.161; "
+        "Codella et al. 2017, arXiv:1710.05006; Combalia et al. 2019, arXiv:1908.02288",
+        reader=IsicChallenge(ISIC_2019_FOLDERS),
+        fetcher=LESION_TABLE,
+    ),
+    Source(
+        name="pad_ufes_20",
+        title="PAD-UFES-20",
+        labels=(DERM_CLINIC,),
+        place="img_part_1/, img_part_2/ and img_part_3/ (or imgs_part_1/ ...)",
+        num_pictures=2_298,
+        splits="none published; drawn by patient",
+        page="https://data.mendeley.com/datasets/zr7vgbcyr2/1",
+        how="no login; the download holds imgs_part_1.zip, _2 and _3, unzip each of them",
+        licence="CC BY 4.0",
+        citation="Pacheco et al. 2020, Data in Brief 32:106221, doi:10.17632/zr7vgbcyr2.1",
+        commercial=True,
+        reader=PictureFolders(
+            folders=tuple(f"{stem}_part_{part}" for stem in ("img", "imgs") for part in (1, 2, 3)),
+            label=DERM_CLINIC,
+            splits={},
+            group=r"(PAT_\d+)_\d+_\d+",
+        ),
+    ),
+    Source(
+        name="hiba",
+        title="Hospital Italiano de Buenos Aires",
+        labels=(DERM_CLINIC, DERM),
+        place="hospital_buenos_aires/images/ and hospital_buenos_aires/metadata.csv",
+        num_pictures=1_616,
+        splits="none published; drawn by patient",
+        page="https://doi.org/10.34970/587329",
+        how="no login; ISIC archive collection 251, with its metadata.csv",
+        licence="CC BY 4.0",
+        citation="Ricci Lara et al. 2023, doi:10.1038/s41597-023-02630-0; doi:10.34970/587329",
+        commercial=True,
+        reader=LabelledTable(
+            folders=("hospital_buenos_aires",),
+            tables=(
+                "metadata.csv",
+                "metadata.cvs",
+                "hospital-italiano-de-buenos-aires-skin-lesions-images-2019-2022.csv",
+            ),
+            picture="isic_id",
+            kind="image_type",
+            labels={"clinical": DERM_CLINIC, "dermoscopic": DERM},
+            groups=("patient_id", "lesion_id"),
+            namespace=NAMESPACE,
+        ),
+    ),
+    Source(
+        name="derm7pt",
+        title="Derm7pt",
+        labels=(DERM, DERM_CLINIC),
+        place="release_v0/",
+        num_pictures=2_013,
+        splits="published by case: train, valid (our val) and test",
+        page="https://derm.cs.sfu.ca",
+        how="a form; the login comes by mail; unzip release_v0.zip",
+        licence="academic research only, no redistribution (release_v0/README.txt)",
+        citation="Kawahara et al. 2019, IEEE JBHI 23(2):538-546, doi:10.1109/JBHI.2018.2824327",
+        reader=PairedTable(
+            folders=("release_v0",),
+            table="meta/meta.csv",
+            pictures="images",
+            labels={"derm": DERM, "clinic": DERM_CLINIC},
+            case="case_num",
+            splits={
+                "meta/train_indexes.csv": TRAIN_ONLY,
+                "meta/valid_indexes.csv": VAL_ONLY,
+                "meta/test_indexes.csv": TEST_ONLY,
+            },
+        ),
+    ),
+    Source(
+        name="hospital_varese",
+        title="Hospital Varese",
+        labels=(PAN,),
+        place="hospital_varese/train/ and hospital_varese/test/",
+        num_pictures=None,
+        splits="its test is test; 15 % of its train pictures become val",
+        page="no longer public",
+        how="optional: only for those who already have it",
+        licence="none published",
+        citation="none published",
+        reader=PictureFolders(
+            folders=("hospital_varese",),
+            label=PAN,
+            splits={"train": TRAIN_OR_VAL, "test": TEST_ONLY},
+        ),
+    ),
+    Source(
+        name="fitzpatrick17k",
+        title="Fitzpatrick17k",
+        labels=(PAN,),
+        place="fitzpatrick17k/ (pictures named <md5hash>.jpg) and, for a choice of your own, "
+        "fitzpatrick.csv",
+        num_pictures=16_577,
+        splits="none published; drawn by picture; in a fitzpatrick.csv of your own `test_url` "
+        "is test",
+        page="https://github.com/mattgroh/fitzpatrick17k",
+        how="downloaded by create_dataset.py as far as its hosts still answer (about 3,900 "
+        "pictures: www.dermaamin.com is gone); the form on its page leads to all of them",
+        licence="table CC BY-NC-SA 3.0; the pictures belong to DermaAmin and Atlas Dermatologico",
+        citation="Groh et al. 2021, arXiv:2104.09957; Groh et al. 2022, arXiv:2207.02942",
+        reader=FITZPATRICK17K,
+        fetcher=GalleryPictures(
+            FITZPATRICK17K,
+            mirrors=(
+                "https://raw.githubusercontent.com/mattgroh/fitzpatrick17k/main/fitzpatrick17k.csv",
+            ),
+            md5="75556ecbd0bd6227050112565c24b991",
+        ),
+    ),
+    Source(
+        name="imagenet_mini",
+        title="ImageNet 1000 (mini)",
+        labels=(OTHER,),
+        place="imagenet-mini/train/ and imagenet-mini/val/",
+        num_pictures=38_668,
+        splits="its val is test; 15 % of its train pictures become val",
+        page="https://www.kaggle.com/datasets/ifigotin/imagenetmini-1000",
+        how="a Kaggle login; unzip archive.zip",
+        licence="ImageNet terms: non-commercial research and education",
+        citation="Russakovsky et al. 2015, IJCV 115:211-252, arXiv:1409.0575",
+        reader=PictureFolders(
+            folders=("imagenet-mini",),
+            label=OTHER,
+            splits={"train": TRAIN_OR_VAL, "val": TEST_ONLY},
+        ),
+    ),
+)
+
+NAMES = tuple(source.name for source in SOURCES)
+
+
+def sources_for(label: str) -> list[Source]:
+    """Return the collections that fill a class."""
+    return [source for source in SOURCES if label in source.labels]

@@ -1,0 +1,101 @@
+"""The collections that the user has in, their records and a table of what was found out."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.common.console import table
+from utils.common.errors import SettingsError
+from utils.sources.catalog import NAMES, SOURCES, sources_for
+from utils.sources.record import Record
+from utils.sources.source import Reading, Source
+from utils.sources.tree import FileTree
+
+
+def choose_sources(names: Sequence[str]) -> list[Source]:
+    """Return the named collections in the order of the catalog, all of them without names.
+
+    Raises:
+        SettingsError: If there is no collection of such a name.
+    """
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise SettingsError(
+            f"--only does not know {', '.join(unknown)}", expected=f"some of {', '.join(NAMES)}"
+        )
+    return [source for source in SOURCES if not names or source.name in names]
+
+
+def fetch(sources: Iterable[Source], tree: FileTree) -> tuple[FileTree, list[str]]:
+    """Fetch what can be had without a login.
+
+    Returns:
+        The tree with what came, and what the user should know.
+    """
+    fetchers = dict.fromkeys(source.fetcher for source in sources if source.fetcher)
+    notes = [note for fetcher in fetchers for note in fetcher(tree)]
+    return FileTree.scan(tree.root), notes
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What the collections offer, by short name; None for one that is not there."""
+
+    readings: dict[str, Reading | None]
+
+    @property
+    def records(self) -> list[Record]:
+        """All pictures, in the order of the catalog."""
+        return [record for reading in self._present for record in reading.records]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know, each thing once."""
+        return list(dict.fromkeys(note for reading in self._present for note in reading.notes))
+
+    @property
+    def _present(self) -> list[Reading]:
+        return [reading for reading in self.readings.values() if reading is not None]
+
+    def describe(self, all_data: Path) -> str:
+        """Return a table of the collections, and where to get those that are absent."""
+        rows = [
+            [name, len(reading.records), len(reading.left_out), reading.absent]
+            for name, reading in self.readings.items()
+            if reading is not None
+        ]
+        lines = [table(["collection", "pictures", "left out", "listed, not there"], rows)]
+        for name, reading in self.readings.items():
+            rules = Counter(left.rule for left in reading.left_out) if reading else Counter()
+            lines += [f"{name}: {count:,} left out ({rule})" for rule, count in rules.items()]
+        lines += self.notes
+        lines += [
+            f"Not there: {where_to_get(source, all_data)}"
+            for source in SOURCES
+            if source.name in self.readings and self.readings[source.name] is None
+        ]
+        return "\n".join(lines)
+
+
+def read_all(sources: Iterable[Source], tree: FileTree) -> Collected:
+    """Read every collection that is there.
+
+    Raises:
+        SourceError: If one of them cannot be read as what it is.
+    """
+    return Collected({source.name: source.read(tree) for source in sources})
+
+
+def where_to_get(source: Source, all_data: Path) -> str:
+    """Say where a collection comes from and where to put it."""
+    return (
+        f"{source.title}. Get it: {source.page} ({source.how}). "
+        f"Put it in {all_data.as_posix()}: {source.place}."
+    )
+
+
+def remedy(label: str, all_data: Path) -> str:
+    """Say which collections would fill a class, and where to put them."""
+    places = "; ".join(f"{source.title} in {source.place}" for source in sources_for(label))
+    return f"Put under {all_data.as_posix()} one of: {places}"

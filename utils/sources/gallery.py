@@ -1,0 +1,125 @@
+"""A gallery's layout: a published list of URLs, or the user's own, in; local pictures out."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_OR_VAL, LeftOut, Record
+from utils.sources.source import Reading
+from utils.sources.tables import read_table
+from utils.sources.tree import FileTree, stem
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One picture of a gallery's list.
+
+    Attributes:
+        name: Stem of its local file: its MD5, or a name made from the URL where that is unknown.
+        url: Where it can be fetched; may be "".
+        md5: MD5 of its bytes, "" where unknown.
+        splits: The splits left open.
+    """
+
+    name: str
+    url: str
+    md5: str
+    splits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UrlGallery:
+    """Pictures named by the MD5 of their bytes, as a published table lists them.
+
+    Attributes:
+        folders: Accepted names of the folder with the pictures.
+        table: File name of the published table (columns `md5hash` and `url`).
+        user_list: File name of a user's own choice (columns `train_url` and `test_url`).
+        label: The class of all pictures.
+    """
+
+    folders: tuple[str, ...]
+    table: str
+    user_list: str
+    label: str
+
+    def __call__(self, name: str, tree: FileTree) -> Reading | None:
+        """Read the listed pictures that are there; without any list, all that are there."""
+        pictures = self.local(tree)
+        listed = self.listed(tree)
+        if not pictures and not listed:
+            return None
+        reading = Reading()
+        if not listed:
+            reading.notes.append(f"{name}: no {self.table}; all its pictures are taken")
+            listed = [Listed(key, "", key if _is_md5(key) else "", ANY_SPLIT) for key in pictures]
+        for entry in listed:
+            path = pictures.pop(entry.name, None)
+            if path is None:
+                reading.absent += 1
+                continue
+            identity = f"{name}/{entry.name}"
+            reading.records.append(
+                Record(name, path, identity, self.label, identity, entry.splits, entry.md5)
+            )
+        for path in pictures.values():
+            reading.left_out.append(LeftOut(name, path, "not on its list"))
+        return reading
+
+    def local(self, tree: FileTree) -> dict[str, str]:
+        """Return the paths of the pictures that are there, by stem in lower case."""
+        return {
+            stem(path).lower(): path
+            for folder in tree.folders(*self.folders)
+            for path in tree.pictures(folder)
+        }
+
+    def listed(self, tree: FileTree) -> list[Listed]:
+        """Return the pictures to use, each once: the user's own list goes before the table."""
+        published = [
+            row
+            for path in tree.named(self.table)
+            for row in read_table(tree, path, ("md5hash", "url"))
+        ]
+        own = [
+            row
+            for path in tree.named(self.user_list)
+            for row in read_table(tree, path, ("train_url", "test_url"))
+        ]
+        if own:
+            md5_by_url = {row["url"]: row["md5hash"].lower() for row in published if row["url"]}
+            urls: dict[str, tuple[str, ...]] = {row["train_url"]: TRAIN_OR_VAL for row in own}
+            urls |= {row["test_url"]: TEST_ONLY for row in own}  # what is in both is test
+            entries: Iterable[Listed] = (
+                self._from_url(url, md5_by_url.get(url, ""), splits)
+                for url, splits in urls.items()
+                if url
+            )
+        else:
+            entries = (
+                Listed(row["md5hash"].lower(), row["url"], row["md5hash"].lower(), ANY_SPLIT)
+                for row in published
+            )
+        return list({entry.name: entry for entry in entries}.values())
+
+    def _from_url(self, url: str, md5: str, splits: tuple[str, ...]) -> Listed:
+        return Listed(md5 or name_from_url(url), url, md5, splits)
+
+
+def name_from_url(url: str) -> str:
+    """Return a file stem for a picture of which only the URL is known.
+
+    The path's last part alone will not do: `/img?imageId=1` and `/img?imageId=2` share it.
+
+    >>> name_from_url("https://example.org/a/mole1.jpg")
+    'mole1-5f8c3c20ae70'
+    """
+    last = stem(urlsplit(url).path) or "picture"
+    readable = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in last)[:60]
+    digest = hashlib.sha256(url.encode()).hexdigest()[:12]
+    return f"{readable.lower()}-{digest}"
+
+
+def _is_md5(text: str) -> bool:
+    return len(text) == 32 and all(sign in "0123456789abcdef" for sign in text)

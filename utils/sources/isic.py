@@ -1,0 +1,156 @@
+"""The ISIC challenges' layout: folders of ids in, records whose split the ids themselves decide."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from utils.common.labels import DERM, TEST, TRAIN
+from utils.sources.record import TEST_ONLY, TRAIN_OR_VAL, LeftOut, Record
+from utils.sources.source import Reading
+from utils.sources.tables import read_table
+from utils.sources.tree import FileTree, stem
+
+NAMESPACE = "isic"
+NAME = re.compile(r"ISIC_(\d{7})(_downsampled)?", re.IGNORECASE)
+SYNTHETIC = "ISIC_0035068"
+LAST_TRAINING_MARKER = 34320
+LAST_TEST_MARKER = 36064
+
+MEMBERSHIP_TABLES = {
+    "ISIC2018_Task3_Training_GroundTruth.csv": TRAIN,
+    "ISIC2018_Task3_Test_GroundTruth.csv": TEST,
+    "ISIC_2019_Training_GroundTruth.csv": TRAIN,
+    "ISIC_2019_Training_Metadata.csv": TRAIN,
+    "ISIC_2019_Test_GroundTruth.csv": TEST,
+    "ISIC_2019_Test_Metadata.csv": TEST,
+}
+"""Tables whose column `image` lists the pictures of one side."""
+
+LESION_TABLES = {
+    "ISIC_2019_Training_Metadata.csv": "image",
+    "HAM10000_metadata": "image_id",
+    "HAM10000_metadata.csv": "image_id",
+    "HAM10000_metadata.tab": "image_id",
+    "ISIC2018_Task3_Training_LesionGroupings.csv": "image",
+}
+"""Tables with a column `lesion_id`, and their column of picture ids."""
+
+OPEN_SPLITS = {TRAIN: TRAIN_OR_VAL, TEST: TEST_ONLY}
+
+
+@dataclass(frozen=True)
+class IsicChallenge:
+    """Two folders of dermoscopic pictures, named by ISIC id.
+
+    The folders of 2019 are often swapped, so a folder's name is the last thing to be believed:
+    a table that lists the id decides, else the id itself where its range tells, else the
+    majority of the decided files in the same folder, else the folder's name.
+
+    Attributes:
+        folders: "train" or "test" by folder name.
+    """
+
+    folders: Mapping[str, str]
+
+    def __call__(self, name: str, tree: FileTree) -> Reading | None:
+        """Read both folders."""
+        members = _members(tree)
+        lesions = lesions_by_id(tree)
+        reading = Reading()
+        found = [
+            (path, side) for title, side in self.folders.items() for path in tree.folders(title)
+        ]
+        for folder, named_side in found:
+            paths = self._usable(reading, name, tree.pictures(folder))
+            known = {path: _side(path, members) for path in paths}
+            rest, note = _side_of_rest(folder, named_side, known)
+            if note:
+                reading.notes.append(f"{name}: {note}")
+            for path, side in known.items():
+                picture = isic_id(path)
+                splits = OPEN_SPLITS[side or rest]
+                group = lesions.get(picture, picture)
+                reading.records.append(
+                    Record(
+                        name, path, f"{NAMESPACE}/{picture}", DERM, f"{NAMESPACE}/{group}", splits
+                    )
+                )
+        if not lesions and any(record.splits == TRAIN_OR_VAL for record in reading.records):
+            reading.notes.append(
+                "ISIC: no lesion ids; put ISIC_2019_Training_Metadata.csv or HAM10000_metadata "
+                "under ALL_DATA; until then each picture is a group of its own and pictures of "
+                "one lesion may fall into train and val"
+            )
+        return reading if found else None
+
+    def _usable(self, reading: Reading, name: str, paths: list[str]) -> list[str]:
+        usable = []
+        for path in paths:
+            if not NAME.fullmatch(stem(path)):
+                reading.left_out.append(LeftOut(name, path, "name of another form"))
+            elif isic_id(path) == SYNTHETIC:
+                reading.left_out.append(LeftOut(name, path, "synthetic picture"))
+            else:
+                usable.append(path)
+        return usable
+
+
+def isic_id(path: str) -> str:
+    """Return the ISIC id in a file's name.
+
+    >>> isic_id("ISIC_2019_Training_Input/ISIC_0012653_downsampled.jpg")
+    'ISIC_0012653'
+    """
+    return stem(path).upper().removesuffix("_DOWNSAMPLED")
+
+
+def lesions_by_id(tree: FileTree) -> dict[str, str]:
+    """Return the lesion of each ISIC id that a table under `tree` knows one for."""
+    return {
+        row[column].upper().removesuffix("_DOWNSAMPLED"): row["lesion_id"]
+        for table, column in LESION_TABLES.items()
+        for path in tree.named(table)
+        for row in read_table(tree, path, (column, "lesion_id"))
+        if row["lesion_id"]
+    }
+
+
+def _members(tree: FileTree) -> dict[str, str]:
+    return {
+        row["image"].upper().removesuffix("_DOWNSAMPLED"): side
+        for table, side in MEMBERSHIP_TABLES.items()
+        for path in tree.named(table)
+        for row in read_table(tree, path, ("image",))
+    }
+
+
+def _side(path: str, members: Mapping[str, str]) -> str | None:
+    """Return the side that a table or the id itself tells, None where neither does."""
+    if side := members.get(isic_id(path)):
+        return side
+    matched = NAME.fullmatch(stem(path))
+    assert matched is not None
+    number, downsampled = int(matched.group(1)), matched.group(2)
+    if downsampled or number <= LAST_TRAINING_MARKER:
+        return TRAIN
+    return TEST if number <= LAST_TEST_MARKER else None
+
+
+def _side_of_rest(folder: str, named_side: str, known: Mapping[str, str | None]) -> tuple[str, str]:
+    """Return the side of a folder's undecided files, and a note where the user should know."""
+    votes = Counter(side for side in known.values() if side)
+    undecided = sum(side is None for side in known.values())
+    if not votes:
+        note = f"nothing but its name tells what {folder} is; read as {named_side}"
+        return named_side, note if undecided else ""
+    other_side = TEST if named_side == TRAIN else TRAIN
+    majority = named_side if votes[named_side] >= votes[other_side] else other_side
+    if not votes[other_side]:
+        return majority, ""
+    taken = f"{undecided} more without a mark are taken for {majority}" if undecided else ""
+    note = (
+        f"{folder} holds {votes[other_side]} pictures of the {other_side} set and "
+        f"{votes[named_side]} of the {named_side} set; each is read as what it is"
+    )
+    return majority, f"{note}, {taken}" if taken else note

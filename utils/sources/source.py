@@ -1,0 +1,70 @@
+"""What is known of a collection, and what reading it gives: the types of the catalog."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from utils.sources.record import LeftOut, Record
+from utils.sources.tree import FileTree
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one collection offers.
+
+    Attributes:
+        records: Its pictures.
+        left_out: Its files that a rule leaves out.
+        absent: How many pictures its own tables name that are not there.
+        notes: Sentences that the user should read.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    absent: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+Reader = Callable[[str, FileTree], Reading | None]
+"""Reads the collection of this short name from a tree; None where nothing of it is there."""
+
+Fetcher = Callable[[FileTree], list[str]]
+"""Fetches what a collection lacks without a login; returns what the user should know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One public collection: every fact about it that the suite states anywhere.
+
+    Attributes:
+        name: Short name, used in flags and tables.
+        title: Its full name.
+        labels: The classes that it fills.
+        place: Where under ALL_DATA the user puts it.
+        num_pictures: How many pictures the published collection has.
+        splits: What its publisher says about training and test, in words.
+        page: Where to get it.
+        how: What getting it takes (login, form, zip names), in words.
+        licence: Its terms.
+        citation: What its publisher asks to cite.
+        reader: Knows its layout.
+        fetcher: Fetches what the assembly may fetch by itself.
+        commercial: Whether its licence allows commercial use.
+    """
+
+    name: str
+    title: str
+    labels: tuple[str, ...]
+    place: str
+    num_pictures: int | None
+    splits: str
+    page: str
+    how: str
+    licence: str
+    citation: str
+    reader: Reader
+    fetcher: Fetcher | None = None
+    commercial: bool = False
+
+    def read(self, tree: FileTree) -> Reading | None:
+        """Return its pictures under `tree`, or None where nothing of it is there."""
+        return self.reader(self.name, tree)

@@ -1,0 +1,51 @@
+"""A collection's table (CSV, however a spreadsheet saved it) in, rows of plain text out."""
+
+import io
+from collections.abc import Sequence
+
+import pandas as pd
+
+from utils.common.errors import SourceError, shortlist
+from utils.sources.tree import FileTree
+
+Row = dict[str, str]
+
+
+def read_table(tree: FileTree, path: str, columns: Sequence[str]) -> list[Row]:
+    """Read a table as text, cell by cell; an empty cell is "".
+
+    Args:
+        tree: Where the table lies.
+        path: Its relative path.
+        columns: Columns that it must have.
+
+    Raises:
+        SourceError: If it cannot be parsed or lacks one of the columns.
+    """
+    content = (tree.root / path).read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    header = text.partition("\n")[0]
+    separator = max(",;\t", key=header.count)
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False
+        )
+    except (ValueError, pd.errors.ParserError) as error:
+        raise SourceError(
+            f"{tree.root / path} cannot be read as a table ({error})",
+            expected=f"the columns {', '.join(columns)}",
+            todo="Download it again",
+        ) from None
+    frame.columns = frame.columns.str.strip()
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise SourceError(
+            f"{tree.root / path} has no column {', '.join(missing)} "
+            f"(found: {shortlist(frame.columns)})",
+            expected=f"the columns {', '.join(columns)}",
+            todo="Download it again, or remove its folder to leave this collection out",
+        )
+    return [dict(zip(frame.columns, row, strict=True)) for row in frame.to_numpy().tolist()]
