@@ -1,0 +1,80 @@
+"""The catalog in, ALL_DATA/README.md and the README's table of collections out.
+
+    python -m utils.sources.guide      write both again after a change of the catalog
+"""
+
+from pathlib import Path
+
+from utils.common.files import write_text
+from utils.sources.catalog import SOURCES
+from utils.sources.source import Source
+
+GUIDE = Path("ALL_DATA/README.md")
+README = Path("README.md")
+TABLE_START = "<!-- collections: written by python -m utils.sources.guide -->"
+TABLE_END = "<!-- end of collections -->"
+
+
+def collections_table() -> str:
+    """Return the README's table: one line per collection."""
+    lines = ["| collection | classes | put it in `ALL_DATA/` as | pictures | licence |", "|---|---|---|---:|---|"]
+    for source in SOURCES:
+        count = f"{source.num_pictures:,}" if source.num_pictures else "?"
+        lines.append(
+            f"| {_linked(source)} | {', '.join(source.labels)} | {_as_code(source.place)} "
+            f"| {count} | {source.licence} |"
+        )
+    return "\n".join(lines)
+
+
+def guide() -> str:
+    """Return the text of ALL_DATA/README.md."""
+    parts = [
+        "# Where each collection goes",
+        "Put what you have; what is absent is named by `python create_dataset.py`, and the run "
+        "goes on. Any folder may sit one level deeper, as unzipping leaves it, and file endings "
+        "may be in any case. Nothing in this folder is ever changed, except that downloads are "
+        "added to it.",
+    ]
+    for source in SOURCES:
+        parts.append(f"## {source.title} (`{source.name}`)")
+        parts.append(
+            "\n".join(
+                [
+                    f"- **Put it here:** {_as_code(source.place)}",
+                    f"- **Get it:** {source.page} ({source.how})",
+                    f"- **Fills:** {', '.join(source.labels)}",
+                    f"- **Split:** {source.splits}",
+                    f"- **Licence:** {source.licence}"
+                    + ("" if source.commercial else " (no commercial use)"),
+                    f"- **Cite:** {source.citation}",
+                ]
+            )
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def with_table(readme: str) -> str:
+    """Return the README's text with its table of collections as the catalog has it."""
+    before, _, rest = readme.partition(TABLE_START)
+    _, _, after = rest.partition(TABLE_END)
+    return f"{before}{TABLE_START}\n{collections_table()}\n{TABLE_END}{after}"
+
+
+def _linked(source: Source) -> str:
+    return f"[{source.title}]({source.page})" if source.page.startswith("http") else source.title
+
+
+def _as_code(place: str) -> str:
+    """Set what looks like a file or folder in code type."""
+    words = []
+    for word in place.split(" "):
+        core = word.strip("(),")
+        is_path = core.endswith(("/", ".csv", ".jpg>")) or core.startswith("<")
+        words.append(word.replace(core, f"`{core}`") if is_path and core else word)
+    return " ".join(words)
+
+
+if __name__ == "__main__":
+    write_text(GUIDE, guide())
+    write_text(README, with_table(README.read_text(encoding="utf-8")))
