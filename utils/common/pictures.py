@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".png"),
@@ -23,6 +24,18 @@ MAX_ASPECT = 20
 """A longer strip would grow beyond all bounds when its shorter side is enlarged."""
 
 ORIENTATION_TAG = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture of this EXIF orientation upright (1 already is)."""
+
+TRANSPOSING = (5, 6, 7, 8)
 
 
 class PictureError(Exception):
@@ -68,7 +81,11 @@ def read_picture(content: bytes, shorter_side: int = 0) -> tuple[Image.Image, Or
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as image:
             warnings.simplefilter("ignore")
-            return _decode(image, shorter_side)
+            original = _look_at(image)
+            if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+                upright = _turn(_decode_jpeg(content, image.size, shorter_side), image)
+            else:
+                upright = _turn(to_rgb(image), image)
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -76,35 +93,47 @@ def read_picture(content: bytes, shorter_side: int = 0) -> tuple[Image.Image, Or
     except Image.DecompressionBombError as error:
         raise PictureError("too large", str(error)) from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
-        reason = "truncated" if "truncated" in str(error).lower() else "damaged"
+        cut = any(word in str(error).lower() for word in ("truncated", "premature end of jpeg"))
+        reason = "truncated" if cut else "damaged"
         raise PictureError(reason, str(error) or type(error).__name__) from None
+    if shorter_side:
+        size = fit_shorter_side((original.width, original.height), shorter_side)
+        upright = upright.resize(size, Image.Resampling.BICUBIC)
+    return upright, original
 
 
-def _decode(image: Image.Image, shorter_side: int) -> tuple[Image.Image, Original]:
-    file_format = image.format or ""
+def _look_at(image: Image.Image) -> Original:
+    """Read the facts from a picture's header, before anything is decoded."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise PictureError("too large", f"{width} x {height} pixels, limit {MAX_PIXELS:,}")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise PictureError("too narrow", f"{width} x {height} pixels")
     orientation = image.getexif().get(ORIENTATION_TAG, 1)
-    is_plain = file_format == "JPEG" and image.mode == "RGB" and orientation in (0, 1)
-    if shorter_side:
-        image.draft("RGB", _at_least(image.size, shorter_side))  # JPEG only; else does nothing
-    upright = ImageOps.exif_transpose(to_rgb(image))
-    if orientation in (5, 6, 7, 8):
+    if orientation in TRANSPOSING:
         width, height = height, width
-    if shorter_side:
-        upright = upright.resize(
-            fit_shorter_side((width, height), shorter_side), Image.Resampling.BICUBIC
-        )
-    return upright, Original(file_format, width, height, is_plain)
+    is_plain = image.format == "JPEG" and image.mode == "RGB" and orientation not in TURNS
+    return Original(image.format or "", width, height, is_plain)
 
 
-def _at_least(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
-    """Return the size at which a reduced decode still has twice the pixels wanted."""
-    width, height = fit_shorter_side(size, 2 * shorter_side)
-    return min(width, size[0]), min(height, size[1])
+def _decode_jpeg(content: bytes, size: tuple[int, int], shorter_side: int) -> Image.Image:
+    """Decode a JPEG to RGB, at a reduced scale that still has twice the pixels wanted.
+
+    Pillow hides libjpeg's warnings, so that a file with a damaged middle would pass for a whole
+    one; this decoder raises them as ValueError.
+    """
+    width, height = fit_shorter_side(size, 2 * shorter_side) if shorter_side else size
+    pixels = simplejpeg.decode_jpeg(
+        content, "RGB", min_height=min(height, size[1]), min_width=min(width, size[0]),
+        min_factor=1, strict=True,
+    )  # fmt: skip
+    return Image.fromarray(pixels)
+
+
+def _turn(picture: Image.Image, image: Image.Image) -> Image.Image:
+    """Turn a decoded picture upright, as the EXIF data of `image` say."""
+    turn = TURNS.get(image.getexif().get(ORIENTATION_TAG, 1))
+    return picture if turn is None else picture.transpose(turn)
 
 
 def fit_shorter_side(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
