@@ -1,0 +1,1 @@
+"""Degradations that make LOW_QUALITY, and measures of quality; both without torch."""

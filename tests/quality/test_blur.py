@@ -1,0 +1,64 @@
+"""Kernels and blurs: light is neither lost nor made, and nothing shifts."""
+
+import numpy as np
+import pytest
+
+from utils.quality.blur import defocus_blur, disc_kernel, motion_blur, path_kernel
+from utils.quality.light import to_light
+
+DISCS = [disc_kernel(radius, aspect, 30) for radius in (0.4, 1.3, 4.7) for aspect in (0.7, 1)]
+PATHS = [
+    path_kernel(length, angle, bend, pace)
+    for length in (1.0, 7.5, 29.0)
+    for angle in (0, 90, 161)
+    for bend, pace in ((0, 0), (120, 0.8))
+]
+
+
+@pytest.mark.parametrize("kernel", DISCS + PATHS)
+def test_kernels_sum_to_one_and_are_centred(kernel: np.ndarray) -> None:
+    assert kernel.dtype == np.float32
+    assert (kernel >= 0).all()
+    assert kernel.sum() == pytest.approx(1, abs=1e-5)
+    reach = kernel.shape[0] // 2
+    offsets = np.arange(-reach, reach + 1)
+    assert (kernel.sum(axis=0) * offsets).sum() == pytest.approx(0, abs=0.02)
+    assert (kernel.sum(axis=1) * offsets).sum() == pytest.approx(0, abs=0.02)
+
+
+def test_disc_is_anti_aliased() -> None:
+    areas = [1 / disc_kernel(radius).max() for radius in np.arange(2, 4, 0.1)]
+    assert np.all(np.diff(areas) > 0), "every tenth of a pixel of radius must count"
+
+
+def test_path_follows_its_direction() -> None:
+    kernel = path_kernel(9, 0, 0, 0)
+    assert kernel[kernel.shape[0] // 2].sum() == pytest.approx(1)
+    assert np.count_nonzero(kernel.sum(axis=0)) >= 9
+
+
+@pytest.mark.parametrize("radius", [0.007, 0.02, 0.07])
+def test_defocus_keeps_the_mean_light(texture: np.ndarray, radius: float) -> None:
+    blurred = defocus_blur(texture, radius=radius)
+    assert to_light(blurred).mean() == pytest.approx(to_light(texture).mean(), rel=0.01)
+
+
+@pytest.mark.parametrize("length", [0.022, 0.08, 0.26])
+def test_motion_keeps_the_mean_light(texture: np.ndarray, length: float) -> None:
+    blurred = motion_blur(texture, length=length, angle=40, bend=60)
+    assert to_light(blurred).mean() == pytest.approx(to_light(texture).mean(), rel=0.01)
+
+
+def test_light_spreads_as_light_does() -> None:
+    """Half black, half white is middle grey in linear light: 188, not 128."""
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    middle = defocus_blur(stripes, radius=0.06)[24:40, 24:40]
+    assert abs(float(middle.mean()) - 188) < 3
+
+
+@pytest.mark.parametrize("value", [0, 77, 255])
+def test_a_plain_picture_stays_as_it_is_up_to_its_edges(value: int) -> None:
+    plain = np.full((64, 80, 3), value, np.uint8)
+    assert np.array_equal(defocus_blur(plain, radius=0.05), plain)
+    assert np.array_equal(motion_blur(plain, length=0.2, angle=20), plain)

@@ -1,0 +1,95 @@
+"""A sharp picture in, one out of focus or shaken out; computed in linear light."""
+
+import math
+
+import cv2
+import numpy as np
+
+from utils.quality.light import to_light, to_picture
+from utils.quality.sizes import VIEW_SIDE, at_most, resize, shorter_side
+
+LONGEST_KERNEL = 11
+"""In pixels. Wider blurs work on a smaller picture: their detail is gone anyway, and OpenCV turns
+to the Fourier transform, several times slower, from about 11 x 11."""
+
+
+def disc_kernel(radius: float, aspect: float = 1.0, angle: float = 0.0) -> np.ndarray:
+    """Return the image of a point out of focus: an evenly lit disc with anti-aliased edge.
+
+    Args:
+        radius: In pixels.
+        aspect: Short over long axis; below 1 the disc is an ellipse (astigmatism, cat's eye).
+        angle: Of the long axis, in degrees.
+    """
+    reach = max(1, math.ceil(radius))
+    x, y = np.meshgrid(np.arange(-reach, reach + 1), np.arange(-reach, reach + 1))
+    turn = math.radians(angle)
+    along = x * math.cos(turn) + y * math.sin(turn)
+    across = (y * math.cos(turn) - x * math.sin(turn)) / aspect
+    kernel = np.clip(radius + 0.5 - np.hypot(along, across), 0, 1)
+    return (kernel / kernel.sum()).astype(np.float32)
+
+
+def path_kernel(length: float, angle: float, bend: float, pace: float) -> np.ndarray:
+    """Return the image of a point under a moving camera: an anti-aliased arc.
+
+    Args:
+        length: Of the path, in pixels.
+        angle: Direction in the middle of the path, in degrees.
+        bend: How far the direction turns along the path, in degrees.
+        pace: How uneven the movement is, from -1 to 1; 0 lights the path evenly.
+    """
+    count = max(8, math.ceil(3 * length))
+    time = (np.arange(count) + 0.5) / count - 0.5
+    turn = np.radians(angle + bend * time)
+    x = np.cumsum(np.cos(turn)) * length / count
+    y = np.cumsum(np.sin(turn)) * length / count
+    light = 1 + pace * 2 * time
+    x -= np.average(x, weights=light)  # else the whole picture would shift
+    y -= np.average(y, weights=light)
+    reach = max(1, math.ceil(max(np.abs(x).max(), np.abs(y).max())))
+    size = 2 * reach + 1
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    kernel = np.zeros((size + 1) * (size + 1))
+    for right in (0, 1):
+        for below in (0, 1):
+            share = np.abs(1 - right - (x - left)) * np.abs(1 - below - (y - top))
+            place = (top + below + reach) * (size + 1) + left + right + reach
+            kernel += np.bincount(place, light * share, kernel.size)
+    kernel = kernel.reshape(size + 1, size + 1)[:size, :size]
+    return (kernel / kernel.sum()).astype(np.float32)
+
+
+def convolve(light: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Blur with a kernel whose sum is 1; beyond its edges the picture is mirrored."""
+    return cv2.filter2D(light, -1, cv2.flip(kernel, -1), borderType=cv2.BORDER_REFLECT)
+
+
+def defocus_blur(
+    picture: np.ndarray, *, radius: float, aspect: float = 1.0, angle: float = 0.0
+) -> np.ndarray:
+    """Put a picture out of focus.
+
+    Args:
+        radius: Of the disc that a point becomes, in shorter sides.
+    """
+    working_side = VIEW_SIDE
+    while 2 * math.ceil(radius * working_side) + 1 > LONGEST_KERNEL:
+        working_side //= 2
+    small = at_most(to_light(picture), working_side)
+    kernel = disc_kernel(radius * shorter_side(small), aspect, angle)
+    return to_picture(resize(convolve(small, kernel), picture.shape))
+
+
+def motion_blur(
+    picture: np.ndarray, *, length: float, angle: float, bend: float = 0.0, pace: float = 0.0
+) -> np.ndarray:
+    """Move the camera, or the patient, while the shutter is open.
+
+    Args:
+        length: Of the path, in shorter sides.
+    """
+    working_side = VIEW_SIDE if length * VIEW_SIDE < LONGEST_KERNEL else VIEW_SIDE // 2
+    small = at_most(to_light(picture), working_side)
+    kernel = path_kernel(length * shorter_side(small), angle, bend, pace)
+    return to_picture(resize(convolve(small, kernel), picture.shape))

@@ -1,0 +1,46 @@
+"""A full picture in, one with too few pixels or too few bytes out."""
+
+import cv2
+import numpy as np
+
+from utils.quality.sizes import VIEW_SIDE, at_most, resize, shape_at, shorter_side
+
+ENLARGEMENTS = {
+    "nearest": cv2.INTER_NEAREST,
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+
+
+def low_resolution(picture: np.ndarray, *, detail: float, enlarged: str) -> np.ndarray:
+    """Send a thumbnail, or crop far too small a part, and enlarge it again.
+
+    In 8-bit values, as viewers and messengers do it.
+
+    Args:
+        detail: Pixels that are left along the shorter side, as a share of 256 or, if it has fewer,
+            of those it has.
+        enlarged: One of `ENLARGEMENTS`.
+    """
+    side = max(2, round(detail * min(VIEW_SIDE, shorter_side(picture))))
+    small = resize(picture, shape_at(picture.shape, side))
+    return resize(small, picture.shape, ENLARGEMENTS[enlarged])
+
+
+def jpeg_compression(picture: np.ndarray, *, quality: float, side: int = 256) -> np.ndarray:
+    """Compress too strongly, as some messengers do.
+
+    Args:
+        quality: Of libjpeg, from 1 to 100; rounded.
+        side: Shorter side in pixels at which it is compressed, so that the blocks of 8 x 8 pixels
+            look the same whatever the picture's size.
+    """
+    height, width = shape_at(picture.shape, side)
+    small = cv2.resize(at_most(picture, side), (width, height), interpolation=cv2.INTER_LINEAR)
+    bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+    written, content = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])
+    if not written:
+        raise ValueError(f"OpenCV could not encode a picture of shape {picture.shape} as JPEG")
+    decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    return resize(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), picture.shape)

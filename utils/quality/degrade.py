@@ -1,0 +1,155 @@
+"""A picture and a seed in; a visibly worse picture, and the words to make it again, out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from utils.common.seeds import generator, stable_hash
+from utils.quality.kind import SEVERITIES, Parameters
+from utils.quality.kinds import ALWAYS_BITE, KINDS
+from utils.quality.measures import changed_share, view
+from utils.quality.memory import keep_freed_memory
+
+SMALLEST_SIDE = 32
+MOST_DRAWS = 8
+COMBINED = 1 / 6
+"""Share of the draws that combine two kinds."""
+
+VISIBLE_SHARE = 0.08
+"""A picture counts as visibly worse if at least this share of it visibly changed."""
+
+
+class DegradationError(Exception):
+    """A picture that could not be made worse; never passed over in silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Degraded:
+    """A degraded picture and what was done to it.
+
+    Attributes:
+        picture: uint8 RGB, of the parent's shape.
+        degradation: "defocus_blur", or "motion_blur+sensor_noise" for a combination.
+        severity: From 1 to 5.
+        parameters: Compact JSON, an object per kind, from which `reapply` makes it again.
+        redraws: How often the check refused a draw that changed too little.
+    """
+
+    picture: np.ndarray
+    degradation: str
+    severity: int
+    parameters: str
+    redraws: int
+
+
+def degrade(picture: np.ndarray, *seed: object, kinds: Sequence[str] | None = None) -> Degraded:
+    """Make a picture visibly worse in a way that depends on `seed` alone.
+
+    Every kind and every severity is equally likely; one draw in six combines two kinds. A draw
+    that changes too little, such as blur on a plain wall, is refused and drawn again; the severity
+    stays, so that severities are spread evenly whatever the pictures.
+
+    Args:
+        picture: uint8 RGB, shape (height, width, 3), at least 32 pixels high and wide.
+        seed: Parts of the seed, for example (seed, name of the picture).
+        kinds: Names to draw from; all of them by default.
+
+    Raises:
+        DegradationError: If the picture cannot be degraded, or no draw made it visibly worse.
+    """
+    _require_picture(picture)
+    keep_freed_memory()
+    names = _known(kinds)
+    severity = SEVERITIES[stable_hash(*seed, "severity") % len(SEVERITIES)]
+    chosen: tuple[str, ...]
+    fallbacks = [name for name in ALWAYS_BITE if name in names]
+    for attempt in range(MOST_DRAWS + len(fallbacks)):
+        rng = generator(*seed, "degradation", attempt)
+        if attempt < MOST_DRAWS:
+            chosen = draw_kinds(rng, names)
+        else:
+            chosen = (fallbacks[attempt - MOST_DRAWS],)
+        parameters = draw_parameters(rng, chosen, severity)
+        degraded = _apply(picture, parameters)
+        if is_visibly_worse(degraded, picture):
+            text = json.dumps(parameters, sort_keys=True, separators=(",", ":"))
+            return Degraded(degraded, "+".join(chosen), severity, text, attempt)
+    raise DegradationError(
+        f"No draw of {', '.join(names)} at severity {severity} made this picture visibly worse"
+    )
+
+
+def reapply(picture: np.ndarray, degradation: str, severity: int, parameters: str) -> np.ndarray:
+    """Make a degraded picture again from its row in the manifest: the same pixels.
+
+    Raises:
+        DegradationError: If the row does not describe a degradation.
+    """
+    _require_picture(picture)
+    try:
+        of_kind: dict[str, Parameters] = json.loads(parameters)
+    except json.JSONDecodeError as error:
+        raise DegradationError(f"Unreadable parameters {parameters!r}: {error}") from None
+    names = degradation.split("+")
+    if severity not in SEVERITIES or not isinstance(of_kind, dict) or set(names) != set(of_kind):
+        raise DegradationError(
+            f"'{degradation}' of severity {severity} does not fit the parameters {parameters!r}"
+        )
+    return _apply(picture, {name: of_kind[name] for name in _known(names)})
+
+
+def draw_kinds(rng: np.random.Generator, names: Sequence[str]) -> tuple[str, ...]:
+    """Draw one kind or, one time in six, two of different groups in their physical order."""
+    pairs = [
+        pair for pair in combinations(names, 2) if KINDS[pair[0]].group != KINDS[pair[1]].group
+    ]
+    if pairs and rng.random() < COMBINED:
+        return pairs[int(rng.integers(len(pairs)))]
+    return (names[int(rng.integers(len(names)))],)
+
+
+def draw_parameters(
+    rng: np.random.Generator, names: Sequence[str], severity: int
+) -> dict[str, Parameters]:
+    """Draw the parameters of each kind; two at once are one level milder each."""
+    milder = max(1, severity - 1) if len(names) > 1 else severity
+    return {name: KINDS[name].draw(rng, milder) for name in names}
+
+
+def is_visibly_worse(degraded: np.ndarray, parent: np.ndarray) -> bool:
+    """Tell whether enough of a picture differs from its parent at the size of the network."""
+    return changed_share(view(degraded), view(parent), VISIBLE_SHARE) >= VISIBLE_SHARE
+
+
+def _known(kinds: Sequence[str] | None) -> list[str]:
+    """Return names of kinds in the table's order, so that the caller's order changes nothing."""
+    if kinds is None:
+        return list(KINDS)
+    unknown = [name for name in kinds if name not in KINDS]
+    if unknown or not kinds:
+        raise DegradationError(f"No such kinds: {unknown}. Known: {', '.join(KINDS)}")
+    return [name for name in KINDS if name in kinds]
+
+
+def _apply(picture: np.ndarray, parameters: dict[str, Parameters]) -> np.ndarray:
+    degraded = np.ascontiguousarray(picture)
+    for name, values in parameters.items():
+        try:
+            degraded = KINDS[name].apply(degraded, **values)
+        except Exception as error:
+            raise DegradationError(f"{name} with {values} failed: {error!r}") from error
+    if degraded.shape != picture.shape or degraded.dtype != np.uint8:
+        raise DegradationError(f"{list(parameters)} made {degraded.dtype} of {degraded.shape}")
+    return degraded
+
+
+def _require_picture(picture: np.ndarray) -> None:
+    is_rgb = picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
+    if not is_rgb or min(picture.shape[:2]) < SMALLEST_SIDE:
+        raise DegradationError(
+            f"A picture of shape {picture.shape} and type {picture.dtype} cannot be degraded; "
+            f"expected uint8 RGB of at least {SMALLEST_SIDE} pixels a side"
+        )

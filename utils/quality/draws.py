@@ -1,0 +1,104 @@
+"""A random generator in; those parameters of a kind that do not depend on the severity out."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from utils.quality.kind import Parameters
+from utils.quality.occlusion import FINGERS, STRAPS
+
+
+def between(rng: np.random.Generator, low: float, high: float) -> float:
+    """Draw a number evenly; three decimals, so that it is short in the manifest."""
+    return round(float(rng.uniform(low, high)), 3)
+
+
+def one_of(rng: np.random.Generator, choices: Iterable[Any]) -> Any:
+    """Draw one of several, all equally likely."""
+    choices = list(choices)
+    return choices[int(rng.integers(len(choices)))]
+
+
+def noise_seed(rng: np.random.Generator) -> int:
+    """Draw the seed of a random field."""
+    return int(rng.integers(2**32))
+
+
+def draw_haze(rng: np.random.Generator) -> Parameters:
+    """Draw the colour of the veil and how it grows with the distance."""
+    return {
+        "airlight": between(rng, 0.2, 0.8),
+        "tint": between(rng, -1, 1),
+        "slope": between(rng, 0, 1),
+        "angle": between(rng, 0, 360),
+    }
+
+
+def draw_glare(rng: np.random.Generator) -> Parameters:
+    """Draw one to three spots, the smaller the more there are."""
+    count = int(rng.integers(1, 4))
+    spots = [
+        [
+            between(rng, -0.7, 0.7),
+            between(rng, -0.7, 0.7),
+            between(rng, 0.8 / count**0.5, 1.1 / count**0.5),
+            between(rng, 0.4, 1),
+            between(rng, 0, 180),
+        ]
+        for _ in range(count)
+    ]
+    return {"spots": spots, "tint": between(rng, -1, 1), "halo": between(rng, 0.2, 1)}
+
+
+def draw_occlusion(rng: np.random.Generator) -> Parameters:
+    """Draw a finger or a strap and where it comes in."""
+    thing = one_of(rng, ("finger", "strap"))
+    return {
+        "thing": thing,
+        "colour": list(one_of(rng, FINGERS if thing == "finger" else STRAPS)),
+        "place": between(rng, 0, 360),
+        "lean": between(rng, -30, 30),
+        "softness": between(rng, 0.03, 0.2),
+        "shade": between(rng, 0, 0.6),
+    }
+
+
+def draw_under_exposure(rng: np.random.Generator) -> Parameters:
+    """Draw the lamp that is left, and the noise."""
+    return {
+        "noise_seed": noise_seed(rng),
+        "warmth": between(rng, -0.1, 0.4),
+        "depth": between(rng, 0, 0.8),
+        "x": between(rng, -0.6, 0.6),
+        "y": between(rng, -0.6, 0.6),
+        "noise": between(rng, 0.003, 0.014),
+    }
+
+
+def draw_defocus_blur(rng: np.random.Generator) -> Parameters:
+    """Draw the shape of the disc."""
+    return {"aspect": between(rng, 0.75, 1), "angle": between(rng, 0, 180)}
+
+
+def draw_motion_blur(rng: np.random.Generator) -> Parameters:
+    """Draw the direction of the path, how it turns and how evenly it is run."""
+    return {
+        "angle": between(rng, 0, 180),
+        "bend": between(rng, -120, 120),
+        "pace": between(rng, -0.8, 0.8),
+    }
+
+
+def draw_chromatic_aberration(rng: np.random.Generator) -> Parameters:
+    """Draw the direction of the shift and its share that grows outwards."""
+    return {"angle": between(rng, 0, 360), "lateral": between(rng, 0.2, 0.8)}
+
+
+def draw_sensor_noise(rng: np.random.Generator) -> Parameters:
+    """Draw the kind of grain."""
+    return {
+        "noise_seed": noise_seed(rng),
+        "clump": between(rng, 0, 1),
+        "colour": between(rng, 0, 1),
+    }

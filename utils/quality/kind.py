@@ -1,0 +1,55 @@
+"""What one way in which a picture goes wrong is made of; a severity in, parameters out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SEVERITIES = (1, 2, 3, 4, 5)
+SPREAD = 0.35
+"""How far, in levels, the strength of a draw may lie from that of its severity."""
+
+Parameters = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One way in which a picture goes wrong.
+
+    Attributes:
+        name: In the manifest.
+        title: For humans.
+        fault: What goes wrong in the clinic.
+        source: Where the physics or the finding is described.
+        group: Two kinds of one group are never combined.
+        strength: Name of the parameter that the severity sets.
+        levels: Its value at the severities 1 to 5.
+        measure: Name of the measure that follows the severity.
+        rises: Whether that measure rises (or falls) with the severity.
+        apply: Pure function of (picture, **parameters).
+        draw_others: Draws the parameters that do not depend on the severity.
+    """
+
+    name: str
+    title: str
+    fault: str
+    source: str
+    group: str
+    strength: str
+    levels: tuple[float, float, float, float, float]
+    measure: str
+    rises: bool
+    apply: Callable[..., np.ndarray]
+    draw_others: Callable[[np.random.Generator], Parameters]
+
+    def draw(self, rng: np.random.Generator, severity: int) -> Parameters:
+        """Draw parameters; with an `rng` in the same state only the strength differs by severity.
+
+        Args:
+            severity: From 1, just visible, to 5, useless.
+        """
+        lowest, highest = max(1, severity - SPREAD), min(5, severity + SPREAD)
+        place = lowest + (highest - lowest) * rng.random()
+        strength = float(f"{np.interp(place, SEVERITIES, self.levels):.4g}")
+        return {**self.draw_others(rng), self.strength: strength}
