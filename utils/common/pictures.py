@@ -37,6 +37,9 @@ TURNS = {
 
 TRANSPOSING = (5, 6, 7, 8)
 
+REDUCING_GAP = 2.0
+"""Average whole blocks first as long as twice the pixels wanted are left: twice as fast."""
+
 
 class PictureError(Exception):
     """One picture that cannot be used; the run goes on without it.
@@ -98,7 +101,7 @@ def read_picture(content: bytes, shorter_side: int = 0) -> tuple[Image.Image, Or
         raise PictureError(reason, str(error) or type(error).__name__) from None
     if shorter_side:
         size = fit_shorter_side((original.width, original.height), shorter_side)
-        upright = upright.resize(size, Image.Resampling.BICUBIC)
+        upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
     return upright, original
 
 

@@ -5,21 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.errors import DatasetError
-from utils.common.seeds import stable_hash
+from utils.common.files import write_json
 from utils.dataset.contact_sheet import draw_contact_sheet
 from utils.dataset.crew import Crew
+from utils.dataset.leaks import LEAK_REPORT_NAME, LeakReport, report_leaks
 from utils.dataset.manifest import ManifestRow, read_manifest, write_manifest
-from utils.dataset.plan import Planned, plan_low_quality, plan_pictures
-from utils.dataset.prepare import (
-    VERSION,
-    LowQualityJob,
-    PictureJob,
-    Prepared,
-    prepare_low_quality,
-    prepare_picture,
-)
+from utils.dataset.plan import Planned
+from utils.dataset.preparation import LowQuality, Pictures
+from utils.dataset.prepare import Prepared
 from utils.dataset.recipe import Recipe
-from utils.dataset.rejected import Rejected, write_rejected
+from utils.dataset.rejected import CONTRADICTION, Rejected, write_rejected
 from utils.dataset.workspace import Workspace
 from utils.sources.record import Record
 
@@ -31,7 +26,7 @@ class Assembled:
     Attributes:
         plan: The pictures of the data set, LOW_QUALITY among them.
         rejected: Originals that could not be used.
-        num_copies: Records of a picture that another record already offered.
+        leaks: What was found to belong together, and that no split cuts through it.
         num_unfit: Pictures that could not be degraded; they stay in their own class.
         num_moved: Pictures put into place.
         num_removed: Pictures of an earlier run taken away.
@@ -39,7 +34,7 @@ class Assembled:
 
     plan: list[Planned]
     rejected: list[Rejected]
-    num_copies: int = 0
+    leaks: LeakReport
     num_unfit: int = 0
     num_moved: int = 0
     num_removed: int = 0
@@ -63,163 +58,48 @@ def assemble(
         OutputError: If the output cannot be written.
     """
     with Crew(recipe.workers) as crew:
-        pictures = _Pictures(records, all_data, workspace, recipe)
-        plan = pictures.prepare(crew)
-        low_quality = _LowQuality(plan, pictures, workspace, recipe)
-        plan = [*plan, *low_quality.prepare(crew)]
-    rejected = [
-        Rejected(record.original, record.source, failed.reason, failed.detail)
-        for record in records
-        if (failed := pictures.failed.get(record.original))
-    ]
-    num_copies = len(records) - len({record.identity for record in records})
+        pictures = Pictures(records, all_data, workspace, recipe)
+        collected = pictures.prepare(crew)
+        low_quality = LowQuality(collected, pictures, workspace, recipe)
+        degraded = low_quality.prepare(crew)
+    plan = [*collected, *degraded]
+    leaks = report_leaks(pictures.looked_at, pictures.links, plan, recipe.seed)
+    rejected = _rejected(records, pictures)
     if workspace.read_only:
-        return Assembled(plan, rejected, num_copies)
-    results = {planned.file: _result(planned, pictures, low_quality) for planned in plan}
-    wanted = {
-        planned.file: workspace.require(results[planned.file], planned.label, planned.name)
-        for planned in plan
-    }
-    moved, removed = workspace.place(wanted)
+        return Assembled(plan, rejected, leaks)
+    results = {planned.file: pictures.result(planned.record) for planned in collected}
+    results |= {planned.file: low_quality.result(planned) for planned in degraded}
+    moved, removed = workspace.place(
+        {
+            planned.file: workspace.require(results[planned.file], planned.label, planned.name)
+            for planned in plan
+        }
+    )
     rows = [_row(planned, results[planned.file], pictures) for planned in plan]
-    write_rejected(workspace.output, rejected)
     if moved or removed or not _is_signed_off(workspace.output, rows):
+        write_json(workspace.output / LEAK_REPORT_NAME, leaks.as_json())
+        write_rejected(workspace.output, rejected)
         draw_contact_sheet(workspace.output, rows)
         write_manifest(workspace.output, rows)
-    workspace.tidy([*results.values(), *pictures.failed.values(), *low_quality.failed.values()])
-    return Assembled(plan, rejected, num_copies, len(low_quality.failed), moved, removed)
+    workspace.tidy([*results.values(), *pictures.all_results(), *low_quality.failed.values()])
+    return Assembled(plan, rejected, leaks, len(low_quality.failed), moved, removed)
 
 
-class _Pictures:
-    """Prepares the collected pictures, planning anew where one turns out unusable."""
-
-    def __init__(
-        self, records: Sequence[Record], all_data: Path, workspace: Workspace, recipe: Recipe
-    ) -> None:
-        self.failed: dict[str, Prepared] = {}
-        self._records = records
-        self._all_data = all_data
-        self._workspace = workspace
-        self._recipe = recipe
-        self._keys: dict[str, str] = {}
-
-    def prepare(self, crew: Crew) -> list[Planned]:
-        """Return a plan whose pictures are all prepared."""
-        recipe = self._recipe
-        while True:
-            plan = plan_pictures(
-                self._records, self.failed, recipe.seed, recipe.limit,
-                allow_empty=recipe.allow_empty,
-            )  # fmt: skip
-            jobs = [self._job(planned) for planned in plan if not self._is_done(planned)]
-            for results in crew.run(prepare_picture, jobs, "Reading pictures"):
-                self._workspace.note(results)
-            failed = {
-                planned.record.original: self.result(planned)
-                for planned in plan
-                if self.result(planned).reason
-            }
-            if not failed:
-                return plan
-            self.failed |= failed
-
-    def result(self, planned: Planned) -> Prepared:
-        """Return the facts about a prepared picture."""
-        return self._workspace.prepared[self._key(planned.record)]
-
-    def _is_done(self, planned: Planned) -> bool:
-        return self._workspace.is_done(self._key(planned.record), planned.label, planned.name)
-
-    def _job(self, planned: Planned) -> PictureJob:
-        record, workspace = planned.record, self._workspace
-        key = self._key(record)
-        target = None if workspace.read_only else workspace.staged(key)
-        original = self._all_data / record.original
-        return PictureJob(key, original, target, self._recipe.image_size, record.md5)
-
-    def _key(self, record: Record) -> str:
-        """Return what the result is kept under: another one once the original is changed."""
-        if record.original not in self._keys:
-            try:
-                found = (self._all_data / record.original).stat()
-                facts = (found.st_size, found.st_mtime_ns)
-            except OSError:
-                facts = (0, 0)
-            key = stable_hash(record.original, *facts, record.md5, self._recipe.image_size, VERSION)
-            self._keys[record.original] = f"{key:016x}"
-        return self._keys[record.original]
+def _rejected(records: Iterable[Record], pictures: Pictures) -> list[Rejected]:
+    rejected = []
+    for record in records:
+        if failed := pictures.failed.get(record.original):
+            reason, detail = failed.reason, failed.detail
+        elif labels := pictures.links.contradictions.get(record.original):
+            reason, detail = CONTRADICTION, f"one picture offered as {labels}"
+        else:
+            continue
+        rejected.append(Rejected(record.original, record.source, reason, detail))
+    return rejected
 
 
-class _LowQuality:
-    """Prepares the degraded pictures, taking another parent where one cannot be degraded."""
-
-    def __init__(
-        self,
-        parents: Sequence[Planned],
-        pictures: _Pictures,
-        workspace: Workspace,
-        recipe: Recipe,
-    ) -> None:
-        self.failed: dict[str, Prepared] = {}
-        self._parents = parents
-        self._pictures = pictures
-        self._workspace = workspace
-        self._recipe = recipe
-
-    def prepare(self, crew: Crew) -> list[Planned]:
-        """Return a plan whose pictures are all prepared; on a dry run nothing is."""
-        recipe, workspace = self._recipe, self._workspace
-        while True:
-            plan = plan_low_quality(
-                self._parents, self.failed, recipe.seed, recipe.low_quality, recipe.limit
-            )
-            if workspace.read_only:
-                return plan
-            jobs = [
-                self._job(planned)
-                for planned in plan
-                if not workspace.is_done(self._key(planned), planned.label, planned.name)
-            ]
-            for results in crew.run(prepare_low_quality, jobs, "Degrading pictures"):
-                workspace.note(results)
-            failed = {
-                parent_of(planned).name: self.result(planned)
-                for planned in plan
-                if self.result(planned).reason
-            }
-            if not failed:
-                return plan
-            self.failed |= failed
-
-    def result(self, planned: Planned) -> Prepared:
-        """Return the facts about a prepared picture."""
-        return self._workspace.prepared[self._key(planned)]
-
-    def _job(self, planned: Planned) -> LowQualityJob:
-        parent, key = parent_of(planned), self._key(planned)
-        path = self._workspace.require(self._pictures.result(parent), parent.label, parent.name)
-        return LowQualityJob(key, path, self._workspace.staged(key), self._seed(planned))
-
-    def _seed(self, planned: Planned) -> tuple[object, ...]:
-        return self._recipe.seed, parent_of(planned).name, planned.variant
-
-    def _key(self, planned: Planned) -> str:
-        parent = self._pictures.result(parent_of(planned))
-        return f"{stable_hash('low quality', *self._seed(planned), parent.sha256, VERSION):016x}"
-
-
-def parent_of(planned: Planned) -> Planned:
-    """Return the picture that a LOW_QUALITY picture is made from."""
-    assert planned.parent is not None
-    return planned.parent
-
-
-def _result(planned: Planned, pictures: _Pictures, low_quality: _LowQuality) -> Prepared:
-    return low_quality.result(planned) if planned.parent else pictures.result(planned)
-
-
-def _row(planned: Planned, result: Prepared, pictures: _Pictures) -> ManifestRow:
-    original = pictures.result(planned.parent) if planned.parent else result
+def _row(planned: Planned, result: Prepared, pictures: Pictures) -> ManifestRow:
+    original = pictures.result(planned.record)
     return ManifestRow(
         file=planned.file,
         split=planned.split,

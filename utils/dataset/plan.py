@@ -1,7 +1,7 @@
 """Records in, the pictures to write and where each belongs out; nothing is read or written."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from utils.common.labels import COLLECTED_CLASSES, LOW_QUALITY, SPLITS
@@ -39,9 +39,10 @@ class Planned:
 
 def plan_pictures(
     records: Sequence[Record],
-    rejected: Collection[str],
+    unusable: Collection[str],
     seed: int,
     limit: int | None = None,
+    component_of: Mapping[str, str] | None = None,
     *,
     allow_empty: bool = False,
 ) -> list[Planned]:
@@ -49,16 +50,17 @@ def plan_pictures(
 
     Args:
         records: The pictures offered; of two with one identity the first usable one counts.
-        rejected: Originals that turned out to be unusable.
+        unusable: Originals that cannot be used, or of which a better copy is.
         seed: Decides on splits, and on the order in which `limit` takes pictures.
         limit: Most pictures per class and split, lowest hash first.
+        component_of: The component of each group that is joined with others.
         allow_empty: Whether a class may stay empty.
 
     Raises:
         DatasetError: If a class cannot fill all three splits.
     """
-    usable = [record for record in records if record.original not in rejected]
-    splits = assign_splits(usable, seed, allow_empty=allow_empty)
+    usable = [record for record in records if record.original not in unusable]
+    splits = assign_splits(usable, seed, component_of, allow_empty=allow_empty)
     chosen: dict[str, Record] = {}
     for record in usable:
         chosen.setdefault(record.identity, record)

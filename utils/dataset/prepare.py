@@ -11,6 +11,7 @@ from PIL import Image
 
 from utils.common.files import write_bytes
 from utils.common.pictures import PictureError, read_picture, write_jpeg
+from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
 VERSION = f"1 pillow {PIL.__version__} opencv {cv2.__version__}"
@@ -59,7 +60,8 @@ class LowQualityJob:
 class Prepared:
     """What became of a job: facts about the written file, or a reason why there is none.
 
-    Sizes in pixels, `num_bytes` and `mtime_ns` as the file system tells them.
+    Sizes in pixels, `num_bytes` and `mtime_ns` as the file system tells them, `thumbnail` as
+    `likeness.thumbnail` makes it.
     """
 
     key: str
@@ -75,6 +77,7 @@ class Prepared:
     degradation: str = ""
     severity: int | None = None
     parameters: str = ""
+    thumbnail: str = ""
     reason: str = ""
     detail: str = ""
 
@@ -107,6 +110,7 @@ def prepare_picture(job: PictureJob) -> Prepared:
         original.format,
         original.width,
         original.height,
+        thumbnail=thumbnail(picture),
     )
 
 

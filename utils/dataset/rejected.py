@@ -9,6 +9,7 @@ from pathlib import Path
 from utils.common.files import write_text
 
 REJECTED_NAME = "rejected.csv"
+CONTRADICTION = "contradictory"
 REJECTED_COLUMNS = ("original", "source", "reason", "detail")
 
 

@@ -23,12 +23,11 @@ def describe(assembled: Assembled) -> str:
     lines = [table_by_class_and_split(assembled.plan)]
     reasons = Counter(picture.reason for picture in assembled.rejected)
     lines += [f"Not usable: {count:,} ({reason})" for reason, count in reasons.most_common()]
-    if assembled.num_copies:
-        lines.append(f"Found twice and used once: {assembled.num_copies:,}")
     if assembled.num_unfit:
         lines.append(
             f"Not fit to be degraded, but good enough for their class: {assembled.num_unfit:,}"
         )
+    lines += ["", assembled.leaks.describe()]
     return "\n".join(lines)
 
 

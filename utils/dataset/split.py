@@ -1,7 +1,7 @@
 """Records in, the split of every group out: by the publisher's word, else by the group's hash."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from utils.common.errors import DatasetError
 from utils.common.labels import COLLECTED_CLASSES, SPLITS, TEST, TRAIN, VAL
@@ -20,6 +20,9 @@ FILL_SHARE = {
 """The share of a class's groups that an empty split is given."""
 
 MIN_GROUPS = len(SPLITS)
+
+STRICTNESS = (TEST, VAL, TRAIN)
+"""Where joined pictures disagree, the first of these that one of them has."""
 
 
 class TooFewGroupsError(DatasetError):
@@ -43,51 +46,67 @@ class TooFewGroupsError(DatasetError):
 
 
 def assign_splits(
-    records: Iterable[Record], seed: int, *, allow_empty: bool = False
+    records: Sequence[Record],
+    seed: int,
+    component_of: Mapping[str, str] | None = None,
+    *,
+    allow_empty: bool = False,
 ) -> dict[str, str]:
     """Give every group one split.
 
     A group with a published test picture is test, else one with a published val picture is val;
     else the hash of (seed, group) draws among the splits that the publisher leaves open, so that
-    no other collection has a say. A split that a class then lacks is filled with that class's
-    lowest-hash groups.
+    no other collection has a say. Groups of one component all take the strictest split among
+    them, test before val before train. A split that a class then lacks is filled with that
+    class's lowest-hash components.
 
     Args:
         records: The pictures, in any order.
         seed: Another seed is another draw.
+        component_of: The component of each group that is joined with others.
         allow_empty: Whether a class may lack pictures or have too few groups.
 
     Returns:
         The split of each group.
 
     Raises:
-        TooFewGroupsError: If a class has fewer than three groups.
+        TooFewGroupsError: If a class has fewer than three components.
         DatasetError: If a split cannot be filled.
     """
-    records = list(records)
+    component_of = component_of or {}
+    drawn = draw_splits(records, seed)
+    splits: dict[str, str] = {}
+    for group, split in drawn.items():
+        component = component_of.get(group, group)
+        splits[component] = min(splits.get(component, split), split, key=STRICTNESS.index)
+    labels: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        labels[component_of.get(record.group, record.group)].add(record.label)
+    for label in COLLECTED_CLASSES:
+        components = [component for component, held in labels.items() if label in held]
+        if len(components) >= MIN_GROUPS:
+            _fill_empty_splits(label, components, splits, labels, seed)
+        elif not allow_empty:
+            raise TooFewGroupsError(label, len(components))
+    return {group: splits[component_of.get(group, group)] for group in drawn}
+
+
+def draw_splits(records: Iterable[Record], seed: int) -> dict[str, str]:
+    """Give every group the split of its publisher or its hash, whatever else is there."""
     open_splits: dict[str, set[str]] = {}
     for record in records:
         open_splits[record.group] = _strictest(open_splits.get(record.group), record.splits)
-    splits = {group: _draw(group, seed, allowed) for group, allowed in open_splits.items()}
-    labels_by_group: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        labels_by_group[record.group].add(record.label)
-    for label in COLLECTED_CLASSES:
-        groups = [group for group, labels in labels_by_group.items() if label in labels]
-        if len(groups) >= MIN_GROUPS:
-            _fill_empty_splits(label, groups, splits, labels_by_group, seed)
-        elif not allow_empty:
-            raise TooFewGroupsError(label, len(groups))
-    return splits
+    return {group: _draw(group, seed, allowed) for group, allowed in open_splits.items()}
 
 
 def _strictest(known: set[str] | None, splits: tuple[str, ...]) -> set[str]:
     """Join what two pictures of one group leave open: what is fixed wins, test before val."""
-    both = [known, set(splits)] if known else [set(splits)]
+    if known is None:
+        return set(splits)
     for fixed in ({TEST}, {VAL}):
-        if fixed in both:
+        if fixed in (known, set(splits)):
             return fixed
-    return set.intersection(*both)
+    return known & set(splits)
 
 
 def _draw(group: str, seed: int, allowed: set[str]) -> str:
@@ -100,36 +119,30 @@ def _draw(group: str, seed: int, allowed: set[str]) -> str:
 
 def _fill_empty_splits(
     label: str,
-    groups: list[str],
+    components: list[str],
     splits: dict[str, str],
-    labels_by_group: Mapping[str, set[str]],
+    labels: Mapping[str, set[str]],
     seed: int,
 ) -> None:
-    """Move the lowest-hash groups of a class into the splits that it lacks."""
-    groups = sorted(groups, key=lambda group: (stable_hash(seed, group), group))
-    for empty in (TEST, VAL, TRAIN):
-        if any(splits[group] == empty for group in groups):
+    """Move the lowest-hash components of a class into the splits that it lacks.
+
+    None leaves a split in which one of its classes would have no other left.
+    """
+    ordered = sorted(components, key=lambda component: (stable_hash(seed, component), component))
+    held = Counter((splits[component], held) for component in labels for held in labels[component])
+    for empty in STRICTNESS:
+        if held[empty, label]:
             continue
-        wanted = max(1, round(FILL_SHARE[empty] * len(groups)))
-        for group in groups:
-            if wanted and _can_leave(group, splits, labels_by_group):
-                splits[group] = empty
+        wanted = max(1, round(FILL_SHARE[empty] * len(ordered)))
+        for component in ordered:
+            left = splits[component]
+            if wanted and all(held[left, other] > 1 for other in labels[component]):
+                held.update((empty, other) for other in labels[component])
+                held.subtract((left, other) for other in labels[component])
+                splits[component] = empty
                 wanted -= 1
-        if not any(splits[group] == empty for group in groups):
+        if not held[empty, label]:
             raise DatasetError(
                 f"No group of {label} can go to {empty} without emptying another split",
                 todo="Add a collection that fills this class, or give --allow-empty",
             )
-
-
-def _can_leave(
-    group: str, splits: Mapping[str, str], labels_by_group: Mapping[str, set[str]]
-) -> bool:
-    """Tell whether every class of a group keeps another group in the split that it leaves."""
-    left = Counter(
-        label
-        for other, split in splits.items()
-        if split == splits[group] and other != group
-        for label in labels_by_group[other]
-    )
-    return all(left[label] > 0 for label in labels_by_group[group])

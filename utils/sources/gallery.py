@@ -1,6 +1,7 @@
 """A gallery's layout: a published list of URLs, or the user's own, in; local pictures out."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -59,9 +60,11 @@ class UrlGallery:
             if path is None:
                 reading.absent += 1
                 continue
-            identity = f"{name}/{entry.name}"
+            identity, series = f"{name}/{entry.name}", series_of(entry.url)
+            # A series is drawn into a split as a whole, unless the user says what is test.
+            group = f"{name}/{series[0]}" if series and entry.splits == ANY_SPLIT else identity
             reading.records.append(
-                Record(name, path, identity, self.label, identity, entry.splits, entry.md5)
+                Record(name, path, identity, self.label, group, entry.splits, entry.md5, series)
             )
         for path in pictures.values():
             reading.left_out.append(LeftOut(name, path, "not on its list"))
@@ -119,6 +122,16 @@ def name_from_url(url: str) -> str:
     readable = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in last)[:60]
     digest = hashlib.sha256(url.encode()).hexdigest()[:12]
     return f"{readable.lower()}-{digest}"
+
+
+def series_of(url: str) -> tuple[str, int] | None:
+    """Return name and number of the numbered series that a URL belongs to, if it tells one.
+
+    >>> series_of("https://example.org/clinical-pic/a/abcess/abcess12.jpg")
+    ('/clinical-pic/a/abcess/abcess', 12)
+    """
+    matched = re.fullmatch(r"(.*[^\d])(\d{1,6})\.[A-Za-z]+", urlsplit(url).path)
+    return (matched.group(1), int(matched.group(2))) if matched else None
 
 
 def _is_md5(text: str) -> bool:

@@ -17,7 +17,10 @@ TABLE_END = "<!-- end of collections -->"
 
 def collections_table() -> str:
     """Return the README's table: one line per collection."""
-    lines = ["| collection | classes | put it in `ALL_DATA/` as | pictures | licence |", "|---|---|---|---:|---|"]
+    lines = [
+        "| collection | classes | put it in `ALL_DATA/` as | pictures | licence |",
+        "|---|---|---|---:|---|",
+    ]
     for source in SOURCES:
         count = f"{source.num_pictures:,}" if source.num_pictures else "?"
         lines.append(

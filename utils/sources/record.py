@@ -28,6 +28,7 @@ class Record:
         group: Patient, else lesion, else case, else the picture; never in two splits.
         splits: The splits that the publisher leaves open.
         md5: MD5 that the file's bytes must have, "" where none is published.
+        series: Name and number of a numbered series, in which neighbours often are one patient.
     """
 
     source: str
@@ -37,6 +38,7 @@ class Record:
     group: str
     splits: tuple[str, ...] = ANY_SPLIT
     md5: str = ""
+    series: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,159 @@
+"""Prepared pictures in, what belongs together out: edges by rule, components, copies, conflicts."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from utils.dataset.likeness import find_copies
+from utils.sources.record import Record
+
+SAME_ID = "same id"
+SAME_GROUP = "same patient, lesion or case"
+SAME_BYTES = "same original bytes"
+SAME_PIXELS = "same pixels as written"
+ALIKE = "alike to the eye"
+SERIES = "neighbours in a numbered series"
+
+RULES = (SAME_ID, SAME_GROUP, SAME_BYTES, SAME_PIXELS, ALIKE, SERIES)
+COPY_RULES = (SAME_ID, SAME_BYTES, SAME_PIXELS, ALIKE)
+"""What is joined by one of these is one picture, found several times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linkable:
+    """What the rules look at.
+
+    Attributes:
+        record: Where the picture comes from.
+        original_sha256: Of the original's bytes.
+        sha256: Of the written file's bytes, which follow from its pixels.
+        thumbnail: As `likeness.thumbnail` makes it.
+        num_pixels: Of the original.
+    """
+
+    record: Record
+    original_sha256: str
+    sha256: str
+    thumbnail: str
+    num_pixels: int
+
+
+Edges = dict[str, np.ndarray]
+"""For each rule the joined pairs: int64 of shape (pairs, 2), positions in the list of pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What belongs together.
+
+    Attributes:
+        edges: By rule; positions in the list of pictures that was looked at.
+        component_of: The component of each group that is joined with others, named by its first.
+        kept_instead: For the original of each copy that is dropped, the original that is kept.
+        contradictions: Originals of one picture that are offered under several classes.
+    """
+
+    edges: Edges = field(default_factory=dict)
+    component_of: dict[str, str] = field(default_factory=dict)
+    kept_instead: dict[str, str] = field(default_factory=dict)
+    contradictions: dict[str, str] = field(default_factory=dict)
+
+
+def find_edges(pictures: Sequence[Linkable]) -> Edges:
+    """Join pictures by each of the rules."""
+    return {
+        SAME_ID: _equal(pictures, lambda picture: picture.record.identity),
+        SAME_GROUP: _equal(pictures, lambda picture: picture.record.group),
+        SAME_BYTES: _equal(pictures, lambda picture: picture.original_sha256),
+        SAME_PIXELS: _equal(pictures, lambda picture: picture.sha256),
+        ALIKE: find_copies([picture.thumbnail for picture in pictures]),
+        SERIES: _neighbours(pictures),
+    }
+
+
+def find_links(pictures: Sequence[Linkable]) -> Links:
+    """Find out which pictures belong together, which are copies and which contradict each other.
+
+    Of copies the one with the most original pixels is kept, of equals the first.
+    """
+    if not pictures:
+        return Links()
+    edges = find_edges(pictures)
+    links = Links(edges, component_of(pictures, edges, RULES))
+    for members in _groups(_components(len(pictures), edges, COPY_RULES)):
+        labels = sorted({pictures[member].record.label for member in members})
+        if len(labels) > 1:
+            for member in members:
+                links.contradictions[pictures[member].record.original] = " and ".join(labels)
+            continue
+        kept = max(members, key=lambda member: (pictures[member].num_pixels, -member))
+        for member in members:
+            if member != kept:
+                record = pictures[member].record
+                links.kept_instead[record.original] = pictures[kept].record.original
+    return links
+
+
+def component_of(
+    pictures: Sequence[Linkable], edges: Edges, rules: Sequence[str]
+) -> dict[str, str]:
+    """Return the component of each group that some rules join with others."""
+    joined: dict[str, str] = {}
+    for members in _groups(_components(len(pictures), edges, (SAME_GROUP, *rules))):
+        groups = sorted({pictures[member].record.group for member in members})
+        if len(groups) > 1:
+            joined |= dict.fromkeys(groups, groups[0])
+    return joined
+
+
+def _components(num_pictures: int, edges: Edges, rules: Sequence[str]) -> np.ndarray:
+    """Return the number of each picture's component, int32 of shape (pictures,)."""
+    pairs = np.concatenate([edges[rule] for rule in rules])
+    ones = np.ones(len(pairs), bool)
+    graph = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), (num_pictures, num_pictures))
+    return connected_components(graph, directed=False)[1]
+
+
+def _groups(numbers: np.ndarray) -> Iterator[list[int]]:
+    """Yield the positions of equal numbers, where there are several, in ascending order."""
+    order = np.argsort(numbers, kind="stable")
+    borders = np.flatnonzero(np.diff(numbers[order])) + 1
+    for members in np.split(order, borders):
+        if len(members) > 1:
+            yield members.tolist()
+
+
+def _equal(pictures: Sequence[Linkable], key: Callable[[Linkable], Hashable]) -> np.ndarray:
+    """Join each picture with the first one of the same key."""
+    first: dict[Hashable, int] = {}
+    pairs = [
+        (known, position)
+        for position, picture in enumerate(pictures)
+        if (known := first.setdefault(key(picture), position)) != position
+    ]
+    return _as_pairs(pairs)
+
+
+def _neighbours(pictures: Sequence[Linkable]) -> np.ndarray:
+    """Join pictures with consecutive numbers in a series."""
+    by_series: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for position, picture in enumerate(pictures):
+        if picture.record.series:
+            name, number = picture.record.series
+            by_series[name].append((number, position))
+    pairs = []
+    for members in by_series.values():
+        members.sort()
+        for (number, one), (following, other) in pairwise(members):
+            if following - number <= 1:
+                pairs.append((one, other))
+    return _as_pairs(pairs)
+
+
+def _as_pairs(pairs: list[tuple[int, int]]) -> np.ndarray:
+    return np.array(pairs, np.int64).reshape(-1, 2)

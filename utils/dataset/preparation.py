@@ -1,0 +1,176 @@
+"""Plans in, every planned picture prepared in the staging folder out, each original read once."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from utils.common.seeds import stable_hash
+from utils.dataset.crew import Crew
+from utils.dataset.links import Linkable, Links, find_links
+from utils.dataset.plan import Planned, plan_low_quality, plan_pictures
+from utils.dataset.prepare import (
+    VERSION,
+    LowQualityJob,
+    PictureJob,
+    Prepared,
+    prepare_low_quality,
+    prepare_picture,
+)
+from utils.dataset.recipe import Recipe
+from utils.dataset.workspace import Workspace
+from utils.sources.record import Record
+
+
+class Pictures:
+    """Prepares the collected pictures, planning anew where one turns out unusable or a copy."""
+
+    def __init__(
+        self, records: Sequence[Record], all_data: Path, workspace: Workspace, recipe: Recipe
+    ) -> None:
+        self.failed: dict[str, Prepared] = {}
+        self.links = Links()
+        self.looked_at: list[Linkable] = []
+        self._records = records
+        self._all_data = all_data
+        self._workspace = workspace
+        self._recipe = recipe
+        self._keys: dict[str, str] = {}
+        self._looked_at: dict[str, Record] = {}
+
+    def prepare(self, crew: Crew) -> list[Planned]:
+        """Return a plan whose pictures are all prepared, and of which none is another's copy."""
+        while True:
+            plan = self._plan()
+            identities = {planned.record.identity for planned in plan}
+            candidates = [
+                record
+                for record in self._records
+                if record.identity in identities and record.original not in self.failed
+            ]
+            fresh = [record for record in candidates if record.original not in self._looked_at]
+            if not fresh:
+                self._run(crew, [planned.record for planned in plan if not self._is_there(planned)])
+                return plan
+            self._run(crew, [r for r in fresh if self._key(r) not in self._workspace.prepared])
+            for record in fresh:
+                self._looked_at[record.original] = record
+                if (result := self.result(record)).reason:
+                    self.failed[record.original] = result
+            self.looked_at = [
+                self._linkable(record)
+                for record in self._records
+                if record.original in self._looked_at and record.original not in self.failed
+            ]
+            self.links = find_links(self.looked_at)
+
+    def _plan(self) -> list[Planned]:
+        recipe, links = self._recipe, self.links
+        unusable = self.failed.keys() | links.kept_instead.keys() | links.contradictions.keys()
+        return plan_pictures(
+            self._records, unusable, recipe.seed, recipe.limit, links.component_of,
+            allow_empty=recipe.allow_empty,
+        )  # fmt: skip
+
+    def result(self, record: Record) -> Prepared:
+        """Return the facts about a prepared picture."""
+        return self._workspace.prepared[self._key(record)]
+
+    def all_results(self) -> list[Prepared]:
+        """Return the facts about everything that was looked at, copies and failures among it."""
+        return [self.result(record) for record in self._looked_at.values()]
+
+    def _linkable(self, record: Record) -> Linkable:
+        result = self.result(record)
+        num_pixels = result.original_width * result.original_height
+        return Linkable(record, result.original_sha256, result.sha256, result.thumbnail, num_pixels)
+
+    def _run(self, crew: Crew, records: Iterable[Record]) -> None:
+        jobs = [self._job(record) for record in records]
+        for results in crew.run(prepare_picture, jobs, "Reading pictures"):
+            self._workspace.note(results)
+
+    def _is_there(self, planned: Planned) -> bool:
+        return self._workspace.is_done(self._key(planned.record), planned.label, planned.name)
+
+    def _job(self, record: Record) -> PictureJob:
+        workspace, key = self._workspace, self._key(record)
+        target = None if workspace.read_only else workspace.staged(key)
+        original = self._all_data / record.original
+        return PictureJob(key, original, target, self._recipe.image_size, record.md5)
+
+    def _key(self, record: Record) -> str:
+        """Return what the result is kept under: another one once the original is changed."""
+        if record.original not in self._keys:
+            try:
+                found = (self._all_data / record.original).stat()
+                facts = (found.st_size, found.st_mtime_ns)
+            except OSError:
+                facts = (0, 0)
+            key = stable_hash(record.original, *facts, record.md5, self._recipe.image_size, VERSION)
+            self._keys[record.original] = f"{key:016x}"
+        return self._keys[record.original]
+
+
+class LowQuality:
+    """Prepares the degraded pictures, taking another parent where one cannot be degraded."""
+
+    def __init__(
+        self,
+        parents: Sequence[Planned],
+        pictures: Pictures,
+        workspace: Workspace,
+        recipe: Recipe,
+    ) -> None:
+        self.failed: dict[str, Prepared] = {}
+        self._parents = parents
+        self._pictures = pictures
+        self._workspace = workspace
+        self._recipe = recipe
+
+    def prepare(self, crew: Crew) -> list[Planned]:
+        """Return a plan whose pictures are all prepared; on a dry run nothing is."""
+        recipe, workspace = self._recipe, self._workspace
+        while True:
+            plan = plan_low_quality(
+                self._parents, self.failed, recipe.seed, recipe.low_quality, recipe.limit
+            )
+            if workspace.read_only:
+                return plan
+            jobs = [
+                self._job(planned)
+                for planned in plan
+                if not workspace.is_done(self._key(planned), planned.label, planned.name)
+            ]
+            for results in crew.run(prepare_low_quality, jobs, "Degrading pictures"):
+                workspace.note(results)
+            failed = {
+                parent_of(planned).name: self.result(planned)
+                for planned in plan
+                if self.result(planned).reason
+            }
+            if not failed:
+                return plan
+            self.failed |= failed
+
+    def result(self, planned: Planned) -> Prepared:
+        """Return the facts about a prepared picture."""
+        return self._workspace.prepared[self._key(planned)]
+
+    def _job(self, planned: Planned) -> LowQualityJob:
+        parent, key = parent_of(planned), self._key(planned)
+        path = self._workspace.require(
+            self._pictures.result(parent.record), parent.label, parent.name
+        )
+        return LowQualityJob(key, path, self._workspace.staged(key), self._seed(planned))
+
+    def _seed(self, planned: Planned) -> tuple[object, ...]:
+        return self._recipe.seed, parent_of(planned).name, planned.variant
+
+    def _key(self, planned: Planned) -> str:
+        parent = self._pictures.result(planned.record)
+        return f"{stable_hash('low quality', *self._seed(planned), parent.sha256, VERSION):016x}"
+
+
+def parent_of(planned: Planned) -> Planned:
+    """Return the picture that a LOW_QUALITY picture is made from."""
+    assert planned.parent is not None
+    return planned.parent
