@@ -47,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if settings.fresh and not settings.dry_run:
             workspace.clear()
         try:
-            assembled = assemble(collected.records, all_data, workspace, settings.recipe)
+            assembled = assemble(
+                collected.records, all_data, workspace, settings.recipe, collected.left_out
+            )
         except TooFewGroupsError as error:
             remedy = collect.remedy(error.label, all_data)
             raise TooFewGroupsError(error.label, error.num_groups, remedy) from None

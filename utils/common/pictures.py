@@ -62,11 +62,15 @@ class Original:
     format: str
     width: int
     height: int
+    num_frames: int
+    """More than one in an animated or multi-page file, of which the first is read."""
     is_plain: bool
     """Whether it already is an upright 8-bit RGB JPEG, so that its bytes can be kept."""
 
 
-def read_picture(content: bytes, shorter_side: int = 0) -> tuple[Image.Image, Original]:
+def read_picture(
+    content: bytes, shorter_side: int = 0, max_pixels: int = MAX_PIXELS
+) -> tuple[Image.Image, Original]:
     """Decode a picture file to upright 8-bit RGB.
 
     Transparent parts come out white, 16-bit values are scaled to 8 bit, EXIF rotation is applied.
@@ -75,6 +79,7 @@ def read_picture(content: bytes, shorter_side: int = 0) -> tuple[Image.Image, Or
         content: The file's bytes.
         shorter_side: Wanted length of the shorter side in pixels, smaller pictures are enlarged;
             0 keeps the size.
+        max_pixels: A larger picture is refused before it is decoded.
 
     Raises:
         PictureError: If there is no whole picture in these bytes.
@@ -84,7 +89,7 @@ def read_picture(content: bytes, shorter_side: int = 0) -> tuple[Image.Image, Or
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as image:
             warnings.simplefilter("ignore")
-            original = _look_at(image)
+            original = _look_at(image, max_pixels)
             if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
                 upright = _turn(_decode_jpeg(content, image.size, shorter_side), image)
             else:
@@ -105,18 +110,19 @@ def read_picture(content: bytes, shorter_side: int = 0) -> tuple[Image.Image, Or
     return upright, original
 
 
-def _look_at(image: Image.Image) -> Original:
+def _look_at(image: Image.Image, max_pixels: int) -> Original:
     """Read the facts from a picture's header, before anything is decoded."""
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise PictureError("too large", f"{width} x {height} pixels, limit {MAX_PIXELS:,}")
+    if width * height > max_pixels:
+        raise PictureError("too large", f"{width} x {height} pixels, limit {max_pixels:,}")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise PictureError("too narrow", f"{width} x {height} pixels")
     orientation = image.getexif().get(ORIENTATION_TAG, 1)
     if orientation in TRANSPOSING:
         width, height = height, width
     is_plain = image.format == "JPEG" and image.mode == "RGB" and orientation not in TURNS
-    return Original(image.format or "", width, height, is_plain)
+    num_frames = getattr(image, "n_frames", 1)
+    return Original(image.format or "", width, height, num_frames, is_plain)
 
 
 def _decode_jpeg(content: bytes, size: tuple[int, int], shorter_side: int) -> Image.Image:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from utils.common.errors import DatasetError
 from utils.common.files import write_json
+from utils.dataset.accounting import Accounts, account
 from utils.dataset.contact_sheet import draw_contact_sheet
 from utils.dataset.crew import Crew
 from utils.dataset.leaks import LEAK_REPORT_NAME, LeakReport, report_leaks
@@ -16,7 +17,7 @@ from utils.dataset.prepare import Prepared
 from utils.dataset.recipe import Recipe
 from utils.dataset.rejected import CONTRADICTION, Rejected, write_rejected
 from utils.dataset.workspace import Workspace
-from utils.sources.record import Record
+from utils.sources.record import LeftOut, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Assembled:
         plan: The pictures of the data set, LOW_QUALITY among them.
         rejected: Originals that could not be used.
         leaks: What was found to belong together, and that no split cuts through it.
+        accounts: What became of every file, by collection.
         num_unfit: Pictures that could not be degraded; they stay in their own class.
         num_moved: Pictures put into place.
         num_removed: Pictures of an earlier run taken away.
@@ -35,6 +37,7 @@ class Assembled:
     plan: list[Planned]
     rejected: list[Rejected]
     leaks: LeakReport
+    accounts: Accounts
     num_unfit: int = 0
     num_moved: int = 0
     num_removed: int = 0
@@ -46,7 +49,11 @@ class Assembled:
 
 
 def assemble(
-    records: Sequence[Record], all_data: Path, workspace: Workspace, recipe: Recipe
+    records: Sequence[Record],
+    all_data: Path,
+    workspace: Workspace,
+    recipe: Recipe,
+    left_out: Iterable[LeftOut] = (),
 ) -> Assembled:
     """Write the data set, or with a read-only workspace find out what would be written.
 
@@ -65,8 +72,16 @@ def assemble(
     plan = [*collected, *degraded]
     leaks = report_leaks(pictures.looked_at, pictures.links, plan, recipe.seed)
     rejected = _rejected(records, pictures)
+    accounts = account(
+        records,
+        left_out,
+        kept={planned.record.original for planned in collected},
+        copies=pictures.links.kept_instead,
+        unusable={picture.original for picture in rejected},
+        has_limit=recipe.limit is not None,
+    )
     if workspace.read_only:
-        return Assembled(plan, rejected, leaks)
+        return Assembled(plan, rejected, leaks, accounts)
     results = {planned.file: pictures.result(planned.record) for planned in collected}
     results |= {planned.file: low_quality.result(planned) for planned in degraded}
     moved, removed = workspace.place(
@@ -82,7 +97,7 @@ def assemble(
         draw_contact_sheet(workspace.output, rows)
         write_manifest(workspace.output, rows)
     workspace.tidy([*results.values(), *pictures.all_results(), *low_quality.failed.values()])
-    return Assembled(plan, rejected, leaks, len(low_quality.failed), moved, removed)
+    return Assembled(plan, rejected, leaks, accounts, len(low_quality.failed), moved, removed)
 
 
 def _rejected(records: Iterable[Record], pictures: Pictures) -> list[Rejected]:
@@ -114,6 +129,7 @@ def _row(planned: Planned, result: Prepared, pictures: Pictures) -> ManifestRow:
         original_format=original.original_format,
         original_width=original.original_width,
         original_height=original.original_height,
+        original_frames=original.original_frames,
         parent=planned.parent.file if planned.parent else "",
         degradation=result.degradation,
         severity=result.severity,

@@ -33,6 +33,7 @@ class ManifestRow:
         original_format: Pillow's name, such as "JPEG" or "PNG".
         original_width: Of the upright original, in pixels.
         original_height: Of the upright original, in pixels.
+        original_frames: Of the original; of an animated or multi-page file the first is used.
         parent: LOW_QUALITY only: `file` of the picture that was degraded.
         degradation: LOW_QUALITY only: a kind, or "kind+kind".
         severity: LOW_QUALITY only: 1 (just visible) to 5 (useless).
@@ -52,12 +53,14 @@ class ManifestRow:
     original_format: str
     original_width: int
     original_height: int
+    original_frames: int = 1
     parent: str = ""
     degradation: str = ""
     severity: int | None = None
     parameters: str = ""
 
 
+INTEGERS = ("width", "height", "original_width", "original_height", "original_frames")
 COLUMNS = tuple(field.name for field in dataclasses.fields(ManifestRow))
 
 
@@ -106,7 +109,7 @@ def read_manifest(folder: Path) -> list[ManifestRow]:
 
 def _parse_row(row: dict[str, str]) -> ManifestRow:
     values: dict[str, Any] = {name: row[name] for name in COLUMNS}
-    for name in ("width", "height", "original_width", "original_height"):
+    for name in INTEGERS:
         values[name] = int(values[name])
     values["severity"] = int(values["severity"]) if values["severity"] else None
     if values["parameters"]:

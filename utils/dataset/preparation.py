@@ -92,10 +92,12 @@ class Pictures:
         return self._workspace.is_done(self._key(planned.record), planned.label, planned.name)
 
     def _job(self, record: Record) -> PictureJob:
-        workspace, key = self._workspace, self._key(record)
+        workspace, recipe, key = self._workspace, self._recipe, self._key(record)
         target = None if workspace.read_only else workspace.staged(key)
         original = self._all_data / record.original
-        return PictureJob(key, original, target, self._recipe.image_size, record.md5)
+        return PictureJob(
+            key, original, target, recipe.image_size, record.md5, recipe.min_size, recipe.max_pixels
+        )
 
     def _key(self, record: Record) -> str:
         """Return what the result is kept under: another one once the original is changed."""
@@ -105,7 +107,9 @@ class Pictures:
                 facts = (found.st_size, found.st_mtime_ns)
             except OSError:
                 facts = (0, 0)
-            key = stable_hash(record.original, *facts, record.md5, self._recipe.image_size, VERSION)
+            recipe = self._recipe
+            limits = (recipe.image_size, recipe.min_size, recipe.max_pixels)
+            key = stable_hash(record.original, *facts, record.md5, *limits, VERSION)
             self._keys[record.original] = f"{key:016x}"
         return self._keys[record.original]
 

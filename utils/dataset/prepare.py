@@ -14,7 +14,7 @@ from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
-VERSION = f"1 pillow {PIL.__version__} opencv {cv2.__version__}"
+VERSION = f"2 pillow {PIL.__version__} opencv {cv2.__version__}"
 """Changes whenever the same original would be written as other bytes."""
 
 OTHER_CONTENT = "other content than published"
@@ -30,6 +30,8 @@ class PictureJob:
         target: Where to write, None to try everything but writing.
         shorter_side: Wanted shorter side in pixels, 0 to keep the size.
         md5: MD5 that the original must have, "" for any.
+        min_size: Least shorter side of the original in pixels.
+        max_pixels: Most pixels of the original.
     """
 
     key: str
@@ -37,6 +39,8 @@ class PictureJob:
     target: Path | None
     shorter_side: int
     md5: str
+    min_size: int
+    max_pixels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Prepared:
     original_format: str = ""
     original_width: int = 0
     original_height: int = 0
+    original_frames: int = 0
     degradation: str = ""
     severity: int | None = None
     parameters: str = ""
@@ -93,7 +98,9 @@ def prepare_picture(job: PictureJob) -> Prepared:
         original_sha256 = hashlib.sha256(content).hexdigest()
         if job.md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != job.md5:
             raise PictureError(OTHER_CONTENT, f"expected MD5 {job.md5}")
-        picture, original = read_picture(content, job.shorter_side)
+        picture, original = read_picture(content, job.shorter_side, job.max_pixels)
+        if min(original.width, original.height) < job.min_size:
+            raise PictureError("too small", f"{original.width} x {original.height} pixels")
     except PictureError as error:
         return Prepared(
             job.key, original_sha256=original_sha256, reason=error.reason, detail=error.detail
@@ -110,6 +117,7 @@ def prepare_picture(job: PictureJob) -> Prepared:
         original.format,
         original.width,
         original.height,
+        original.num_frames,
         thumbnail=thumbnail(picture),
     )
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from utils.common.pictures import MAX_PIXELS
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -10,6 +12,8 @@ class Recipe:
     Attributes:
         seed: Of splits, order and degradations.
         image_size: Shorter side of the written pictures in pixels; 0 keeps each one's size.
+        min_size: Originals with a shorter side below this many pixels are left out.
+        max_pixels: Originals with more pixels are left out.
         limit: Most pictures per class and split, None for all.
         low_quality: LOW_QUALITY pictures as a multiple of the mean of the other classes.
         allow_empty: Whether a class may stay empty.
@@ -18,6 +22,8 @@ class Recipe:
 
     seed: int = 0
     image_size: int = 256
+    min_size: int = 32
+    max_pixels: int = MAX_PIXELS
     limit: int | None = None
     low_quality: float = 1.0
     allow_empty: bool = False

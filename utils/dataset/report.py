@@ -6,6 +6,7 @@ from pathlib import Path
 
 from utils.common.console import table
 from utils.common.labels import CLASSES, SPLITS
+from utils.dataset.accounting import describe_accounts
 from utils.dataset.assemble import Assembled
 from utils.dataset.plan import Planned
 
@@ -20,7 +21,7 @@ def table_by_class_and_split(plan: Iterable[Planned]) -> str:
 
 def describe(assembled: Assembled) -> str:
     """Return the table, and how many originals could not be used, by reason."""
-    lines = [table_by_class_and_split(assembled.plan)]
+    lines = [describe_accounts(assembled.accounts), "", table_by_class_and_split(assembled.plan)]
     reasons = Counter(picture.reason for picture in assembled.rejected)
     lines += [f"Not usable: {count:,} ({reason})" for reason, count in reasons.most_common()]
     if assembled.num_unfit:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from utils.common.errors import SettingsError
+from utils.common.pictures import MAX_PIXELS
 from utils.common.settings import setting
 from utils.dataset.recipe import Recipe
 
@@ -29,6 +30,12 @@ class DatasetSettings:
         "shorter side of the written pictures in pixels; 0 keeps each picture's size",
         type=int,
         metavar="N",
+    )
+    min_size: int = setting(
+        32, "leave out originals whose shorter side has fewer pixels", type=int, metavar="N"
+    )
+    max_pixels: int = setting(
+        MAX_PIXELS, "leave out originals that have more pixels", type=int, metavar="N"
     )
     workers: int = setting(
         0, "number of processes; 0 means one per processor", type=int, metavar="N"
@@ -59,6 +66,8 @@ class DatasetSettings:
             raise SettingsError(
                 f"--image-size is {self.image_size}", expected="0, or 32 to 4096 pixels"
             )
+        if self.min_size < 1 or self.max_pixels < 1:
+            raise SettingsError("--min-size and --max-pixels are too small", expected="1 or more")
         if self.workers < 0:
             raise SettingsError(f"--workers is {self.workers}", expected="0 or more")
         if not 0 <= self.low_quality <= 100:
@@ -70,6 +79,8 @@ class DatasetSettings:
         return Recipe(
             seed=self.seed,
             image_size=self.image_size,
+            min_size=self.min_size,
+            max_pixels=self.max_pixels,
             limit=self.limit,
             low_quality=self.low_quality,
             allow_empty=self.allow_empty,

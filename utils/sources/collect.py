@@ -8,7 +8,7 @@ from pathlib import Path
 from utils.common.console import table
 from utils.common.errors import SettingsError
 from utils.sources.catalog import NAMES, SOURCES, sources_for
-from utils.sources.record import Record
+from utils.sources.record import LeftOut, Record
 from utils.sources.source import Reading, Source
 from utils.sources.tree import FileTree
 
@@ -48,6 +48,11 @@ class Collected:
     def records(self) -> list[Record]:
         """All pictures, in the order of the catalog."""
         return [record for reading in self._present for record in reading.records]
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """All files that a rule leaves out."""
+        return [left for reading in self._present for left in reading.left_out]
 
     @property
     def notes(self) -> list[str]:

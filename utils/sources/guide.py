@@ -1,6 +1,8 @@
 """The catalog in, ALL_DATA/README.md and the README's table of collections out.
 
-    python -m utils.sources.guide      write both again after a change of the catalog
+    python -m utils.sources.guide
+
+writes both again after a change of the catalog.
 """
 
 from pathlib import Path
