@@ -1,0 +1,60 @@
+"""Every file that was read in, what became of it out, so that none is lost sight of."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from utils.common.console import table
+from utils.sources.record import LeftOut, Record
+
+KEPT = "kept"
+COPY = "copies dropped"
+UNUSABLE = "unusable"
+OVER_LIMIT = "over the limit"
+BY_RULE = "left out by a rule"
+
+FATES = (KEPT, COPY, UNUSABLE, OVER_LIMIT, BY_RULE)
+
+Accounts = Counter[tuple[str, str]]
+"""Number of files by (collection, fate)."""
+
+
+def account(
+    records: Iterable[Record],
+    left_out: Iterable[LeftOut],
+    kept: Collection[str],
+    copies: Collection[str],
+    unusable: Collection[str],
+    *,
+    has_limit: bool,
+) -> Accounts:
+    """Count what became of every file.
+
+    Args:
+        records: The pictures offered.
+        left_out: Files that a rule left out.
+        kept: Originals in the data set.
+        copies: Originals of which another copy is kept.
+        unusable: Originals that are damaged or contradictory.
+        has_limit: Whether some may be left aside by --limit.
+    """
+    accounts: Accounts = Counter((left.source, BY_RULE) for left in left_out)
+    for record in records:
+        fates = [
+            fate
+            for fate, originals in ((KEPT, kept), (COPY, copies), (UNUSABLE, unusable))
+            if record.original in originals
+        ] or [OVER_LIMIT]
+        assert len(fates) == 1, f"{record.original} is {' and '.join(fates)}"
+        assert has_limit or fates != [OVER_LIMIT], f"{record.original} was lost sight of"
+        accounts[record.source, fates[0]] += 1
+    return accounts
+
+
+def describe_accounts(accounts: Accounts) -> str:
+    """Return a table with a line per collection; its first column is the sum of the others."""
+    sources = list(dict.fromkeys(source for source, _ in accounts))
+    rows = []
+    for source in sources:
+        counts = [accounts[source, fate] for fate in FATES]
+        rows.append([source, sum(counts), *counts])
+    return table(["collection", "read", *(f"= {FATES[0]}", *(f"+ {f}" for f in FATES[1:]))], rows)
