@@ -126,12 +126,12 @@ def _look_at(image: Image.Image, max_pixels: int) -> Original:
 
 
 def _decode_jpeg(content: bytes, size: tuple[int, int], shorter_side: int) -> Image.Image:
-    """Decode a JPEG to RGB, at a reduced scale that still has twice the pixels wanted.
+    """Decode a JPEG to RGB, at the smallest scale that has the pixels wanted.
 
     Pillow hides libjpeg's warnings, so that a file with a damaged middle would pass for a whole
     one; this decoder raises them as ValueError.
     """
-    width, height = fit_shorter_side(size, 2 * shorter_side) if shorter_side else size
+    width, height = fit_shorter_side(size, shorter_side) if shorter_side else size
     pixels = simplejpeg.decode_jpeg(
         content, "RGB", min_height=min(height, size[1]), min_width=min(width, size[0]),
         min_factor=1, strict=True,

@@ -1,16 +1,15 @@
 """Records and settings in, a finished data set on disk out: plan, prepare, place, and sign off."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.common.errors import DatasetError
 from utils.common.files import write_json
 from utils.dataset.accounting import Accounts, account
 from utils.dataset.contact_sheet import draw_contact_sheet
 from utils.dataset.crew import Crew
 from utils.dataset.leaks import LEAK_REPORT_NAME, LeakReport, report_leaks
-from utils.dataset.manifest import ManifestRow, read_manifest, write_manifest
+from utils.dataset.manifest import ManifestRow, is_manifest_of, write_manifest
 from utils.dataset.plan import Planned
 from utils.dataset.preparation import LowQuality, Pictures
 from utils.dataset.prepare import Prepared
@@ -69,7 +68,7 @@ def assemble(
         collected = pictures.prepare(crew)
         low_quality = LowQuality(collected, pictures, workspace, recipe)
         degraded = low_quality.prepare(crew)
-    plan = [*collected, *degraded]
+    plan = sorted([*collected, *degraded], key=lambda planned: planned.file)
     leaks = report_leaks(pictures.looked_at, pictures.links, plan, recipe.seed)
     rejected = _rejected(records, pictures)
     accounts = account(
@@ -82,21 +81,22 @@ def assemble(
     )
     if workspace.read_only:
         return Assembled(plan, rejected, leaks, accounts)
-    results = {planned.file: pictures.result(planned.record) for planned in collected}
-    results |= {planned.file: low_quality.result(planned) for planned in degraded}
-    moved, removed = workspace.place(
-        {
-            planned.file: workspace.require(results[planned.file], planned.label, planned.name)
-            for planned in plan
-        }
-    )
-    rows = [_row(planned, results[planned.file], pictures) for planned in plan]
-    if moved or removed or not _is_signed_off(workspace.output, rows):
+
+    def facts(planned: Planned) -> Prepared:
+        return low_quality.result(planned) if planned.parent else pictures.result(planned.record)
+
+    moved, removed = workspace.place((planned, facts(planned)) for planned in plan)
+
+    def rows() -> Iterator[ManifestRow]:
+        return (_row(planned, facts(planned), pictures) for planned in plan)
+
+    if moved or removed or not is_manifest_of(workspace.output, rows()):
         write_json(workspace.output / LEAK_REPORT_NAME, leaks.as_json())
         write_rejected(workspace.output, rejected)
-        draw_contact_sheet(workspace.output, rows)
-        write_manifest(workspace.output, rows)
-    workspace.tidy([*results.values(), *pictures.all_results(), *low_quality.failed.values()])
+        draw_contact_sheet(workspace.output, rows())
+        write_manifest(workspace.output, rows())
+    used = {facts(planned).key for planned in plan} | pictures.keys() | low_quality.failed_keys()
+    workspace.tidy(used)
     return Assembled(plan, rejected, leaks, accounts, len(low_quality.failed), moved, removed)
 
 
@@ -135,11 +135,3 @@ def _row(planned: Planned, result: Prepared, pictures: Pictures) -> ManifestRow:
         severity=result.severity,
         parameters=result.parameters,
     )
-
-
-def _is_signed_off(output: Path, rows: Iterable[ManifestRow]) -> bool:
-    """Tell whether the manifest in place says exactly this."""
-    try:
-        return read_manifest(output) == sorted(rows, key=lambda row: row.file)
-    except DatasetError:
-        return False

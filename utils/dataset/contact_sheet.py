@@ -25,10 +25,7 @@ def draw_contact_sheet(folder: Path, rows: Iterable[ManifestRow]) -> Path:
 
     Below each LOW_QUALITY picture stand its degradation and severity, below others the source.
     """
-    places: dict[tuple[str, str], list[ManifestRow]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: stable_hash("contact sheet", row.file)):
-        if len(places[row.label, row.split]) < COLUMNS_PER_SPLIT:
-            places[row.label, row.split].append(row)
+    places = _lowest_hashes(rows)
     block = COLUMNS_PER_SPLIT * (TILE + GAP) + 5 * GAP
     line = TILE + CAPTION + GAP
     sheet = Image.new(
@@ -52,6 +49,18 @@ def draw_contact_sheet(folder: Path, rows: Iterable[ManifestRow]) -> Path:
     with whole_file(path) as partial:
         sheet.save(partial, "PNG")
     return path
+
+
+def _lowest_hashes(rows: Iterable[ManifestRow]) -> dict[tuple[str, str], list[ManifestRow]]:
+    """Pick a few pictures of each class and split, without keeping all rows in memory."""
+    places: dict[tuple[str, str], list[ManifestRow]] = defaultdict(list)
+    for row in rows:
+        picked = places[row.label, row.split]
+        picked.append(row)
+        if len(picked) > COLUMNS_PER_SPLIT:
+            picked.sort(key=lambda row: stable_hash("contact sheet", row.file))
+            picked.pop()
+    return places
 
 
 def _shorten(caption: str, most: int = 24) -> str:

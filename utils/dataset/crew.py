@@ -2,10 +2,11 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import repeat
+from itertools import islice
 from types import TracebackType
 from typing import TypeVar
 
@@ -19,6 +20,9 @@ Result = TypeVar("Result")
 
 BATCH = 8
 """Jobs handed to a process at a time."""
+
+BATCHES_AHEAD = 4
+"""For each process, how many batches are handed out before their results are asked for."""
 
 
 class Crew:
@@ -45,22 +49,20 @@ class Crew:
             self._pool.shutdown(cancel_futures=True)
 
     def run(
-        self, function: Callable[[Job], Result], jobs: Sequence[Job], desc: str
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], num_jobs: int, desc: str
     ) -> Iterator[list[Result]]:
         """Yield the results, some at a time, in the order of the jobs.
+
+        Jobs are made and handed out a few ahead of the results, so that any number of them
+        takes the memory of a few.
 
         Raises:
             OutputError: If a process dies.
         """
-        batches = [jobs[start : start + BATCH] for start in range(0, len(jobs), BATCH)]
-        spread: Callable[..., Iterator[list[Result]]] = map
-        if self.workers > 1 and len(batches) > 1:
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(self.workers, initializer=_start_worker)
-            spread = self._pool.map
-        with progress(total=len(jobs), desc=desc, unit="pictures") as bar:
+        batches = _batches(jobs)
+        with progress(total=num_jobs, desc=desc, unit="pictures") as bar:
             try:
-                for results in spread(_work, repeat(function), batches):
+                for results in self._spread(function, batches, num_jobs):
                     bar.update(len(results))
                     yield results
             except BrokenProcessPool:
@@ -68,6 +70,28 @@ class Crew:
                     "A worker process died, perhaps for lack of memory",
                     todo="Run again with fewer --workers: it goes on where it was",
                 ) from None
+
+    def _spread(
+        self, function: Callable[[Job], Result], batches: Iterator[list[Job]], num_jobs: int
+    ) -> Iterator[list[Result]]:
+        if self.workers == 1 or num_jobs <= BATCH:
+            yield from (_work(function, batch) for batch in batches)
+            return
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self.workers, initializer=_start_worker)
+        ahead: deque[Future[list[Result]]] = deque()
+        for batch in batches:
+            ahead.append(self._pool.submit(_work, function, batch))
+            if len(ahead) > BATCHES_AHEAD * self.workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+    remaining = iter(jobs)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch
 
 
 def available_processors() -> int:

@@ -6,8 +6,7 @@ and benchmarking of perceptual image hash functions") must lie within a radius, 
 tree; then the thumbnails themselves must agree block by block, whatever their brightness.
 """
 
-import base64
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -29,17 +28,20 @@ MIN_CORRELATION = 0.9
 NOISE = 0.5
 """Standard deviation in grey levels of what a re-encode adds to a thumbnail."""
 
+CHUNK = 10_000
+"""Pairs compared at a time, which bounds the memory."""
+
 MIN_STRUCTURE = 1.0
 """A thumbnail that varies less, in grey levels, shows too little to be recognised by."""
 
 
-def thumbnail(picture: Image.Image) -> str:
-    """Shrink an RGB picture to 16 x 16 grey pixels, row by row in Base64."""
-    small = cv2.resize(np.asarray(picture), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return base64.b64encode(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)).decode()
+def thumbnail(picture: Image.Image) -> bytes:
+    """Shrink an RGB picture to 16 x 16 grey pixels, 256 bytes row by row."""
+    small = picture.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=1.0)
+    return small.convert("L").tobytes()
 
 
-def find_copies(thumbnails: Sequence[str]) -> np.ndarray:
+def find_copies(thumbnails: Iterable[bytes]) -> np.ndarray:
     """Return the pairs of thumbnails that show the same picture.
 
     Args:
@@ -49,24 +51,21 @@ def find_copies(thumbnails: Sequence[str]) -> np.ndarray:
         int64, shape (pairs, 2): positions, the smaller first, in ascending order. Of thumbnails
         that are equal to the byte each is paired with the first only.
     """
-    unique, first, inverse = np.unique(
-        _pixels(thumbnails).reshape(-1, SIDE**2),
-        axis=0, return_index=True, return_inverse=True,
-    )  # fmt: skip
-    grey = unique.reshape(-1, SIDE, SIDE).astype(np.float32)
-    telling = np.flatnonzero(grey.std(axis=(1, 2)) >= MIN_STRUCTURE)
-    near = _near(grey[telling])
-    alike = near[_correlation(grey[telling], near) >= MIN_CORRELATION]
-    pairs = [first[telling[alike]]]
-    repeated = np.flatnonzero(first[inverse] != np.arange(len(inverse)))
-    repeated = repeated[np.isin(inverse[repeated], telling)]
-    pairs.append(np.stack([first[inverse[repeated]], repeated], axis=1))
-    return np.unique(np.sort(np.concatenate(pairs).astype(np.int64), axis=1), axis=0)
-
-
-def _pixels(thumbnails: Sequence[str]) -> np.ndarray:
-    """Return the thumbnails' grey values, uint8, one after the other."""
-    return np.frombuffer(b"".join(map(base64.b64decode, thumbnails)), np.uint8)
+    first: dict[bytes, int] = {}
+    repeated = [
+        (known, position)
+        for position, pixels in enumerate(thumbnails)
+        if (known := first.setdefault(pixels, position)) != position
+    ]
+    grey = np.frombuffer(b"".join(first), np.uint8).reshape(-1, SIDE, SIDE)
+    positions = np.fromiter(first.values(), np.int64, len(first))
+    telling = np.flatnonzero([picture.std() >= MIN_STRUCTURE for picture in grey])
+    grey, positions = grey[telling], positions[telling]
+    near = _near(grey)
+    alike = positions[near[_correlation(grey, near) >= MIN_CORRELATION]]
+    same = np.array(repeated, np.int64).reshape(-1, 2)
+    same = same[np.isin(same[:, 0], positions)]
+    return np.unique(np.sort(np.concatenate([alike, same]), axis=1), axis=0)
 
 
 def _near(grey: np.ndarray) -> np.ndarray:
@@ -82,30 +81,33 @@ def _near(grey: np.ndarray) -> np.ndarray:
     pairs = KDTree(terms[:, widest]).query_pairs(RADIUS, output_type="ndarray")
     within = [
         np.linalg.norm(terms[some[:, 0]] - terms[some[:, 1]], axis=1) <= RADIUS
-        for some in np.array_split(pairs, max(1, len(pairs) // 100_000))
+        for some in np.array_split(pairs, len(pairs) // CHUNK + 1)
     ]
     return pairs[np.concatenate(within)]
 
 
 def _low_frequencies(grey: np.ndarray) -> np.ndarray:
     """Return the cosine transform's lowest terms but the mean, shape (n, 24), in grey levels."""
-    terms = np.stack([cv2.dct(picture)[:LOW_FREQUENCIES, :LOW_FREQUENCIES] for picture in grey])
-    return terms.reshape(len(grey), -1)[:, 1:] / SIDE
+    terms = [
+        cv2.dct(picture.astype(np.float32))[:LOW_FREQUENCIES, :LOW_FREQUENCIES] for picture in grey
+    ]
+    return np.stack(terms).reshape(len(grey), -1)[:, 1:] / SIDE
 
 
 def _correlation(grey: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Return for each pair the median over the blocks of their correlation, shape (pairs,)."""
-    if not len(pairs):
-        return np.empty(0)
+    medians = [np.empty(0)]
+    for start in range(0, len(pairs), CHUNK):
+        one, other = (_blocks(grey[ends]) for ends in pairs[start : start + CHUNK].T)
+        shared = (one * other).sum(axis=2)
+        energy = (one**2).sum(axis=2) * (other**2).sum(axis=2)
+        medians.append(np.median(shared / (np.sqrt(energy) + one.shape[2] * NOISE**2), axis=1))
+    return np.concatenate(medians)
+
+
+def _blocks(grey: np.ndarray) -> np.ndarray:
+    """Cut pictures into 4 x 4 blocks less their means: float32, shape (n, 16, 16)."""
     side = SIDE // BLOCKS
     blocks = grey.reshape(-1, BLOCKS, side, BLOCKS, side).transpose(0, 1, 3, 2, 4)
-    blocks = blocks.reshape(len(grey), BLOCKS**2, side**2)
-    blocks = blocks - blocks.mean(axis=2, keepdims=True)
-    energy = (blocks**2).sum(axis=2)
-    medians = []
-    for start in range(0, len(pairs), 10_000):  # bounds the memory where there are many pairs
-        one, other = pairs[start : start + 10_000].T
-        shared = (blocks[one] * blocks[other]).sum(axis=2)
-        scale = np.sqrt(energy[one] * energy[other]) + side**2 * NOISE**2
-        medians.append(np.median(shared / scale, axis=1))
-    return np.concatenate(medians)
+    blocks = blocks.reshape(len(grey), BLOCKS**2, side**2).astype(np.float32)
+    return blocks - blocks.mean(axis=2, keepdims=True)

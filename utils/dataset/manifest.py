@@ -4,13 +4,14 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
 from utils.common.errors import DatasetError
-from utils.common.files import sha256_of_file, write_text
+from utils.common.files import sha256_of_file, whole_file
 
 MANIFEST_NAME = "manifest.csv"
 
@@ -65,16 +66,39 @@ COLUMNS = tuple(field.name for field in dataclasses.fields(ManifestRow))
 
 
 def write_manifest(folder: Path, rows: Iterable[ManifestRow]) -> Path:
-    """Write the manifest in the order of `file`, in one step, and return its path."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in sorted(rows, key=lambda row: row.file):
-        values = dataclasses.asdict(row)
-        writer.writerow(["" if values[name] is None else values[name] for name in COLUMNS])
+    """Write the manifest in one step and return its path; the rows come in the order of `file`."""
     path = folder / MANIFEST_NAME
-    write_text(path, stream.getvalue())
+    with (
+        whole_file(path, durable=True) as partial,
+        partial.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        stream.writelines(_lines(rows))
     return path
+
+
+def is_manifest_of(folder: Path, rows: Iterable[ManifestRow]) -> bool:
+    """Tell whether a folder's manifest says exactly this; the rows in the order of `file`."""
+    try:
+        with (folder / MANIFEST_NAME).open(encoding="utf-8", newline="") as stream:
+            pairs = zip_longest(stream, _lines(rows))
+            return all(found == expected for found, expected in pairs)
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+
+
+def _lines(rows: Iterable[ManifestRow]) -> Iterator[str]:
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\n")
+    for values in chain([COLUMNS], map(_values, rows)):
+        writer.writerow(values)
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+
+
+def _values(row: ManifestRow) -> list[object]:
+    values = (getattr(row, name) for name in COLUMNS)
+    return ["" if value is None else value for value in values]
 
 
 def read_manifest(folder: Path) -> list[ManifestRow]:

@@ -1,6 +1,6 @@
 """Plans in, every planned picture prepared in the staging folder out, each original read once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from utils.common.seeds import stable_hash
@@ -74,18 +74,18 @@ class Pictures:
         """Return the facts about a prepared picture."""
         return self._workspace.prepared[self._key(record)]
 
-    def all_results(self) -> list[Prepared]:
-        """Return the facts about everything that was looked at, copies and failures among it."""
-        return [self.result(record) for record in self._looked_at.values()]
+    def keys(self) -> set[str]:
+        """Return the keys of everything that was looked at, copies and failures among it."""
+        return set(self._keys.values())
 
     def _linkable(self, record: Record) -> Linkable:
         result = self.result(record)
         num_pixels = result.original_width * result.original_height
         return Linkable(record, result.original_sha256, result.sha256, result.thumbnail, num_pixels)
 
-    def _run(self, crew: Crew, records: Iterable[Record]) -> None:
-        jobs = [self._job(record) for record in records]
-        for results in crew.run(prepare_picture, jobs, "Reading pictures"):
+    def _run(self, crew: Crew, records: Sequence[Record]) -> None:
+        jobs = map(self._job, records)
+        for results in crew.run(prepare_picture, jobs, len(records), "Reading pictures"):
             self._workspace.note(results)
 
     def _is_there(self, planned: Planned) -> bool:
@@ -139,12 +139,13 @@ class LowQuality:
             )
             if workspace.read_only:
                 return plan
-            jobs = [
-                self._job(planned)
+            todo = [
+                planned
                 for planned in plan
                 if not workspace.is_done(self._key(planned), planned.label, planned.name)
             ]
-            for results in crew.run(prepare_low_quality, jobs, "Degrading pictures"):
+            jobs = map(self._job, todo)
+            for results in crew.run(prepare_low_quality, jobs, len(todo), "Degrading pictures"):
                 workspace.note(results)
             failed = {
                 parent_of(planned).name: self.result(planned)
@@ -158,6 +159,10 @@ class LowQuality:
     def result(self, planned: Planned) -> Prepared:
         """Return the facts about a prepared picture."""
         return self._workspace.prepared[self._key(planned)]
+
+    def failed_keys(self) -> set[str]:
+        """Return the keys of what could not be degraded."""
+        return {result.key for result in self.failed.values()}
 
     def _job(self, planned: Planned) -> LowQualityJob:
         parent, key = parent_of(planned), self._key(planned)

@@ -82,7 +82,7 @@ class Prepared:
     degradation: str = ""
     severity: int | None = None
     parameters: str = ""
-    thumbnail: str = ""
+    thumbnail: bytes = b""
     reason: str = ""
     detail: str = ""
 

@@ -1,20 +1,20 @@
 """The output folder: what is already written there, what is staged, and who may write to it."""
 
-import dataclasses
-import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from filelock import FileLock, Timeout
 
 from utils.common.errors import DatasetError, OutputError, shortlist
-from utils.common.files import explain_write_errors, write_bytes
+from utils.common.files import explain_write_errors
 from utils.common.labels import SPLITS
+from utils.dataset.journal import Journal
 from utils.dataset.manifest import MANIFEST_NAME
 from utils.dataset.names import is_ours
+from utils.dataset.plan import Planned
 from utils.dataset.prepare import Prepared
 
 STATE_NAME = ".state"
@@ -36,7 +36,7 @@ class Workspace:
         self.output = output
         self.state = output / STATE_NAME
         self.read_only = read_only
-        self._journal = self.state / "prepared.jsonl"
+        self._journal = Journal(self.state / "prepared.jsonl")
         self._lock = FileLock(self.state / "lock", timeout=0)
 
     def __enter__(self) -> "Workspace":
@@ -44,7 +44,8 @@ class Workspace:
             with explain_write_errors(self.output):
                 self.state.mkdir(parents=True, exist_ok=True)
                 self._take_lock()
-        self.prepared = self._read_journal()
+            self._journal.mend()
+        self.prepared = self._journal.read()
         self.listing = self._list_pictures()
         return self
 
@@ -61,15 +62,11 @@ class Workspace:
         """Return where the picture of this key is staged."""
         return self.state / "staged" / key[:2] / f"{key}.jpg"
 
-    def note(self, results: Iterable[Prepared]) -> None:
+    def note(self, results: Sequence[Prepared]) -> None:
         """Note results, so that a later run need not repeat them."""
-        lines = []
-        for result in results:
-            self.prepared[result.key] = result
-            lines.append(_to_line(result))
-        if lines and not self.read_only:
-            with explain_write_errors(self._journal), self._journal.open("ab") as stream:
-                stream.write("".join(lines).encode())
+        self.prepared.update((result.key, result) for result in results)
+        if not self.read_only:
+            self._journal.add(results)
 
     def locate(self, result: Prepared, label: str, name: str) -> Path | None:
         """Return where a noted picture lies untouched, None if it is lost or was changed."""
@@ -106,26 +103,29 @@ class Workspace:
             )
         return path
 
-    def place(self, wanted: dict[str, Path]) -> tuple[int, int]:
+    def place(self, plan: Iterable[tuple[Planned, Prepared]]) -> tuple[int, int]:
         """Move pictures to their files and remove those that are no longer wanted.
 
         Args:
-            wanted: Where each wanted picture lies now, by the file that it shall be.
+            plan: Each wanted picture and the facts about it.
 
         Returns:
             How many were moved and how many removed.
         """
-        moves = {file: path for file, path in wanted.items() if path != self.output / file}
-        leaving = set(moves.values())
-        unwanted = [
-            file
-            for file in self.listing
-            if file not in wanted and self.output / file not in leaving
-        ]
+        unwanted = set(self.listing)
+        moves = []
+        for planned, result in plan:
+            file = planned.file
+            path = self.require(result, planned.label, planned.name)
+            unwanted.discard(file)
+            if path != self.output / file:
+                moves.append((path, file))
+        left = {path.relative_to(self.output).as_posix() for path, _ in moves}
+        unwanted -= left
         with explain_write_errors(self.output):
             if moves or unwanted:
                 (self.output / MANIFEST_NAME).unlink(missing_ok=True)
-            for file, path in moves.items():
+            for path, file in moves:
                 target = self.output / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
@@ -134,12 +134,10 @@ class Workspace:
             self._remove_empty_folders()
         return len(moves), len(unwanted)
 
-    def tidy(self, results: Iterable[Prepared]) -> None:
-        """Forget all but the results that the finished data set rests on."""
-        used = {result.key: result for result in results}
-        if used.keys() != self.prepared.keys():
-            lines = "".join(_to_line(used[key]) for key in sorted(used))
-            write_bytes(self._journal, lines.encode())
+    def tidy(self, used: set[str]) -> None:
+        """Forget all results but those with these keys, on which the finished data set rests."""
+        if used != self.prepared.keys():
+            self._journal.replace(self.prepared[key] for key in sorted(used))
         shutil.rmtree(self.state / "staged", ignore_errors=True)
 
     def clear(self) -> None:
@@ -149,7 +147,7 @@ class Workspace:
             for file in self.listing:
                 (self.output / file).unlink()
             self._remove_empty_folders()
-            self._journal.unlink(missing_ok=True)
+            self._journal.path.unlink(missing_ok=True)
             shutil.rmtree(self.state / "staged", ignore_errors=True)
         self.prepared, self.listing = {}, {}
 
@@ -161,16 +159,6 @@ class Workspace:
                 f"Another create_dataset.py is writing to {self.output}",
                 todo="Wait for it to end, or choose another --output",
             ) from None
-
-    def _read_journal(self) -> dict[str, Prepared]:
-        """Read what was noted; a last line cut by a crash is as if it had not been noted."""
-        if not self._journal.exists():
-            return {}
-        *lines, cut = self._journal.read_bytes().split(b"\n")
-        if cut and not self.read_only:
-            write_bytes(self._journal, b"".join(line + b"\n" for line in lines))
-        results = (Prepared(**json.loads(line)) for line in lines)
-        return {result.key: result for result in results}
 
     def _list_pictures(self) -> dict[str, tuple[int, int]]:
         """Return size and modification time of every written picture, by its file.
@@ -202,7 +190,3 @@ class Workspace:
             for folder, _, _ in os.walk(self.output / split, topdown=False):
                 if not any(Path(folder).iterdir()):
                     Path(folder).rmdir()
-
-
-def _to_line(result: Prepared) -> str:
-    return json.dumps(dataclasses.asdict(result), separators=(",", ":")) + "\n"

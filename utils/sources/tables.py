@@ -3,8 +3,6 @@
 import io
 from collections.abc import Sequence
 
-import pandas as pd
-
 from utils.common.errors import SourceError, shortlist
 from utils.sources.tree import FileTree
 
@@ -22,6 +20,8 @@ def read_table(tree: FileTree, path: str, columns: Sequence[str]) -> list[Row]:
     Raises:
         SourceError: If it cannot be parsed or lacks one of the columns.
     """
+    import pandas as pd  # here, because it takes half a second and many runs read no table
+
     content = (tree.root / path).read_bytes()
     try:
         text = content.decode("utf-8-sig")

@@ -4,6 +4,7 @@ import os
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from utils.common.errors import SourceError
@@ -27,14 +28,18 @@ class FileTree:
     def __init__(self, root: Path, files: Iterable[str]) -> None:
         self.root = root
         self.files = sorted(files)
-        self._exact = {path.casefold(): path for path in self.files}
-        self._by_name: dict[str, list[str]] = defaultdict(list)
+        self._tables: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, set[str]] = defaultdict(set)
         for path in self.files:
             *folders, name = path.split("/")
-            self._by_name[name.casefold()].append(path)
+            if not is_picture(path):
+                self._tables[name.casefold()].append(path)
             for depth, folder in enumerate(folders, start=1):
                 self._folders[folder.casefold()].add("/".join(folders[:depth]))
+
+    @cached_property
+    def _exact(self) -> dict[str, str]:
+        return {path.casefold(): path for path in self.files}
 
     @classmethod
     def scan(cls, root: Path) -> "FileTree":
@@ -72,8 +77,8 @@ class FileTree:
         return [path for path in self.below(folder) if is_picture(path)]
 
     def named(self, *names: str) -> list[str]:
-        """Return the files with one of these names, wherever they sit."""
-        return sorted(path for name in names for path in self._by_name.get(name.casefold(), ()))
+        """Return the tables with one of these names, wherever they sit."""
+        return sorted(path for name in names for path in self._tables.get(name.casefold(), ()))
 
     def find(self, path: str) -> str | None:
         """Return the file at `path`, written as it is on disk, or None if there is none."""
