@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # After the flags, so that --help and a mistyped flag are answered at once.
     from utils.dataset import report
     from utils.dataset.assemble import assemble
+    from utils.dataset.seal import Seal
     from utils.dataset.split import TooFewGroupsError
     from utils.dataset.workspace import Workspace
     from utils.sources import collect
@@ -43,22 +44,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     collected = collect.read_all(sources, tree)
     print(collected.describe(all_data))
 
+    records, recipe = collected.records, settings.recipe
+    seal = Seal(records, collected.left_out, all_data, recipe)
     with Workspace(output, read_only=settings.dry_run) as workspace:
         if settings.fresh and not settings.dry_run:
             workspace.clear()
-        try:
-            assembled = assemble(
-                collected.records, all_data, workspace, settings.recipe, collected.left_out
+        summary = seal.unbroken(workspace)
+        outcome = f"No picture written: {output} is up to date."
+        if summary is None:
+            try:
+                assembled = assemble(records, all_data, workspace, recipe, collected.left_out)
+            except TooFewGroupsError as error:
+                raise error.with_remedy(collect.remedy(error.label, all_data)) from None
+            summary, outcome = (
+                report.describe(assembled),
+                report.describe_outcome(assembled, output),
             )
-        except TooFewGroupsError as error:
-            remedy = collect.remedy(error.label, all_data)
-            raise TooFewGroupsError(error.label, error.num_groups, remedy) from None
-
-    print(report.describe(assembled))
-    if settings.dry_run:
-        print("Dry run: nothing was written.")
-    else:
-        print(report.describe_outcome(assembled, output))
+            if not settings.dry_run:
+                seal.put(workspace, summary)
+    print(summary)
+    print("Dry run: nothing was written." if settings.dry_run else outcome)
 
 
 if __name__ == "__main__":

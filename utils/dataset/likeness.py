@@ -6,7 +6,7 @@ and benchmarking of perceptual image hash functions") must lie within a radius, 
 tree; then the thumbnails themselves must agree block by block, whatever their brightness.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -41,7 +41,7 @@ def thumbnail(picture: Image.Image) -> bytes:
     return small.convert("L").tobytes()
 
 
-def find_copies(thumbnails: Iterable[bytes]) -> np.ndarray:
+def find_copies(thumbnails: Sequence[bytes]) -> np.ndarray:
     """Return the pairs of thumbnails that show the same picture.
 
     Args:
@@ -57,26 +57,24 @@ def find_copies(thumbnails: Iterable[bytes]) -> np.ndarray:
         for position, pixels in enumerate(thumbnails)
         if (known := first.setdefault(pixels, position)) != position
     ]
-    grey = np.frombuffer(b"".join(first), np.uint8).reshape(-1, SIDE, SIDE)
-    positions = np.fromiter(first.values(), np.int64, len(first))
-    telling = np.flatnonzero([picture.std() >= MIN_STRUCTURE for picture in grey])
-    grey, positions = grey[telling], positions[telling]
-    near = _near(grey)
-    alike = positions[near[_correlation(grey, near) >= MIN_CORRELATION]]
+    different = np.fromiter(first.values(), np.int64, len(first))
+    terms, has_structure = _low_frequencies(list(first))
+    telling = np.flatnonzero(has_structure)
+    candidates = different[telling[_near(terms[telling])]]
+    alike = candidates[_correlation(thumbnails, candidates) >= MIN_CORRELATION]
     same = np.array(repeated, np.int64).reshape(-1, 2)
-    same = same[np.isin(same[:, 0], positions)]
+    same = same[np.isin(same[:, 0], different[telling])]
     return np.unique(np.sort(np.concatenate([alike, same]), axis=1), axis=0)
 
 
-def _near(grey: np.ndarray) -> np.ndarray:
-    """Return the pairs whose low frequencies lie within the radius, shape (pairs, 2).
+def _near(terms: np.ndarray) -> np.ndarray:
+    """Return the pairs whose low frequencies lie within the radius, int64 of shape (pairs, 2).
 
     The tree searches the few terms that vary most, where it can still leave out whole branches;
     in all 24 it would compare almost everything with everything.
     """
-    if len(grey) < 2:
+    if len(terms) < 2:
         return np.empty((0, 2), np.int64)
-    terms = _low_frequencies(grey)
     widest = np.argsort(-terms.std(axis=0), kind="stable")[:SEARCH_TERMS]
     pairs = KDTree(terms[:, widest]).query_pairs(RADIUS, output_type="ndarray")
     within = [
@@ -86,23 +84,40 @@ def _near(grey: np.ndarray) -> np.ndarray:
     return pairs[np.concatenate(within)]
 
 
-def _low_frequencies(grey: np.ndarray) -> np.ndarray:
-    """Return the cosine transform's lowest terms but the mean, shape (n, 24), in grey levels."""
-    terms = [
-        cv2.dct(picture.astype(np.float32))[:LOW_FREQUENCIES, :LOW_FREQUENCIES] for picture in grey
-    ]
-    return np.stack(terms).reshape(len(grey), -1)[:, 1:] / SIDE
+def _low_frequencies(thumbnails: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Transform thumbnails to what the search compares.
+
+    Returns:
+        The cosine transform's lowest terms but the mean, float32 of shape (n, 24), in grey levels;
+        and whether each thumbnail has structure to be recognised by, bool of shape (n,).
+    """
+    terms = np.empty((len(thumbnails), LOW_FREQUENCIES**2 - 1), np.float32)
+    has_structure = np.empty(len(thumbnails), bool)
+    for position, pixels in enumerate(thumbnails):
+        grey = _grey([pixels])[0].astype(np.float32)
+        lowest = cv2.dct(grey)[:LOW_FREQUENCIES, :LOW_FREQUENCIES]
+        terms[position] = lowest.ravel()[1:] / SIDE
+        has_structure[position] = grey.std() >= MIN_STRUCTURE
+    return terms, has_structure
 
 
-def _correlation(grey: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def _correlation(thumbnails: Sequence[bytes], pairs: np.ndarray) -> np.ndarray:
     """Return for each pair the median over the blocks of their correlation, shape (pairs,)."""
     medians = [np.empty(0)]
     for start in range(0, len(pairs), CHUNK):
-        one, other = (_blocks(grey[ends]) for ends in pairs[start : start + CHUNK].T)
+        one, other = (
+            _blocks(_grey([thumbnails[end] for end in ends]))
+            for ends in pairs[start : start + CHUNK].T
+        )
         shared = (one * other).sum(axis=2)
         energy = (one**2).sum(axis=2) * (other**2).sum(axis=2)
         medians.append(np.median(shared / (np.sqrt(energy) + one.shape[2] * NOISE**2), axis=1))
     return np.concatenate(medians)
+
+
+def _grey(thumbnails: Sequence[bytes]) -> np.ndarray:
+    """Return the thumbnails' grey values, uint8 of shape (n, 16, 16)."""
+    return np.frombuffer(b"".join(thumbnails), np.uint8).reshape(-1, SIDE, SIDE)
 
 
 def _blocks(grey: np.ndarray) -> np.ndarray:

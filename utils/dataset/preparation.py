@@ -1,5 +1,6 @@
 """Plans in, every planned picture prepared in the staging folder out, each original read once."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from utils.dataset.prepare import (
     LowQualityJob,
     PictureJob,
     Prepared,
+    file_facts,
     prepare_low_quality,
     prepare_picture,
 )
@@ -102,11 +104,7 @@ class Pictures:
     def _key(self, record: Record) -> str:
         """Return what the result is kept under: another one once the original is changed."""
         if record.original not in self._keys:
-            try:
-                found = (self._all_data / record.original).stat()
-                facts = (found.st_size, found.st_mtime_ns)
-            except OSError:
-                facts = (0, 0)
+            facts = file_facts(os.path.join(self._all_data, record.original))
             recipe = self._recipe
             limits = (recipe.image_size, recipe.min_size, recipe.max_pixels)
             key = stable_hash(record.original, *facts, record.md5, *limits, VERSION)

@@ -1,6 +1,7 @@
 """One original file in, its written JPEG in the staging folder and the facts about it out."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,15 @@ class Prepared:
     thumbnail: bytes = b""
     reason: str = ""
     detail: str = ""
+
+
+def file_facts(path: str) -> tuple[int, int]:
+    """Return size and modification time of a file; (0, 0) where it cannot be seen."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def prepare_picture(job: PictureJob) -> Prepared:

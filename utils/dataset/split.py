@@ -34,15 +34,21 @@ class TooFewGroupsError(DatasetError):
         remedy: What would fill it, as a request.
     """
 
-    def __init__(self, label: str, num_groups: int, remedy: str = "") -> None:
+    def __init__(
+        self, label: str, num_groups: int, remedy: str = "Add a collection that fills it"
+    ) -> None:
         self.label = label
         self.num_groups = num_groups
         found = f"{label} has {num_groups} groups (patients, lesions or pictures)"
         super().__init__(
-            f"No usable picture for {label}" if num_groups == 0 else found,
+            found if num_groups else f"No usable picture for {label}",
             expected=f"at least {MIN_GROUPS} groups, so that train, val and test each get one",
-            todo=f"{remedy or 'Add a collection that fills it'}, or give --allow-empty",
+            todo=f"{remedy}, or give --allow-empty",
         )
+
+    def with_remedy(self, remedy: str) -> "TooFewGroupsError":
+        """Return the same error with a better word on what to do."""
+        return TooFewGroupsError(self.label, self.num_groups, remedy)
 
 
 def assign_splits(

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -45,8 +46,7 @@ class Workspace:
                 self.state.mkdir(parents=True, exist_ok=True)
                 self._take_lock()
             self._journal.mend()
-        self.prepared = self._journal.read()
-        self.listing = self._list_pictures()
+        self.look_again()
         return self
 
     def __exit__(
@@ -57,6 +57,19 @@ class Workspace:
     ) -> None:
         if not self.read_only:
             self._lock.release()
+
+    @cached_property
+    def prepared(self) -> dict[str, Prepared]:
+        """The results noted so far, by key."""
+        return self._journal.read()
+
+    def look_again(self) -> None:
+        """List the written pictures: size and modification time by file.
+
+        Raises:
+            DatasetError: If there are files among them that are not ours.
+        """
+        self.listing = self._list_pictures()
 
     def staged(self, key: str) -> Path:
         """Return where the picture of this key is staged."""
@@ -161,11 +174,6 @@ class Workspace:
             ) from None
 
     def _list_pictures(self) -> dict[str, tuple[int, int]]:
-        """Return size and modification time of every written picture, by its file.
-
-        Raises:
-            DatasetError: If there are others among them.
-        """
         listing, strangers = {}, []
         for split in SPLITS:
             for folder, _, names in os.walk(self.output / split):

@@ -53,9 +53,8 @@ class PictureFolders:
                 return
             identity, group = inside.name, matched.group(1)
         splits = self.splits[split] if split else ANY_SPLIT
-        reading.records.append(
-            Record(name, path, f"{name}/{identity}", self.label, f"{name}/{group}", splits)
-        )
+        identity, group = f"{name}/{identity}", f"{name}/{group}" if group != identity else ""
+        reading.records.append(Record(name, path, identity, self.label, group or identity, splits))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,70 @@
+"""All that goes into a data set and all that lies in it in, whether anything changed out."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from utils.common.files import sha256_of_file, write_json
+from utils.dataset.manifest import MANIFEST_NAME
+from utils.dataset.prepare import VERSION, file_facts
+from utils.dataset.recipe import Recipe
+from utils.dataset.workspace import Workspace
+from utils.sources.record import LeftOut, Record
+
+
+class Seal:
+    """Tells a finished data set that needs no look at its pictures, and keeps its summary.
+
+    Args:
+        records: The pictures offered.
+        left_out: Files that a rule left out.
+        all_data: Where the originals are.
+        recipe: What else decides on the data set.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Record],
+        left_out: Iterable[LeftOut],
+        all_data: Path,
+        recipe: Recipe,
+    ) -> None:
+        digest = hashlib.sha256(repr((VERSION, dataclasses.replace(recipe, workers=0))).encode())
+        for record in records:
+            facts = file_facts(os.path.join(all_data, record.original))
+            digest.update(repr((record, facts)).encode())
+        for left in left_out:
+            digest.update(repr(left).encode())
+        self._inputs = digest.hexdigest()
+
+    def unbroken(self, workspace: Workspace) -> str | None:
+        """Return the summary of the finished data set if nothing changed since, else None."""
+        try:
+            stored = json.loads(_path(workspace).read_text(encoding="utf-8"))
+            if stored["inputs"] == self._inputs and stored["outputs"] == _outputs(workspace):
+                return str(stored["summary"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return None
+
+    def put(self, workspace: Workspace, summary: str) -> None:
+        """Seal a finished data set."""
+        workspace.look_again()
+        outputs = _outputs(workspace)
+        content = {"inputs": self._inputs, "outputs": outputs, "summary": summary}
+        write_json(_path(workspace), content)
+
+
+def _path(workspace: Workspace) -> Path:
+    return workspace.state / "seal.json"
+
+
+def _outputs(workspace: Workspace) -> str:
+    """Hash what lies in the data set: the manifest's bytes, the pictures' sizes and times."""
+    digest = hashlib.sha256(sha256_of_file(workspace.output / MANIFEST_NAME).encode())
+    for item in sorted(workspace.listing.items()):
+        digest.update(repr(item).encode())
+    return digest.hexdigest()
