@@ -1,0 +1,1 @@
+"""The stages from downloaded collections to a report, and what they share."""

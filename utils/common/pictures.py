@@ -10,6 +10,8 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from utils.common.limits import MAX_ASPECT, MAX_PIXELS
+
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".png"),
     *(".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),
@@ -17,12 +19,6 @@ SUFFIXES = (
 """File name endings, in lower case, under which a picture is looked for."""
 
 JPEG_QUALITY = 95
-MAX_PIXELS = 200_000_000
-"""Larger pictures are refused before decoding (a "decompression bomb" can be a few bytes)."""
-
-MAX_ASPECT = 20
-"""A longer strip would grow beyond all bounds when its shorter side is enlarged."""
-
 ORIENTATION_TAG = 0x0112
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -87,13 +83,17 @@ def read_picture(
     if not content:
         raise PictureError("empty", "the file has no bytes")
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            original = _look_at(image, max_pixels)
-            if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
-                upright = _turn(_decode_jpeg(content, image.size, shorter_side), image)
-            else:
-                upright = _turn(to_rgb(image), image)
+            with Image.open(io.BytesIO(content)) as image:
+                original = _look_at(image, max_pixels)
+                turn = TURNS.get(_orientation(image))
+                if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+                    upright = _decode_jpeg(content, image.size, shorter_side)
+                else:
+                    upright = to_rgb(image)
+                if turn is not None:
+                    upright = upright.transpose(turn)
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -117,7 +117,7 @@ def _look_at(image: Image.Image, max_pixels: int) -> Original:
         raise PictureError("too large", f"{width} x {height} pixels, limit {max_pixels:,}")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise PictureError("too narrow", f"{width} x {height} pixels")
-    orientation = image.getexif().get(ORIENTATION_TAG, 1)
+    orientation = _orientation(image)
     if orientation in TRANSPOSING:
         width, height = height, width
     is_plain = image.format == "JPEG" and image.mode == "RGB" and orientation not in TURNS
@@ -139,10 +139,11 @@ def _decode_jpeg(content: bytes, size: tuple[int, int], shorter_side: int) -> Im
     return Image.fromarray(pixels)
 
 
-def _turn(picture: Image.Image, image: Image.Image) -> Image.Image:
-    """Turn a decoded picture upright, as the EXIF data of `image` say."""
-    turn = TURNS.get(image.getexif().get(ORIENTATION_TAG, 1))
-    return picture if turn is None else picture.transpose(turn)
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation that is still to be undone."""
+    if image.format == "TIFF":
+        return 1  # Pillow turns these by itself while it loads them
+    return int(image.getexif().get(ORIENTATION_TAG, 1))
 
 
 def fit_shorter_side(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
@@ -173,11 +174,11 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Scale grey values of more than 8 bit (uint16, int32 or float32) to uint8."""
     low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 65535:
+    if not 0 <= low <= high <= 65535:  # so written, NaN is refused too
         raise PictureError("unsupported", f"grey values from {low:g} to {high:g}")
     if values.dtype.kind == "f" and high <= 1:
         values = values * 255.0
-    elif high > 255 or values.dtype == np.uint16:
+    elif high > 255 or values.dtype.kind == "u":
         values = values / 257.0
     rounded: NDArray[np.uint8] = np.rint(values).astype(np.uint8)
     return rounded

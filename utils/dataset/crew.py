@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing import get_context
 from types import TracebackType
 from typing import TypeVar
 
@@ -27,6 +28,9 @@ BATCHES_AHEAD = 4
 
 class Crew:
     """A number of processes that work off jobs; with one worker, this process does it itself.
+
+    They are spawned on every system: a forked one hangs in OpenCV where the parent's threads
+    held a lock.
 
     Args:
         workers: How many; 0 for as many as the machine has processors for this process.
@@ -78,7 +82,9 @@ class Crew:
             yield from (_work(function, batch) for batch in batches)
             return
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.workers, initializer=_start_worker)
+            self._pool = ProcessPoolExecutor(
+                self.workers, mp_context=get_context("spawn"), initializer=_start_worker
+            )
         ahead: deque[Future[list[Result]]] = deque()
         for batch in batches:
             ahead.append(self._pool.submit(_work, function, batch))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from utils.common.pictures import MAX_PIXELS
+from utils.common.limits import MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)

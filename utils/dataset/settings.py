@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from utils.common.errors import SettingsError
-from utils.common.pictures import MAX_PIXELS
+from utils.common.limits import MAX_PIXELS
 from utils.common.settings import setting
 from utils.dataset.recipe import Recipe
 

@@ -1,4 +1,4 @@
-"""Layouts: a tree and a layout's parameters in, records out. A layout serves many collections."""
+"""A tree and a layout's parameters in, records out: one layout serves many collections."""
 
 import re
 from collections.abc import Mapping
