@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     sources = collect.choose_sources(settings.only)
     all_data, output = Path(settings.all_data_folder), Path(settings.output_folder)
-    if settings.demo:
+    if settings.demo and not settings.dry_run:
         print(f"Demo: these are drawings, not patients; they go to {all_data}.")
         draw_all_data(all_data, seed=settings.seed, workers=settings.workers)
 

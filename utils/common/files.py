@@ -33,6 +33,11 @@ def explain_write_errors(target: Path) -> Iterator[None]:
                 expected="a writable folder",
                 todo="Choose another output folder or change its permissions",
             ) from error
+        if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+            raise OutputError(
+                f"Could not write {target}: a file is where a folder should be, or the reverse",
+                todo="Choose another output folder",
+            ) from error
         raise
 
 
@@ -66,13 +71,21 @@ def write_bytes(target: Path, content: bytes) -> None:
 
 
 def write_text(target: Path, content: str) -> None:
-    """Write `content` to `target` as UTF-8 with LF line ends, wholly or not at all."""
-    write_bytes(target, content.encode("utf-8"))
+    """Write `content` to `target` as UTF-8 with LF line ends, wholly or not at all.
+
+    A file name that is no text, as old archives have them, keeps its bytes.
+    """
+    write_bytes(target, content.encode("utf-8", "surrogateescape"))
 
 
 def write_json(target: Path, content: Any) -> None:
     """Write `content` to `target` as readable JSON, wholly or not at all."""
     write_text(target, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def is_clutter(name: str) -> bool:
+    """Tell what operating systems leave behind: `.DS_Store`, `._x.jpg`, `__MACOSX`."""
+    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
 def sha256_of_file(path: Path) -> str:

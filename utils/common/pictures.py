@@ -20,6 +20,11 @@ SUFFIXES = (
 
 JPEG_QUALITY = 95
 ORIENTATION_TAG = 0x0112
+PNG_END = b"IEND\xae\x42\x60\x82"
+MAX_TRAILER = 2**16
+"""Bytes that some programs append behind the end of a PNG."""
+
+MIN_ZERO_TAIL = 16
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -87,6 +92,7 @@ def read_picture(
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content)) as image:
                 original = _look_at(image, max_pixels)
+                _check_end(content)
                 turn = TURNS.get(_orientation(image))
                 if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
                     upright = _decode_jpeg(content, image.size, shorter_side)
@@ -108,6 +114,18 @@ def read_picture(
         size = fit_shorter_side((original.width, original.height), shorter_side)
         upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
     return upright, original
+
+
+def _check_end(content: bytes) -> None:
+    """Refuse files whose end is missing, where their decoders would not notice.
+
+    Raises:
+        PictureError: If a PNG has no last chunk, or a WebP or GIF ends in zeros.
+    """
+    if content.startswith(b"\x89PNG") and PNG_END not in content[-MAX_TRAILER:]:
+        raise PictureError("truncated", "the PNG has no end")
+    if content.startswith((b"RIFF", b"GIF8")) and content.endswith(bytes(MIN_ZERO_TAIL)):
+        raise PictureError("damaged", f"the last {MIN_ZERO_TAIL} bytes or more are zero")
 
 
 def _look_at(image: Image.Image, max_pixels: int) -> Original:

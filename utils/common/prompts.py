@@ -1,5 +1,6 @@
 """A question in, a valid answer out: asked again until it is one, never for ever."""
 
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -32,14 +33,12 @@ def ask_positive_integer(question: str, flag: str) -> int:
     """Ask until the answer is a whole number greater than 0."""
     while True:
         answer = ask(question, flag)
-        try:
-            number = int(answer)
-        except ValueError:
+        if not re.fullmatch(r"[+-]?[0-9]+", answer):
             print(NOT_A_NUMBER)
-            continue
-        if number > 0:
-            return number
-        print(NOT_POSITIVE)
+        elif int(answer) <= 0:
+            print(NOT_POSITIVE)
+        else:
+            return int(answer)
 
 
 def ask_choice(question: str, choices: Mapping[str, Answer], flag: str) -> Answer:

@@ -7,7 +7,7 @@ import numpy as np
 
 def _digest(parts: tuple[object, ...]) -> bytes:
     text = "\x1f".join(str(part) for part in parts)
-    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
 def stable_hash(*parts: object) -> int:

@@ -49,7 +49,7 @@ def build_parser(settings: type, description: str, epilog: str = "") -> argparse
         argument = dict(field.metadata["argument"])
         if "action" not in argument and isinstance(field.default, bool):
             argument["action"] = "store_true"
-        if field.default not in (None, "", False, ()):
+        if type(field.default) in (int, float) or (field.default and field.default is not True):
             help_text += f" (default: {field.default})"
         parser.add_argument(*flags, dest=field.name, help=help_text, **argument)
     return parser

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from utils.common.files import write_json
 from utils.dataset.accounting import Accounts, account
-from utils.dataset.contact_sheet import draw_contact_sheet
+from utils.dataset.contact_sheet import CONTACT_SHEET_NAME, draw_contact_sheet
 from utils.dataset.crew import Crew
 from utils.dataset.leaks import LEAK_REPORT_NAME, LeakReport, report_leaks
 from utils.dataset.manifest import ManifestRow, is_manifest_of, write_manifest
@@ -90,7 +90,8 @@ def assemble(
     def rows() -> Iterator[ManifestRow]:
         return (_row(planned, facts(planned), pictures) for planned in plan)
 
-    if moved or removed or not is_manifest_of(workspace.output, rows()):
+    is_complete = (workspace.output / CONTACT_SHEET_NAME).exists()
+    if moved or removed or not is_complete or not is_manifest_of(workspace.output, rows()):
         write_json(workspace.output / LEAK_REPORT_NAME, leaks.as_json())
         write_rejected(workspace.output, rejected)
         draw_contact_sheet(workspace.output, rows())

@@ -14,6 +14,8 @@ from utils.common.errors import DatasetError
 from utils.common.files import sha256_of_file, whole_file
 
 MANIFEST_NAME = "manifest.csv"
+TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+"""How it is opened: a file name that is no text keeps its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def write_manifest(folder: Path, rows: Iterable[ManifestRow]) -> Path:
     path = folder / MANIFEST_NAME
     with (
         whole_file(path, durable=True) as partial,
-        partial.open("w", encoding="utf-8", newline="") as stream,
+        partial.open("w", **TEXT) as stream,
     ):
         stream.writelines(_lines(rows))
     return path
@@ -79,10 +81,10 @@ def write_manifest(folder: Path, rows: Iterable[ManifestRow]) -> Path:
 def is_manifest_of(folder: Path, rows: Iterable[ManifestRow]) -> bool:
     """Tell whether a folder's manifest says exactly this; the rows in the order of `file`."""
     try:
-        with (folder / MANIFEST_NAME).open(encoding="utf-8", newline="") as stream:
+        with (folder / MANIFEST_NAME).open(**TEXT) as stream:
             pairs = zip_longest(stream, _lines(rows))
             return all(found == expected for found, expected in pairs)
-    except (FileNotFoundError, UnicodeDecodeError):
+    except FileNotFoundError:
         return False
 
 
@@ -109,7 +111,7 @@ def read_manifest(folder: Path) -> list[ManifestRow]:
     """
     path = folder / MANIFEST_NAME
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with path.open(**TEXT) as stream:
             reader = csv.DictReader(stream)
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if missing:

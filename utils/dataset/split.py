@@ -80,18 +80,21 @@ def assign_splits(
         DatasetError: If a split cannot be filled.
     """
     component_of = component_of or {}
-    drawn = draw_splits(records, seed)
+    open_splits = _open_splits(records)
+    drawn = {group: _draw(group, seed, allowed) for group, allowed in open_splits.items()}
     splits: dict[str, str] = {}
+    may_be: dict[str, set[str]] = {}
     for group, split in drawn.items():
         component = component_of.get(group, group)
         splits[component] = min(splits.get(component, split), split, key=STRICTNESS.index)
+        may_be[component] = may_be.get(component, set(SPLITS)) & open_splits[group]
     labels: dict[str, set[str]] = defaultdict(set)
     for record in records:
         labels[component_of.get(record.group, record.group)].add(record.label)
     for label in COLLECTED_CLASSES:
         components = [component for component, held in labels.items() if label in held]
         if len(components) >= MIN_GROUPS:
-            _fill_empty_splits(label, components, splits, labels, seed)
+            _fill_empty_splits(label, components, splits, may_be, labels, seed)
         elif not allow_empty:
             raise TooFewGroupsError(label, len(components))
     return {group: splits[component_of.get(group, group)] for group in drawn}
@@ -99,10 +102,15 @@ def assign_splits(
 
 def draw_splits(records: Iterable[Record], seed: int) -> dict[str, str]:
     """Give every group the split of its publisher or its hash, whatever else is there."""
+    return {group: _draw(group, seed, allowed) for group, allowed in _open_splits(records).items()}
+
+
+def _open_splits(records: Iterable[Record]) -> dict[str, set[str]]:
+    """Return the splits that the publisher leaves open to each group."""
     open_splits: dict[str, set[str]] = {}
     for record in records:
         open_splits[record.group] = _strictest(open_splits.get(record.group), record.splits)
-    return {group: _draw(group, seed, allowed) for group, allowed in open_splits.items()}
+    return open_splits
 
 
 def _strictest(known: set[str] | None, splits: tuple[str, ...]) -> set[str]:
@@ -127,26 +135,39 @@ def _fill_empty_splits(
     label: str,
     components: list[str],
     splits: dict[str, str],
+    may_be: Mapping[str, set[str]],
     labels: Mapping[str, set[str]],
     seed: int,
 ) -> None:
     """Move the lowest-hash components of a class into the splits that it lacks.
 
-    None leaves a split in which one of its classes would have no other left.
+    Those go first to which the publisher leaves that split open, so that a published test stays
+    test as long as there is another way. None moves twice, and none leaves a split in which one
+    of its classes would have no other left.
     """
     ordered = sorted(components, key=lambda component: (stable_hash(seed, component), component))
     held = Counter((splits[component], held) for component in labels for held in labels[component])
+    moved: set[str] = set()
     for empty in STRICTNESS:
         if held[empty, label]:
             continue
         wanted = max(1, round(FILL_SHARE[empty] * len(ordered)))
-        for component in ordered:
-            left = splits[component]
-            if wanted and all(held[left, other] > 1 for other in labels[component]):
-                held.update((empty, other) for other in labels[component])
-                held.subtract((left, other) for other in labels[component])
-                splits[component] = empty
-                wanted -= 1
+        for is_open in (True, False):
+            if not is_open and held[empty, label]:
+                break
+            for component in ordered:
+                left = splits[component]
+                if (
+                    wanted
+                    and component not in moved
+                    and (empty in may_be[component]) == is_open
+                    and all(held[left, other] > 1 for other in labels[component])
+                ):
+                    held.update((empty, other) for other in labels[component])
+                    held.subtract((left, other) for other in labels[component])
+                    splits[component] = empty
+                    moved.add(component)
+                    wanted -= 1
         if not held[empty, label]:
             raise DatasetError(
                 f"No group of {label} can go to {empty} without emptying another split",

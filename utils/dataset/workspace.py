@@ -10,7 +10,7 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from utils.common.errors import DatasetError, OutputError, shortlist
-from utils.common.files import explain_write_errors
+from utils.common.files import explain_write_errors, is_clutter
 from utils.common.labels import SPLITS
 from utils.dataset.journal import Journal
 from utils.dataset.manifest import MANIFEST_NAME
@@ -182,7 +182,7 @@ class Workspace:
                     if is_ours(name):
                         found = Path(folder, name).stat()
                         listing[f"{relative}/{name}"] = found.st_size, found.st_mtime_ns
-                    elif not name.startswith("."):
+                    elif not is_clutter(name):
                         strangers.append(f"{relative}/{name}")
         if strangers:
             raise DatasetError(

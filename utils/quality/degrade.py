@@ -7,11 +7,11 @@ from itertools import combinations
 
 import numpy as np
 
+from utils.common.memory import keep_freed_memory
 from utils.common.seeds import generator, stable_hash
 from utils.quality.kind import SEVERITIES, Parameters
 from utils.quality.kinds import ALWAYS_BITE, KINDS
 from utils.quality.measures import changed_share, view
-from utils.quality.memory import keep_freed_memory
 
 SMALLEST_SIDE = 32
 MOST_DRAWS = 8

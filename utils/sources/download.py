@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -18,10 +17,12 @@ from urllib3.util.retry import Retry
 from utils.common.console import progress
 from utils.common.errors import DownloadError
 from utils.common.files import write_bytes
+from utils.sources.urls import host_of
 
 USER_AGENT = "Mozilla/5.0 (compatible; skin-picture-gate; research)"
 TIMEOUT_S = (10.0, 30.0)
 MAX_RETRIES = 3
+MAX_RETRY_AFTER_S = 20.0
 THREADS_PER_HOST = 4
 PAUSE_S = 0.25
 MAX_HOST_FAILURES = 4
@@ -92,7 +93,7 @@ def fetch_file(urls: Iterable[str], target: Path, md5: str = "") -> None:
             try:
                 return fetch_one(session, Job(url, target, md5))
             except FetchError as error:
-                reasons.append(f"{urlsplit(url).hostname}: {error}")
+                reasons.append(f"{host_of(url)}: {error}")
     raise DownloadError(f"{target.name} could not be downloaded ({'; '.join(reasons)})")
 
 
@@ -104,7 +105,7 @@ def fetch_all(jobs: Iterable[Job]) -> dict[Job, str]:
     """
     by_host: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
-        by_host[urlsplit(job.url).hostname or ""].append(job)
+        by_host[host_of(job.url)].append(job)
     if not by_host:
         return {}
     hosts = [_Host(queue) for queue in by_host.values()]
@@ -163,10 +164,19 @@ class _Host:
                 self._failures_in_a_row = 0
 
 
+class BoundedRetry(Retry):
+    """Retries that honour a host's `Retry-After`, but do not let it stop the whole run."""
+
+    def get_retry_after(self, response: Any) -> float | None:
+        """Return the seconds to wait, at most `MAX_RETRY_AFTER_S`."""
+        seconds = super().get_retry_after(response)
+        return None if seconds is None else min(seconds, MAX_RETRY_AFTER_S)
+
+
 def _session() -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = USER_AGENT
-    retry = Retry(
+    retry = BoundedRetry(
         total=MAX_RETRIES,
         connect=1,
         read=1,

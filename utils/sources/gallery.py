@@ -4,12 +4,12 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_OR_VAL, LeftOut, Record
 from utils.sources.source import Reading
 from utils.sources.tables import read_table
 from utils.sources.tree import FileTree, stem
+from utils.sources.urls import path_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,9 @@ class UrlGallery:
             )
         else:
             entries = (
-                Listed(row["md5hash"].lower(), row["url"], row["md5hash"].lower(), ANY_SPLIT)
+                self._from_url(row["url"], row["md5hash"].lower(), ANY_SPLIT)
                 for row in published
+                if row["md5hash"] or row["url"]
             )
         return list({entry.name: entry for entry in entries}.values())
 
@@ -118,7 +119,7 @@ def name_from_url(url: str) -> str:
     >>> name_from_url("https://example.org/a/mole1.jpg")
     'mole1-5f8c3c20ae70'
     """
-    last = stem(urlsplit(url).path) or "picture"
+    last = stem(path_of(url)) or "picture"
     readable = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in last)[:60]
     digest = hashlib.sha256(url.encode()).hexdigest()[:12]
     return f"{readable.lower()}-{digest}"
@@ -130,7 +131,7 @@ def series_of(url: str) -> tuple[str, int] | None:
     >>> series_of("https://example.org/clinical-pic/a/abcess/abcess12.jpg")
     ('/clinical-pic/a/abcess/abcess', 12)
     """
-    matched = re.fullmatch(r"(.*[^\d])(\d{1,6})\.[A-Za-z]+", urlsplit(url).path)
+    matched = re.fullmatch(r"(.*[^\d])(\d{1,6})\.[A-Za-z]+", path_of(url))
     return (matched.group(1), int(matched.group(2))) if matched else None
 
 

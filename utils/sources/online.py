@@ -3,13 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from utils.common.errors import DownloadError
 from utils.sources.download import ARRIVED, Job, fetch_all, fetch_file
 from utils.sources.gallery import UrlGallery
 from utils.sources.isic import lesions_by_id
 from utils.sources.tree import FileTree, is_picture
+from utils.sources.urls import host_of, path_of
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class GalleryPictures:
             came = sum(reason == ARRIVED for reason in outcomes.values())
             notes.append(f"{title}: {came:,} of {len(jobs):,} missing pictures downloaded.")
             failed = Counter(
-                f"{urlsplit(job.url).hostname}: {reason}"
+                f"{host_of(job.url)}: {reason}"
                 for job, reason in outcomes.items()
                 if reason != ARRIVED
             )
@@ -85,5 +85,5 @@ class GalleryPictures:
 
 
 def _ending(url: str) -> str:
-    path = urlsplit(url).path
+    path = path_of(url)
     return Path(path).suffix.lower() if is_picture(path) else ".jpg"

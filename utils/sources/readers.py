@@ -85,19 +85,22 @@ class LabelledTable:
         if not found:
             return None
         reading = Reading()
-        pictures = {stem(path): path for folder in found for path in tree.pictures(folder)}
+        pictures: dict[str, str] = {}
+        for path in (path for folder in found for path in tree.pictures(folder)):
+            if pictures.setdefault(stem(path), path) != path:
+                reading.left_out.append(LeftOut(name, path, "another file has its name"))
         rows = read_table(tree, self._table(tree, found), (self.picture, self.kind))
         without = [column for column in self.groups if rows and column not in rows[0]]
         if without:
             reading.notes.append(
                 f"{name}: the table has no column {', '.join(without)}; grouped by what is left"
             )
-        for row in rows:
-            path = pictures.pop(row[self.picture], None)
-            if path is None:
-                reading.absent += 1
+        by_picture = {row[self.picture]: row for row in reversed(rows)}  # of two rows the first
+        for picture, row in sorted(by_picture.items()):
+            if picture in pictures:
+                self._add(reading, name, pictures.pop(picture), row)
             else:
-                self._add(reading, name, path, row)
+                reading.absent += 1
         for path in pictures.values():
             reading.left_out.append(LeftOut(name, path, "not in its table"))
         return reading

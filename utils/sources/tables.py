@@ -1,6 +1,7 @@
 """A collection's table (CSV, however a spreadsheet saved it) in, rows of plain text out."""
 
 import io
+import warnings
 from collections.abc import Sequence
 
 from utils.common.errors import SourceError, shortlist
@@ -30,9 +31,11 @@ def read_table(tree: FileTree, path: str, columns: Sequence[str]) -> list[Row]:
     header = text.partition("\n")[0]
     separator = max(",;\t", key=header.count)
     try:
-        frame = pd.read_csv(
-            io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)  # a comma too many in a row
+            frame = pd.read_csv(
+                io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False
+            )
     except (ValueError, pd.errors.ParserError) as error:
         raise SourceError(
             f"{tree.root / path} cannot be read as a table ({error})",

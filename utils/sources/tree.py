@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from utils.common.errors import SourceError
+from utils.common.files import is_clutter
 from utils.common.pictures import SUFFIXES
 
 ENDINGS = frozenset(SUFFIXES)
@@ -107,13 +108,8 @@ def _walk(root: Path) -> Iterator[str]:
             subfolders.clear()
             continue
         seen.add(real)
-        subfolders[:] = [name for name in subfolders if not _is_clutter(name)]
+        subfolders[:] = [name for name in subfolders if not is_clutter(name)]
         relative = Path(folder).relative_to(root)
         for name in names:
-            if not _is_clutter(name):
+            if not is_clutter(name):
                 yield (relative / name).as_posix()
-
-
-def _is_clutter(name: str) -> bool:
-    """Tell what operating systems leave behind: `.DS_Store`, `._x.jpg`, `__MACOSX`."""
-    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")

@@ -1,0 +1,39 @@
+"""Tables are aligned ASCII; progress keeps off stdout."""
+
+import random
+
+import pytest
+
+from utils.common import console
+
+
+def test_text_is_left_and_numbers_are_right() -> None:
+    text = console.table(["class", "train", "share"], [["DERM", 12, 0.5], ["DERM_CLINIC", 3, 1]])
+    assert text.splitlines() == [
+        "class        train  share",
+        "DERM            12    0.5",
+        "DERM_CLINIC      3      1",
+    ]
+
+
+def test_a_table_without_rows_is_its_header() -> None:
+    assert console.table(["class", "train"], []) == "class  train"
+
+
+def test_columns_stand_below_each_other_whatever_is_in_them() -> None:
+    rng = random.Random(0)
+    for _ in range(50):
+        rows = [
+            ["x" * rng.randrange(1, 20), rng.randrange(10**6)] for _ in range(rng.randrange(1, 9))
+        ]
+        lines = console.table(["name", "count"], rows).splitlines()
+        assert len({len(line) for line in lines}) == 1
+        assert all(line.isascii() for line in lines)
+
+
+def test_progress_and_warnings_leave_stdout_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    assert list(console.progress(range(3), desc="Counting", unit="numbers")) == [0, 1, 2]
+    console.warn("the disk is nearly full")
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert captured.err == "Warning: the disk is nearly full\n"

@@ -1,0 +1,139 @@
+"""A corpus of broken and of odd but good files: the broken are found, the odd are not refused."""
+
+import io
+from collections import Counter
+
+import numpy as np
+import pytest
+import simplejpeg
+from PIL import Image
+
+from utils.common.pictures import PictureError, read_picture
+from utils.common.seeds import generator
+from utils.quality.texture import draw_texture
+
+SIDE = 256
+
+
+def draw(number: int, width: int = 320, height: int = 240) -> Image.Image:
+    return Image.fromarray(draw_texture(generator("damage", number), height, width))
+
+
+def encode(picture: Image.Image, file_format: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, file_format, **options)
+    return stream.getvalue()
+
+
+def whole_files() -> dict[str, bytes]:
+    return {
+        "baseline": encode(draw(0), "JPEG", quality=90),
+        "progressive": encode(draw(1), "JPEG", quality=85, progressive=True),
+        "4:4:4": encode(draw(2), "JPEG", quality=95, subsampling=0),
+        "grey": encode(draw(3).convert("L"), "JPEG", quality=90),
+        "CMYK": encode(draw(4).convert("CMYK"), "JPEG", quality=90),
+        "PNG": encode(draw(5), "PNG"),
+        "palette PNG": encode(draw(6).convert("P"), "PNG"),
+        "WebP": encode(draw(7), "WEBP", quality=90),
+        "BMP": encode(draw(8), "BMP"),
+        "TIFF": encode(draw(9), "TIFF", compression="tiff_lzw"),
+    }
+
+
+def reason(content: bytes) -> str:
+    try:
+        read_picture(content, SIDE)
+    except PictureError as error:
+        return error.reason
+    return ""
+
+
+def passes_verify(content: bytes) -> bool:
+    """Tell what PIL's own `verify` says, for comparison."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.verify()
+    except Exception:
+        return False
+    return True
+
+
+def broken_files() -> dict[str, list[bytes]]:
+    rng = np.random.default_rng(0)
+    corpus: dict[str, list[bytes]] = {"HTML": [], "empty": [b""], "random bytes": []}
+    for name, content in whole_files().items():
+        cuts = [max(1, len(content) * percent // 100) for percent in range(1, 100)]
+        corpus[f"{name} cut"] = [content[:cut] for cut in cuts]
+        if name not in ("BMP", "TIFF"):  # zeros are pixels there, like any other
+            corpus[f"{name} zero tail"] = [
+                content[:cut] + bytes(len(content) - cut) for cut in cuts
+            ]
+    corpus["HTML"] = [b"<!DOCTYPE html><html><body>404 Not Found</body></html>" + bytes(600)]
+    corpus["random bytes"] = [rng.bytes(int(rng.integers(1, 5000))) for _ in range(100)]
+    return corpus
+
+
+def test_cut_zeroed_and_foreign_files_are_found() -> None:
+    found, missed, verified = 0, Counter[str](), 0
+    for kind, files in broken_files().items():
+        for content in files:
+            found += bool(reason(content))
+            missed[kind] += not reason(content)
+            verified += passes_verify(content)
+    total = found + missed.total()
+    print(
+        f"\n{found} of {total} broken files found; verify() alone finds {total - verified}; "
+        f"missed: {dict(+missed)}"
+    )
+    assert found >= 0.99 * total
+
+
+def test_bit_flips_that_the_decoder_warns_of_are_found() -> None:
+    rng = np.random.default_rng(1)
+    warned = found = visible = visible_found = 0
+    for number in range(8):
+        content = encode(draw(number), "JPEG", quality=90)
+        whole = np.asarray(read_picture(content)[0], float)
+        start = content.rindex(b"\xff\xda") + 14
+        for _ in range(60):
+            flipped = bytearray(content)
+            flipped[int(rng.integers(start, len(content) - 2))] ^= 1 << int(rng.integers(8))
+            try:
+                simplejpeg.decode_jpeg(bytes(flipped), strict=True)
+                warns = False
+            except ValueError:
+                warns = True
+            shown = simplejpeg.decode_jpeg(bytes(flipped), strict=False).astype(float)
+            error = np.mean((shown - whole) ** 2)
+            looks_bad = error > 255**2 / 10**3  # PSNR below 30 dB
+            is_found = bool(reason(bytes(flipped)))
+            warned, found = warned + warns, found + (warns and is_found)
+            visible, visible_found = visible + looks_bad, visible_found + (looks_bad and is_found)
+    print(
+        f"\nBit flips: {found} of {warned} that make libjpeg warn found; "
+        f"{visible_found} of {visible} visible ones (PSNR below 30 dB)"
+    )
+    assert warned > 50
+    assert found >= 0.99 * warned
+
+
+def odd_files() -> dict[str, bytes]:
+    grey = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64) * 21
+    files = whole_files()
+    files["PNG named .JPEG"] = encode(draw(20), "PNG")
+    files["16-bit grey"] = encode(Image.fromarray(grey), "PNG")
+    files["RGBA"] = encode(draw(21).convert("RGBA"), "PNG")
+    files["grey with alpha"] = encode(draw(22).convert("LA"), "PNG")
+    files["one bit"] = encode(draw(23).convert("1"), "PNG")
+    files["MPO"] = encode(draw(24), "MPO", save_all=True, append_images=[draw(25)])
+    files["GIF"] = encode(draw(26), "GIF", save_all=True, append_images=[draw(27)])
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        files[f"orientation {orientation}"] = encode(draw(28), "JPEG", exif=exif)
+    return files
+
+
+@pytest.mark.parametrize("name", odd_files())
+def test_odd_but_good_files_are_not_refused(name: str) -> None:
+    assert reason(odd_files()[name]) == ""

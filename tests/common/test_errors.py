@@ -1,0 +1,77 @@
+"""Errors read as one line; scripts leave with the exit code that says why."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils.common.errors import (
+    DatasetError,
+    DownloadError,
+    ModelError,
+    OutputError,
+    ProjectError,
+    SettingsError,
+    SourceError,
+    run_script,
+    shortlist,
+)
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("parts", "line"),
+    [
+        (("No folder x",), "No folder x."),
+        (("No folder x", "a folder"), "No folder x. Expected a folder."),
+        (("No folder x", "", "Make it"), "No folder x. Make it."),
+        (("No folder x.", "a folder.", "Make it."), "No folder x. Expected a folder. Make it."),
+        (("two\nlines\t of text", "a\r\nb"), "two lines of text. Expected a b."),
+    ],
+)
+def test_an_error_is_one_line(parts: tuple[str, ...], line: str) -> None:
+    assert str(ProjectError(*parts)) == line
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [SettingsError, SourceError, DownloadError, DatasetError, ModelError, OutputError],
+)
+def test_every_error_is_a_project_error(kind: type[ProjectError]) -> None:
+    assert issubclass(kind, ProjectError)
+
+
+@pytest.mark.parametrize("count", range(12))
+def test_a_shortlist_names_five_and_counts_the_rest(count: int) -> None:
+    items = [f"item{number}" for number in range(count)]
+    text = shortlist(items)
+    named = [item for item in items if item in text.replace(" and ", ", ").split(", ")]
+    assert named == items[:5]
+    assert text.endswith(f" and {count - 5} more") == (count > 5)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "line"),
+    [
+        ("raise errors.SourceError('bad table')", 2, "Error: bad table."),
+        ("raise KeyboardInterrupt", 130, "Stopped. Run the same command again to go on."),
+        ("return None", 0, ""),
+        ("return 3", 3, ""),
+    ],
+)
+def test_a_script_leaves_with_its_code_and_one_line(body: str, code: int, line: str) -> None:
+    program = f"from utils.common import errors\ndef main(): {body}\nerrors.run_script(main)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.strip(), done.stdout) == (code, line, "")
+
+
+def test_a_bug_shows_its_traceback() -> None:
+    def main() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_script(main)

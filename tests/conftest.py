@@ -1,0 +1,257 @@
+"""Fixtures that several rooms share: pictures, trees, a local server, drawn collections."""
+
+import contextlib
+import functools
+import io
+import os
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from utils.common.labels import COLLECTED_CLASSES
+from utils.dataset.assemble import assemble
+from utils.dataset.recipe import Recipe
+from utils.dataset.workspace import Workspace
+from utils.sources import collect, download
+from utils.sources.catalog import SOURCES
+from utils.sources.record import Record
+from utils.sources.tree import FileTree
+
+NUM_DRAWN = 12
+"""Small, yet every class fills every split."""
+
+
+def textured(seed: int, width: int = 96, height: int = 64) -> Image.Image:
+    """Return a picture with large and small structures, another one for each seed."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    pixels = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC)).astype(int)
+    pixels = pixels + rng.integers(-20, 21, pixels.shape)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def encoded(image: Image.Image, file_format: str = "JPEG", **settings: Any) -> bytes:
+    """Return a picture as the bytes of a file."""
+    stream = io.BytesIO()
+    image.save(stream, file_format, **settings)
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_opencv_thread() -> None:
+    """Keep OpenCV from starting threads in the process of the tests, from which others fork."""
+    cv2.setNumThreads(1)
+
+
+@pytest.fixture(scope="session")
+def make_picture() -> Callable[..., Image.Image]:
+    """Give `textured(seed, width, height)`."""
+    return textured
+
+
+@pytest.fixture(scope="session")
+def encode() -> Callable[..., bytes]:
+    """Give `encoded(image, file_format, **settings)`."""
+    return encoded
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], FileTree]:
+    """Give a function that writes files below `tmp_path`/ALL_DATA and returns their tree."""
+
+    def write(files: Mapping[str, str | bytes]) -> FileTree:
+        root = tmp_path / "ALL_DATA"
+        root.mkdir(exist_ok=True)
+        for path, content in files.items():
+            target = root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content.encode() if isinstance(content, str) else content)
+        return FileTree.scan(root)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def drawn_all_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with small drawings of all eight collections; only to be read."""
+    from utils.sources.drawings import draw_all_data
+
+    folder = tmp_path_factory.mktemp("drawn") / "ALL_DATA"
+    draw_all_data(folder, pictures=NUM_DRAWN, seed=0, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def drawn_records(drawn_all_data: Path) -> list[Record]:
+    """Return the records of the drawn collections."""
+    return collect.read_all(SOURCES, FileTree.scan(drawn_all_data)).records
+
+
+@pytest.fixture(scope="session")
+def drawn_dataset(
+    tmp_path_factory: pytest.TempPathFactory, drawn_all_data: Path, drawn_records: list[Record]
+) -> Path:
+    """Return a data set assembled from the drawn collections; only to be read."""
+    folder = tmp_path_factory.mktemp("assembled") / "DATASET"
+    with Workspace(folder) as workspace:
+        assemble(drawn_records, drawn_all_data, workspace, Recipe(workers=1))
+    return folder
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """Return the folder with real pictures and, beside it, real tables; skip without it."""
+    if not os.environ.get("SKIN_REAL_DATA"):
+        pytest.skip("SKIN_REAL_DATA names no folder of real pictures")
+    return Path(os.environ["SKIN_REAL_DATA"])
+
+
+@pytest.fixture
+def real_tables(real_data: Path) -> Path:
+    """Return the folder with the collections' real tables; skip without it."""
+    folder = real_data.parent / "metadata"
+    if not folder.is_dir():
+        pytest.skip("no real tables beside SKIN_REAL_DATA")
+    return folder
+
+
+@dataclass
+class Reply:
+    """What the local server answers; `announced` promises more bytes than come."""
+
+    body: bytes = b""
+    status: int = 200
+    content_type: str = "image/jpeg"
+    announced: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class LocalServer:
+    """A web server on 127.0.0.1 that answers from a table and counts what it was asked for.
+
+    Of several replies to one path each serves one request, the last one all that follow.
+    """
+
+    url: str = ""
+    replies: dict[str, list[Reply]] = field(default_factory=lambda: defaultdict(list))
+    asked: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def serve(self, path: str, *replies: bytes | Reply) -> str:
+        """Answer a path so; return its URL."""
+        self.replies[path] = [
+            Reply(reply) if isinstance(reply, bytes) else reply for reply in replies
+        ]
+        return self.url + path
+
+    def next_reply(self, path: str) -> Reply:
+        """Count a request and return its answer."""
+        with self.lock:
+            self.asked[path] += 1
+            known = self.replies.get(path)
+            if not known:
+                return Reply(b"nothing here", 404, "text/plain")
+            return known.pop(0) if len(known) > 1 else known[0]
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    """Run a local web server while the test lasts."""
+    local = LocalServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            reply = local.next_reply(self.path)
+            self.send_response(reply.status)
+            self.send_header("Content-Type", reply.content_type)
+            length = len(reply.body) if reply.announced is None else reply.announced
+            self.send_header("Content-Length", str(length))
+            self.send_header("Connection", "close")
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(reply.body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        local.url = f"http://127.0.0.1:{running.server_port}"
+        thread = threading.Thread(target=functools.partial(running.serve_forever, 0.01))
+        thread.start()
+        yield local
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def reply() -> type[Reply]:
+    """Give the class `Reply`."""
+    return Reply
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let downloads retry and go on without waiting, and past any proxy."""
+    original = download.Retry
+    monkeypatch.setattr(download, "PAUSE_S", 0)
+    monkeypatch.setattr(
+        download, "Retry", lambda **settings: original(**{**settings, "backoff_factor": 0})
+    )
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def small_all_data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Record]]:
+    """Return a folder with nine small pictures of each class, and their records; to be read."""
+    root = tmp_path_factory.mktemp("small") / "ALL_DATA"
+    records = []
+    for class_number, label in enumerate(COLLECTED_CLASSES):
+        for number in range(9):
+            original = f"{label.lower()}/{number}.{'png' if number % 3 == 0 else 'jpg'}"
+            target = root / original
+            target.parent.mkdir(parents=True, exist_ok=True)
+            picture = textured(100 * class_number + number, *((96, 64), (64, 80))[number % 2])
+            target.write_bytes(encoded(picture, "PNG" if number % 3 == 0 else "JPEG"))
+            group = f"made/{label}/{number // 2}"
+            records.append(Record("made", original, f"made/{original}", label, group))
+    return root, records
+
+
+@pytest.fixture
+def build() -> Callable[..., Any]:
+    """Give a function that assembles a data set of small pictures."""
+
+    def run(output: Path, all_data: Path, records: list[Record], **recipe: Any) -> Any:
+        dry = recipe.pop("dry", False)
+        with Workspace(output, read_only=dry) as workspace:
+            settings = {"workers": 1, "image_size": 64, **recipe}
+            return assemble(records, all_data, workspace, Recipe(**settings))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def snapshot() -> Callable[[Path], dict[str, bytes]]:
+    """Give a function that reads a data set: bytes by path, without its working state."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file() and ".state" not in path.parts
+        }
+
+    return read

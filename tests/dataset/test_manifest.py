@@ -1,0 +1,120 @@
+"""What is written in the manifest is what is read from it, whatever the names look like."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from utils.common.errors import DatasetError
+from utils.common.files import sha256_of_file
+from utils.dataset.manifest import (
+    COLUMNS,
+    MANIFEST_NAME,
+    ManifestRow,
+    manifest_hash,
+    read_manifest,
+    write_manifest,
+)
+
+FACTS: dict[str, object] = {
+    "file": "train/PAN/b.jpg",
+    "split": "train",
+    "label": "PAN",
+    "source": "made",
+    "original": 'x/a, "b"\n\u00e4.jpg',
+    "group": "made/a, b; c",
+    "sha256": "0" * 64,
+    "width": 256,
+    "height": 341,
+    "original_sha256": "1" * 64,
+    "original_format": "PNG",
+    "original_width": 600,
+    "original_height": 800,
+}
+LOW = {
+    "file": "test/LOW_QUALITY/a.jpg",
+    "parent": "test/PAN/a.jpg",
+    "degradation": "motion_blur+sensor_noise",
+    "severity": 5,
+    "parameters": '{"motion_blur":{"length":3.5}}',
+}
+
+
+def row(**facts: object) -> ManifestRow:
+    known = {name: value for name, value in (FACTS | facts).items() if name in COLUMNS}
+    return ManifestRow(**known)  # type: ignore[arg-type]
+
+
+def written(folder: Path, *rows: ManifestRow) -> Path:
+    write_manifest(folder, sorted(rows, key=lambda row: row.file))
+    return folder / MANIFEST_NAME
+
+
+def test_it_has_the_agreed_columns() -> None:
+    agreed = (
+        "file split label source original group sha256 width height original_sha256 "
+        "original_format original_width original_height parent degradation severity parameters"
+    )
+    assert [name for name in agreed.split() if name not in COLUMNS] == []
+    assert COLUMNS[:4] == ("file", "split", "label", "source")
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    rows = [row(), row(**LOW)]
+    written(tmp_path, *rows)
+    assert list(read_manifest(tmp_path)) == sorted(rows, key=lambda row: row.file)
+
+
+def test_lines_end_alike_everywhere_and_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
+    path = written(tmp_path, row(original="x/a.jpg"), row(**LOW, original="x/a.jpg"))
+    content = path.read_bytes()
+    assert b"\r" not in content
+    assert content.startswith(",".join(COLUMNS).encode() + b"\n")
+    assert content.count(b"\n") == 3
+    assert manifest_hash(tmp_path) == sha256_of_file(path)
+
+
+def test_a_missing_manifest_is_one_line_that_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        list(read_manifest(tmp_path))
+    assert str(caught.value) == (
+        f"No manifest.csv in {tmp_path}. Expected an assembled data set. "
+        "Make it: python create_dataset.py."
+    )
+
+
+@pytest.mark.parametrize("column", ["file", "sha256", "parent"])
+def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
+    path = written(tmp_path, row(original="a"))
+    path.write_text(path.read_text().replace(column, "other", 1))
+    with pytest.raises(DatasetError, match=f"has no column {column}"):
+        list(read_manifest(tmp_path))
+
+
+@pytest.mark.parametrize("old", ["256", "341", ",600,"])
+def test_a_number_that_is_none_is_one_line(tmp_path: Path, old: str) -> None:
+    path = written(tmp_path, row(original="a"))
+    path.write_text(path.read_text().replace(old, old.replace(old.strip(","), "wide")))
+    with pytest.raises(DatasetError) as caught:
+        list(read_manifest(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_parameters_that_are_no_json_are_one_line(tmp_path: Path) -> None:
+    written(tmp_path, replace(row(**LOW), parameters="{"))
+    with pytest.raises(DatasetError, match="cannot be read"):
+        list(read_manifest(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"", b"file,split\ntrain/PAN/a.jpg,train\n"])
+def test_a_torn_file_is_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / MANIFEST_NAME).write_bytes(content)
+    with pytest.raises(DatasetError):
+        list(read_manifest(tmp_path))
+
+
+def test_a_line_cut_short_is_one_line(tmp_path: Path) -> None:
+    path = written(tmp_path, row(original="a"))
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(DatasetError):
+        list(read_manifest(tmp_path))

@@ -1,0 +1,210 @@
+"""The output folder is locked, keeps what is finished, and touches nothing that is not its own."""
+
+from pathlib import Path
+
+import pytest
+
+from utils.common.errors import DatasetError, OutputError
+from utils.dataset.manifest import MANIFEST_NAME
+from utils.dataset.workspace import STATE_NAME, Workspace
+
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the keys of all results as they are noted."""
+    keys: list[str] = []
+    note = Workspace.note
+
+    def counted(self: Workspace, results) -> None:
+        results = list(results)
+        keys.extend(result.key for result in results)
+        note(self, results)
+
+    monkeypatch.setattr(Workspace, "note", counted)
+    return keys
+
+
+@pytest.fixture
+def made(tmp_path: Path, build, small_all_data) -> Path:
+    """Return a finished data set."""
+    build(tmp_path / "DATASET", *small_all_data)
+    return tmp_path / "DATASET"
+
+
+def pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.jpg") if STATE_NAME not in path.parts)
+
+
+class TestLock:
+    def test_a_second_one_on_the_same_folder_stops_at_once(self, tmp_path: Path) -> None:
+        with Workspace(tmp_path), pytest.raises(OutputError) as caught, Workspace(tmp_path):
+            pass
+        assert str(caught.value) == (
+            f"Another create_dataset.py is writing to {tmp_path}. "
+            "Wait for it to end, or choose another --output."
+        )
+
+    def test_after_the_first_has_ended_however_it_may_go_on(self, tmp_path: Path) -> None:
+        with pytest.raises(RuntimeError), Workspace(tmp_path):
+            raise RuntimeError
+        with Workspace(tmp_path):
+            pass
+
+    def test_strangers_leave_it_unlocked(self, tmp_path: Path) -> None:
+        (tmp_path / "train").mkdir()
+        (tmp_path / "train" / "holiday.jpg").write_bytes(b"mine")
+        with pytest.raises(DatasetError), Workspace(tmp_path):
+            pass
+        (tmp_path / "train" / "holiday.jpg").unlink()
+        with Workspace(tmp_path):
+            pass
+
+    def test_a_reader_leaves_no_trace(self, tmp_path: Path) -> None:
+        with Workspace(tmp_path / "DATASET", read_only=True) as workspace:
+            assert workspace.prepared == {}
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestStrangers:
+    @pytest.mark.parametrize(
+        "stranger", ["train/holiday.jpg", "train/PAN/me.jpg", "test/notes.txt", "val/X/a/b.png"]
+    )
+    def test_they_are_refused_and_left_alone(
+        self, tmp_path: Path, build, small_all_data, snapshot, stranger: str
+    ) -> None:
+        (tmp_path / stranger).parent.mkdir(parents=True)
+        (tmp_path / stranger).write_bytes(b"mine")
+        with pytest.raises(DatasetError) as caught:
+            build(tmp_path, *small_all_data)
+        assert stranger in str(caught.value)
+        assert snapshot(tmp_path) == {stranger: b"mine"}
+
+    def test_files_beside_the_splits_are_nobody_s_business(
+        self, tmp_path: Path, build, small_all_data
+    ) -> None:
+        (tmp_path / "notes.txt").write_bytes(b"mine")
+        (tmp_path / "old").mkdir()
+        (tmp_path / "old" / "holiday.jpg").write_bytes(b"mine")
+        build(tmp_path, *small_all_data)
+        with Workspace(tmp_path) as workspace:
+            workspace.clear()
+        assert (tmp_path / "notes.txt").read_bytes() == b"mine"
+        assert (tmp_path / "old" / "holiday.jpg").read_bytes() == b"mine"
+        assert not (tmp_path / "train").exists()
+
+    @pytest.mark.parametrize("clutter", [".DS_Store", "Thumbs.db", "desktop.ini"])
+    def test_what_a_file_browser_leaves_behind_is_no_stranger(
+        self, made: Path, build, small_all_data, clutter: str
+    ) -> None:
+        (made / "train" / "PAN" / clutter).write_bytes(b"x")
+        assert build(made, *small_all_data).is_unchanged
+
+
+class TestSecondRun:
+    def test_it_notes_nothing_and_writes_nothing(
+        self, made: Path, build, small_all_data, noted: list[str], snapshot
+    ) -> None:
+        before = {path: path.stat().st_mtime_ns for path in made.rglob("*") if path.is_file()}
+        assembled = build(made, *small_all_data)
+        assert (assembled.num_moved, assembled.num_removed, noted) == (0, 0, [])
+        after = {path: path.stat().st_mtime_ns for path in made.rglob("*") if path.is_file()}
+        assert {p: t for p, t in after.items() if STATE_NAME not in p.parts} == {
+            p: t for p, t in before.items() if STATE_NAME not in p.parts
+        }
+
+    @pytest.mark.parametrize("harm", ["change", "remove", "empty"])
+    def test_a_picture_that_was_touched_is_made_again(
+        self, made: Path, build, small_all_data, noted: list[str], snapshot, harm: str
+    ) -> None:
+        before = snapshot(made)
+        victims = [pictures(made / "train" / "PAN")[0], pictures(made / "test" / "LOW_QUALITY")[0]]
+        for victim in victims:
+            if harm == "remove":
+                victim.unlink()
+            else:
+                victim.write_bytes(b"" if harm == "empty" else victim.read_bytes() + b"x")
+        build(made, *small_all_data)
+        assert snapshot(made) == before
+        assert 1 <= len(noted) <= 4  # the two, and a parent of one of them at most
+
+    def test_a_changed_original_is_read_again(
+        self, tmp_path: Path, build, small_all_data, make_picture, encode, noted: list[str]
+    ) -> None:
+        root, records = small_all_data
+        copy = tmp_path / "ALL_DATA"
+        for record in records:
+            (copy / record.original).parent.mkdir(parents=True, exist_ok=True)
+            (copy / record.original).write_bytes((root / record.original).read_bytes())
+        build(tmp_path / "DATASET", copy, records, low_quality=0)
+        noted.clear()
+        (copy / records[0].original).write_bytes(encode(make_picture(999), "PNG"))
+        assembled = build(tmp_path / "DATASET", copy, records, low_quality=0)
+        assert (len(noted), assembled.num_moved) == (1, 1)
+        build(tmp_path / "FRESH", copy, records, low_quality=0)
+        assert (tmp_path / "DATASET" / MANIFEST_NAME).read_bytes() == (
+            tmp_path / "FRESH" / MANIFEST_NAME
+        ).read_bytes()
+
+    def test_a_lost_manifest_is_written_again_and_no_picture(
+        self, made: Path, build, small_all_data, noted: list[str], snapshot
+    ) -> None:
+        before = snapshot(made)
+        (made / MANIFEST_NAME).unlink()
+        build(made, *small_all_data)
+        assert snapshot(made) == before
+        assert noted == []
+
+    @pytest.mark.parametrize("first", [{"limit": 1}, {"seed": 5}, {"low_quality": 0.0}])
+    def test_what_an_earlier_run_wrote_is_taken_away(
+        self, tmp_path: Path, made: Path, build, small_all_data, snapshot, first: dict[str, float]
+    ) -> None:
+        other = tmp_path / "OTHER"
+        build(other, *small_all_data, **first)
+        build(other, *small_all_data)
+        assert snapshot(other) == snapshot(made)
+
+    def test_a_class_that_is_gone_leaves_no_folder(self, made: Path, build, small_all_data) -> None:
+        root, records = small_all_data
+        rest = [record for record in records if record.label != "PAN"]
+        build(made, root, rest, allow_empty=True)
+        assert not list(made.glob("*/PAN"))
+        assert list(made.glob("*/OTHER"))
+
+
+class TestJournal:
+    def journal(self, folder: Path) -> Path:
+        (path,) = (folder / STATE_NAME).glob("*.jsonl")
+        return path
+
+    @pytest.mark.parametrize("cut", [1, 20, 150])
+    def test_a_torn_last_line_costs_its_picture_only(
+        self, made: Path, build, small_all_data, noted: list[str], snapshot, cut: int
+    ) -> None:
+        before = snapshot(made)
+        journal = self.journal(made)
+        content = journal.read_bytes()
+        journal.write_bytes(content[:-cut])
+        build(made, *small_all_data)
+        assert snapshot(made) == before
+        assert len(noted) <= 2
+        noted.clear()
+        build(made, *small_all_data)
+        assert noted == []
+
+    @pytest.mark.parametrize(
+        "line", [b'{"key":"x","unknown":1}\n', b"\x00\x00\x00\n", b"\n", b"[]\n", b'{"key":"cut']
+    )
+    def test_a_foreign_or_spoilt_line_is_passed_over(
+        self, made: Path, build, small_all_data, line: bytes
+    ) -> None:
+        journal = self.journal(made)
+        journal.write_bytes(line + (b"" if line.endswith(b"\n") else b"\n") + journal.read_bytes())
+        assert build(made, *small_all_data).is_unchanged
+
+    def test_a_lost_journal_costs_time_and_nothing_else(
+        self, made: Path, build, small_all_data, snapshot
+    ) -> None:
+        before = snapshot(made)
+        self.journal(made).unlink()
+        build(made, *small_all_data)
+        assert snapshot(made) == before

@@ -1,0 +1,177 @@
+"""A gallery gives the pictures that a list names, or all that are there, each once."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from utils.common.labels import PAN
+from utils.sources.catalog import FITZPATRICK17K
+from utils.sources.gallery import name_from_url
+from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_OR_VAL
+from utils.sources.source import Reading
+from utils.sources.tree import FileTree
+
+A, B, C = ("a" * 32, "b" * 32, "c" * 32)
+URL = "https://www.dermaamin.com/site/images/clinical-pic/x/x/{}.jpg"
+PUBLISHED = "\n".join(
+    ["md5hash,label,url", f"{A},x,{URL.format('a')}", f"{B},x,{URL.format('b')}", f"{C},x,", ""]
+)
+TABLE, OWN = "fitzpatrick17k/fitzpatrick17k.csv", "fitzpatrick.csv"
+
+
+def read(tree: FileTree) -> Reading:
+    reading = FITZPATRICK17K("fitzpatrick17k", tree)
+    assert reading is not None
+    return reading
+
+
+def local(*names: str) -> dict[str, str]:
+    return {f"fitzpatrick17k/{name}": "" for name in names}
+
+
+class TestPublishedTable:
+    def test_what_is_listed_and_there_is_read(self, plant) -> None:
+        reading = read(plant({TABLE: PUBLISHED, **local(f"{A}.jpg", f"{C}.JPG", "holiday.jpg")}))
+        assert {record.md5 for record in reading.records} == {A, C}
+        assert {record.label for record in reading.records} == {PAN}
+        assert {record.splits for record in reading.records} == {ANY_SPLIT}
+        assert {record.group for record in reading.records} == {
+            record.identity for record in reading.records
+        }
+        assert reading.absent == 1
+        assert [(left.original, left.rule) for left in reading.left_out] == [
+            ("fitzpatrick17k/holiday.jpg", "not on its list")
+        ]
+
+    def test_the_table_may_lie_anywhere_and_name_its_hashes_in_capitals(self, plant) -> None:
+        tree = plant({"x/fitzpatrick17k.csv": PUBLISHED.replace(A, A.upper()), **local(f"{A}.jpg")})
+        assert [record.md5 for record in read(tree).records] == [A]
+
+    def test_a_row_twice_is_a_picture_once(self, plant) -> None:
+        tree = plant({TABLE: PUBLISHED + PUBLISHED.partition("\n")[2], **local(f"{A}.jpg")})
+        reading = read(tree)
+        assert (len(reading.records), reading.absent) == (1, 2)
+
+    def test_the_archive_of_the_authors_may_be_unzipped_inside(self, plant) -> None:
+        tree = plant({TABLE: PUBLISHED, **local(f"data/finalfitz17k/{A}.jpg")})
+        assert [record.md5 for record in read(tree).records] == [A]
+
+    @pytest.mark.parametrize("name", ["../../x", "../holiday/x", "/etc/passwd"])
+    def test_no_hash_leads_out(self, plant, tmp_path: Path, name: str) -> None:
+        (tmp_path / "x.jpg").write_bytes(b"secret")
+        tree = plant({TABLE: f"md5hash,url\n{name},\n", "holiday/x.jpg": "", **local(f"{A}.jpg")})
+        assert read(tree).records == []
+
+
+class TestWithoutTable:
+    def test_all_pictures_that_are_there_are_taken_and_that_is_said(self, plant) -> None:
+        reading = read(plant(local(f"{A}.jpg", f"{B}.png", "mole.jpg")))
+        assert {record.original.rpartition("/")[2]: record.md5 for record in reading.records} == {
+            f"{A}.jpg": A,
+            f"{B}.png": B,
+            "mole.jpg": "",
+        }
+        assert {record.splits for record in reading.records} == {ANY_SPLIT}
+        assert reading.notes == [
+            "fitzpatrick17k: no fitzpatrick17k.csv; all its pictures are taken"
+        ]
+
+    def test_an_empty_folder_is_nothing(self, plant) -> None:
+        assert FITZPATRICK17K("fitzpatrick17k", plant(local("notes.txt"))) is None
+
+
+class TestOwnList:
+    def own(self, *rows: tuple[str, str]) -> dict[str, str]:
+        lines = ["train_url,test_url", *(f"{train},{test}" for train, test in rows), ""]
+        return {TABLE: PUBLISHED, OWN: "\n".join(lines)}
+
+    def test_only_its_pictures_count_and_its_columns_split_them(self, plant) -> None:
+        files = self.own((URL.format("a"), ""), ("", URL.format("b")))
+        reading = read(plant(files | local(f"{A}.jpg", f"{B}.jpg", f"{C}.jpg")))
+        assert {record.md5: record.splits for record in reading.records} == {
+            A: TRAIN_OR_VAL,
+            B: TEST_ONLY,
+        }
+        assert [left.original for left in reading.left_out] == [f"fitzpatrick17k/{C}.jpg"]
+
+    def test_what_is_in_both_columns_is_test(self, plant) -> None:
+        files = self.own((URL.format("a"), URL.format("b")), (URL.format("b"), URL.format("a")))
+        reading = read(plant(files | local(f"{A}.jpg", f"{B}.jpg")))
+        assert [record.splits for record in reading.records] == [TEST_ONLY, TEST_ONLY]
+
+    def test_a_url_twice_is_a_picture_once(self, plant) -> None:
+        files = self.own(*[(URL.format("a"), URL.format("b"))] * 3)
+        assert len(read(plant(files | local(f"{A}.jpg", f"{B}.jpg"))).records) == 2
+
+    def test_empty_cells_name_nothing(self, plant) -> None:
+        files = self.own(("", ""), (URL.format("a"), ""), ("", ""))
+        reading = read(plant(files | local(f"{A}.jpg", f"{C}.jpg")))
+        assert ([record.md5 for record in reading.records], reading.absent) == ([A], 0)
+
+    def test_a_url_that_the_table_does_not_know_has_a_name_of_its_own(self, plant) -> None:
+        url = "https://example.org/img?imageId=5"
+        files = self.own((url, ""))
+        reading = read(plant(files | local(f"{name_from_url(url)}.jpg")))
+        assert [(record.md5, record.splits) for record in reading.records] == [("", TRAIN_OR_VAL)]
+
+    def test_it_counts_without_the_published_table_too(self, plant) -> None:
+        url = URL.format("a")
+        files = self.own((url, ""))
+        del files[TABLE]
+        reading = read(plant(files | local(f"{name_from_url(url)}.jpg", f"{A}.jpg")))
+        assert len(reading.records) == 1
+
+
+class TestNamesFromUrls:
+    URLS = (
+        "http://atlasdermatologico.com.br/img?imageId=1",
+        "http://atlasdermatologico.com.br/img?imageId=2",
+        "https://example.org/a/mole1.jpg",
+        "https://example.org/b/mole1.jpg",
+        "https://example.org/a/MOLE1.jpg",
+        "https://example.org/",
+        "https://example.org/..%2f..%2fpasswd.jpg",
+        "https://example.org/" + 300 * "x" + ".jpg",
+        "https://example.org/a/\u00e4 b*c?.jpg",
+        "not a url at all",
+    )
+
+    def test_they_are_safe_and_differ_even_without_regard_to_case(self) -> None:
+        names = [name_from_url(url) for url in self.URLS]
+        assert len({name.casefold() for name in names}) == len(self.URLS)
+        for name in names:
+            assert name == Path(name).name
+            assert name == name.lower()
+            assert len(name) < 100
+            assert not set(name) & set('/\\:*?"<>|. ')
+
+    def test_the_digest_is_that_of_the_url(self) -> None:
+        for url in self.URLS:
+            assert name_from_url(url).endswith(hashlib.sha256(url.encode()).hexdigest()[:12])
+
+
+class TestTheRealTables:
+    def tree(self, folder: Path, tmp_path: Path, own: bool) -> FileTree:
+        files = [TABLE, *([OWN] if own else [])]
+        for target, name in ((TABLE, "fitzpatrick17k.csv"), (OWN, "fitzpatrick_user_list.csv")):
+            (tmp_path / target).parent.mkdir(exist_ok=True)
+            (tmp_path / target).write_bytes((folder / "fitzpatrick17k" / name).read_bytes())
+        return FileTree(tmp_path, files)
+
+    def test_the_published_table(self, real_tables: Path, tmp_path: Path) -> None:
+        entries = FITZPATRICK17K.listed(self.tree(real_tables, tmp_path, own=False))
+        assert len(entries) == len({entry.md5 for entry in entries}) == 16_577
+        assert sum("://www.dermaamin.com/" in entry.url for entry in entries) == 12_631
+        assert sum("://atlasdermatologico.com.br/" in entry.url for entry in entries) == 3_905
+        assert sum(not entry.url for entry in entries) == 41
+        assert len({entry.url for entry in entries if entry.url}) == 16_577 - 41
+        assert {entry.splits for entry in entries} == {ANY_SPLIT}
+
+    def test_a_list_of_a_user_s_own(self, real_tables: Path, tmp_path: Path) -> None:
+        entries = FITZPATRICK17K.listed(self.tree(real_tables, tmp_path, own=True))
+        splits = [entry.splits for entry in entries]
+        # 2,612 and 435 distinct URLs; the one in both columns is test.
+        assert (splits.count(TRAIN_OR_VAL), splits.count(TEST_ONLY)) == (2_612 - 1, 435)
+        assert len({entry.url for entry in entries}) == len(entries) == 3_046
+        assert all(entry.md5 == entry.name for entry in entries)

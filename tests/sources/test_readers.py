@@ -1,0 +1,381 @@
+"""Each layout gives the classes, groups and published splits that its tables and folders tell."""
+
+from pathlib import Path
+
+import pytest
+
+from utils.common.errors import SourceError
+from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN
+from utils.sources.catalog import SOURCES
+from utils.sources.record import (
+    ANY_SPLIT,
+    TEST_ONLY,
+    TRAIN_ONLY,
+    TRAIN_OR_VAL,
+    VAL_ONLY,
+    Record,
+)
+from utils.sources.source import Reading
+from utils.sources.tree import FileTree
+
+BY_NAME = {source.name: source for source in SOURCES}
+STRAYS = (".DS_Store", "LICENSE.txt", "ATTRIBUTION.txt", "._a.jpg", "Thumbs.db", "notes.docx")
+
+
+def read(name: str, tree: FileTree) -> Reading:
+    reading = BY_NAME[name].read(tree)
+    assert reading is not None
+    return reading
+
+
+def by_file(reading: Reading) -> dict[str, Record]:
+    records = {record.original.rpartition("/")[2]: record for record in reading.records}
+    assert len(records) == len(reading.records)
+    return records
+
+
+class TestFoldersOfPatients:
+    """PAD-UFES-20: three flat folders, the patient in the file's name."""
+
+    @pytest.mark.parametrize("folder", ["img_part", "imgs_part", "IMGS_PART"])
+    def test_both_spellings_are_read_and_grouped_by_patient(self, plant, folder: str) -> None:
+        names = ["PAT_1_2_3.png", "PAT_1_4_5.png", "PAT_12_2_7.png", "PAT_9_1_1.PNG"]
+        tree = plant({f"{folder}_{1 + n % 3}/{name}": "" for n, name in enumerate(names)})
+        reading = read("pad_ufes_20", tree)
+        records = by_file(reading)
+        assert sorted(records) == sorted(names)
+        assert {record.label for record in reading.records} == {DERM_CLINIC}
+        assert {record.splits for record in reading.records} == {ANY_SPLIT}
+        groups = {name: record.group for name, record in records.items()}
+        assert groups["PAT_1_2_3.png"] == groups["PAT_1_4_5.png"]
+        assert len(set(groups.values())) == 3
+
+    def test_a_lesion_number_shared_by_two_patients_does_not_join_them(self, plant) -> None:
+        records = by_file(
+            read("pad_ufes_20", plant({f"img_part_1/PAT_{n}_7_{n}.png": "" for n in (1, 2)}))
+        )
+        assert len({record.group for record in records.values()}) == 2
+
+    def test_both_spellings_side_by_side_give_each_picture_once(self, plant) -> None:
+        tree = plant({"img_part_1/PAT_1_2_3.png": "", "imgs_part_1/PAT_1_2_3.png": ""})
+        assert len({record.identity for record in read("pad_ufes_20", tree).records}) == 1
+
+    def test_other_names_are_left_out_with_the_rule(self, plant) -> None:
+        reading = read("pad_ufes_20", plant({"img_part_1/holiday.png": "", "img_part_2/a.txt": ""}))
+        assert reading.records == []
+        assert [(left.original, left.rule) for left in reading.left_out] == [
+            ("img_part_1/holiday.png", "name of another form")
+        ]
+
+
+class TestFoldersOfSplits:
+    """Varese and imagenet-mini: what is train and what is test, folders tell."""
+
+    def test_varese(self, plant) -> None:
+        tree = plant({"hospital_varese/train/a.jpg": "", "hospital_varese/Test/b.BMP": ""})
+        records = by_file(read("hospital_varese", tree))
+        assert records["a.jpg"].splits == TRAIN_OR_VAL
+        assert records["b.BMP"].splits == TEST_ONLY
+        assert {record.label for record in records.values()} == {PAN}
+
+    def test_imagenet(self, plant) -> None:
+        tree = plant(
+            {
+                "imagenet-mini/train/n01440764/n01440764_1.JPEG": "",
+                "imagenet-mini/train/n01440764/n01440764_2.JPEG": "",
+                "imagenet-mini/val/n01440764/ILSVRC2012_val_00000293.JPEG": "",
+            }
+        )
+        records = by_file(read("imagenet_mini", tree))
+        assert records["n01440764_1.JPEG"].splits == TRAIN_OR_VAL
+        assert records["ILSVRC2012_val_00000293.JPEG"].splits == TEST_ONLY
+        assert {record.label for record in records.values()} == {OTHER}
+        assert len({record.group for record in records.values()}) == 3
+
+    def test_files_of_one_name_in_two_folders_are_two_pictures(self, plant) -> None:
+        tree = plant({"hospital_varese/train/1.jpg": "", "hospital_varese/test/1.jpg": ""})
+        records = read("hospital_varese", tree).records
+        assert len({record.identity for record in records}) == 2
+        assert len({record.group for record in records}) == 2
+
+    def test_pictures_in_no_such_folder_are_left_out_with_the_rule(self, plant) -> None:
+        reading = read("hospital_varese", plant({"hospital_varese/a.jpg": ""}))
+        assert [left.rule for left in reading.left_out] == ["not in a folder train or test"]
+
+
+HIBA_HEADER = "isic_id,image_type,lesion_id,patient_id"
+
+
+def hiba(plant, *rows: str, table: str = "metadata.csv", header: str = HIBA_HEADER) -> FileTree:
+    pictures = {f"hospital_buenos_aires/images/{row.split(',')[0]}.jpg": "" for row in rows}
+    text = "\n".join([header, *rows, ""])
+    return plant({f"hospital_buenos_aires/{table}": text, **pictures})
+
+
+class TestLabelledTable:
+    """Hospital Italiano de Buenos Aires: a table tells class and patient."""
+
+    @pytest.mark.parametrize("table", ["metadata.csv", "metadata.cvs", "Metadata.CSV"])
+    def test_the_kind_of_picture_decides_the_class(self, plant, table: str) -> None:
+        tree = hiba(
+            plant,
+            "ISIC_1,clinical: overview,IL_1,IP_1",
+            "ISIC_2,clinical: close-up,IL_2,IP_2",
+            "ISIC_3,dermoscopic,IL_3,IP_3",
+            "ISIC_4,TBP tile: close-up,IL_4,IP_4",
+            table=table,
+        )
+        reading = read("hiba", tree)
+        assert {name: record.label for name, record in by_file(reading).items()} == {
+            "ISIC_1.jpg": DERM_CLINIC,
+            "ISIC_2.jpg": DERM_CLINIC,
+            "ISIC_3.jpg": DERM,
+        }
+        assert [left.rule for left in reading.left_out] == ["image_type is TBP tile: close-up"]
+        assert {record.splits for record in reading.records} == {ANY_SPLIT}
+
+    def test_a_group_is_the_patient_else_the_lesion_else_the_picture(self, plant) -> None:
+        tree = hiba(
+            plant,
+            "ISIC_1,clinical: overview,IL_1,IP_1",
+            "ISIC_2,dermoscopic,IL_2,IP_1",
+            "ISIC_3,dermoscopic,IL_3,",
+            "ISIC_4,clinical: overview,IL_3,",
+            "ISIC_5,dermoscopic,,",
+            "ISIC_6,dermoscopic,,",
+        )
+        group = {name[5]: record.group for name, record in by_file(read("hiba", tree)).items()}
+        assert group["1"] == group["2"]  # across both classes
+        assert group["3"] == group["4"]
+        assert len(set(group.values())) == 4
+
+    def test_pictures_and_rows_without_each_other_are_counted(self, plant) -> None:
+        tree = hiba(plant, "ISIC_1,dermoscopic,IL_1,IP_1")
+        (tree.root / "hospital_buenos_aires/images/ISIC_9.jpg").write_bytes(b"")
+        with (tree.root / "hospital_buenos_aires/metadata.csv").open("a") as stream:
+            stream.write("ISIC_7,dermoscopic,IL_7,IP_7\n")
+        reading = read("hiba", FileTree.scan(tree.root))
+        assert (len(reading.records), reading.absent) == (1, 1)
+        assert [left.rule for left in reading.left_out] == ["not in its table"]
+
+    def test_a_table_without_its_columns_is_one_line(self, plant) -> None:
+        tree = hiba(plant, "ISIC_1,IP_1", header="isic_id,patient_id")
+        with pytest.raises(SourceError) as caught:
+            read("hiba", tree)
+        assert str(caught.value).startswith(
+            f"{tree.root / 'hospital_buenos_aires/metadata.csv'} has no column image_type "
+        )
+        assert "\n" not in str(caught.value)
+
+    def test_no_table_is_one_line_that_names_what_to_put_there(self, plant) -> None:
+        with pytest.raises(SourceError) as caught:
+            read("hiba", plant({"hospital_buenos_aires/images/ISIC_1.jpg": ""}))
+        assert "metadata.csv or metadata.cvs" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_a_table_without_patients_groups_by_lesion_and_says_so(self, plant) -> None:
+        tree = hiba(
+            plant, "ISIC_1,dermoscopic,IL_1", "ISIC_2,dermoscopic,IL_1",
+            header="isic_id,image_type,lesion_id",
+        )  # fmt: skip
+        reading = read("hiba", tree)
+        assert len({record.group for record in reading.records}) == 1
+        assert reading.notes == [
+            "hiba: the table has no column patient_id; grouped by what is left"
+        ]
+
+    def test_a_table_of_another_collection_is_not_taken_for_it(self, plant) -> None:
+        tree = hiba(plant, "ISIC_1,dermoscopic,IL_1,IP_1")
+        (tree.root / "metadata.csv").write_text("patient_id,img_id\nPAT_1,PAT_1_2_3.png\n")
+        assert len(read("hiba", FileTree.scan(tree.root)).records) == 1
+
+    @pytest.mark.parametrize("name", ["../../x", "../images/ISIC_1", "/etc/passwd"])
+    def test_no_name_in_the_table_leads_out(self, plant, tmp_path: Path, name: str) -> None:
+        (tmp_path / "x.jpg").write_bytes(b"secret")
+        tree = plant(
+            {
+                "hospital_buenos_aires/metadata.csv": f"{HIBA_HEADER}\n{name},dermoscopic,,\n",
+                "hospital_buenos_aires/images/ISIC_1.jpg": "",
+            }
+        )
+        reading = read("hiba", tree)
+        assert (reading.records, reading.absent) == ([], 1)
+
+
+def derm7pt(plant, cases: list[tuple[str, str]], pictures: list[str] | None = None) -> FileTree:
+    """Lay out cases of (clinic, derm); train, valid and test take turns."""
+    rows = [f"{number},{clinic},{derm}" for number, (clinic, derm) in enumerate(cases, start=1)]
+    files = {"release_v0/meta/meta.csv": "\n".join(["case_num,clinic,derm", *rows, ""])}
+    for start, split in enumerate(("train", "valid", "test")):
+        indexes = "\n".join(["indexes", *map(str, range(start, len(cases), 3)), ""])
+        files[f"release_v0/meta/{split}_indexes.csv"] = indexes
+    named = pictures or [path for case in cases for path in case]
+    return plant(files | {f"release_v0/images/{path}": "" for path in named})
+
+
+class TestPairedTable:
+    """Derm7pt: one case a row, a clinical and a dermoscopic picture, published splits."""
+
+    def test_classes_groups_and_splits(self, plant) -> None:
+        cases = [(f"NEL/NEL{n}.JPG", f"NEL/Nel{n + 50}.jpg") for n in range(10, 16)]
+        reading = read("derm7pt", derm7pt(plant, cases))
+        records = by_file(reading)
+        for number, (clinic, derm) in enumerate(cases):
+            pair = records[clinic[4:]], records[derm[4:]]
+            assert [record.label for record in pair] == [DERM_CLINIC, DERM]
+            assert pair[0].group == pair[1].group
+            assert {record.splits for record in pair} == {
+                (TRAIN_ONLY, VAL_ONLY, TEST_ONLY)[number % 3]
+            }
+        assert len({record.group for record in reading.records}) == 6
+
+    def test_one_file_for_both_counts_as_dermoscopic_only(self, plant) -> None:
+        reading = read("derm7pt", derm7pt(plant, [("A/a.jpg", "A/b.jpg"), ("A/c.jpg", "A/c.jpg")]))
+        assert {name: record.label for name, record in by_file(reading).items()} == {
+            "a.jpg": DERM_CLINIC,
+            "b.jpg": DERM,
+            "c.jpg": DERM,
+        }
+        assert reading.notes == [
+            "derm7pt: 1 cases name one file twice; it counts as DERM, not as DERM_CLINIC"
+        ]
+
+    def test_one_file_for_both_written_in_two_cases_of_letters_is_still_one(self, plant) -> None:
+        tree = derm7pt(plant, [("A/C.JPG", "A/c.jpg")], pictures=["A/c.jpg"])
+        assert [record.label for record in read("derm7pt", tree).records] == [DERM]
+
+    def test_paths_are_found_whatever_their_case(self, plant) -> None:
+        tree = derm7pt(plant, [("nel/NEL1.jpg", "NEL/nel2.JPG")], ["NEL/Nel1.JPG", "NEL/Nel2.jpg"])
+        reading = read("derm7pt", tree)
+        assert sorted(by_file(reading)) == ["Nel1.JPG", "Nel2.jpg"]
+        assert reading.absent == 0
+
+    def test_what_is_missing_is_counted_and_what_is_unlisted_left_out(self, plant) -> None:
+        tree = derm7pt(plant, [("A/a.jpg", "A/b.jpg")], ["A/a.jpg", "A/x.jpg"])
+        reading = read("derm7pt", tree)
+        assert (len(reading.records), reading.absent) == (1, 1)
+        assert [left.rule for left in reading.left_out] == ["not in its table"]
+
+    @pytest.mark.parametrize("path", ["../../x.jpg", "../../../x.jpg", "../meta/x.jpg", "/x.jpg"])
+    def test_no_path_in_the_table_leads_out(self, plant, tmp_path: Path, path: str) -> None:
+        (tmp_path / "x.jpg").write_bytes(b"secret")
+        tree = derm7pt(plant, [(path, "A/b.jpg")], ["A/b.jpg"])
+        assert [record.original for record in read("derm7pt", tree).records] == [
+            "release_v0/images/A/b.jpg"
+        ]
+
+    @pytest.mark.parametrize("table", ["meta.csv", "train_indexes.csv", "test_indexes.csv"])
+    def test_a_missing_table_is_one_line(self, plant, table: str) -> None:
+        tree = derm7pt(plant, [("A/a.jpg", "A/b.jpg")])
+        (tree.root / "release_v0/meta" / table).unlink()
+        with pytest.raises(SourceError) as caught:
+            read("derm7pt", FileTree.scan(tree.root))
+        assert f"meta/{table}" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("index", ["3", "-1", "x", "", "0"])
+    def test_a_row_that_is_not_there_or_named_twice_is_one_line(self, plant, index: str) -> None:
+        tree = derm7pt(plant, [("A/a.jpg", "A/b.jpg")] * 3)
+        with (tree.root / "release_v0/meta/test_indexes.csv").open("a") as stream:
+            stream.write(f'"{index}"\n')
+        with pytest.raises(SourceError, match="each row from 0 to 2 at most once"):
+            read("derm7pt", tree)
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_what_is_not_there_is_none(plant, name: str) -> None:
+    assert BY_NAME[name].read(plant({"holiday/a.jpg": "", "readme.txt": ""})) is None
+
+
+EXPECTED = {
+    "isic_2018": {(DERM, TRAIN_OR_VAL), (DERM, TEST_ONLY)},
+    "isic_2019": {(DERM, TRAIN_OR_VAL), (DERM, TEST_ONLY)},
+    "pad_ufes_20": {(DERM_CLINIC, ANY_SPLIT)},
+    "hiba": {(DERM_CLINIC, ANY_SPLIT), (DERM, ANY_SPLIT)},
+    "derm7pt": {
+        (label, splits)
+        for label in (DERM, DERM_CLINIC)
+        for splits in (TRAIN_ONLY, VAL_ONLY, TEST_ONLY)
+    },
+    "hospital_varese": {(PAN, TRAIN_OR_VAL), (PAN, TEST_ONLY)},
+    "fitzpatrick17k": {(PAN, ANY_SPLIT)},
+    "imagenet_mini": {(OTHER, TRAIN_OR_VAL), (OTHER, TEST_ONLY)},
+}
+
+
+def facts(reading: Reading) -> set[tuple[object, ...]]:
+    """Return all that a reading says but where ALL_DATA keeps the files."""
+    return {
+        (record.identity.casefold(), record.label, record.group.casefold(), record.splits)
+        for record in reading.records
+    }
+
+
+class TestDrawings:
+    """All eight layouts, as they are drawn."""
+
+    def test_all_eight_are_there(self) -> None:
+        assert set(EXPECTED) == set(BY_NAME)
+
+    @pytest.mark.parametrize("name", sorted(EXPECTED))
+    def test_a_drawn_collection_is_read_whole(self, drawn_all_data: Path, name: str) -> None:
+        tree = FileTree.scan(drawn_all_data)
+        reading = read(name, tree)
+        assert {(record.label, record.splits) for record in reading.records} == EXPECTED[name]
+        assert {record.label for record in reading.records} == set(BY_NAME[name].labels)
+        assert reading.absent == 0
+        assert all(record.source == name for record in reading.records)
+        assert all((drawn_all_data / record.original).is_file() for record in reading.records)
+        left_out = {left.original.rpartition("/")[2]: left.rule for left in reading.left_out}
+        assert left_out == (
+            {"ISIC_0035068.jpg": "synthetic picture"} if name.startswith("isic_") else {}
+        )
+
+    def test_no_drawn_picture_is_overlooked(self, drawn_all_data: Path) -> None:
+        tree = FileTree.scan(drawn_all_data)
+        readings = [read(name, tree) for name in EXPECTED]
+        known = {record.original for reading in readings for record in reading.records}
+        known |= {left.original for reading in readings for left in reading.left_out}
+        assert known == set(pictures_of(tree))
+
+    @pytest.mark.parametrize("name", sorted(EXPECTED))
+    @pytest.mark.parametrize("way", ["deeper", "upper case", "both"])
+    def test_a_folder_may_sit_deeper_and_be_written_otherwise(
+        self, drawn_all_data: Path, tmp_path: Path, name: str, way: str
+    ) -> None:
+        tree = FileTree.scan(drawn_all_data)
+        moved = moved_tree(tree, tmp_path / "ALL_DATA", way)
+        assert facts(read(name, moved)) == facts(read(name, tree))
+
+    @pytest.mark.parametrize("name", sorted(EXPECTED))
+    def test_stray_files_change_nothing(
+        self, drawn_all_data: Path, tmp_path: Path, name: str
+    ) -> None:
+        tree = FileTree.scan(drawn_all_data)
+        strewn = moved_tree(tree, tmp_path / "ALL_DATA", "")
+        for folder in {(strewn.root / path).parent for path in strewn.files}:
+            for stray in STRAYS:
+                (folder / stray).write_text("x")
+        with_strays = FileTree.scan(strewn.root)
+        assert read(name, with_strays) == read(name, tree)
+
+
+def pictures_of(tree: FileTree) -> list[str]:
+    return [
+        path for path in tree.files if path.rpartition(".")[2].lower() not in ("csv", "txt", "html")
+    ]
+
+
+def moved_tree(tree: FileTree, root: Path, way: str) -> FileTree:
+    """Copy a tree's tables and the names of its pictures, under other folders."""
+    for path in tree.files:
+        top, slash, rest = path.partition("/")
+        if way in ("upper case", "both") and slash:
+            top = top.upper()
+        target = (
+            root / ("unzipped here" if way in ("deeper", "both") else "") / f"{top}{slash}{rest}"
+        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        is_table = path.endswith((".csv", ".txt", ".html"))
+        target.write_bytes((tree.root / path).read_bytes() if is_table else b"")
+    return FileTree.scan(root)

@@ -1,0 +1,293 @@
+"""The script as the user meets it: one command, plain words, exit code 2 for what is wrong."""
+
+import functools
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import create_dataset
+from utils.common.errors import run_script
+from utils.common.labels import CLASSES, SPLITS
+from utils.dataset.manifest import MANIFEST_NAME, read_manifest
+from utils.sources import drawings
+from utils.sources.catalog import NAMES, sources_for
+
+ROOT = Path(__file__).parent.parent
+
+
+class Outcome:
+    """What a run left behind."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def line(self) -> str:
+        """The one line of the error."""
+        assert self.code == 2
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        return lines[0]
+
+
+@pytest.fixture
+def create(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Give a function that runs the script's main in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv: object) -> Outcome:
+        with pytest.raises(SystemExit) as left:
+            run_script(functools.partial(create_dataset.main, [str(word) for word in argv]))
+        captured = capfd.readouterr()
+        return Outcome(int(left.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def pictures(folder: Path) -> list[Path]:
+    return [path for split in SPLITS for path in (folder / split).rglob("*.*")]
+
+
+class TestWrongInput:
+    def test_no_all_data(self, create, tmp_path: Path) -> None:
+        assert create("--no-download").line.startswith("Error: No folder ALL_DATA. Expected ")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_as_a_process_of_its_own(self, tmp_path: Path) -> None:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "create_dataset.py"), "--all-data", "nowhere"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("Error: No folder nowhere. ")
+        assert done.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("only", "label"),
+        [
+            ([n for n in NAMES if n not in ("hospital_varese", "fitzpatrick17k")], "PAN"),
+            ([n for n in NAMES if n != "imagenet_mini"], "OTHER"),
+            (["pad_ufes_20", "imagenet_mini", "hospital_varese"], "DERM"),
+            (["isic_2018", "imagenet_mini", "hospital_varese"], "DERM_CLINIC"),
+        ],
+    )
+    def test_an_empty_class_names_what_would_fill_it(
+        self, create, drawn_all_data: Path, only: list[str], label: str
+    ) -> None:
+        outcome = create("--all-data", drawn_all_data, "--no-download", "--only", *only)
+        assert outcome.line.startswith(f"Error: No usable picture for {label}. ")
+        for source in sources_for(label):
+            assert source.title in outcome.line
+            assert source.place in outcome.line
+        assert "--allow-empty" in outcome.line
+        assert pictures(Path("DATASET")) == []
+        assert not Path("DATASET", MANIFEST_NAME).exists()
+
+    def test_an_empty_folder(self, create, tmp_path: Path) -> None:
+        (tmp_path / "ALL_DATA").mkdir()
+        outcome = create("--no-download")
+        assert outcome.line.startswith("Error: No usable picture for DERM. ")
+        assert outcome.out.count("Not there: ") == len(NAMES)
+
+    def test_a_table_without_its_columns(self, create, plant) -> None:
+        plant(
+            {
+                "hospital_buenos_aires/metadata.csv": "isic_id,patient_id\nISIC_1,IP_1\n",
+                "hospital_buenos_aires/images/ISIC_1.jpg": "",
+            }
+        )
+        line = create("--no-download").line
+        assert "metadata.csv has no column image_type (found: isic_id, patient_id)." in line
+
+    @pytest.mark.parametrize(
+        ("argv", "words"),
+        [
+            (["--only", "isic2018"], "--only does not know isic2018. Expected some of isic_2018, "),
+            (["--limit", "0"], "--limit is 0. Expected 1 or more."),
+            (["--limit", "many"], "argument --limit: invalid int value: 'many'."),
+            (["--image-size", "-5"], "--image-size is -5. Expected 0, or 32 to 4096 pixels."),
+            (["--workers", "-1"], "--workers is -1. Expected 0 or more."),
+            (["--low-quality", "nan"], "--low-quality is nan. Expected 0 to 100."),
+            (["--lim", "3"], "unrecognized arguments: --lim 3."),
+        ],
+    )
+    def test_a_wrong_flag(self, create, tmp_path: Path, argv: list[str], words: str) -> None:
+        (tmp_path / "ALL_DATA").mkdir()
+        assert create("--no-download", *argv).line.startswith(f"Error: {words}")
+        assert [path.name for path in tmp_path.iterdir()] == ["ALL_DATA"]
+
+    @pytest.mark.parametrize("output", ["file", "file/DATASET"])
+    def test_an_output_that_is_no_folder(
+        self, create, drawn_all_data: Path, tmp_path: Path, output: str
+    ) -> None:
+        (tmp_path / "file").write_text("mine")
+        outcome = create("--all-data", drawn_all_data, "--no-download", "--output", output)
+        assert "file" in outcome.line
+        assert (tmp_path / "file").read_text() == "mine"
+
+
+class TestAssembly:
+    @pytest.fixture
+    def assembled(self, create, drawn_all_data: Path):
+        def run(*argv: object) -> Outcome:
+            base = ["--all-data", drawn_all_data, "--no-download", "--workers", 1]
+            if "--image-size" not in argv:
+                base += ["--image-size", 64]
+            return create(*base, *argv)
+
+        return run
+
+    def test_the_second_run_writes_no_picture_and_says_so(self, assembled, snapshot) -> None:
+        first = assembled()
+        assert first.code == 0
+        before = snapshot(Path("DATASET"))
+        num_pictures = len(pictures(Path("DATASET")))
+        assert f"{num_pictures:,} pictures written to DATASET." in first.out
+        second = assembled()
+        assert second.code == 0
+        assert "No picture written: DATASET is up to date" in second.out
+        assert snapshot(Path("DATASET")) == before
+
+    @pytest.mark.parametrize(
+        "harm", ["change", "same length", "remove", "no manifest", "torn manifest", "no journal"]
+    )
+    def test_what_was_harmed_since_is_made_good(self, assembled, snapshot, harm: str) -> None:
+        assembled("--limit", 2)
+        before = snapshot(Path("DATASET"))
+        victim = sorted(pictures(Path("DATASET")))[3]
+        content = victim.read_bytes()
+        if harm == "change":
+            victim.write_bytes(content + b"x")
+        elif harm == "same length":
+            victim.write_bytes(bytes(len(content)))
+        elif harm == "remove":
+            victim.unlink()
+        elif harm == "no manifest":
+            Path("DATASET", MANIFEST_NAME).unlink()
+        elif harm == "torn manifest":
+            Path("DATASET", MANIFEST_NAME).write_bytes(before[MANIFEST_NAME][:-100])
+        else:
+            for journal in Path("DATASET/.state").glob("*.jsonl"):
+                journal.unlink()
+        assert assembled("--limit", 2).code == 0
+        assert snapshot(Path("DATASET")) == before
+
+    def test_a_flag_that_changes_the_data_set_is_heeded_on_the_second_run(
+        self, assembled, snapshot
+    ) -> None:
+        for flags in (
+            ("--limit", 2),
+            ("--seed", 3, "--limit", 2),
+            ("--limit", 2, "--low-quality", 0),
+        ):
+            assembled(*flags)
+            assembled(*flags, "--output", "fresh", "--fresh")
+            assert snapshot(Path("DATASET")) == snapshot(Path("fresh"))
+
+    def test_an_original_that_changes_or_comes_is_noticed(
+        self, create, drawn_all_data: Path, encode, make_picture, snapshot
+    ) -> None:
+        shutil.copytree(drawn_all_data, "ALL_DATA")
+        flags = ("--no-download", "--workers", 1, "--image-size", 64)
+        create(*flags)
+        victim = next(Path("ALL_DATA/imgs_part_1").glob("*.png"))
+        victim.write_bytes(encode(make_picture(7, 400, 300), "PNG"))
+        (victim.parent / "PAT_99999_1_1.png").write_bytes(encode(make_picture(8, 400, 300), "PNG"))
+        create(*flags)
+        rows = list(read_manifest(Path("DATASET")))
+        assert any(row.original.endswith("PAT_99999_1_1.png") for row in rows)
+        create(*flags, "--output", "fresh")
+        assert snapshot(Path("DATASET")) == snapshot(Path("fresh"))
+
+    def test_the_table_shows_what_is_on_disk(self, assembled) -> None:
+        out = assembled().out
+        assert out.isascii()
+        rows = list(read_manifest(Path("DATASET")))
+        for label in CLASSES:
+            counts = [sum(r.label == label and r.split == s for r in rows) for s in SPLITS]
+            assert [label, *map(str, counts), str(sum(counts))] in map(str.split, out.splitlines())
+
+    def test_a_fresh_output_with_other_workers_is_the_same(self, assembled, snapshot) -> None:
+        assembled("--output", "one")
+        assembled("--output", "two", "--workers", 2)
+        assert snapshot(Path("one")) == snapshot(Path("two"))
+
+    def test_fresh_makes_everything_anew(self, assembled, snapshot) -> None:
+        assembled("--limit", 3)
+        before = snapshot(Path("DATASET"))
+        outcome = assembled("--limit", 3, "--fresh")
+        assert f"{len(pictures(Path('DATASET'))):,} pictures written to DATASET." in outcome.out
+        assert snapshot(Path("DATASET")) == before
+
+    def test_a_dry_run_writes_nothing_and_counts_the_same(self, assembled, tmp_path: Path) -> None:
+        dry = assembled("--dry-run")
+        assert dry.code == 0
+        assert dry.out.endswith("Dry run: nothing was written.\n")
+        assert list(tmp_path.iterdir()) == []
+        wet = assembled()
+        tables = [out.partition("\nclass ")[2].partition("\nall ")[0] for out in (dry.out, wet.out)]
+        assert tables[0] == tables[1] != ""
+
+    def test_allow_empty_goes_on_without_the_class(self, assembled) -> None:
+        outcome = assembled("--allow-empty", "--only", "pad_ufes_20", "imagenet_mini")
+        assert outcome.code == 0
+        found = {row.label for row in read_manifest(Path("DATASET"))}
+        assert found == {"DERM_CLINIC", "OTHER", "LOW_QUALITY"}
+
+    def test_low_quality_may_be_left_out(self, assembled) -> None:
+        assembled("--low-quality", 0)
+        assert "LOW_QUALITY" not in {row.label for row in read_manifest(Path("DATASET"))}
+
+    def test_nothing_is_fetched_without_being_allowed(self, assembled, monkeypatch) -> None:
+        monkeypatch.setattr("utils.sources.collect.fetch", None)
+        assert assembled("--dry-run").code == 0
+
+    @pytest.mark.slow
+    def test_image_folder_reads_it_unchanged(self, assembled) -> None:
+        datasets = pytest.importorskip("torchvision.datasets")
+        assembled()
+        rows = list(read_manifest(Path("DATASET")))
+        for split in SPLITS:
+            found = datasets.ImageFolder(f"DATASET/{split}")
+            assert found.classes == list(CLASSES)
+            assert len(found) == sum(row.split == split for row in rows)
+            assert found[0][0].mode == "RGB"
+
+
+class TestDemo:
+    @pytest.fixture(autouse=True)
+    def few_drawings(self, monkeypatch: pytest.MonkeyPatch, drawn_all_data: Path) -> None:
+        """Take the drawings that are there already for those that the script asks for."""
+
+        def draw(all_data: Path, pictures: int = 0, seed: int = 0, workers: int = 0) -> None:
+            assert (seed, workers) == (0, 1)
+            shutil.copytree(drawn_all_data, all_data, dirs_exist_ok=True)
+
+        monkeypatch.setattr(drawings, "draw_all_data", draw)
+
+    def test_it_draws_says_so_and_builds(self, create, tmp_path: Path) -> None:
+        outcome = create("--demo", "--workers", 1, "--image-size", 64)
+        assert outcome.code == 0
+        assert "drawings, not patients" in outcome.out
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["demo"]
+        rows = list(read_manifest(Path("demo/DATASET")))
+        assert {(row.split, row.label) for row in rows} == {
+            (split, label) for split in SPLITS for label in CLASSES
+        }
+        assert {row.source for row in rows} >= {"pad_ufes_20", "hiba", "derm7pt", "imagenet_mini"}
+        again = create("--demo", "--workers", 1, "--image-size", 64)
+        assert "No picture written: " in again.out
+
+    def test_flags_say_otherwise(self, create, tmp_path: Path) -> None:
+        create(
+            "--demo", "--workers", 1, "--image-size", 64, "--all-data", "a", "--output", "b/c"
+        )  # fmt: skip
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+        assert (tmp_path / "b" / "c" / MANIFEST_NAME).is_file()
+
+    def test_a_dry_run_draws_nothing_that_was_not_there(self, create, tmp_path: Path) -> None:
+        create("--demo", "--workers", 1, "--dry-run")
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
