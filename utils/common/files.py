@@ -64,6 +64,12 @@ def whole_file(target: Path, *, durable: bool = False) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def remove_partial_files(folder: Path) -> None:
+    """Remove what `whole_file` left in a folder when its process was killed."""
+    for partial in folder.glob(".*.partial"):
+        partial.unlink(missing_ok=True)
+
+
 def write_bytes(target: Path, content: bytes) -> None:
     """Write `content` to `target`, wholly or not at all."""
     with whole_file(target) as partial:

@@ -43,6 +43,7 @@ def plan_pictures(
     seed: int,
     limit: int | None = None,
     component_of: Mapping[str, str] | None = None,
+    copies: Collection[str] = (),
     *,
     allow_empty: bool = False,
 ) -> list[Planned]:
@@ -50,17 +51,19 @@ def plan_pictures(
 
     Args:
         records: The pictures offered; of two with one identity the first usable one counts.
-        unusable: Originals that cannot be used, or of which a better copy is.
+        unusable: Originals that cannot be used.
         seed: Decides on splits, and on the order in which `limit` takes pictures.
         limit: Most pictures per class and split, lowest hash first.
         component_of: The component of each group that is joined with others.
+        copies: Originals of which a better copy is used; they still have a say in its split.
         allow_empty: Whether a class may stay empty.
 
     Raises:
         DatasetError: If a class cannot fill all three splits.
     """
     usable = [record for record in records if record.original not in unusable]
-    splits = assign_splits(usable, seed, component_of, allow_empty=allow_empty)
+    splits = assign_splits(usable, seed, component_of, copies, allow_empty=allow_empty)
+    usable = [record for record in usable if record.original not in copies]
     chosen: dict[str, Record] = {}
     for record in usable:
         chosen.setdefault(record.identity, record)

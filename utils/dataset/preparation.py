@@ -66,9 +66,10 @@ class Pictures:
 
     def _plan(self) -> list[Planned]:
         recipe, links = self._recipe, self.links
-        unusable = self.failed.keys() | links.kept_instead.keys() | links.contradictions.keys()
+        unusable = self.failed.keys() | links.contradictions.keys()
         return plan_pictures(
             self._records, unusable, recipe.seed, recipe.limit, links.component_of,
+            links.kept_instead,
             allow_empty=recipe.allow_empty,
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Records in, the split of every group out: by the publisher's word, else by the group's hash."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from utils.common.errors import DatasetError
 from utils.common.labels import COLLECTED_CLASSES, SPLITS, TEST, TRAIN, VAL
@@ -55,6 +55,7 @@ def assign_splits(
     records: Sequence[Record],
     seed: int,
     component_of: Mapping[str, str] | None = None,
+    copies: Collection[str] = (),
     *,
     allow_empty: bool = False,
 ) -> dict[str, str]:
@@ -70,6 +71,7 @@ def assign_splits(
         records: The pictures, in any order.
         seed: Another seed is another draw.
         component_of: The component of each group that is joined with others.
+        copies: Originals that have a say in their component's split, but fill none.
         allow_empty: Whether a class may lack pictures or have too few groups.
 
     Returns:
@@ -90,7 +92,8 @@ def assign_splits(
         may_be[component] = may_be.get(component, set(SPLITS)) & open_splits[group]
     labels: dict[str, set[str]] = defaultdict(set)
     for record in records:
-        labels[component_of.get(record.group, record.group)].add(record.label)
+        if record.original not in copies:
+            labels[component_of.get(record.group, record.group)].add(record.label)
     for label in COLLECTED_CLASSES:
         components = [component for component, held in labels.items() if label in held]
         if len(components) >= MIN_GROUPS:

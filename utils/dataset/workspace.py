@@ -10,7 +10,7 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from utils.common.errors import DatasetError, OutputError, shortlist
-from utils.common.files import explain_write_errors, is_clutter
+from utils.common.files import explain_write_errors, is_clutter, remove_partial_files
 from utils.common.labels import SPLITS
 from utils.dataset.journal import Journal
 from utils.dataset.manifest import MANIFEST_NAME
@@ -46,6 +46,8 @@ class Workspace:
                 self.state.mkdir(parents=True, exist_ok=True)
                 self._take_lock()
             self._journal.mend()
+            for folder in (self.output, self.state):
+                remove_partial_files(folder)
         self.look_again()
         return self
 
