@@ -1,0 +1,1 @@
+"""Five classes in, a network with its preprocessing out: the zoo and its pretrained weights."""

@@ -1,0 +1,1 @@
+"""The third stage: images on disk in, a trained model and its predictions out."""

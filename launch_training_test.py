@@ -1,0 +1,50 @@
+"""Train a model on DATASET, test it, and print accuracy and confusion matrix.
+
+python launch_training_test.py                                  asks three things
+python launch_training_test.py -b 32 -j 4 --model resnet18      asks nothing
+python launch_training_test.py --resume                         goes on with an unfinished run
+python launch_training_test.py --test-only --resume runs/resnet18-1
+"""
+
+from collections.abc import Sequence
+
+from utils.common.errors import run_script
+from utils.training.runs import find_run
+from utils.training.settings import ask_missing, check_data_folder, read_settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script and return its exit code."""
+    asked, given = read_settings(argv)
+    run = find_run(asked)
+    if run is None:
+        check_data_folder(asked.data_dir)
+        asked = ask_missing(asked)
+
+    # PyTorch takes seconds to import; --help, a wrong flag and the questions need not wait for it.
+    from utils.evaluation.report import write_report
+    from utils.training.engine import Stopped
+    from utils.training.fit import test, train
+    from utils.training.session import go_on, start
+    from utils.training.stopping import StopRequest, listening
+
+    session = start(asked) if run is None else go_on(run, asked, given)
+    if session is None:
+        return 0
+    stop = StopRequest()
+    session.trainer.stop = stop
+    try:
+        with listening(stop):
+            if not asked.test_only:
+                train(session)
+            predictions = test(session)
+    except Stopped:
+        print(f"Stopped. Go on with: python launch_training_test.py --resume {session.run.folder}")
+        return stop.exit_code
+    text = write_report(session.run.folder, predictions, session.summary(), session.history)
+    print(f"\n{text}\n\nReport, pictures and weights: {session.run.folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,242 @@
+"""The script as a user meets it: its three questions, its one-line errors, its files."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import launch_training_test
+from models import pretrained
+from models.pretrained import WeightsUnavailableError
+from utils.common.errors import ModelError, ProjectError, SettingsError, run_script
+from utils.common.labels import CLASSES
+from utils.training.settings import Settings, ask_missing, read_settings
+
+ROOT = Path(launch_training_test.__file__).parent
+MENU = (
+    "Choose a model:\n1 - ResNet-18\n2 - ResNet-50\n3 - Vision Transformer (ViT)\n"
+    "4 - Swin Transformer\nYour choice: "
+)
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Give a function that lays text on standard input, as a pipe would."""
+    return lambda text: monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+def test_it_asks_three_things_and_asks_again(typed, capsys: pytest.CaptureFixture[str]) -> None:
+    typed("abc\n0\n-3\n16\n\n2\n9\n1\n")
+    settings = ask_missing(Settings())
+    assert (settings.batch_size, settings.workers, settings.model) == (16, 2, "resnet18")
+    assert capsys.readouterr().out == (
+        "Choose batch_size: That's not a valid number. Please enter a valid integer.\n"
+        "Choose batch_size: Please enter a number greater than 0.\n"
+        "Choose batch_size: Please enter a number greater than 0.\n"
+        "Choose batch_size: "
+        "Choose num_workers: That's not a valid number. Please enter a valid integer.\n"
+        f"Choose num_workers: {MENU}{MENU}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "questions"),
+    [
+        (["-b", "8"], f"Choose num_workers: {MENU}"),
+        (["-j", "0"], f"Choose batch_size: {MENU}"),
+        (["--model", "swin"], "Choose batch_size: Choose num_workers: "),
+        (["-b", "8", "--num-workers", "0", "--model", "vit"], ""),
+    ],
+)
+def test_a_flag_spares_its_question(
+    typed, capsys: pytest.CaptureFixture[str], given: list[str], questions: str
+) -> None:
+    typed("1\n1\n1\n")
+    settings = ask_missing(read_settings(given)[0])
+    assert capsys.readouterr().out == questions
+    assert None not in (settings.batch_size, settings.workers, settings.model)
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "flag"),
+    [
+        ("", "Choose batch_size:", "-b/--batch-size"),
+        ("x\n0\n", "Choose batch_size:", "-b/--batch-size"),
+        ("4\n", "Choose num_workers:", "-j/--workers"),
+        ("4\n2\n7\n", "Choose a model:", "--model"),
+    ],
+)
+def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, flag: str) -> None:
+    typed(text)
+    with pytest.raises(SettingsError) as raised:
+        ask_missing(Settings())
+    assert str(raised.value) == (
+        f"The input ended at the question '{question}'. Expected an answer. "
+        f"Answer it, or give {flag}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-b", "0"], "--batch-size 0 cannot be used. Expected a number of at least 1."),
+        (["-j", "-1"], "--workers -1 cannot be used. Expected a number of at least 0."),
+        (["--epochs", "0"], "--epochs 0 cannot be used. Expected a number of at least 1."),
+        (["--lr", "0"], "--lr 0.0 cannot be used. Expected a number above 0."),
+        (["--lr", "nan"], "--lr nan cannot be used. Expected a number above 0."),
+        (["--patience", "-1"], "--patience -1 cannot be used. Expected a number of at least 0."),
+        (
+            ["-b", "x"],
+            "argument -b/--batch-size: invalid int value: 'x'. "
+            "See: python launch_training_test.py --help.",
+        ),
+        (
+            ["--pretrained-path", "nowhere.pth"],
+            "--pretrained-path nowhere.pth is no file. Expected a .safetensors, .pth or .pt file.",
+        ),
+        (
+            ["--pretrained-path", "x.pth", "--no-pretrained"],
+            "--pretrained-path and --no-pretrained contradict each other.",
+        ),
+        (["--test-only"], "--test-only tests a finished run. Say which: --resume RUN."),
+    ],
+)
+def test_a_bad_flag_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["launch_training_test.py"])
+    with pytest.raises(ProjectError) as raised:
+        read_settings(arguments)
+    assert str(raised.value) == message
+
+
+def outcome(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as raised:
+        run_script(lambda: launch_training_test.main(arguments))
+    return raised.value.code
+
+
+def test_an_unknown_model_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome("--model", "resnet81") == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("Error: timm knows no model 'resnet81'. Expected resnet18, ")
+    assert "The nearest names are resnet" in captured.err
+
+
+def test_a_data_set_without_train_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("val", "test"):
+        (tmp_path / "DATASET" / split).mkdir(parents=True)
+    assert outcome("--data-dir", str(tmp_path / "DATASET"), "-b", "2") == 2
+    assert capsys.readouterr().err == (
+        f"Error: {tmp_path / 'DATASET'} has no train/. Expected train/, val/, test/ with a folder "
+        "for each class. Make it with python create_dataset.py, or say where it is with "
+        "--data-dir.\n"
+    )
+
+
+def test_the_script_itself_asks_and_ends_with_exit_code_2() -> None:
+    empty = ROOT / "tests"
+    command = [sys.executable, str(ROOT / "launch_training_test.py"), "--data-dir", str(empty)]
+    done = subprocess.run(command, input="", capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: {empty} has no train/, val/, test/. Expected ")
+
+
+def test_the_help_answers_before_torch_is_loaded() -> None:
+    code = (
+        "import sys, launch_training_test\n"
+        "try: launch_training_test.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('torch', 'timm', 'cv2') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    for flag in (
+        "--data-dir", "-b", "--batch-size", "-j", "--workers", "--num-workers", "--model",
+        "--epochs", "--lr", "--weight-decay", "--output-dir", "--seed", "--device", "--amp",
+        "--no-amp", "--pretrained", "--no-pretrained", "--pretrained-path", "--patience",
+        "--resume", "--test-only",
+    ):  # fmt: skip
+        assert flag in done.stdout
+
+
+@pytest.fixture
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise WeightsUnavailableError("No weights", todo=pretrained.OTHER_WEIGHTS)
+
+    monkeypatch.setattr(pretrained, "_from_hub", fail)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def tiny(data: Path, tmp_path: Path, *more: str) -> list[str]:
+    return [
+        "--data-dir", str(data), "--output-dir", str(tmp_path / "runs"), "--model", "test_resnet",
+        "-b", "16", "-j", "0", "--epochs", "1", "--device", "cpu", *more,
+    ]  # fmt: skip
+
+
+def test_without_weights_a_pipe_gets_an_error_that_names_the_flags(
+    drawn_dataset: Path, tmp_path: Path, no_hub: None, typed
+) -> None:
+    typed("y\n")
+    with pytest.raises(ModelError, match=r"No weights\. Give --pretrained-path FILE .*--no-pretr"):
+        launch_training_test.main(tiny(drawn_dataset, tmp_path))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_without_weights_a_terminal_is_asked(
+    drawn_dataset: Path, tmp_path: Path, no_hub: None, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    with pytest.raises(ModelError, match="No weights"):
+        launch_training_test.main(tiny(drawn_dataset, tmp_path))
+    monkeypatch.setattr(sys, "stdin", Terminal("perhaps\ny\n"))
+    assert launch_training_test.main(tiny(drawn_dataset, tmp_path)) == 0
+    question = "Train from random weights instead? [y/n]: "
+    assert capsys.readouterr().out.count(question) == 3
+    stored = json.loads((tmp_path / "runs" / "test_resnet-1" / "settings.json").read_text())
+    assert stored["settings"]["pretrained"] is False
+
+
+def test_a_run_leaves_all_its_files_and_the_next_one_gets_its_own_folder(
+    drawn_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs" / "test_resnet-4").mkdir(parents=True)
+    arguments = tiny(drawn_dataset, tmp_path, "--no-pretrained")
+    assert launch_training_test.main(arguments) == 0
+    folder = tmp_path / "runs" / "test_resnet-5"
+    assert {path.name for path in folder.iterdir()} == {
+        "settings.json", "history.csv", "report.json", "predictions.csv", "confusion_matrix.png",
+        "curves.png", "best.safetensors", "last.pt",
+    }  # fmt: skip
+    captured = capsys.readouterr()
+    assert "Epoch 1/1: train loss " in captured.out
+    assert "Test accuracy: " in captured.out
+    assert captured.err == "Warning: no GPU is used; on a CPU this will be slow.\n"
+    report = json.loads((folder / "report.json").read_text())
+    with (folder / "predictions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    matrix = report["confusion_matrix"]
+    assert report["classes"] == list(CLASSES)
+    assert [len(row) for row in matrix] == [5] * 5
+    assert sum(map(sum, matrix)) == len(rows) == sum(report["pictures"]["test"].values())
+    right = sum(row["label"] == row["predicted"] for row in rows)
+    assert report["accuracy"] == pytest.approx(right / len(rows))
+    assert report["best_epoch"] == 1
+    assert {"data_hash", "settings", "versions", "precision", "per_class"} <= set(report)

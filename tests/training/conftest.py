@@ -1,0 +1,91 @@
+"""Fixtures of the training's tests: a tiny data set whose classes differ by colour."""
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.preprocessing import Preprocessing
+from utils.common.labels import CLASSES, SPLITS
+from utils.common.pictures import write_jpeg
+from utils.dataset.manifest import ManifestRow, write_manifest
+
+TINY = "test_resnet"
+"""A network of timm's own tests: trains on a handful of pictures in a second."""
+
+COLOURS = ((200, 40, 40), (40, 200, 40), (40, 40, 200), (180, 180, 40), (40, 180, 180))
+
+
+def make_tree(folder: Path, counts: tuple[int, int, int]) -> Path:
+    rows = []
+    for split, count in zip(SPLITS, counts, strict=True):
+        for label, colour in zip(CLASSES, COLOURS, strict=True):
+            for number in range(count):
+                file = f"{split}/{label}/{number}.jpg"
+                rng = np.random.default_rng([*colour, number, len(split)])
+                pixels = rng.normal(colour, 30, (64, 80, 3)).clip(0, 255).astype(np.uint8)
+                content = write_jpeg(Image.fromarray(pixels))
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_bytes(content)
+                digest = hashlib.sha256(content).hexdigest()
+                facts = {"original_sha256": digest, "original_format": "JPEG"}
+                rows.append(
+                    ManifestRow(
+                        file, split, label, "fake", file, file, digest, 80, 64, **facts,
+                        original_width=80, original_height=64,
+                    )
+                )  # fmt: skip
+    write_manifest(folder, rows)
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: on so little, several only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an assembled data set of 5 x (5 + 2 + 3) pictures; only to be read."""
+    return make_tree(tmp_path_factory.mktemp("tiny") / "DATASET", (5, 2, 3))
+
+
+@pytest.fixture
+def own_dataset(tmp_path: Path) -> Path:
+    """Return a data set of 5 x (2 + 1 + 1) pictures that a test may break."""
+    return make_tree(tmp_path / "DATASET", (2, 1, 1))
+
+
+@pytest.fixture
+def small_preprocessing() -> Preprocessing:
+    return Preprocessing(32, 32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", 0.9)
+
+
+@pytest.fixture(scope="session")
+def command_line(tiny_dataset: Path) -> Callable[..., list[str]]:
+    """Give a function that completes the command line of a tiny run in float32."""
+
+    def complete(runs: Path, *more: str) -> list[str]:
+        given = {
+            "--data-dir": str(tiny_dataset), "--output-dir": str(runs), "--model": TINY,
+            "-b": "8", "-j": "0", "--epochs": "2", "--device": "cpu",
+        }  # fmt: skip
+        flat = [part for pair in given.items() for part in pair]
+        return [*flat, "--no-pretrained", "--no-amp", *more]
+
+    return complete
+
+
+@pytest.fixture
+def arguments(command_line: Callable[..., list[str]], tmp_path: Path) -> Callable[..., list[str]]:
+    """Give a function that completes a command line whose run goes below `tmp_path`."""
+    return functools.partial(command_line, tmp_path / "runs")

@@ -1,0 +1,169 @@
+"""What one step does: the loss, the schedule, the skipped step and what is computed where."""
+
+import doctest
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+
+from models.preprocessing import Preprocessing
+from utils.common.errors import ModelError, SettingsError
+from utils.common.labels import TEST, TRAIN
+from utils.training import checkpoint, device, engine, loader, optimisation, predictions
+from utils.training.batches import Batch
+from utils.training.device import Compute, choose_device, choose_precision
+from utils.training.engine import Trainer
+from utils.training.loader import PictureLoader
+from utils.training.optimisation import (
+    balanced_loss,
+    class_weights,
+    learning_rate,
+    make_optimizer,
+)
+from utils.training.pictures import read_folder
+from utils.training.settings import Settings
+
+CPU = Compute(torch.device("cpu"), "float32")
+
+
+@pytest.fixture
+def trainer(tiny_dataset: Path) -> Trainer:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = timm.create_model("test_resnet", num_classes=5)
+    preprocessing = Preprocessing.of_model(network)
+    settings = Settings(batch_size=8, workers=0, epochs=2, lr=1e-3, weight_decay=0.05)
+    pictures = PictureLoader(read_folder(tiny_dataset), preprocessing, 8, 0, 0)
+    return Trainer(network, preprocessing, CPU, settings, pictures)
+
+
+@pytest.mark.parametrize("module", [optimisation, loader, predictions, checkpoint, device])
+def test_the_examples_in_the_documentation_hold(module) -> None:
+    assert doctest.testmod(module, extraglobs={"np": np}).failed == 0
+
+
+def test_the_loss_equals_the_weighted_mean_also_when_added_up_in_parts() -> None:
+    torch.manual_seed(0)
+    logits, labels = torch.randn(10, 5), torch.randint(0, 5, (10,))
+    weights = torch.tensor(class_weights([3, 1, 4, 1, 5]))
+    whole = torch.nn.functional.cross_entropy(logits, labels, weight=weights)
+    parts = [balanced_loss(logits[cut], labels[cut], weights) for cut in (slice(7), slice(7, 10))]
+    total = sum(loss for loss, _ in parts) / sum(weight for _, weight in parts)
+    torch.testing.assert_close(total, whole)
+
+
+def test_the_rate_rises_then_falls_and_never_is_zero() -> None:
+    rates = [learning_rate(step, 20, 10, 0.1) for step in range(200)]
+    peak = rates.index(max(rates))
+    assert max(rates) == pytest.approx(0.1)
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert 0 < rates[-1] < 0.1 * 0.02
+
+
+def test_norms_and_biases_do_not_decay() -> None:
+    network = timm.create_model("test_vit", num_classes=5)
+    free, decayed = make_optimizer(network, 1e-3, 0.05).param_groups
+    assert (free["weight_decay"], decayed["weight_decay"]) == (0, 0.05)
+    assert min(parameter.ndim for parameter in decayed["params"]) >= 2
+    spared = {id(network.pos_embed), id(network.norm.weight), id(network.head.bias)}
+    assert spared <= {id(parameter) for parameter in free["params"]}
+
+
+def test_an_epoch_counts_every_picture_once(trainer: Trainer) -> None:
+    assert list(trainer.train_epoch(0)) == [1, 2, 3]
+    confusion = trainer.sums.confusion.reshape(5, 5)
+    assert confusion.sum(dim=1).tolist() == trainer.loader.pictures.counts(TRAIN)
+    answers = trainer.predict(TEST, "Test")
+    assert answers.logits.shape == (15, 5)
+    assert answers.logits.dtype == np.float32
+    assert answers.files == tuple(p.file for p in trainer.loader.pictures.splits[TEST])
+
+
+def test_the_same_answers_come_for_any_batch_size(trainer: Trainer) -> None:
+    before = trainer.predict(TEST, "Test").logits
+    trainer.loader.batch_size = 4
+    np.testing.assert_allclose(trainer.predict(TEST, "Test").logits, before, atol=1e-5)
+
+
+def snapshot(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in trainer.network.state_dict().items()}
+
+
+def test_a_step_whose_loss_is_no_number_changes_nothing(trainer: Trainer, monkeypatch) -> None:
+    list(trainer.train_epoch(0))
+    weights, counted = snapshot(trainer), trainer.sums.confusion.clone()
+    real_loss = engine.balanced_loss
+
+    def broken(*arguments):
+        loss, weight = real_loss(*arguments)
+        return loss * math.nan, weight
+
+    monkeypatch.setattr(engine, "balanced_loss", broken)
+    batch = next(trainer.loader.training_batches(1))
+    trainer._step(batch, 1, 0, 3)
+    after = snapshot(trainer)
+    kept = [name for name in weights if not name.endswith("num_batches_tracked")]
+    assert all(torch.equal(weights[name], after[name]) for name in kept)
+    assert torch.equal(counted, trainer.sums.confusion)
+    assert trainer.sums.totals[2:].tolist() == [1, 1]
+    trainer._step(batch, 1, 1, 3)
+    trainer._check_loss()
+    monkeypatch.setattr(engine, "balanced_loss", real_loss)
+    trainer._step(batch, 1, 2, 3)
+    assert trainer.sums.totals[2:].tolist() == [2, 0]
+    assert torch.isfinite(trainer.sums.totals).all()
+
+
+def test_three_such_steps_in_a_row_end_the_training(trainer: Trainer) -> None:
+    with torch.no_grad():
+        trainer.network.get_classifier().weight.fill_(math.inf)
+    with pytest.raises(ModelError) as raised:
+        list(trainer.train_epoch(0))
+    assert str(raised.value) == (
+        "The loss was no number 3 steps in a row. Expected a loss that falls. "
+        "Try a lower --lr than 0.001, or --no-amp."
+    )
+
+
+def test_bfloat16_trains_too(tiny_dataset: Path, trainer: Trainer) -> None:
+    trainer.compute = Compute(torch.device("cpu"), "bfloat16")
+    list(trainer.train_epoch(0))
+    assert trainer.sums.totals[2] == 0
+    assert {parameter.dtype for parameter in trainer.network.parameters()} == {torch.float32}
+    assert trainer.predict(TEST, "Test").logits.dtype == np.float32
+
+
+def test_pixels_are_laid_out_as_the_network_likes_them(trainer: Trainer) -> None:
+    batch = Batch(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
+    pixels, _ = trainer._to_device(batch)
+    assert pixels.is_contiguous(memory_format=torch.channels_last)
+    plain = device.memory_format(timm.create_model("test_vit"))
+    assert plain == torch.contiguous_format
+
+
+def test_an_absent_device_is_one_line() -> None:
+    assert choose_device("cpu").type == "cpu"
+    with pytest.raises(SettingsError, match=r"--device toaster is no device\. Expected auto, cpu"):
+        choose_device("toaster")
+    with pytest.raises(SettingsError, match="--device cuda:99 is not there: PyTorch finds"):
+        choose_device("cuda:99")
+
+
+def test_precision_follows_from_flags_and_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(device, "_cpu_computes_bfloat16", lambda: False)
+    assert [choose_precision(cpu, amp) for amp in (None, True, False)] == [
+        "float32", "bfloat16", "float32",
+    ]  # fmt: skip
+    monkeypatch.setattr(device, "_cpu_computes_bfloat16", lambda: True)
+    assert choose_precision(cpu, None) == "bfloat16"
+    cuda = torch.device("cuda")
+    for major, precision in ((7, "float16"), (8, "bfloat16"), (9, "bfloat16")):
+        capability = (major, 0)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, c=capability: c)
+        assert choose_precision(cuda, None) == precision
+        assert choose_precision(cuda, False) == "float32"

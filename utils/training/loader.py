@@ -1,0 +1,119 @@
+"""A data set's pictures in, batches of uint8 pixels out: the same for any number of workers."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.utils.data import DataLoader
+
+from models.preprocessing import Preprocessing
+from utils.common.errors import DatasetError
+from utils.common.labels import TRAIN
+from utils.common.seeds import generator
+from utils.training.batches import Batch, BatchReader, BrokenPicture, Ticket, prepare_worker
+from utils.training.pictures import PictureFolder
+
+PREFETCH = 4
+"""Batches that each worker prepares ahead."""
+
+
+class PictureLoader:
+    """Serves all splits from one pool of workers, which starts once and lives to the end.
+
+    Args:
+        pictures: The data set.
+        preprocessing: Of the model.
+        batch_size: Pictures per batch; the last one of an epoch may be shorter.
+        workers: Processes; 0 loads in this one.
+        seed: Order and augmentation follow from it.
+        pin_memory: Prepare batches for a fast copy to a GPU.
+        start_method: "fork", "spawn" or None for the system's own.
+    """
+
+    def __init__(
+        self,
+        pictures: PictureFolder,
+        preprocessing: Preprocessing,
+        batch_size: int,
+        workers: int,
+        seed: int,
+        pin_memory: bool = False,
+        start_method: str | None = None,
+    ) -> None:
+        self.pictures = pictures
+        self.batch_size = batch_size
+        self.seed = seed
+        self._tickets: list[Ticket] = []
+        with _quiet_about_workers():
+            self._loader = DataLoader(
+                BatchReader(pictures, preprocessing, seed),
+                batch_size=None,
+                sampler=self._tickets,
+                num_workers=workers,
+                worker_init_fn=prepare_worker,
+                pin_memory=pin_memory,
+                persistent_workers=workers > 0,
+                prefetch_factor=PREFETCH if workers else None,
+                multiprocessing_context=start_method if workers else None,
+                generator=torch.Generator(),
+            )
+
+    def steps(self, split: str) -> int:
+        """Return the number of batches of one pass over a split."""
+        return len(cut(range(len(self.pictures.splits[split])), self.batch_size))
+
+    def training_batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch, from any step on: a function of (seed, epoch, step)."""
+        order = epoch_order(self.seed, epoch, len(self.pictures.splits[TRAIN]))
+        groups = cut(order, self.batch_size)[first_step:]
+        return self._serve([Ticket(TRAIN, group, epoch) for group in groups])
+
+    def evaluation_batches(self, split: str) -> Iterator[Batch]:
+        """Yield every picture of a split exactly once, in the order of the list."""
+        groups = cut(range(len(self.pictures.splits[split])), self.batch_size)
+        return self._serve([Ticket(split, group, None) for group in groups])
+
+    def _serve(self, tickets: list[Ticket]) -> Iterator[Batch]:
+        self._tickets[:] = tickets
+        with _quiet_about_workers():
+            batches = iter(self._loader)
+        for batch in batches:
+            if isinstance(batch, BrokenPicture):
+                raise DatasetError(
+                    f"{self.pictures.folder / batch.file} cannot be read: {batch.reason}",
+                    todo="Make the data set again: python create_dataset.py",
+                )
+            yield batch
+
+
+@contextlib.contextmanager
+def _quiet_about_workers() -> Iterator[None]:
+    """Silence what PyTorch and Python say of a number of workers that the user chose."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        # A forked worker runs none of this process's threads.
+        warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
+        yield
+
+
+def epoch_order(seed: int, epoch: int, num_pictures: int) -> list[int]:
+    """Shuffle the positions of the training pictures for one epoch."""
+    return generator(seed, epoch, "order").permutation(num_pictures).tolist()
+
+
+def cut(order: Sequence[int], batch_size: int) -> list[tuple[int, ...]]:
+    """Cut an order into batches; a single last picture joins the batch before it.
+
+    Batch norm cannot learn from one picture alone.
+
+    >>> cut(range(5), 2)
+    [(0, 1), (2, 3, 4)]
+    """
+    batches = [
+        tuple(order[start : start + batch_size]) for start in range(0, len(order), batch_size)
+    ]
+    if len(batches) > 1 and len(batches[-1]) == 1 < batch_size:
+        last = batches.pop()
+        batches[-1] += last
+    return batches

@@ -1,0 +1,141 @@
+"""A DATASET folder in, the list of its pictures by split out, with a hash that stands for them."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.common.errors import DatasetError, shortlist
+from utils.common.labels import CLASSES, SPLITS, TRAIN
+from utils.common.pictures import SUFFIXES
+from utils.dataset.manifest import MANIFEST_NAME, manifest_hash, read_manifest
+
+MAKE_AGAIN = "Make the data set again: python create_dataset.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture to train on or to test with.
+
+    Attributes:
+        file: Path below the data set's folder, with "/".
+        label: Index into `labels.CLASSES`.
+        size: (width, height) as the manifest says; None in a folder without one.
+    """
+
+    file: str
+    label: int
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFolder:
+    """All pictures of a data set.
+
+    Attributes:
+        folder: Where they lie.
+        splits: The pictures of each split, in the order of `file`.
+        fingerprint: SHA-256 of the manifest; without one, of all names and sizes.
+    """
+
+    folder: Path
+    splits: dict[str, tuple[Picture, ...]]
+    fingerprint: str
+
+    def counts(self, split: str) -> list[int]:
+        """Return the number of pictures of each class, in the order of `labels.CLASSES`."""
+        found = Counter(picture.label for picture in self.splits[split])
+        return [found[label] for label in range(len(CLASSES))]
+
+
+def read_folder(folder: Path) -> PictureFolder:
+    """List the pictures that a manifest names, or those found where there is none.
+
+    Raises:
+        DatasetError: If pictures are missing, or a split or a trained class has none.
+    """
+    if (folder / MANIFEST_NAME).is_file():
+        by_split, fingerprint = _read_manifest(folder)
+    else:
+        by_split, fingerprint = _scan(folder)
+        print(f"{folder} has no {MANIFEST_NAME}: every picture in its class folders is used.")
+    pictures = PictureFolder(folder, by_split, fingerprint)
+    _check_filled(pictures)
+    return pictures
+
+
+def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str]:
+    by_split: dict[str, list[Picture]] = {split: [] for split in SPLITS}
+    for row in read_manifest(folder):
+        if row.split not in by_split or row.label not in CLASSES:
+            raise DatasetError(
+                f"{folder / MANIFEST_NAME} puts {row.file} into {row.split}/{row.label}",
+                expected=f"one of {', '.join(SPLITS)} and one of {', '.join(CLASSES)}",
+                todo=MAKE_AGAIN,
+            )
+        picture = Picture(row.file, CLASSES.index(row.label), (row.width, row.height))
+        by_split[row.split].append(picture)
+    named = {picture.file for pictures in by_split.values() for picture in pictures}
+    missing = sorted(named - _files_below(folder, {str(Path(file).parent) for file in named}))
+    if missing:
+        raise DatasetError(
+            f"{len(missing)} of {len(named)} pictures of {folder / MANIFEST_NAME} are not there: "
+            f"{shortlist(missing)}",
+            todo=MAKE_AGAIN,
+        )
+    return {split: tuple(found) for split, found in by_split.items()}, manifest_hash(folder)
+
+
+def _files_below(folder: Path, parents: set[str]) -> set[str]:
+    """List each folder once: asking for every file by itself takes minutes on large ones."""
+    found = set()
+    for parent in parents:
+        place = folder / parent
+        if place.is_dir():
+            found |= {f"{Path(parent).as_posix()}/{path.name}" for path in place.iterdir()}
+    return found
+
+
+def _scan(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str]:
+    digest = hashlib.sha256()
+    by_split = {}
+    for split in SPLITS:
+        names = {place.name for place in (folder / split).iterdir() if place.is_dir()}
+        strangers = sorted(names - set(CLASSES))
+        if strangers:
+            raise DatasetError(
+                f"{folder / split} has folders that are no class: {shortlist(strangers)}",
+                expected=", ".join(CLASSES),
+            )
+        found = []
+        for name in sorted(names):
+            for path in sorted((folder / split / name).rglob("*")):
+                if path.suffix.lower() in SUFFIXES and path.is_file():
+                    file = path.relative_to(folder).as_posix()
+                    digest.update(f"{file}\0{path.stat().st_size}\n".encode())
+                    found.append(Picture(file, CLASSES.index(name)))
+        by_split[split] = tuple(sorted(found, key=lambda picture: picture.file))
+    return by_split, digest.hexdigest()
+
+
+def _check_filled(pictures: PictureFolder) -> None:
+    empty = [split for split in SPLITS if not pictures.splits[split]]
+    if empty:
+        raise DatasetError(
+            f"{pictures.folder} has no pictures in {', '.join(f'{name}/' for name in empty)}",
+            expected="pictures of every class in every split",
+            todo="Make the data set with python create_dataset.py",
+        )
+    trained = pictures.counts(TRAIN)
+    for split in SPLITS:
+        untrained = [
+            name
+            for name, count, known in zip(CLASSES, pictures.counts(split), trained, strict=True)
+            if count and not known
+        ]
+        if untrained:
+            raise DatasetError(
+                f"{pictures.folder} has {', '.join(untrained)} in {split}/ but not in {TRAIN}/",
+                expected="training pictures of every class that is tested",
+                todo="Make the data set with python create_dataset.py",
+            )

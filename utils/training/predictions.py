@@ -1,0 +1,74 @@
+"""What a model said about a split: the one thing that training hands over to evaluation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from utils.common.labels import CLASSES
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """The model's answers, one row per picture.
+
+    Attributes:
+        files: Paths below the data set's folder.
+        labels: True classes, N, int64, indices into `labels.CLASSES`.
+        logits: Raw outputs, N x number of classes, float32.
+    """
+
+    files: tuple[str, ...]
+    labels: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Return the likeliest class of each picture, N."""
+        return self.logits.argmax(axis=1)
+
+    @property
+    def log_probabilities(self) -> NDArray[np.float64]:
+        """Return log-softmax of the logits, N x number of classes, at most 0."""
+        shifted = self.logits.astype(np.float64)
+        shifted -= shifted.max(axis=1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Return counts, rows true and columns predicted, number of classes squared."""
+        return confusion_of(self.labels, self.predicted)
+
+
+def confusion_of(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count pictures by true (rows) and predicted (columns) class."""
+    counts = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
+    np.add.at(counts, (labels, predicted), 1)
+    return counts
+
+
+def accuracy(confusion: NDArray[np.int64]) -> float:
+    """Return the share of right answers.
+
+    >>> accuracy(np.array([[3, 1], [0, 0]]))
+    0.75
+    """
+    return float(np.trace(confusion) / confusion.sum())
+
+
+def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
+    """Return the mean recall of the classes that occur.
+
+    >>> balanced_accuracy(np.array([[3, 1, 0], [1, 1, 0], [0, 0, 0]]))
+    0.625
+    """
+    totals = confusion.sum(axis=1)
+    occurs = totals > 0
+    return float((np.diag(confusion)[occurs] / totals[occurs]).mean())
+
+
+def balanced_log_loss(predictions: Predictions) -> float:
+    """Return the cross entropy averaged within each class that occurs, then over them."""
+    losses = -predictions.log_probabilities[np.arange(len(predictions.labels)), predictions.labels]
+    occurring = np.unique(predictions.labels)
+    return float(np.mean([losses[predictions.labels == label].mean() for label in occurring]))

@@ -1,0 +1,116 @@
+"""The output folder in, one run's own folder out: a new one, or the one to go on with."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.zoo import resolve
+from utils.common.errors import ModelError, OutputError
+from utils.common.files import explain_write_errors
+from utils.training.settings import AUTO, Settings
+
+LAST_NAME = "last.pt"
+BEST_NAME = "best.safetensors"
+REPORT_NAME = "report.json"
+SETTINGS_NAME = "settings.json"
+HISTORY_NAME = "history.csv"
+
+RUN_NAME = re.compile(r"(?P<model>.+)-(?P<number>\d+)")
+MAX_ATTEMPTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A folder runs/<model>-<n>/ and what lies in it."""
+
+    folder: Path
+
+    @property
+    def last(self) -> Path:
+        """The state to go on from."""
+        return self.folder / LAST_NAME
+
+    @property
+    def best(self) -> Path:
+        """The weights of the best epoch."""
+        return self.folder / BEST_NAME
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its report, written last, is there."""
+        return (self.folder / REPORT_NAME).is_file()
+
+    def reopen(self, epochs: int) -> None:
+        """Set the report of a finished run aside, because it is to be trained further."""
+        report = self.folder / REPORT_NAME
+        report.replace(report.with_stem(f"{report.stem}-{epochs}-epochs"))
+
+    def sweep(self) -> None:
+        """Remove what a killed process left half-written."""
+        for partial in self.folder.glob(".*.partial"):
+            partial.unlink(missing_ok=True)
+
+
+def new_run(output_dir: Path, model: str) -> Run:
+    """Make the folder with the next free number; two runs started at once get two.
+
+    Raises:
+        OutputError: If nothing can be written there.
+    """
+    with explain_write_errors(output_dir):
+        try:
+            output_dir.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise OutputError(f"{output_dir} is a file", expected="a folder") from None
+        for _ in range(MAX_ATTEMPTS):
+            taken = [number for name, number, _ in _list(output_dir) if name == model]
+            folder = output_dir / f"{model}-{max(taken, default=0) + 1}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return Run(folder)
+    raise OutputError(f"No free name for a run of {model} in {output_dir}")
+
+
+def find_run(settings: Settings) -> Run | None:
+    """Find the run that --resume names; for "auto", of the model that --model names, if any.
+
+    Returns:
+        None if there is none to go on with, so that a new one is to be started.
+
+    Raises:
+        ModelError: If the path holds no run, or there is no finished run to test again.
+    """
+    if settings.resume is None:
+        return None
+    if settings.resume != AUTO:
+        place = Path(settings.resume)
+        folder = place.parent if place.is_file() else place
+        if not (folder / LAST_NAME).is_file():
+            raise ModelError(
+                f"There is no {LAST_NAME} in {folder}",
+                expected="a run's folder or its last.pt after --resume",
+            )
+        return Run(folder)
+    model = resolve(settings.model).folder_name if settings.model else None
+    found = [
+        Run(folder)
+        for name, _, folder in _list(Path(settings.output_dir))
+        if (folder / LAST_NAME).is_file() and model in (None, name)
+    ]
+    wanted = [run for run in found if run.is_finished == settings.test_only]
+    if wanted:
+        return max(wanted, key=lambda run: run.last.stat().st_mtime)
+    if settings.test_only:
+        raise ModelError(f"There is no finished run in {settings.output_dir}")
+    print(f"No unfinished run in {settings.output_dir}: starting anew.")
+    return None
+
+
+def _list(output_dir: Path) -> list[tuple[str, int, Path]]:
+    """Return (model, number, folder) of every run, finished or not."""
+    if not output_dir.is_dir():
+        return []
+    matches = [(RUN_NAME.fullmatch(folder.name), folder) for folder in output_dir.iterdir()]
+    return [(match["model"], int(match["number"]), folder) for match, folder in matches if match]

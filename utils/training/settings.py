@@ -1,0 +1,192 @@
+"""The command line in, complete and checked settings out; what is missing is asked for."""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.zoo import FROM_SCRATCH, MENU, Model, resolve
+from utils.common import prompts
+from utils.common.errors import DatasetError, SettingsError
+from utils.common.labels import SPLITS
+from utils.common.settings import parse, setting
+
+AUTO = "auto"
+DESCRIPTION = "Train a model on DATASET, test it, and write a report into runs/<model>-<n>/."
+EPILOG = """examples:
+  python launch_training_test.py
+  python launch_training_test.py -b 32 -j 4 --model resnet18
+  python launch_training_test.py --resume
+  python launch_training_test.py --test-only --resume runs/resnet18-1"""
+
+OWN_SWITCH = argparse.BooleanOptionalAction
+MAY_CHANGE_ON_RESUME = frozenset(
+    {"epochs", "workers", "device", "output_dir", "data_dir", "checkpoint_minutes"}
+)
+"""The data may move too: their hash, not their place, decides whether they are the same."""
+
+NOT_STORED = frozenset({"resume", "test_only"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a run is told; `None` means not chosen yet."""
+
+    data_dir: str = setting("DATASET", "folder made by create_dataset.py", metavar="DIR")
+    batch_size: int | None = setting(
+        None, "pictures per step; 32-64 suits most GPUs; asked for when not given",
+        "-b", "--batch-size", type=int, metavar="N",
+    )  # fmt: skip
+    workers: int | None = setting(
+        None, "processes that load pictures; 2-4 suit most computers, 0 loads in the main "
+        "process; asked for when not given; the result is the same for any number",
+        "-j", "--workers", "--num-workers", type=int, metavar="N",
+    )  # fmt: skip
+    model: str | None = setting(
+        None, f"{', '.join(model.name for model in MENU)}, or any timm name; asked for when not "
+        "given", metavar="NAME",
+    )  # fmt: skip
+    epochs: int | None = setting(
+        None, f"passes over the training pictures (default: by model, see the table in models/"
+        f"zoo.py; {FROM_SCRATCH.epochs} from random weights)", type=int, metavar="N",
+    )  # fmt: skip
+    lr: float | None = setting(
+        None, f"peak learning rate (default: {MENU[0].recipe.lr:g} for convolutional networks, "
+        f"{MENU[2].recipe.lr:g} for transformers, {FROM_SCRATCH.lr:g} from random weights)",
+        type=float, metavar="X",
+    )  # fmt: skip
+    weight_decay: float | None = setting(
+        None, f"of AdamW; not on norms and biases (default: {FROM_SCRATCH.weight_decay:g})",
+        type=float, metavar="X",
+    )  # fmt: skip
+    output_dir: str = setting("runs", "folder that gets <model>-<n>/", metavar="DIR")
+    seed: int = setting(0, "of the order, the augmentation and the random weights", type=int)
+    device: str = setting(AUTO, "auto, cpu, cuda, cuda:N or mps", metavar="NAME")
+    amp: bool | None = setting(
+        None, "compute in 16 bit; by default where the hardware is fast at it",
+        "--amp", action=OWN_SWITCH,
+    )  # fmt: skip
+    pretrained: bool = setting(
+        True, "start from pretrained weights", "--pretrained", action=OWN_SWITCH
+    )
+    pretrained_path: str = setting(
+        "", "start from this .safetensors, .pth or .pt file", metavar="FILE"
+    )
+    patience: int | None = setting(
+        None, "stop after N epochs without a better val balanced accuracy, 0 never "
+        f"(default: {MENU[0].recipe.patience}, {FROM_SCRATCH.patience} from random weights)",
+        type=int, metavar="N",
+    )  # fmt: skip
+    resume: str | None = setting(
+        None, "go on with a run, given by its folder or its last.pt; alone or 'auto': the newest "
+        "unfinished one, if there is one", nargs="?", const=AUTO, metavar="PATH",
+    )  # fmt: skip
+    test_only: bool = setting(
+        False, "with --resume: test a finished run's best weights again and rewrite its report"
+    )
+    checkpoint_minutes: float = setting(
+        10.0, "also save the state this often within an epoch", type=float, metavar="N"
+    )
+
+
+def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]:
+    """Parse and check the command line; also return the names of the fields that were given."""
+    settings, given = parse(Settings, argv, DESCRIPTION, EPILOG)
+    for name, lowest in (
+        ("batch_size", 1), ("workers", 0), ("epochs", 1), ("patience", 0),
+        ("weight_decay", 0), ("checkpoint_minutes", 0),
+    ):  # fmt: skip
+        value = getattr(settings, name)
+        if value is not None and not value >= lowest:
+            raise SettingsError(
+                f"--{name.replace('_', '-')} {value} cannot be used",
+                expected=f"a number of at least {lowest}",
+            )
+    if settings.lr is not None and not 0 < settings.lr < float("inf"):
+        raise SettingsError(f"--lr {settings.lr} cannot be used", expected="a number above 0")
+    if settings.pretrained_path:
+        if not settings.pretrained:
+            raise SettingsError("--pretrained-path and --no-pretrained contradict each other")
+        if not Path(settings.pretrained_path).is_file():
+            raise SettingsError(
+                f"--pretrained-path {settings.pretrained_path} is no file",
+                expected="a .safetensors, .pth or .pt file",
+            )
+    if settings.test_only and settings.resume is None:
+        raise SettingsError("--test-only tests a finished run", todo="Say which: --resume RUN")
+    if settings.model is not None:
+        settings = dataclasses.replace(settings, model=resolve(settings.model).name)
+    return settings, given
+
+
+def check_data_folder(data_dir: str) -> None:
+    """Fail before any question where no data set can be.
+
+    Raises:
+        DatasetError: If the folder or one of its splits is missing.
+    """
+    folder = Path(data_dir)
+    if not folder.is_dir():
+        raise DatasetError(
+            f"There is no folder {folder}",
+            expected="an assembled data set",
+            todo="Make it with python create_dataset.py, or say where it is with --data-dir",
+        )
+    missing = [f"{split}/" for split in SPLITS if not (folder / split).is_dir()]
+    if missing:
+        raise DatasetError(
+            f"{folder} has no {', '.join(missing)}",
+            expected=f"{', '.join(f'{split}/' for split in SPLITS)} with a folder for each class",
+            todo="Make it with python create_dataset.py, or say where it is with --data-dir",
+        )
+
+
+def ask_missing(settings: Settings) -> Settings:
+    """Ask for batch size, number of workers and model, in this order, where not given."""
+    answers: dict[str, Any] = {}
+    if settings.batch_size is None:
+        answers["batch_size"] = prompts.ask_positive_integer(
+            "Choose batch_size: ", "-b/--batch-size"
+        )
+    if settings.workers is None:
+        answers["workers"] = prompts.ask_positive_integer("Choose num_workers: ", "-j/--workers")
+    if settings.model is None:
+        menu = "\n".join(f"{model.choice} - {model.title}" for model in MENU)
+        choices = {model.choice: model.name for model in MENU}
+        answers["model"] = prompts.ask_choice(
+            f"Choose a model:\n{menu}\nYour choice: ", choices, "--model"
+        )
+    return dataclasses.replace(settings, **answers)
+
+
+def complete(settings: Settings, model: Model) -> Settings:
+    """Fill in the model's defaults where nothing else was chosen."""
+    recipe = model.recipe if settings.pretrained else FROM_SCRATCH
+    defaults = {
+        name: getattr(recipe, name)
+        for name in ("epochs", "lr", "weight_decay", "patience")
+        if getattr(settings, name) is None
+    }
+    return dataclasses.replace(settings, **defaults, resume=None, test_only=False)
+
+
+def merge(stored: Settings, asked: Settings, given: frozenset[str]) -> Settings:
+    """Let the stored settings of a run answer all questions, save those that may change.
+
+    Raises:
+        SettingsError: If a given flag contradicts what the run was started with.
+    """
+    clashes = [
+        f"{name} was {getattr(stored, name)} and not {getattr(asked, name)}"
+        for name in sorted(given - MAY_CHANGE_ON_RESUME - NOT_STORED)
+        if getattr(stored, name) != getattr(asked, name)
+    ]
+    if clashes:
+        raise SettingsError(
+            f"This run cannot go on with other settings: {'; '.join(clashes)}",
+            todo="Leave these flags out, or start anew without --resume",
+        )
+    changed = {name: getattr(asked, name) for name in given & MAY_CHANGE_ON_RESUME}
+    return dataclasses.replace(stored, **changed)

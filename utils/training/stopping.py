@@ -1,0 +1,39 @@
+"""Ctrl-C or SIGTERM in, a request to stop after the step at hand out."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+class StopRequest(threading.Event):
+    """Set once somebody has asked to stop.
+
+    Attributes:
+        exit_code: What the process then ends with.
+    """
+
+    exit_code: int = EXIT_CODES[signal.SIGINT]
+
+
+@contextlib.contextmanager
+def listening(request: StopRequest) -> Iterator[None]:
+    """Set `request` on the first signal; a second Ctrl-C interrupts at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        request.exit_code = EXIT_CODES[signal.Signals(number)]
+        request.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may listen
+        return
+    before = {number: signal.signal(number, stop) for number in EXIT_CODES}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
