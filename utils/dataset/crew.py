@@ -2,12 +2,13 @@
 
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from types import TracebackType
 from typing import TypeVar
 
@@ -115,3 +116,12 @@ def _start_worker() -> None:
     """Leave Ctrl-C to the main process, and the other processors to the other workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Leave when the main process is gone: killed, it cannot tell its workers to."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
