@@ -1,0 +1,190 @@
+"""Speed and memory of the assembly, as ratios measured in one run.
+
+    python benchmarks/create_dataset.py                 all tables
+    python benchmarks/create_dataset.py --quick         a tenth of the pictures
+
+Against pyvips (pip install pyvips pyvips-binary), which only shrinks and saves: ours also hashes,
+checks, looks for copies, notes and certifies.
+"""
+
+import argparse
+import importlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from utils.common.console import progress, table
+from utils.common.errors import SettingsError, run_script
+from utils.common.pictures import JPEG_QUALITY, fit_shorter_side
+from utils.common.seeds import generator
+from utils.dataset.crew import Crew
+from utils.dataset.prepare import PictureJob, prepare_picture
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = {
+    "JPEG 600 x 450": (600, 450, "JPEG", 1200),
+    "JPEG 1024 x 1024": (1024, 1024, "JPEG", 600),
+    "JPEG 4000 x 3000": (4000, 3000, "JPEG", 100),
+    "PNG 2000 x 1500": (2000, 1500, "PNG", 100),
+}
+"""Width, height, format and number of pictures."""
+
+GROWTH = (5_000, 20_000, 80_000)
+SMALL = (128, 96, "JPEG")
+WORKERS = 2
+REPEATS = 3
+SIDE = 256
+LIMIT_VIPS, LIMIT_GROWTH, LIMIT_SECOND, LIMIT_KIB = 1.5, 1.2, 0.05, 2.0
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a tenth of the pictures")
+    share = 10 if parser.parse_args().quick else 1
+    print(f"{os.cpu_count()} processors, {WORKERS} workers")
+    with tempfile.TemporaryDirectory() as folder:
+        print(against_vips(Path(folder), share))
+        print()
+        print(growth(Path(folder), share))
+
+
+def against_vips(folder: Path, share: int) -> str:
+    """Time our worker function against pyvips, taking turns, and return a table."""
+    try:
+        importlib.import_module("pyvips")
+    except ImportError:
+        raise SettingsError(
+            "pyvips is not installed", todo="Install it: pip install pyvips pyvips-binary"
+        ) from None
+    rows = []
+    with Crew(WORKERS) as crew, ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+        for title, (width, height, file_format, count) in SIZES.items():
+            source = folder / title.replace(" ", "")
+            paths = draw_many(source, max(8, count // share), width, height, file_format)
+            run_ours(crew, paths[:8], folder)  # starts the processes
+            run_vips(pool, paths[:8], folder)
+            pairs = [
+                (run_ours(crew, paths, folder), run_vips(pool, paths, folder))
+                for _ in range(REPEATS)
+            ]
+            ratio = statistics.median(ours / vips for ours, vips in pairs)
+            ours, vips = (1000 * min(times) / len(paths) for times in zip(*pairs, strict=True))
+            verdict = "within" if ratio <= LIMIT_VIPS else "ABOVE"
+            rows.append(
+                [title, len(paths), round(ours, 2), round(vips, 2), round(ratio, 2), verdict]
+            )
+    header = ["originals", "files", "ours ms", "pyvips ms", "ratio", f"limit {LIMIT_VIPS}"]
+    return table(header, rows)
+
+
+def run_ours(crew: Crew, paths: list[Path], folder: Path) -> float:
+    """Prepare pictures as the assembly does and return the seconds."""
+    jobs = [
+        PictureJob(
+            str(number), path, folder / f"ours/{number % 64}/{number}.jpg", SIDE, "", 1, 10**9
+        )
+        for number, path in enumerate(paths)
+    ]
+    started = time.perf_counter()
+    for _ in crew.run(prepare_picture, jobs, len(jobs), "ours"):
+        pass
+    return time.perf_counter() - started
+
+
+def run_vips(pool: ProcessPoolExecutor, paths: list[Path], folder: Path) -> float:
+    """Let pyvips make thumbnails of the same size and quality and return the seconds."""
+    jobs = [(path, folder / f"vips{number}.jpg") for number, path in enumerate(paths)]
+    started = time.perf_counter()
+    for _ in pool.map(shrink_by_vips, jobs, chunksize=8):
+        pass
+    return time.perf_counter() - started
+
+
+def shrink_by_vips(job: tuple[Path, Path]) -> None:
+    """Shrink and save one picture by pyvips, one thread."""
+    os.environ["VIPS_CONCURRENCY"] = "1"
+    import pyvips
+
+    source, target = job
+    with Image.open(source) as image:
+        width, height = fit_shorter_side(image.size, SIDE)
+    thumbnail = pyvips.Image.thumbnail(str(source), width, height=height, size="force")
+    thumbnail.jpegsave(str(target), Q=JPEG_QUALITY)
+
+
+def growth(folder: Path, share: int) -> str:
+    """Assemble ever more small files, twice each, and return a table."""
+    rows = []
+    for count in (size // share for size in GROWTH):
+        all_data, output = folder / f"in{count}", folder / f"out{count}"
+        draw_many(all_data / "hospital_varese" / "train", count, *SMALL)
+        first, kib = assemble(all_data, output)
+        second, _ = assemble(all_data, output)
+        rows.append([count, first, second, kib])
+    base = rows[0][1] / rows[0][0]
+    shown = [
+        [
+            count,
+            round(1000 * first / count, 2),
+            round(first / count / base, 2),
+            f"{second / first:.1%}",
+            round(kib / 1024),
+            round((kib - rows[0][3]) / (count - rows[0][0]), 2) if count > rows[0][0] else 0.0,
+        ]
+        for count, first, second, kib in rows
+    ]
+    header = [
+        "files", "ms each", f"x first row (limit {LIMIT_GROWTH})",
+        f"second run (limit {LIMIT_SECOND:.0%})", "peak MiB",
+        f"KiB more each (limit {LIMIT_KIB:g})",
+    ]  # fmt: skip
+    return table(header, shown)
+
+
+def assemble(all_data: Path, output: Path) -> tuple[float, int]:
+    """Run the script; return its seconds and the peak memory of its main process in KiB."""
+    command = [sys.executable, str(ROOT / "create_dataset.py"), "--no-download", "--allow-empty"]
+    command += ["--all-data", str(all_data), "--output", str(output), "--low-quality", "0"]
+    started = time.perf_counter()
+    process = subprocess.Popen([*command, "--workers", str(WORKERS)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit("create_dataset.py failed")
+    return time.perf_counter() - started, usage.ru_maxrss
+
+
+def draw_many(folder: Path, count: int, width: int, height: int, file_format: str) -> list[Path]:
+    """Draw pictures with detail at all scales, another one for each file name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{number:06}.{file_format.lower()}" for number in range(count)]
+    for path in progress(paths, desc="Drawing", unit="pictures"):
+        draw(path, width, height, file_format)
+    return paths
+
+
+def draw(path: Path, width: int, height: int, file_format: str) -> None:
+    """Draw a picture with detail at all scales, another one for each file name."""
+    rng = generator("benchmark", path.name)
+    grid = rng.integers(40, 216, (6, 8, 3)).astype(np.uint8)
+    pixels = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.int16)
+    tile = rng.integers(-9, 10, (256, 256, 1), np.int16)
+    tiles = np.tile(tile, (height // 256 + 1, width // 256 + 1, 1))[:height, :width]
+    picture = Image.fromarray(np.clip(pixels + tiles, 0, 255).astype(np.uint8))
+    picture.save(path, file_format, **({"quality": 92} if file_format == "JPEG" else {}))
+
+
+if __name__ == "__main__":
+    run_script(main)
