@@ -1,6 +1,7 @@
 """What `create_dataset.py` can be told: one field, one flag."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from utils.common.errors import SettingsError
 from utils.common.limits import MAX_PIXELS
@@ -14,10 +15,15 @@ DEMO_FOLDER = "demo"
 class DatasetSettings:
     """The settings of one assembly."""
 
-    all_data: str = setting(
-        "", "folder with the downloaded collections (default: ALL_DATA)", metavar="DIR"
+    all_data_dir: str = setting(
+        "",
+        "folder with the downloaded collections (default: ALL_DATA)",
+        "--all-data",
+        metavar="DIR",
     )
-    output: str = setting("", "folder for the data set (default: DATASET)", metavar="DIR")
+    output_dir: str = setting(
+        "", "folder for the data set (default: DATASET)", "--output", metavar="DIR"
+    )
     only: tuple[str, ...] = setting(
         (), "read only these collections, by short name", nargs="+", metavar="NAME"
     )
@@ -88,11 +94,11 @@ class DatasetSettings:
         )
 
     @property
-    def all_data_folder(self) -> str:
+    def all_data(self) -> Path:
         """Where the collections are."""
-        return self.all_data or (f"{DEMO_FOLDER}/ALL_DATA" if self.demo else "ALL_DATA")
+        return Path(self.all_data_dir or (f"{DEMO_FOLDER}/ALL_DATA" if self.demo else "ALL_DATA"))
 
     @property
-    def output_folder(self) -> str:
+    def output(self) -> Path:
         """Where the data set goes."""
-        return self.output or (f"{DEMO_FOLDER}/DATASET" if self.demo else "DATASET")
+        return Path(self.output_dir or (f"{DEMO_FOLDER}/DATASET" if self.demo else "DATASET"))

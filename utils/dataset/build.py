@@ -1,0 +1,32 @@
+"""Records and settings in, the data set brought up to date and the words about it out."""
+
+from collections.abc import Iterable, Sequence
+
+from utils.dataset.assemble import assemble
+from utils.dataset.report import describe, describe_outcome
+from utils.dataset.seal import Seal
+from utils.dataset.settings import DatasetSettings
+from utils.dataset.workspace import Workspace
+from utils.sources.record import LeftOut, Record
+
+
+def build(records: Sequence[Record], left_out: Iterable[LeftOut], settings: DatasetSettings) -> str:
+    """Assemble the data set where anything changed; return the tables and what was written.
+
+    Raises:
+        TooFewGroupsError: If a class cannot be filled.
+        OutputError: If the output cannot be written, or somebody else is writing to it.
+    """
+    all_data, output, recipe = settings.all_data, settings.output, settings.recipe
+    seal = Seal(records, left_out, all_data, recipe)
+    with Workspace(output, read_only=settings.dry_run) as workspace:
+        if settings.fresh and not settings.dry_run:
+            workspace.clear()
+        summary = seal.unbroken(workspace)
+        outcome = f"No picture written: {output} is up to date."
+        if summary is None:
+            assembled = assemble(records, all_data, workspace, recipe, left_out)
+            summary, outcome = describe(assembled), describe_outcome(assembled, output)
+            if not settings.dry_run:
+                seal.put(workspace, summary)
+    return f"{summary}\n{'Dry run: nothing was written.' if settings.dry_run else outcome}"
