@@ -160,10 +160,26 @@ def assemble(all_data: Path, output: Path) -> tuple[float, int]:
     command += ["--all-data", str(all_data), "--output", str(output), "--low-quality", "0"]
     started = time.perf_counter()
     process = subprocess.Popen([*command, "--workers", str(WORKERS)], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    peak_kib = 0
+    while process.poll() is None:
+        peak_kib = max(peak_kib, read_peak_kib(process.pid))
+        time.sleep(0.02)
+    if process.returncode:
         raise SystemExit("create_dataset.py failed")
-    return time.perf_counter() - started, usage.ru_maxrss
+    return time.perf_counter() - started, peak_kib
+
+
+def read_peak_kib(pid: int) -> int:
+    """Return a living process's own peak memory (Linux; 0 elsewhere).
+
+    What `wait4` tells would be no less than the memory of the process that started it.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    lines = dict(line.split(":", 1) for line in status.splitlines())
+    return int(lines.get("VmHWM", "0 kB").split()[0])
 
 
 def draw_many(folder: Path, count: int, width: int, height: int, file_format: str) -> list[Path]:
