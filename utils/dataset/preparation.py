@@ -36,31 +36,30 @@ class Pictures:
         self._workspace = workspace
         self._recipe = recipe
         self._keys: dict[str, str] = {}
-        self._looked_at: dict[str, Record] = {}
+        self._seen: set[str] = set()
 
     def prepare(self, crew: Crew) -> list[Planned]:
         """Return a plan whose pictures are all prepared, and of which none is another's copy."""
         while True:
             plan = self._plan()
             identities = {planned.record.identity for planned in plan}
-            candidates = [
+            fresh = [
                 record
                 for record in self._records
-                if record.identity in identities and record.original not in self.failed
+                if record.identity in identities and record.original not in self._seen
             ]
-            fresh = [record for record in candidates if record.original not in self._looked_at]
             if not fresh:
                 self._run(crew, [planned.record for planned in plan if not self._is_there(planned)])
                 return plan
             self._run(crew, [r for r in fresh if self._key(r) not in self._workspace.prepared])
             for record in fresh:
-                self._looked_at[record.original] = record
+                self._seen.add(record.original)
                 if (result := self.result(record)).reason:
                     self.failed[record.original] = result
             self.looked_at = [
                 self._linkable(record)
                 for record in self._records
-                if record.original in self._looked_at and record.original not in self.failed
+                if record.original in self._seen and record.original not in self.failed
             ]
             self.links = find_links(self.looked_at)
 
