@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from utils.common.files import explain_write_errors, write_bytes
+from utils.common.files import explain_write_errors, whole_file
 from utils.dataset.prepare import Prepared
+
+BINARY = frozenset({"sha256", "original_sha256", "thumbnail"})
 
 
 class Journal:
@@ -20,7 +22,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self) -> dict[str, Prepared]:
+    def read(self) -> dict[int, Prepared]:
         """Return the noted results by key, the latest of each key."""
         results = {}
         if self.path.exists():
@@ -33,9 +35,11 @@ class Journal:
     def mend(self) -> None:
         """Cut off a last line that a crash left without its end, before more is added."""
         if self.path.exists():
-            content = self.path.read_bytes()
-            if content and not content.endswith(b"\n"):
-                write_bytes(self.path, content[: content.rfind(b"\n") + 1])
+            whole = 0
+            with self.path.open("rb+") as stream:
+                for line in stream:
+                    whole += len(line) if line.endswith(b"\n") else 0
+                stream.truncate(whole)
 
     def add(self, results: Iterable[Prepared]) -> None:
         """Note results at the end."""
@@ -44,7 +48,8 @@ class Journal:
 
     def replace(self, results: Iterable[Prepared]) -> None:
         """Note these results and no others, wholly or not at all."""
-        write_bytes(self.path, b"".join(map(_to_line, results)))
+        with whole_file(self.path) as partial, partial.open("wb") as stream:
+            stream.writelines(map(_to_line, results))
 
 
 def _to_line(result: Prepared) -> bytes:
@@ -53,8 +58,8 @@ def _to_line(result: Prepared) -> bytes:
         for field in dataclasses.fields(result)
         if getattr(result, field.name) != field.default
     }
-    if "thumbnail" in values:
-        values["thumbnail"] = base64.b64encode(result.thumbnail).decode()
+    for name in BINARY.intersection(values):
+        values[name] = base64.b64encode(values[name]).decode()
     return json.dumps(values, separators=(",", ":")).encode() + b"\n"
 
 
@@ -62,8 +67,8 @@ def _from_line(line: bytes) -> Prepared | None:
     """Read a line; a cut or damaged one is as if it had not been noted."""
     try:
         values = json.loads(line)
-        if "thumbnail" in values:
-            values["thumbnail"] = base64.b64decode(values["thumbnail"])
+        for name in BINARY.intersection(values):
+            values[name] = base64.b64decode(values[name])
         return Prepared(**values)
     except (ValueError, TypeError):
         return None

@@ -10,6 +10,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from utils.dataset.likeness import find_copies
+from utils.dataset.prepare import Prepared
 from utils.sources.record import Record
 
 SAME_ID = "same id"
@@ -30,17 +31,11 @@ class Linkable:
 
     Attributes:
         record: Where the picture comes from.
-        original_sha256: Of the original's bytes.
-        sha256: Of the written file's bytes, which follow from its pixels.
-        thumbnail: As `likeness.thumbnail` makes it.
-        num_pixels: Of the original.
+        result: What became of it; the written file's bytes follow from its pixels.
     """
 
     record: Record
-    original_sha256: str
-    sha256: str
-    thumbnail: str
-    num_pixels: int
+    result: Prepared
 
 
 Edges = dict[str, np.ndarray]
@@ -69,9 +64,9 @@ def find_edges(pictures: Sequence[Linkable]) -> Edges:
     return {
         SAME_ID: _equal(pictures, lambda picture: picture.record.identity),
         SAME_GROUP: _equal(pictures, lambda picture: picture.record.group),
-        SAME_BYTES: _equal(pictures, lambda picture: picture.original_sha256),
-        SAME_PIXELS: _equal(pictures, lambda picture: picture.sha256),
-        ALIKE: find_copies([picture.thumbnail for picture in pictures]),
+        SAME_BYTES: _equal(pictures, lambda picture: picture.result.original_sha256),
+        SAME_PIXELS: _equal(pictures, lambda picture: picture.result.sha256),
+        ALIKE: find_copies([picture.result.thumbnail for picture in pictures]),
         SERIES: _neighbours(pictures),
     }
 
@@ -91,12 +86,16 @@ def find_links(pictures: Sequence[Linkable]) -> Links:
             for member in members:
                 links.contradictions[pictures[member].record.original] = " and ".join(labels)
             continue
-        kept = max(members, key=lambda member: (pictures[member].num_pixels, -member))
+        kept = max(members, key=lambda member: (_num_pixels(pictures[member]), -member))
         for member in members:
             if member != kept:
                 record = pictures[member].record
                 links.kept_instead[record.original] = pictures[kept].record.original
     return links
+
+
+def _num_pixels(picture: Linkable) -> int:
+    return picture.result.original_width * picture.result.original_height
 
 
 def component_of(

@@ -35,8 +35,8 @@ class Pictures:
         self._all_data = all_data
         self._workspace = workspace
         self._recipe = recipe
-        self._keys: dict[str, str] = {}
-        self._seen: set[str] = set()
+        self._keys: dict[str, int] = {}
+        self._is_seen = bytearray(len(records))  # a byte each, for there may be very many
 
     def prepare(self, crew: Crew) -> list[Planned]:
         """Return a plan whose pictures are all prepared, and of which none is another's copy."""
@@ -44,22 +44,22 @@ class Pictures:
             plan = self._plan()
             identities = {planned.record.identity for planned in plan}
             fresh = [
-                record
-                for record in self._records
-                if record.identity in identities and record.original not in self._seen
+                (position, record)
+                for position, record in enumerate(self._records)
+                if record.identity in identities and not self._is_seen[position]
             ]
             if not fresh:
                 self._run(crew, [planned.record for planned in plan if not self._is_there(planned)])
                 return plan
-            self._run(crew, [r for r in fresh if self._key(r) not in self._workspace.prepared])
-            for record in fresh:
-                self._seen.add(record.original)
+            self._run(crew, [r for _, r in fresh if self._key(r) not in self._workspace.prepared])
+            for position, record in fresh:
+                self._is_seen[position] = True
                 if (result := self.result(record)).reason:
                     self.failed[record.original] = result
             self.looked_at = [
-                self._linkable(record)
-                for record in self._records
-                if record.original in self._seen and record.original not in self.failed
+                Linkable(record, self.result(record))
+                for record, is_seen in zip(self._records, self._is_seen, strict=True)
+                if is_seen and record.original not in self.failed
             ]
             self.links = find_links(self.looked_at)
 
@@ -76,14 +76,10 @@ class Pictures:
         """Return the facts about a prepared picture."""
         return self._workspace.prepared[self._key(record)]
 
-    def keys(self) -> set[str]:
+    def keys(self) -> set[int]:
         """Return the keys of everything that was looked at, copies and failures among it."""
         return set(self._keys.values())
 
-    def _linkable(self, record: Record) -> Linkable:
-        result = self.result(record)
-        num_pixels = result.original_width * result.original_height
-        return Linkable(record, result.original_sha256, result.sha256, result.thumbnail, num_pixels)
 
     def _run(self, crew: Crew, records: Sequence[Record]) -> None:
         jobs = map(self._job, records)
@@ -101,14 +97,15 @@ class Pictures:
             key, original, target, recipe.image_size, record.md5, recipe.min_size, recipe.max_pixels
         )
 
-    def _key(self, record: Record) -> str:
+    def _key(self, record: Record) -> int:
         """Return what the result is kept under: another one once the original is changed."""
         if record.original not in self._keys:
             facts = file_facts(os.path.join(self._all_data, record.original))
             recipe = self._recipe
             limits = (recipe.image_size, recipe.min_size, recipe.max_pixels)
-            key = stable_hash(record.original, *facts, record.md5, *limits, VERSION)
-            self._keys[record.original] = f"{key:016x}"
+            self._keys[record.original] = stable_hash(
+                record.original, *facts, record.md5, *limits, VERSION
+            )
         return self._keys[record.original]
 
 
@@ -158,7 +155,7 @@ class LowQuality:
         """Return the facts about a prepared picture."""
         return self._workspace.prepared[self._key(planned)]
 
-    def failed_keys(self) -> set[str]:
+    def failed_keys(self) -> set[int]:
         """Return the keys of what could not be degraded."""
         return {result.key for result in self.failed.values()}
 
@@ -172,9 +169,9 @@ class LowQuality:
     def _seed(self, planned: Planned) -> tuple[object, ...]:
         return self._recipe.seed, parent_of(planned).name, planned.variant
 
-    def _key(self, planned: Planned) -> str:
+    def _key(self, planned: Planned) -> int:
         parent = self._pictures.result(planned.record)
-        return f"{stable_hash('low quality', *self._seed(planned), parent.sha256, VERSION):016x}"
+        return stable_hash("low quality", *self._seed(planned), parent.sha256.hex(), VERSION)
 
 
 def parent_of(planned: Planned) -> Planned:

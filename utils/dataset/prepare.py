@@ -15,7 +15,7 @@ from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
-VERSION = f"2 pillow {PIL.__version__} opencv {cv2.__version__}"
+VERSION = f"3 pillow {PIL.__version__} opencv {cv2.__version__}"
 """Changes whenever the same original would be written as other bytes."""
 
 OTHER_CONTENT = "other content than published"
@@ -35,7 +35,7 @@ class PictureJob:
         max_pixels: Most pixels of the original.
     """
 
-    key: str
+    key: int
     original: Path
     target: Path | None
     shorter_side: int
@@ -55,7 +55,7 @@ class LowQualityJob:
         seed: What decides on kind, severity and parameters.
     """
 
-    key: str
+    key: int
     parent: Path
     target: Path
     seed: tuple[object, ...]
@@ -65,17 +65,17 @@ class LowQualityJob:
 class Prepared:
     """What became of a job: facts about the written file, or a reason why there is none.
 
-    Sizes in pixels, `num_bytes` and `mtime_ns` as the file system tells them, `thumbnail` as
-    `likeness.thumbnail` makes it.
+    Sizes in pixels, `num_bytes` and `mtime_ns` as the file system tells them, hashes as 32 bytes,
+    `thumbnail` as `likeness.thumbnail` makes it.
     """
 
-    key: str
-    sha256: str = ""
+    key: int
+    sha256: bytes = b""
     num_bytes: int = 0
     mtime_ns: int = 0
     width: int = 0
     height: int = 0
-    original_sha256: str = ""
+    original_sha256: bytes = b""
     original_format: str = ""
     original_width: int = 0
     original_height: int = 0
@@ -99,13 +99,13 @@ def file_facts(path: str) -> tuple[int, int]:
 
 def prepare_picture(job: PictureJob) -> Prepared:
     """Read, check, turn upright, resize and write one picture."""
-    original_sha256 = ""
+    original_sha256 = b""
     try:
         try:
             content = job.original.read_bytes()
         except OSError as error:
             raise PictureError("unreadable", error.strerror or str(error)) from None
-        original_sha256 = hashlib.sha256(content).hexdigest()
+        original_sha256 = hashlib.sha256(content).digest()
         if job.md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != job.md5:
             raise PictureError(OTHER_CONTENT, f"expected MD5 {job.md5}")
         picture, original = read_picture(content, job.shorter_side, job.max_pixels)
@@ -119,7 +119,7 @@ def prepare_picture(job: PictureJob) -> Prepared:
     written = content if keeps_bytes else write_jpeg(picture)
     return Prepared(
         job.key,
-        hashlib.sha256(written).hexdigest(),
+        hashlib.sha256(written).digest(),
         len(written),
         _put(job.target, written),
         *picture.size,
@@ -143,7 +143,7 @@ def prepare_low_quality(job: LowQualityJob) -> Prepared:
     written = write_jpeg(Image.fromarray(degraded.picture))
     return Prepared(
         job.key,
-        hashlib.sha256(written).hexdigest(),
+        hashlib.sha256(written).digest(),
         len(written),
         _put(job.target, written),
         parent.shape[1],

@@ -1,7 +1,8 @@
 """Records in, the split of every group out: by the publisher's word, else by the group's hash."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 
 from utils.common.errors import DatasetError
 from utils.common.labels import COLLECTED_CLASSES, SPLITS, TEST, TRAIN, VAL
@@ -20,6 +21,11 @@ FILL_SHARE = {
 """The share of a class's groups that an empty split is given."""
 
 MIN_GROUPS = len(SPLITS)
+
+Choice = frozenset[str]
+"""Some of the splits; the same few objects for any number of groups."""
+
+ANY = frozenset(SPLITS)
 
 STRICTNESS = (TEST, VAL, TRAIN)
 """Where joined pictures disagree, the first of these that one of them has."""
@@ -85,15 +91,16 @@ def assign_splits(
     open_splits = _open_splits(records)
     drawn = {group: _draw(group, seed, allowed) for group, allowed in open_splits.items()}
     splits: dict[str, str] = {}
-    may_be: dict[str, set[str]] = {}
+    may_be: dict[str, Choice] = {}
     for group, split in drawn.items():
         component = component_of.get(group, group)
         splits[component] = min(splits.get(component, split), split, key=STRICTNESS.index)
-        may_be[component] = may_be.get(component, set(SPLITS)) & open_splits[group]
-    labels: dict[str, set[str]] = defaultdict(set)
+        may_be[component] = _shared(may_be.get(component, ANY) & open_splits[group])
+    labels: dict[str, frozenset[str]] = {}
     for record in records:
         if record.original not in copies:
-            labels[component_of.get(record.group, record.group)].add(record.label)
+            component = component_of.get(record.group, record.group)
+            labels[component] = _shared(labels.get(component, frozenset()) | {record.label})
     for label in COLLECTED_CLASSES:
         components = [component for component, held in labels.items() if label in held]
         if len(components) >= MIN_GROUPS:
@@ -103,30 +110,35 @@ def assign_splits(
     return {group: splits[component_of.get(group, group)] for group in drawn}
 
 
+@cache
+def _shared(names: frozenset[str]) -> frozenset[str]:
+    """Return the one object that stands for all equal ones, for there may be very many."""
+    return names
+
+
 def draw_splits(records: Iterable[Record], seed: int) -> dict[str, str]:
     """Give every group the split of its publisher or its hash, whatever else is there."""
     return {group: _draw(group, seed, allowed) for group, allowed in _open_splits(records).items()}
 
 
-def _open_splits(records: Iterable[Record]) -> dict[str, set[str]]:
+def _open_splits(records: Iterable[Record]) -> dict[str, Choice]:
     """Return the splits that the publisher leaves open to each group."""
-    open_splits: dict[str, set[str]] = {}
+    open_splits: dict[str, Choice] = {}
     for record in records:
-        open_splits[record.group] = _strictest(open_splits.get(record.group), record.splits)
+        known = open_splits.get(record.group, ANY)
+        open_splits[record.group] = _shared(_strictest(known, frozenset(record.splits)))
     return open_splits
 
 
-def _strictest(known: set[str] | None, splits: tuple[str, ...]) -> set[str]:
+def _strictest(one: Choice, other: Choice) -> Choice:
     """Join what two pictures of one group leave open: what is fixed wins, test before val."""
-    if known is None:
-        return set(splits)
-    for fixed in ({TEST}, {VAL}):
-        if fixed in (known, set(splits)):
+    for fixed in (frozenset({TEST}), frozenset({VAL})):
+        if fixed in (one, other):
             return fixed
-    return known & set(splits)
+    return one & other
 
 
-def _draw(group: str, seed: int, allowed: set[str]) -> str:
+def _draw(group: str, seed: int, allowed: Choice) -> str:
     if allowed == {TEST} or (TEST in allowed and uniform(seed, group, TEST) < TEST_SHARE):
         return TEST
     if allowed == {VAL} or (VAL in allowed and uniform(seed, group, VAL) < VAL_SHARE):
@@ -138,8 +150,8 @@ def _fill_empty_splits(
     label: str,
     components: list[str],
     splits: dict[str, str],
-    may_be: Mapping[str, set[str]],
-    labels: Mapping[str, set[str]],
+    may_be: Mapping[str, Choice],
+    labels: Mapping[str, frozenset[str]],
     seed: int,
 ) -> None:
     """Move the lowest-hash components of a class into the splits that it lacks.

@@ -61,7 +61,7 @@ class Workspace:
             self._lock.release()
 
     @cached_property
-    def prepared(self) -> dict[str, Prepared]:
+    def prepared(self) -> dict[int, Prepared]:
         """The results noted so far, by key."""
         return self._journal.read()
 
@@ -73,9 +73,10 @@ class Workspace:
         """
         self.listing = self._list_pictures()
 
-    def staged(self, key: str) -> Path:
+    def staged(self, key: int) -> Path:
         """Return where the picture of this key is staged."""
-        return self.state / "staged" / key[:2] / f"{key}.jpg"
+        name = f"{key:016x}.jpg"
+        return self.state / "staged" / name[:2] / name
 
     def note(self, results: Sequence[Prepared]) -> None:
         """Note results, so that a later run need not repeat them."""
@@ -97,7 +98,7 @@ class Workspace:
             return None
         return staged if (found.st_size, found.st_mtime_ns) == facts else None
 
-    def is_done(self, key: str, label: str, name: str) -> bool:
+    def is_done(self, key: int, label: str, name: str) -> bool:
         """Tell whether a job's result is noted and, unless it failed, its picture there."""
         result = self.prepared.get(key)
         if result is None:
@@ -130,18 +131,16 @@ class Workspace:
         unwanted = set(self.listing)
         moves = []
         for planned, result in plan:
-            file = planned.file
             path = self.require(result, planned.label, planned.name)
-            unwanted.discard(file)
-            if path != self.output / file:
-                moves.append((path, file))
-        left = {path.relative_to(self.output).as_posix() for path, _ in moves}
-        unwanted -= left
+            unwanted -= {planned.file, path.relative_to(self.output).as_posix()}
+            if path != self.output / planned.file:
+                moves.append((planned, result))
         with explain_write_errors(self.output):
             if moves or unwanted:
                 (self.output / MANIFEST_NAME).unlink(missing_ok=True)
-            for path, file in moves:
-                target = self.output / file
+            for planned, result in moves:
+                path = self.require(result, planned.label, planned.name)
+                target = self.output / planned.file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
             for file in unwanted:
@@ -149,7 +148,7 @@ class Workspace:
             self._remove_empty_folders()
         return len(moves), len(unwanted)
 
-    def tidy(self, used: set[str]) -> None:
+    def tidy(self, used: set[int]) -> None:
         """Forget all results but those with these keys, on which the finished data set rests."""
         if used != self.prepared.keys():
             self._journal.replace(self.prepared[key] for key in sorted(used))
