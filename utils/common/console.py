@@ -8,11 +8,27 @@ from tqdm import tqdm
 
 
 def progress(
-    iterable: Iterable[Any] | None = None, *, total: int | None = None, desc: str, unit: str
+    iterable: Iterable[Any] | None = None,
+    *,
+    total: int | None = None,
+    initial: int = 0,
+    desc: str,
+    unit: str,
+    scale: bool = False,
 ) -> "tqdm[Any]":
-    """Return a progress bar on stderr; it keeps quiet where stderr is not a terminal."""
+    """Return a progress bar on stderr; it keeps quiet where stderr is not a terminal.
+
+    Args:
+        iterable: What it counts by itself.
+        total: How many there will be.
+        initial: How many were there before.
+        desc: What is going on.
+        unit: What is counted.
+        scale: Whether large counts are told as 1.2k, 3.4M.
+    """
     return tqdm(
-        iterable, total=total, desc=desc, unit=f" {unit}", file=sys.stderr, ascii=True,
+        iterable, total=total, initial=initial, desc=desc, unit=unit if scale else f" {unit}",
+        unit_scale=scale, file=sys.stderr, ascii=True,
         disable=None, dynamic_ncols=True, leave=False, mininterval=0.2, smoothing=0.05,
     )  # fmt: skip
 

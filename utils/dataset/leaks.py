@@ -1,7 +1,7 @@
 """What belongs together and where it went in, the leak certificate out: nothing is cut apart."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,51 +9,110 @@ import numpy as np
 
 from utils.common.console import table
 from utils.common.labels import SPLITS
-from utils.dataset.links import RULES, SAME_GROUP, Linkable, Links, component_of, find_edges
+from utils.dataset.links import (
+    ALIKE,
+    COPY_RULES,
+    RULES,
+    Linkable,
+    Links,
+    component_of,
+    components,
+    find_edges,
+)
 from utils.dataset.plan import Planned
 from utils.dataset.split import STRICTNESS, draw_splits
 
 LEAK_REPORT_NAME = "leak_report.json"
 NUM_LARGEST = 5
+NUM_MEMBERS = 10
 FILLED = "to fill an empty split"
 
 
 @dataclass(frozen=True, slots=True)
+class Component:
+    """Pictures that belong together.
+
+    Attributes:
+        size: How many they are.
+        members: Originals of the first few.
+    """
+
+    size: int
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What some rules join.
+
+    Attributes:
+        num_components: Components of more than one picture.
+        largest: The largest of them, in descending order.
+    """
+
+    num_components: int
+    largest: tuple[Component, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFigures:
+    """What one rule found and what came of it.
+
+    Attributes:
+        num_edges: Pairs that it joins.
+        num_collapsed: Copies that were dropped because of it.
+        num_across: Pairs, among the pictures kept, that lie in two splits; zero, or it is a leak.
+        joined: What it joins by itself.
+    """
+
+    num_edges: int
+    num_collapsed: int
+    num_across: int
+    joined: Joined
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
-    """One picture whose split is not the one that its own group was drawn into."""
+    """One picture whose split is not the one that its own group was drawn into.
+
+    Attributes:
+        file: The written picture.
+        drawn: The split of its group alone.
+        split: Where it is.
+        rule: What took it there.
+        component: The group after which its component is named.
+    """
 
     file: str
     drawn: str
     split: str
     rule: str
+    component: str
 
 
 @dataclass(frozen=True, slots=True)
 class LeakReport:
-    """Figures by rule, and for the whole.
+    """The certificate of a data set.
 
     Attributes:
-        num_edges: Pairs that the rule joins.
-        num_collapsed: Copies that were dropped because of it.
-        moves: Pictures that changed their split.
-        num_across: Pairs, among the pictures kept, that lie in two splits; zero, or it is a leak.
+        rules: What each rule found.
+        joined: What all rules join together.
+        moves: Pictures that changed their split, in the order of `file`.
+        look_alikes: Originals that only their looks tell to be one picture, in pairs.
         num_parents_across: LOW_QUALITY pictures in another split than their parent; zero.
-        num_components: Components of more than one picture.
-        largest: The largest of them: how many pictures, and a group in it.
     """
 
-    num_edges: dict[str, int]
-    num_collapsed: dict[str, int]
+    rules: dict[str, RuleFigures]
+    joined: Joined
     moves: list[Move]
-    num_across: dict[str, int]
+    look_alikes: list[tuple[str, str]]
     num_parents_across: int
-    num_components: int
-    largest: list[tuple[int, str]]
 
     @property
     def is_tight(self) -> bool:
         """Whether no pair lies in two splits."""
-        return not any(self.num_across.values()) and not self.num_parents_across
+        across = sum(figures.num_across for figures in self.rules.values())
+        return not across and not self.num_parents_across
 
     def describe(self) -> str:
         """Return the table that the user sees."""
@@ -61,14 +120,19 @@ class LeakReport:
         rows = [
             [
                 rule,
-                self.num_edges[rule],
-                self.num_collapsed[rule],
+                figures.num_edges,
+                figures.joined.num_components,
+                max((component.size for component in figures.joined.largest), default=0),
+                figures.num_collapsed,
                 moved[rule],
-                self.num_across[rule],
+                figures.num_across,
             ]
-            for rule in RULES
+            for rule, figures in self.rules.items()
         ]
-        header = ["joined by", "pairs", "copies dropped", "moved", "across splits"]
+        header = [
+            "joined by", "pairs", "components", "largest", "copies dropped", "moved",
+            "across splits",
+        ]  # fmt: skip
         lines = [table(header, rows)]
         if moved[FILLED]:
             lines.append(f"Moved {FILLED}: {moved[FILLED]:,}")
@@ -80,28 +144,44 @@ class LeakReport:
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
-        """Return all figures, and each move, for `leak_report.json`."""
+        """Return all figures, each move and each look-alike, for `leak_report.json`."""
         moved = Counter(move.rule for move in self.moves)
         return {
             "rules": {
                 rule: {
-                    "edges": self.num_edges[rule],
-                    "collapsed": self.num_collapsed[rule],
+                    "edges": figures.num_edges,
+                    "collapsed": figures.num_collapsed,
                     "moved": moved[rule],
-                    "cross_split_edges_left": self.num_across[rule],
+                    "cross_split_edges_left": figures.num_across,
+                    **_as_json(figures.joined),
                 }
-                for rule in RULES
+                for rule, figures in self.rules.items()
             },
+            "all_rules_together": _as_json(self.joined),
             "low_quality_across_splits": self.num_parents_across,
-            "components": self.num_components,
-            "largest_components": [
-                {"pictures": size, "group": group} for size, group in self.largest
-            ],
+            "moved_to_fill_an_empty_split": moved[FILLED],
             "moves": [
-                {"file": move.file, "from": move.drawn, "to": move.split, "rule": move.rule}
-                for move in sorted(self.moves, key=lambda move: move.file)
+                {
+                    "file": move.file,
+                    "from": move.drawn,
+                    "to": move.split,
+                    "rule": move.rule,
+                    "component": move.component,
+                }
+                for move in self.moves
             ],
+            "only_alike_to_the_eye": [list(pair) for pair in self.look_alikes],
         }
+
+
+def _as_json(joined: Joined) -> dict[str, Any]:
+    return {
+        "components": joined.num_components,
+        "largest": [
+            {"pictures": component.size, "among_them": list(component.members)}
+            for component in joined.largest
+        ],
+    }
 
 
 def report_leaks(
@@ -109,72 +189,98 @@ def report_leaks(
 ) -> LeakReport:
     """Count what the rules joined, and search the pictures kept for pairs across splits anew."""
     collected = [planned for planned in plan if planned.parent is None]
-    facts = {picture.record.original: picture for picture in looked_at}
-    kept = [facts[planned.record.original] for planned in collected]
-    splits = np.array([SPLITS.index(planned.split) for planned in collected])
-    across = {
-        rule: int((splits[pairs[:, 0]] != splits[pairs[:, 1]]).sum()) if len(pairs) else 0
-        for rule, pairs in find_edges(kept).items()
-    }
-    sizes = Counter(
-        links.component_of.get(picture.record.group, picture.record.group) for picture in looked_at
-    )
+    collapsed = _collapsed_by_rule(looked_at, links)
+    across = _across_by_rule(looked_at, collected)
     return LeakReport(
-        num_edges={rule: len(links.edges.get(rule, ())) for rule in RULES},
-        num_collapsed=_collapsed_by_rule(looked_at, links),
-        moves=_moves(looked_at, links, collected, seed),
-        num_across=across,
+        rules={
+            rule: RuleFigures(
+                num_edges=len(links.edges.get(rule, ())),
+                num_collapsed=collapsed[rule],
+                num_across=across[rule],
+                joined=_join(looked_at, links, (rule,)),
+            )
+            for rule in RULES
+        },
+        joined=_join(looked_at, links, RULES),
+        moves=sorted(_moves(looked_at, links, collected, seed), key=lambda move: move.file),
+        look_alikes=list(_look_alikes(looked_at, links)),
         num_parents_across=sum(
             planned.parent is not None and planned.parent.split != planned.split for planned in plan
         ),
-        num_components=sum(size > 1 for size in sizes.values()),
-        largest=[
-            (size, group)
-            for group, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
-            if size > 1
-        ][:NUM_LARGEST],
     )
+
+
+def _join(looked_at: Sequence[Linkable], links: Links, rules: Sequence[str]) -> Joined:
+    if not links.edges:
+        return Joined(0, ())
+    found = sorted(components(len(looked_at), links.edges, rules), key=lambda some: -len(some))
+    return Joined(
+        len(found),
+        tuple(
+            Component(
+                len(some), tuple(looked_at[one].record.original for one in some[:NUM_MEMBERS])
+            )
+            for some in found[:NUM_LARGEST]
+        ),
+    )
+
+
+def _across_by_rule(looked_at: Sequence[Linkable], collected: Sequence[Planned]) -> dict[str, int]:
+    """Apply the rules to the pictures kept and count the pairs in two splits."""
+    by_original = {picture.record.original: picture for picture in looked_at}
+    kept = [by_original[planned.record.original] for planned in collected]
+    splits = np.array([SPLITS.index(planned.split) for planned in collected])
+    return {
+        rule: int((splits[pairs[:, 0]] != splits[pairs[:, 1]]).sum()) if len(pairs) else 0
+        for rule, pairs in find_edges(kept).items()
+    }
 
 
 def _collapsed_by_rule(looked_at: Sequence[Linkable], links: Links) -> dict[str, int]:
     """Count each dropped copy once, for the first rule that has an edge to it."""
     remaining = set(links.kept_instead)
     collapsed = dict.fromkeys(RULES, 0)
-    for rule in RULES:
-        if rule == SAME_GROUP:
-            continue
+    for rule in COPY_RULES:
         touched = {looked_at[end].record.original for end in np.ravel(links.edges.get(rule, []))}
         collapsed[rule] = len(remaining & touched)
         remaining -= touched
     return collapsed
 
 
+def _look_alikes(looked_at: Sequence[Linkable], links: Links) -> Iterator[tuple[str, str]]:
+    """Yield the pairs alike to the eye that no other rule calls one picture."""
+    if ALIKE not in links.edges:
+        return
+    others = [rule for rule in COPY_RULES if rule != ALIKE]
+    number_of = {}
+    for number, some in enumerate(components(len(looked_at), links.edges, others)):
+        number_of |= dict.fromkeys(some, number)
+    for one, other in links.edges[ALIKE].tolist():
+        if number_of.get(one, -1) != number_of.get(other, -2):
+            yield looked_at[one].record.original, looked_at[other].record.original
+
+
 def _moves(
     looked_at: Sequence[Linkable], links: Links, collected: Sequence[Planned], seed: int
-) -> list[Move]:
+) -> Iterator[Move]:
     """Apply one rule after the other and see whose split changes with which."""
-    if not looked_at:
-        return []
     drawn = draw_splits([picture.record for picture in looked_at], seed)
+    rule_of: dict[str, str] = {}
     before = drawn
-    moves = {}
-    for number in range(1, len(RULES) + 1):
+    for number, rule in enumerate(RULES if links.edges else (), start=1):
         joined = component_of(looked_at, links.edges, RULES[:number])
         strictest: dict[str, str] = {}
         for group, split in drawn.items():
             name = joined.get(group, group)
             strictest[name] = min(strictest.get(name, split), split, key=STRICTNESS.index)
         after = {group: strictest[joined.get(group, group)] for group in drawn}
-        for planned in collected:
-            group = planned.record.group
-            if after[group] != before[group]:
-                moves[planned.file] = Move(
-                    planned.file, drawn[group], planned.split, RULES[number - 1]
-                )
+        for group, split in after.items():
+            if split != before[group]:
+                rule_of[group] = rule
         before = after
     for planned in collected:
-        if planned.split != before[planned.record.group]:
-            moves[planned.file] = Move(
-                planned.file, drawn[planned.record.group], planned.split, FILLED
-            )
-    return list(moves.values())
+        group = planned.record.group
+        if planned.split != drawn[group]:
+            rule = rule_of[group] if planned.split == before[group] else FILLED
+            component = links.component_of.get(group, group)
+            yield Move(planned.file, drawn[group], planned.split, rule, component)

@@ -74,13 +74,13 @@ def find_edges(pictures: Sequence[Linkable]) -> Edges:
 def find_links(pictures: Sequence[Linkable]) -> Links:
     """Find out which pictures belong together, which are copies and which contradict each other.
 
-    Of copies the one with the most original pixels is kept, of equals the first.
+    Of copies the one with the most original pixels is kept, of equals the first in the list.
     """
     if not pictures:
         return Links()
     edges = find_edges(pictures)
     links = Links(edges, component_of(pictures, edges, RULES))
-    for members in _groups(_components(len(pictures), edges, COPY_RULES)):
+    for members in components(len(pictures), edges, COPY_RULES):
         labels = sorted({pictures[member].record.label for member in members})
         if len(labels) > 1:
             for member in members:
@@ -103,23 +103,19 @@ def component_of(
 ) -> dict[str, str]:
     """Return the component of each group that some rules join with others."""
     joined: dict[str, str] = {}
-    for members in _groups(_components(len(pictures), edges, (SAME_GROUP, *rules))):
+    for members in components(len(pictures), edges, (SAME_GROUP, *rules)):
         groups = sorted({pictures[member].record.group for member in members})
         if len(groups) > 1:
             joined |= dict.fromkeys(groups, groups[0])
     return joined
 
 
-def _components(num_pictures: int, edges: Edges, rules: Sequence[str]) -> np.ndarray:
-    """Return the number of each picture's component, int32 of shape (pictures,)."""
+def components(num_pictures: int, edges: Edges, rules: Sequence[str]) -> Iterator[list[int]]:
+    """Yield what some rules join: the positions of two pictures or more, in ascending order."""
     pairs = np.concatenate([edges[rule] for rule in rules])
     ones = np.ones(len(pairs), bool)
     graph = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), (num_pictures, num_pictures))
-    return connected_components(graph, directed=False)[1]
-
-
-def _groups(numbers: np.ndarray) -> Iterator[list[int]]:
-    """Yield the positions of equal numbers, where there are several, in ascending order."""
+    numbers = connected_components(graph, directed=False)[1]
     order = np.argsort(numbers, kind="stable")
     borders = np.flatnonzero(np.diff(numbers[order])) + 1
     for members in np.split(order, borders):

@@ -61,6 +61,7 @@ class Pictures:
                 for record, is_seen in zip(self._records, self._is_seen, strict=True)
                 if is_seen and record.original not in self.failed
             ]
+            self.looked_at.sort(key=lambda picture: picture.record.original)
             self.links = find_links(self.looked_at)
 
     def _plan(self) -> list[Planned]:
@@ -79,7 +80,6 @@ class Pictures:
     def keys(self) -> set[int]:
         """Return the keys of everything that was looked at, copies and failures among it."""
         return set(self._keys.values())
-
 
     def _run(self, crew: Crew, records: Sequence[Record]) -> None:
         jobs = map(self._job, records)
