@@ -5,6 +5,7 @@ import errno
 import hashlib
 import io
 import json
+import shutil
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from utils.common.errors import DatasetError, OutputError
-from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, SPLITS
+from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, OTHER, SPLITS
 from utils.common.pictures import write_jpeg
 from utils.dataset.assemble import assemble
 from utils.dataset.manifest import MANIFEST_NAME, read_manifest
@@ -295,6 +296,23 @@ class TestUnreadable:
         }
         assert [row.file for row in rows] == pictures(tmp_path / "DATASET")
         assert build(tmp_path / "DATASET", bad, offered).is_unchanged
+
+    def test_one_picture_under_two_classes_is_left_out_and_listed(
+        self, tmp_path: Path, build, small_all_data
+    ) -> None:
+        root, records = small_all_data
+        twice = replace(records[9], identity="made/again", group="made/again", label=OTHER)
+        assert records[9].label != OTHER
+        bad = tmp_path / "ALL_DATA"
+        shutil.copytree(root, bad)
+        twice = replace(twice, original="again.png")
+        shutil.copy(root / records[9].original, bad / twice.original)
+        assembled = build(tmp_path / "DATASET", bad, [*records, twice])
+        both = {records[9].original, twice.original}
+        assert {rejected.original for rejected in assembled.rejected} == both
+        assert {rejected.reason for rejected in assembled.rejected} == {"contradictory"}
+        assert not both & {row.original for row in read_manifest(tmp_path / "DATASET")}
+        assert assembled.accounts["made", "unusable"] == 2
 
     def test_a_readable_copy_takes_the_place_of_a_broken_one(
         self, tmp_path: Path, build, small_all_data

@@ -64,6 +64,16 @@ def whole_file(target: Path, *, durable: bool = False) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def flush_to_disk() -> None:
+    """Wait until all that was written is on the disk, so that it survives a power cut.
+
+    Once for many files, because forcing each takes far longer than writing it. Windows has no
+    such call and keeps a second's worth of writing in memory.
+    """
+    if hasattr(os, "sync"):
+        os.sync()
+
+
 def remove_partial_files(folder: Path) -> None:
     """Remove what `whole_file` left in a folder when its process was killed."""
     for partial in folder.glob(".*.partial"):

@@ -36,6 +36,9 @@ def account(
         copies: Originals of which another copy is kept.
         unusable: Originals that are damaged or contradictory.
         has_limit: Whether some may be left aside by --limit.
+
+    Raises:
+        RuntimeError: If a file has no fate or two, which would be a bug.
     """
     accounts: Accounts = Counter((left.source, BY_RULE) for left in left_out)
     for record in records:
@@ -44,8 +47,10 @@ def account(
             for fate, originals in ((KEPT, kept), (COPY, copies), (UNUSABLE, unusable))
             if record.original in originals
         ] or [OVER_LIMIT]
-        assert len(fates) == 1, f"{record.original} is {' and '.join(fates)}"
-        assert has_limit or fates != [OVER_LIMIT], f"{record.original} was lost sight of"
+        if len(fates) > 1:
+            raise RuntimeError(f"{record.original} is {' and '.join(fates)}")
+        if fates == [OVER_LIMIT] and not has_limit:
+            raise RuntimeError(f"{record.original} was lost sight of")
         accounts[record.source, fates[0]] += 1
     return accounts
 

@@ -90,10 +90,10 @@ def assemble(
     def rows() -> Iterator[ManifestRow]:
         return (_row(planned, facts(planned), pictures) for planned in plan)
 
-    is_complete = (workspace.output / CONTACT_SHEET_NAME).exists()
-    if moved or removed or not is_complete or not is_manifest_of(workspace.output, rows()):
-        write_json(workspace.output / LEAK_REPORT_NAME, leaks.as_json())
-        write_rejected(workspace.output, rejected)
+    write_json(workspace.output / LEAK_REPORT_NAME, leaks.as_json())
+    write_rejected(workspace.output, rejected)
+    has_sheet = (workspace.output / CONTACT_SHEET_NAME).exists()
+    if moved or removed or not has_sheet or not is_manifest_of(workspace.output, rows()):
         draw_contact_sheet(workspace.output, rows())
         write_manifest(workspace.output, rows())
     used = {facts(planned).key for planned in plan} | pictures.keys() | low_quality.failed_keys()

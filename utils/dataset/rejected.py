@@ -30,6 +30,4 @@ def write_rejected(folder: Path, rejected: Iterable[Rejected]) -> None:
     writer.writerow(REJECTED_COLUMNS)
     for picture in sorted(set(rejected), key=lambda picture: picture.original):
         writer.writerow([picture.original, picture.source, picture.reason, picture.detail])
-    path = folder / REJECTED_NAME
-    if not path.exists() or path.read_bytes() != stream.getvalue().encode():
-        write_text(path, stream.getvalue())
+    write_text(folder / REJECTED_NAME, stream.getvalue())

@@ -10,7 +10,12 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from utils.common.errors import DatasetError, OutputError, shortlist
-from utils.common.files import explain_write_errors, is_clutter, remove_partial_files
+from utils.common.files import (
+    explain_write_errors,
+    flush_to_disk,
+    is_clutter,
+    remove_partial_files,
+)
 from utils.common.labels import SPLITS
 from utils.dataset.journal import Journal
 from utils.dataset.manifest import MANIFEST_NAME
@@ -146,6 +151,8 @@ class Workspace:
             for file in unwanted:
                 (self.output / file).unlink()
             self._remove_empty_folders()
+        if moves:
+            flush_to_disk()  # before the manifest says that they are there
         return len(moves), len(unwanted)
 
     def tidy(self, used: set[int]) -> None:

@@ -1,0 +1,183 @@
+"""Each rule joins what it should, copies and contradictions are told apart, and leaks are seen."""
+
+from collections.abc import Callable
+
+import pytest
+
+from utils.common.labels import DERM, DERM_CLINIC, PAN
+from utils.dataset.leaks import FILLED, report_leaks
+from utils.dataset.likeness import thumbnail
+from utils.dataset.links import (
+    ALIKE,
+    RULES,
+    SAME_BYTES,
+    SAME_GROUP,
+    SAME_ID,
+    SAME_PIXELS,
+    SERIES,
+    Linkable,
+    Links,
+    find_edges,
+    find_links,
+)
+from utils.dataset.plan import plan_pictures
+from utils.dataset.prepare import Prepared
+from utils.dataset.split import draw_splits
+from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_ONLY, VAL_ONLY, Record
+
+SEED = 0
+Link = Callable[..., Linkable]
+
+
+@pytest.fixture
+def link(make_picture) -> Link:
+    """Give a function that makes a picture which no rule joins with another, but as told."""
+    made = []
+
+    def make(name: str, label: str = PAN, size: int = 100, **told) -> Linkable:
+        number = len(made)
+        looks = told.pop("looks", number)
+        facts = {
+            "original_sha256": told.pop("original", f"original {number}").encode(),
+            "sha256": told.pop("written", f"written {number}").encode(),
+            "thumbnail": thumbnail(make_picture(looks)),
+        }
+        values = {"identity": name, "group": name, "splits": ANY_SPLIT, "series": None} | told
+        record = Record("source", f"{name}.jpg", label=label, **values)
+        result = Prepared(number, original_width=size, original_height=size, **facts)
+        made.append(Linkable(record, result))
+        return made[-1]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (SAME_ID, {"identity": "isic/1"}),
+        (SAME_GROUP, {"group": "patient"}),
+        (SAME_BYTES, {"original": "bytes"}),
+        (SAME_PIXELS, {"written": "pixels"}),
+        (ALIKE, {"looks": 77}),
+    ],
+)
+def test_each_rule_joins_the_pair_that_is_meant_and_no_other(
+    link: Link, rule: str, told: dict
+) -> None:
+    pictures = [link("a"), link("b", **told), link("c"), link("d", **told)]
+    edges = {name: pairs.tolist() for name, pairs in find_edges(pictures).items()}
+    assert edges == {name: [[1, 3]] if name == rule else [] for name in RULES}
+
+
+def test_only_neighbours_of_one_series_are_joined(link: Link) -> None:
+    numbers = [("mole", 3), ("mole", 1), ("mole", 2), ("mole", 5), ("wart", 4), ("wart", 3)]
+    pictures = [link(f"{name}{number}", series=(name, number)) for name, number in numbers]
+    assert find_edges(pictures)[SERIES].tolist() == [[1, 2], [2, 0], [5, 4]]
+
+
+def test_of_copies_the_one_with_the_most_pixels_is_kept_else_the_first(link: Link) -> None:
+    small, large, equal = (
+        link("small", size=50, original="x"),
+        link("large", size=90, written="y"),
+        link("equal", size=90, written="y", original="x"),
+    )
+    assert find_links([small, large, equal]).kept_instead == {
+        "small.jpg": "large.jpg",
+        "equal.jpg": "large.jpg",
+    }
+
+
+def test_pictures_of_one_patient_are_no_copies(link: Link) -> None:
+    links = find_links([link("a", group="patient"), link("b", group="patient")])
+    assert (links.kept_instead, links.contradictions, links.component_of) == ({}, {}, {})
+
+
+def test_one_picture_under_two_classes_is_a_contradiction(link: Link) -> None:
+    links = find_links([link("a", DERM, looks=5), link("b", DERM_CLINIC, looks=5), link("c", DERM)])
+    both = f"{DERM} and {DERM_CLINIC}"
+    assert links.contradictions == {"a.jpg": both, "b.jpg": both}
+    assert links.kept_instead == {}
+
+
+def test_one_patient_under_two_classes_is_none(link: Link) -> None:
+    links = find_links([link("a", DERM, group="p"), link("b", DERM_CLINIC, group="p")])
+    assert links.contradictions == {}
+
+
+def test_a_chain_of_rules_is_one_component(link: Link) -> None:
+    pictures = [
+        link("a", group="patient 1"),
+        link("b", group="patient 1", original="x"),
+        link("c", group="patient 2", original="x"),
+        link("d", group="patient 2", series=("s", 1)),
+        link("e", series=("s", 2)),
+        link("f"),
+    ]
+    assert find_links(pictures).component_of == dict.fromkeys(["e", "patient 1", "patient 2"], "e")
+
+
+class TestCertificate:
+    @pytest.fixture
+    def pictures(self, link: Link) -> list[Linkable]:
+        return [
+            link("a", splits=TRAIN_ONLY, looks=9),
+            link("b", splits=TEST_ONLY, looks=9, size=50),
+            link("c", splits=TRAIN_ONLY, series=("s", 1)),
+            link("d", splits=TEST_ONLY, series=("s", 2)),
+            link("e", splits=TRAIN_ONLY),
+            link("f", splits=VAL_ONLY),
+        ]
+
+    def report(self, pictures: list[Linkable], links: Links):
+        plan = plan_pictures(
+            [picture.record for picture in pictures], [], SEED, None, links.component_of,
+            links.kept_instead, allow_empty=True,
+        )  # fmt: skip
+        return report_leaks(pictures, links, plan, SEED)
+
+    def test_what_was_found_is_counted_by_rule(self, pictures: list[Linkable]) -> None:
+        report = self.report(pictures, find_links(pictures))
+        assert report.is_tight
+        alike, series = report.rules[ALIKE], report.rules[SERIES]
+        assert (alike.num_edges, alike.num_collapsed, alike.num_across) == (1, 1, 0)
+        assert (series.num_edges, series.num_collapsed, series.num_across) == (1, 0, 0)
+        assert report.joined.num_components == 2
+        assert [some.members for some in report.joined.largest] == [
+            ("a.jpg", "b.jpg"),
+            ("c.jpg", "d.jpg"),
+        ]
+        assert report.look_alikes == [("a.jpg", "b.jpg")]
+
+    def test_each_move_is_listed_with_its_rule_and_component(
+        self, pictures: list[Linkable]
+    ) -> None:
+        moves = self.report(pictures, find_links(pictures)).moves
+        assert {move.component: (move.drawn, move.split, move.rule) for move in moves} == {
+            "a": ("train", "test", ALIKE),
+            "c": ("train", "test", SERIES),
+        }
+
+    def test_a_move_to_fill_an_empty_split_is_listed_as_such(
+        self, pictures: list[Linkable]
+    ) -> None:
+        moves = self.report(pictures[:-1], find_links(pictures[:-1])).moves
+        assert [move.split for move in moves if move.rule == FILLED] == ["val"]
+
+    def test_a_split_that_cuts_through_is_seen_and_said(self, pictures: list[Linkable]) -> None:
+        torn = self.report(pictures, Links(edges=find_links(pictures).edges))
+        assert not torn.is_tight
+        assert torn.rules[ALIKE].num_across == 1
+        assert torn.rules[SERIES].num_across == 1
+        assert "do not use this data set" in torn.describe()
+
+    def test_another_collection_moves_none_that_it_does_not_join(
+        self, link: Link, pictures: list[Linkable]
+    ) -> None:
+        more = [link(f"more {number}") for number in range(40)]
+        alone, together = ([p.record for p in some] for some in (more, [*more, *pictures]))
+        before, after = draw_splits(alone, SEED), draw_splits(together, SEED)
+        assert before == {group: after[group] for group in before}
+        assert len(set(before.values())) == 3
+
+    def test_nothing_looked_at_is_tight(self) -> None:
+        assert report_leaks([], Links(), [], SEED).is_tight
