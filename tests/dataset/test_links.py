@@ -146,7 +146,7 @@ class TestCertificate:
             ("a.jpg", "b.jpg"),
             ("c.jpg", "d.jpg"),
         ]
-        assert report.look_alikes == [("a.jpg", "b.jpg")]
+        assert report.alike == report.only_alike == [("a.jpg", "b.jpg")]
 
     def test_each_move_is_listed_with_its_rule_and_component(
         self, pictures: list[Linkable]

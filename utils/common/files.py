@@ -86,6 +86,16 @@ def write_bytes(target: Path, content: bytes) -> None:
         partial.write_bytes(content)
 
 
+def update_bytes(target: Path, content: bytes) -> None:
+    """Write `content` to `target`, wholly or not at all, unless it is what lies there already."""
+    try:
+        if target.read_bytes() == content:
+            return
+    except OSError:
+        pass
+    write_bytes(target, content)
+
+
 def write_text(target: Path, content: str) -> None:
     """Write `content` to `target` as UTF-8 with LF line ends, wholly or not at all.
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.common.files import write_json
 from utils.dataset.accounting import Accounts, account
 from utils.dataset.contact_sheet import CONTACT_SHEET_NAME, draw_contact_sheet
 from utils.dataset.crew import Crew
-from utils.dataset.leaks import LEAK_REPORT_NAME, LeakReport, report_leaks
+from utils.dataset.leaks import LeakReport, report_leaks, write_leak_report
+from utils.dataset.look_alikes import draw_look_alikes
 from utils.dataset.manifest import ManifestRow, is_manifest_of, write_manifest
 from utils.dataset.plan import Planned
 from utils.dataset.preparation import LowQuality, Pictures
@@ -90,8 +90,9 @@ def assemble(
     def rows() -> Iterator[ManifestRow]:
         return (_row(planned, facts(planned), pictures) for planned in plan)
 
-    write_json(workspace.output / LEAK_REPORT_NAME, leaks.as_json())
+    write_leak_report(workspace.output, leaks)
     write_rejected(workspace.output, rejected)
+    draw_look_alikes(workspace.output, leaks.only_alike, leaks.alike, pictures.read)
     has_sheet = (workspace.output / CONTACT_SHEET_NAME).exists()
     if moved or removed or not has_sheet or not is_manifest_of(workspace.output, rows()):
         draw_contact_sheet(workspace.output, rows())

@@ -1,13 +1,16 @@
 """What belongs together and where it went in, the leak certificate out: nothing is cut apart."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from utils.common.console import table
+from utils.common.files import update_bytes
 from utils.common.labels import SPLITS
 from utils.dataset.links import (
     ALIKE,
@@ -98,14 +101,16 @@ class LeakReport:
         rules: What each rule found.
         joined: What all rules join together.
         moves: Pictures that changed their split, in the order of `file`.
-        look_alikes: Originals that only their looks tell to be one picture, in pairs.
+        alike: Originals that their looks tell to be one picture, in pairs.
+        only_alike: Those of them that nothing else tells to be one picture.
         num_parents_across: LOW_QUALITY pictures in another split than their parent; zero.
     """
 
     rules: dict[str, RuleFigures]
     joined: Joined
     moves: list[Move]
-    look_alikes: list[tuple[str, str]]
+    alike: list[tuple[str, str]]
+    only_alike: list[tuple[str, str]]
     num_parents_across: int
 
     @property
@@ -170,7 +175,7 @@ class LeakReport:
                 }
                 for move in self.moves
             ],
-            "only_alike_to_the_eye": [list(pair) for pair in self.look_alikes],
+            "only_alike_to_the_eye": [list(pair) for pair in self.only_alike],
         }
 
 
@@ -182,6 +187,12 @@ def _as_json(joined: Joined) -> dict[str, Any]:
             for component in joined.largest
         ],
     }
+
+
+def write_leak_report(folder: Path, report: LeakReport) -> None:
+    """Write the certificate as `leak_report.json`."""
+    text = json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n"
+    update_bytes(folder / LEAK_REPORT_NAME, text.encode("utf-8", "surrogateescape"))
 
 
 def report_leaks(
@@ -203,7 +214,8 @@ def report_leaks(
         },
         joined=_join(looked_at, links, RULES),
         moves=sorted(_moves(looked_at, links, collected, seed), key=lambda move: move.file),
-        look_alikes=list(_look_alikes(looked_at, links)),
+        alike=_originals(looked_at, links.edges.get(ALIKE)),
+        only_alike=_originals(looked_at, _only_alike(len(looked_at), links)),
         num_parents_across=sum(
             planned.parent is not None and planned.parent.split != planned.split for planned in plan
         ),
@@ -247,17 +259,24 @@ def _collapsed_by_rule(looked_at: Sequence[Linkable], links: Links) -> dict[str,
     return collapsed
 
 
-def _look_alikes(looked_at: Sequence[Linkable], links: Links) -> Iterator[tuple[str, str]]:
-    """Yield the pairs alike to the eye that no other rule calls one picture."""
-    if ALIKE not in links.edges:
-        return
+def _only_alike(num_pictures: int, links: Links) -> np.ndarray | None:
+    """Return the pairs alike to the eye that no other rule calls one picture."""
+    if not links.edges:
+        return None
+    numbers = np.arange(num_pictures)
     others = [rule for rule in COPY_RULES if rule != ALIKE]
-    number_of = {}
-    for number, some in enumerate(components(len(looked_at), links.edges, others)):
-        number_of |= dict.fromkeys(some, number)
-    for one, other in links.edges[ALIKE].tolist():
-        if number_of.get(one, -1) != number_of.get(other, -2):
-            yield looked_at[one].record.original, looked_at[other].record.original
+    for some in components(num_pictures, links.edges, others):
+        numbers[some] = some[0]
+    pairs = links.edges[ALIKE]
+    return pairs[numbers[pairs[:, 0]] != numbers[pairs[:, 1]]]
+
+
+def _originals(looked_at: Sequence[Linkable], pairs: np.ndarray | None) -> list[tuple[str, str]]:
+    positions = [] if pairs is None else pairs.tolist()
+    return [
+        (looked_at[one].record.original, looked_at[other].record.original)
+        for one, other in positions
+    ]
 
 
 def _moves(

@@ -77,6 +77,10 @@ class Pictures:
         """Return the facts about a prepared picture."""
         return self._workspace.prepared[self._key(record)]
 
+    def read(self, original: str) -> bytes:
+        """Return the bytes of an original."""
+        return (self._all_data / original).read_bytes()
+
     def keys(self) -> set[int]:
         """Return the keys of everything that was looked at, copies and failures among it."""
         return set(self._keys.values())

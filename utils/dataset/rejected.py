@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.common.files import write_text
+from utils.common.files import update_bytes
 
 REJECTED_NAME = "rejected.csv"
 CONTRADICTION = "contradictory"
@@ -30,4 +30,4 @@ def write_rejected(folder: Path, rejected: Iterable[Rejected]) -> None:
     writer.writerow(REJECTED_COLUMNS)
     for picture in sorted(set(rejected), key=lambda picture: picture.original):
         writer.writerow([picture.original, picture.source, picture.reason, picture.detail])
-    write_text(folder / REJECTED_NAME, stream.getvalue())
+    update_bytes(folder / REJECTED_NAME, stream.getvalue().encode("utf-8", "surrogateescape"))

@@ -10,12 +10,15 @@ from pathlib import Path
 from utils.common.files import sha256_of_file, write_json
 from utils.dataset.contact_sheet import CONTACT_SHEET_NAME
 from utils.dataset.leaks import LEAK_REPORT_NAME
+from utils.dataset.look_alikes import LOOK_ALIKES_NAME
 from utils.dataset.manifest import MANIFEST_NAME
 from utils.dataset.prepare import VERSION, file_facts
 from utils.dataset.recipe import Recipe
 from utils.dataset.rejected import REJECTED_NAME
 from utils.dataset.workspace import Workspace
 from utils.sources.record import LeftOut, Record
+
+OUTPUTS = (MANIFEST_NAME, REJECTED_NAME, LEAK_REPORT_NAME, LOOK_ALIKES_NAME, CONTACT_SHEET_NAME)
 
 
 class Seal:
@@ -68,7 +71,7 @@ def _path(workspace: Workspace) -> Path:
 def _outputs(workspace: Workspace) -> str:
     """Hash what lies in the data set: the tables' bytes, the pictures' sizes and times."""
     digest = hashlib.sha256()
-    for name in (MANIFEST_NAME, REJECTED_NAME, LEAK_REPORT_NAME, CONTACT_SHEET_NAME):
+    for name in OUTPUTS:
         digest.update(sha256_of_file(workspace.output / name).encode())
     for item in sorted(workspace.listing.items()):
         digest.update(repr(item).encode())
