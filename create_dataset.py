@@ -1,6 +1,7 @@
 """Public collections under ALL_DATA in, the five-class data set DATASET/{train,val,test} out.
 
     python create_dataset.py                   assemble DATASET from what is under ALL_DATA
+    python create_dataset.py --download all    fetch the collections that need no login, and stop
     python create_dataset.py --dry-run         read and check everything, write nothing
     python create_dataset.py --demo            draw small stand-ins and assemble demo/DATASET
     python create_dataset.py --limit 500       at most 500 pictures per class and split
@@ -22,9 +23,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     # After the flags, so that --help and a mistyped flag are answered at once.
     from utils.dataset.build import build
     from utils.dataset.split import TooFewGroupsError
-    from utils.sources import collect
+    from utils.sources import collect, delivery
     from utils.sources.drawings import draw_all_data
     from utils.sources.tree import FileTree
+
+    if settings.download:
+        chosen = delivery.choose_downloads(settings.download, settings.all_data)
+        for line in delivery.deliver(
+            chosen, settings.all_data, dry=settings.dry_run, retry_failed=settings.retry_failed
+        ):
+            print(line, flush=True)
+        return
 
     sources = collect.choose_sources(settings.only)
     if settings.demo and not settings.dry_run:
@@ -33,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     tree = FileTree.scan(settings.all_data)
     if not (settings.no_download or settings.dry_run or settings.demo):
-        tree, notes = collect.fetch(sources, tree)
+        tree, notes = collect.fetch(sources, tree, settings.retry_failed)
         for note in notes:
             print(note)
 

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import os
+import socket
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -21,9 +22,10 @@ from utils.common.labels import COLLECTED_CLASSES
 from utils.dataset.assemble import assemble
 from utils.dataset.recipe import Recipe
 from utils.dataset.workspace import Workspace
-from utils.sources import collect, download
+from utils.sources import collect
 from utils.sources.catalog import SOURCES
 from utils.sources.record import Record
+from utils.sources.transport import Manners
 from utils.sources.tree import FileTree
 
 NUM_DRAWN = 12
@@ -126,13 +128,29 @@ def real_tables(real_data: Path) -> Path:
 
 @dataclass
 class Reply:
-    """What the local server answers; `announced` promises more bytes than come."""
+    """What the local server answers.
+
+    Attributes:
+        body: All of it.
+        status: Its status.
+        content_type: What it claims to be.
+        announced: Promised length, where it is a lie; negative: none is promised.
+        headers: More headers.
+        etag: Validator; with it ranges are honoured, as long as `If-Range` names it.
+        cut: The connection ends after so many bytes of this answer's body.
+        drip_s: Seconds between single bytes of the body.
+        slow_headers: Whether header lines drip, too, without end.
+    """
 
     body: bytes = b""
     status: int = 200
     content_type: str = "image/jpeg"
     announced: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    etag: str = ""
+    cut: int | None = None
+    drip_s: float = 0.0
+    slow_headers: bool = False
 
 
 @dataclass
@@ -140,12 +158,23 @@ class LocalServer:
     """A web server on 127.0.0.1 that answers from a table and counts what it was asked for.
 
     Of several replies to one path each serves one request, the last one all that follow.
+
+    Attributes:
+        url: Its address.
+        replies: Its answers by path.
+        asked: Number of requests by path.
+        ranges: The headers `Range` and `If-Range` of every request, in order.
+        sent: Bytes of bodies handed to the network, by path.
+        stopping: Set when the test is over.
     """
 
     url: str = ""
     replies: dict[str, list[Reply]] = field(default_factory=lambda: defaultdict(list))
     asked: Counter[str] = field(default_factory=Counter)
+    ranges: list[tuple[str | None, str | None]] = field(default_factory=list)
+    sent: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     def serve(self, path: str, *replies: bytes | Reply) -> str:
         """Answer a path so; return its URL."""
@@ -164,33 +193,65 @@ class LocalServer:
             return known.pop(0) if len(known) > 1 else known[0]
 
 
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    """Run a local web server while the test lasts."""
-    local = LocalServer()
+class Handler(BaseHTTPRequestHandler):
+    """Answers one connection of a `LocalServer`."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            reply = local.next_reply(self.path)
-            self.send_response(reply.status)
+    local: LocalServer
+
+    def do_GET(self) -> None:
+        """Answer, as honestly as the table has it."""
+        reply = self.local.next_reply(self.path)
+        span, condition = self.headers.get("Range"), self.headers.get("If-Range")
+        with self.local.lock:
+            self.local.ranges.append((span, condition))
+        body, status, headers = reply.body, reply.status, dict(reply.headers)
+        if reply.etag and span and condition == reply.etag:
+            start, end = int(span.removeprefix("bytes=").removesuffix("-")), len(body)
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{end}"
+            body, status = body[start:], 206
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            self.send_response(status)
             self.send_header("Content-Type", reply.content_type)
-            length = len(reply.body) if reply.announced is None else reply.announced
-            self.send_header("Content-Length", str(length))
+            if (reply.announced or 0) >= 0:
+                length = len(body) if reply.announced is None else reply.announced
+                self.send_header("Content-Length", str(length))
             self.send_header("Connection", "close")
-            for name, value in reply.headers.items():
+            if reply.etag:
+                self.send_header("ETag", reply.etag)
+            for name, value in headers.items():
                 self.send_header(name, value)
+            self.flush_headers()
+            while reply.slow_headers and not self.local.stopping.wait(0.05):
+                self.wfile.write(b"X-Slow: 1\r\n")
             self.end_headers()
-            with contextlib.suppress(ConnectionError):
-                self.wfile.write(reply.body)
+            self._send(body[: reply.cut], reply.drip_s)
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
+    def _send(self, body: bytes, drip_s: float) -> None:
+        step = 1 if drip_s else 2**16
+        for start in range(0, len(body), step):
+            sent = self.wfile.write(body[start : start + step])
+            with self.local.lock:
+                self.local.sent[self.path] += sent
+            if drip_s and self.local.stopping.wait(drip_s):
+                return
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
+    """Run a local web server while the test lasts; no proxy stands before it."""
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(variable, "127.0.0.1,localhost")
+    local = LocalServer()
+    handler = type("LocalHandler", (Handler,), {"local": local})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         local.url = f"http://127.0.0.1:{running.server_port}"
         thread = threading.Thread(target=functools.partial(running.serve_forever, 0.01))
         thread.start()
         yield local
+        local.stopping.set()
         running.shutdown()
         thread.join()
 
@@ -202,15 +263,19 @@ def reply() -> type[Reply]:
 
 
 @pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let downloads retry and go on without waiting, and past any proxy."""
-    original = download.Retry
-    monkeypatch.setattr(download, "PAUSE_S", 0)
-    monkeypatch.setattr(
-        download, "Retry", lambda **settings: original(**{**settings, "backoff_factor": 0})
+def dead_url() -> Iterator[str]:
+    """Return the URL of a port at which nobody answers, and which nobody else can take."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.fixture
+def quick() -> Manners:
+    """Return manners of somebody in a hurry, for a server that does not mind."""
+    return Manners(
+        connect_s=2, read_s=2, file_s=1, backoff_s=0, max_retry_after_s=2, pause_s=0, note_s=0.05
     )
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
 @pytest.fixture(scope="session")

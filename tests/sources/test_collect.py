@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from utils.common.errors import SettingsError
 from utils.common.labels import COLLECTED_CLASSES
 from utils.sources import collect
 from utils.sources.catalog import NAMES, SOURCES, sources_for
+from utils.sources.download import LOCK_NAME
 from utils.sources.tree import FileTree
 
 
@@ -65,7 +67,7 @@ class TestFetching:
     def test_a_fetcher_shared_by_two_collections_is_called_once(self, plant) -> None:
         calls = []
 
-        def fetcher(tree: FileTree) -> list[str]:
+        def fetcher(tree: FileTree, retry_failed: bool) -> list[str]:
             calls.append(tree)
             (tree.root / "came.csv").write_text("")
             return ["came.csv came"]
@@ -73,6 +75,13 @@ class TestFetching:
         sources = [replace(source, fetcher=fetcher) for source in SOURCES[:3]]
         tree, notes = collect.fetch(sources, plant({}))
         assert (len(calls), notes, tree.files) == (1, ["came.csv came"], ["came.csv"])
+
+    def test_beside_another_process_nothing_is_fetched_and_the_run_goes_on(self, plant) -> None:
+        tree = plant({})
+        with FileLock(tree.root / LOCK_NAME):
+            again, (note,) = collect.fetch(SOURCES, tree)
+        assert again is tree
+        assert note.startswith("Nothing downloaded: Another process is downloading into ")
 
     def test_without_fetchers_nothing_happens(self, plant) -> None:
         sources = [source for source in SOURCES if source.fetcher is None]

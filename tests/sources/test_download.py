@@ -1,213 +1,312 @@
-"""What is fetched is whole and what was asked for, or it is not there and the reason is known."""
+"""A large file arrives whole over any number of interruptions, or not at all."""
 
 import hashlib
-import socket
-from collections import Counter
-from collections.abc import Iterator
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-import urllib3
+from filelock import FileLock
 
-from utils.common.errors import DownloadError
-from utils.sources import download
-from utils.sources.download import ARRIVED, GIVEN_UP, HOST_GONE, Job, fetch_all, fetch_file
+from utils.common.errors import DownloadError, OutputError
+from utils.sources.download import (
+    LOCK_NAME,
+    Origin,
+    Partial,
+    RemoteFile,
+    fetch_file,
+    only_downloader,
+)
+from utils.sources.transport import CHUNK_BYTES, Manners
 
-pytestmark = pytest.mark.usefixtures("no_pauses")
-
-PICTURE = b"\xff\xd8\xff" + bytes(range(256)) * 8
+CONTENT = np.random.default_rng(0).bytes(3 * CHUNK_BYTES + 1234)
+OTHER = CONTENT[::-1]
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 HTML = b"<!DOCTYPE html><html><body>" + b"Please log in. " * 100 + b"</body></html>"
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def files_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def outcome(url: str, target: Path, md5: str = "") -> str:
-    (result,) = fetch_all([Job(url, target, md5)]).values()
-    return result
+@pytest.fixture
+def fetch(tmp_path: Path, quick: Manners) -> Callable[..., bytes]:
+    """Give a function that fetches `deep/a.bin` from some mirrors and returns its bytes."""
+
+    def fetched(*mirrors: str, **facts) -> bytes:
+        fetch_file(RemoteFile("deep/a.bin", mirrors, **facts), tmp_path, quick)
+        assert files_in(tmp_path) == ["a.bin"]
+        return (tmp_path / "deep" / "a.bin").read_bytes()
+
+    return fetched
 
 
 @pytest.fixture
-def dead_url() -> Iterator[str]:
-    """Return the URL of a port at which nobody answers, and which nobody else can take."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+def begun(tmp_path: Path) -> Callable[..., None]:
+    """Give a function that leaves what a killed download from some URL leaves."""
+
+    def leave(url: str, num_bytes: int, validator: str = '"one"', content: bytes = CONTENT) -> None:
+        folder = tmp_path / "deep"
+        folder.mkdir()
+        (folder / ".a.bin.part").write_bytes(content[:num_bytes])
+        note = {"url": url, "validator": validator, "size": len(content)}
+        (folder / ".a.bin.part.json").write_text(json.dumps(note))
+
+    return leave
 
 
-def test_a_file_arrives_whole(server, tmp_path: Path) -> None:
-    url = server.serve("/a.jpg", PICTURE)
-    assert outcome(url, tmp_path / "deep" / "a.jpg", md5(PICTURE)) == ARRIVED
-    assert (tmp_path / "deep" / "a.jpg").read_bytes() == PICTURE
-    assert files_in(tmp_path) == ["a.jpg"]
+def test_it_arrives_whole_and_checked(server, fetch) -> None:
+    url = server.serve("/a", CONTENT)
+    assert fetch(url, size=len(CONTENT), sha256=SHA256) == CONTENT
+    assert server.asked["/a"] == 1
 
 
-def test_many_files_arrive_each_in_its_place(server, tmp_path: Path) -> None:
-    contents = {f"/{number}.jpg": PICTURE + bytes([number]) for number in range(40)}
-    jobs = [
-        Job(server.serve(path, content), tmp_path / path[1:], md5(content))
-        for path, content in contents.items()
-    ]
-    assert set(fetch_all(jobs).values()) == {ARRIVED}
-    assert {f"/{name}": (tmp_path / name).read_bytes() for name in files_in(tmp_path)} == contents
-    assert set(server.asked.values()) == {1}
+class TestResuming:
+    def test_it_goes_on_at_the_very_next_byte(self, server, reply, fetch, begun) -> None:
+        url = server.serve("/a", reply(CONTENT, etag='"one"'))
+        begun(url, 777_777)
+        assert fetch(url, sha256=SHA256) == CONTENT
+        assert server.ranges == [("bytes=777777-", '"one"')]
+        assert server.sent["/a"] == len(CONTENT) - 777_777
 
+    def test_nothing_is_asked_for_where_all_is_there(self, server, reply, fetch, begun) -> None:
+        url = server.serve("/a", reply(CONTENT, etag='"one"'))
+        begun(url, len(CONTENT))
+        assert fetch(url, sha256=SHA256) == CONTENT
+        assert server.asked.total() == 0
 
-@pytest.mark.parametrize(
-    ("body", "wanted", "reason"),
-    [
-        (PICTURE, md5(b"another"), "other content than published"),
-        (HTML, "", "a web page in place of the file"),
-        (b"  \n<html>" + HTML, "", "a web page in place of the file"),
-        (HTML, md5(HTML), "a web page in place of the file"),
-        (b"", "", "too small"),
-        (b"tiny", "", "too small"),
-    ],
-)
-def test_what_is_not_the_picture_is_refused(
-    server, tmp_path: Path, body: bytes, wanted: str, reason: str
-) -> None:
-    assert outcome(server.serve("/a.jpg", body), tmp_path / "a.jpg", wanted) == reason
-    assert files_in(tmp_path) == []
+    def test_a_broken_connection_is_taken_up_again(self, server, reply, fetch) -> None:
+        cut = CHUNK_BYTES + 99
+        url = server.serve("/a", reply(CONTENT, etag='"one"', cut=cut))
+        assert fetch(url, sha256=SHA256) == CONTENT
+        assert server.ranges == [
+            (None, None),
+            (f"bytes={cut}-", '"one"'),
+            (f"bytes={2 * cut}-", '"one"'),
+            (f"bytes={3 * cut}-", '"one"'),
+        ]
+        assert server.sent["/a"] == len(CONTENT)
 
+    def test_a_file_that_changes_between_two_parts_starts_over(self, server, reply, fetch) -> None:
+        old = reply(OTHER, etag='"old"', cut=CHUNK_BYTES * 2)
+        url = server.serve("/a", old, reply(CONTENT, etag='"new"'))
+        assert fetch(url) == CONTENT
+        assert server.ranges == [(None, None), (f"bytes={CHUNK_BYTES * 2}-", '"old"')]
 
-def test_an_old_file_survives_a_refused_new_one(server, tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"old")
-    outcome(server.serve("/a.jpg", HTML), tmp_path / "a.jpg")
-    assert (tmp_path / "a.jpg").read_bytes() == b"old"
+    def test_a_server_that_knows_no_ranges_starts_over(self, server, reply, fetch, begun) -> None:
+        url = server.serve("/a", CONTENT)
+        begun(url, 777_777)
+        assert fetch(url, sha256=SHA256) == CONTENT
+        assert server.sent["/a"] == len(CONTENT)
 
-
-def test_too_much_is_refused(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "MAX_BYTES", 1000)
-    assert outcome(server.serve("/a.jpg", PICTURE), tmp_path / "a.jpg") == "too large"
-    assert files_in(tmp_path) == []
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
-def test_a_final_answer_is_counted_and_not_asked_for_again(
-    server, reply, tmp_path: Path, status: int
-) -> None:
-    url = server.serve("/a.jpg", reply(PICTURE, status))
-    assert outcome(url, tmp_path / "a.jpg") == f"HTTP {status}"
-    assert server.asked["/a.jpg"] == 1
-    assert files_in(tmp_path) == []
-
-
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_passing_failure_is_asked_for_again(server, reply, tmp_path: Path, status: int) -> None:
-    url = server.serve("/a.jpg", reply(b"busy", status), reply(b"busy", status), reply(PICTURE))
-    assert outcome(url, tmp_path / "a.jpg") == ARRIVED
-    assert server.asked["/a.jpg"] == 3
-
-
-def test_a_failure_that_does_not_pass_is_counted(server, reply, tmp_path: Path) -> None:
-    url = server.serve("/a.jpg", reply(b"busy", 503))
-    assert outcome(url, tmp_path / "a.jpg") == "HTTP 503"
-    assert server.asked["/a.jpg"] == 1 + download.MAX_RETRIES
-
-
-@pytest.mark.parametrize("wanted", ["", md5(PICTURE)])
-def test_a_body_that_breaks_off_leaves_no_file(server, reply, tmp_path: Path, wanted: str) -> None:
-    url = server.serve("/a.jpg", reply(PICTURE, announced=len(PICTURE) + 1000))
-    assert outcome(url, tmp_path / "a.jpg", wanted).startswith("broken reply")
-    assert files_in(tmp_path) == []
-
-
-def test_a_dead_host_is_given_up_after_a_few_tries_and_the_others_are_not(
-    server, dead_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tries = []
-    connect = urllib3.connection.HTTPConnection._new_conn
-
-    def counted(connection):
-        tries.append(connection.port)
-        return connect(connection)
-
-    monkeypatch.setattr(urllib3.connection.HTTPConnection, "_new_conn", counted)
-    # The same machine under another name is another host.
-    alive = server.url.replace("127.0.0.1", "localhost")
-    dead = [Job(f"{dead_url}/{number}.jpg", tmp_path / f"{number}.jpg") for number in range(500)]
-    live = [
-        Job(f"{alive}/{number}.png", tmp_path / f"{number}.png", md5(PICTURE))
-        for number in range(20)
-    ]
-    for job in live:
-        server.serve(job.url.removeprefix(alive), PICTURE)
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
-    outcomes = fetch_all(
-        [job for pair in zip(dead, live, strict=False) for job in pair] + dead[20:]
+    @pytest.mark.parametrize(
+        "span", ["bytes 5-9/3", "bytes 777776-999999/{}", "bytes 777777-999999/99", "", "junk"]
     )
-    reasons = Counter(outcomes[job] for job in dead)
-    assert set(reasons) == {HOST_GONE, GIVEN_UP}
-    assert reasons[HOST_GONE] <= 8
-    assert reasons.total() == 500
-    assert tries.count(int(dead_url.rpartition(":")[2])) <= 2 * reasons[HOST_GONE]
-    assert {outcomes[job] for job in live} == {ARRIVED}
-    assert files_in(tmp_path) == sorted(job.target.name for job in live)
+    def test_a_piece_that_does_not_fit_is_not_taken(
+        self, server, reply, fetch, begun, span: str
+    ) -> None:
+        headers = {"Content-Range": span.format(len(CONTENT))}
+        wrong = reply(b"x" * 1000, 206, headers=headers)
+        url = server.serve("/a", wrong, CONTENT)
+        begun(url, 777_777)
+        assert fetch(url, sha256=SHA256) == CONTENT
+        assert server.asked["/a"] == 2
+
+    def test_a_piece_of_another_version_is_not_taken(self, server, reply, fetch, begun) -> None:
+        headers = {"Content-Range": f"bytes 777777-{len(CONTENT) - 1}/{len(CONTENT)}"}
+        wrong = reply(OTHER[777_777:], 206, headers={**headers, "Last-Modified": "yesterday"})
+        url = server.serve("/a", wrong, CONTENT)
+        begun(url, 777_777)
+        assert fetch(url, sha256=SHA256) == CONTENT
+
+    def test_a_range_beyond_the_end_starts_over(self, server, reply, fetch, begun) -> None:
+        url = server.serve("/a", reply(b"", 416), CONTENT)
+        begun(url, 777_777)
+        assert fetch(url, sha256=SHA256) == CONTENT
+        assert server.ranges[1] == (None, None)
+
+    @pytest.mark.parametrize(
+        ("headers", "condition"),
+        [
+            ({"ETag": '"strong"', "Last-Modified": "Sat, 01 Jan 2022 00:00:00 GMT"}, '"strong"'),
+            (
+                {"ETag": 'W/"weak"', "Last-Modified": "Sat, 01 Jan 2022 00:00:00 GMT"},
+                "Sat, 01 Jan 2022 00:00:00 GMT",
+            ),
+            ({"ETag": 'W/"weak"'}, None),
+            ({}, None),
+        ],
+    )
+    def test_only_what_can_be_told_to_be_the_same_is_built_on(
+        self, server, reply, fetch, headers: dict[str, str], condition: str | None
+    ) -> None:
+        url = server.serve("/a", reply(CONTENT, headers=headers, cut=2 * CHUNK_BYTES), CONTENT)
+        assert fetch(url, sha256=SHA256) == CONTENT
+        span = f"bytes={2 * CHUNK_BYTES}-" if condition else None
+        assert server.ranges == [(None, None), (span, condition)]
+
+    @pytest.mark.parametrize("note", ["", "{}", "[1]", '{"url": 3', '{"strange": 1}'])
+    def test_a_part_without_its_note_is_not_built_on(
+        self, server, reply, fetch, begun, tmp_path: Path, note: str
+    ) -> None:
+        url = server.serve("/a", reply(CONTENT, etag='"one"'))
+        begun(url, 777_777)
+        (tmp_path / "deep" / ".a.bin.part.json").write_text(note)
+        assert fetch(url, sha256=SHA256) == CONTENT
+        assert server.ranges == [(None, None)]
+
+    def test_no_note_is_ever_left_with_bytes_of_another_file(self, tmp_path: Path) -> None:
+        partial = Partial(tmp_path / "a.bin")
+        partial.begin(Origin("http://x/a", '"one"', 10))
+        partial.path.write_bytes(b"12345")
+        partial.begin(Origin("http://x/a", '"two"', 10))
+        assert (partial.size, Partial(tmp_path / "a.bin").origin.validator) == (0, '"two"')
 
 
-def test_a_host_that_lacks_many_files_is_not_given_up(server, tmp_path: Path) -> None:
-    server.serve("/59.jpg", PICTURE)
-    jobs = [Job(f"{server.url}/{number}.jpg", tmp_path / f"{number}.jpg") for number in range(60)]
-    assert Counter(fetch_all(jobs).values()) == {"HTTP 404": 59, ARRIVED: 1}
+class TestGivingUp:
+    def test_requests_are_bounded_where_nothing_new_comes(
+        self, server, reply, fetch, tmp_path: Path, quick: Manners
+    ) -> None:
+        url = server.serve("/a", reply(CONTENT, cut=2 * CHUNK_BYTES))  # each time from the start
+        with pytest.raises(DownloadError, match="broke off"):
+            fetch(url)
+        assert server.asked["/a"] == 1 + 1 + quick.max_retries
+        assert not (tmp_path / "deep" / "a.bin").exists()
 
+    def test_what_came_is_kept_for_the_next_time(
+        self, server, reply, fetch, tmp_path: Path, quick: Manners
+    ) -> None:
+        cut = reply(CONTENT, etag='"one"', cut=CHUNK_BYTES)
+        url = server.serve("/a", cut, reply(b"busy", 503))
+        with pytest.raises(DownloadError, match="HTTP 503"):
+            fetch(url)
+        assert server.asked["/a"] == 1 + 1 + quick.max_retries
+        server.serve("/a", reply(CONTENT, etag='"one"'))
+        assert fetch(url, sha256=SHA256) == CONTENT
+        assert server.sent["/a"] == len(CONTENT) + 4 * len(b"busy")
 
-@pytest.mark.parametrize(
-    "url", ["no scheme at all", "ftp://127.0.0.1/a.jpg", "http://", "http://[broken/a.jpg", ""]
-)
-def test_a_url_that_is_none_does_not_stop_the_others(server, tmp_path: Path, url: str) -> None:
-    jobs = [
-        Job(url, tmp_path / "bad.jpg"),
-        Job(server.serve("/a.jpg", PICTURE), tmp_path / "a.jpg"),
-    ]
-    outcomes = fetch_all(jobs)
-    assert outcomes[jobs[1]] == ARRIVED
-    assert outcomes[jobs[0]] not in (ARRIVED, "")
-    assert files_in(tmp_path) == ["a.jpg"]
+    def test_a_crawl_is_given_up(self, server, reply, quick: Manners, tmp_path: Path) -> None:
+        url = server.serve("/a", reply(CONTENT, drip_s=0.02))
+        with pytest.raises(DownloadError, match="too slow"):
+            fetch_file(RemoteFile("a.bin", (url,)), tmp_path, replace(quick, file_s=0.1))
+        assert server.asked["/a"] == 1 + quick.max_retries
 
+    @pytest.mark.parametrize(
+        ("body", "facts", "reason"),
+        [
+            (HTML, {}, "a web page in place of the file"),
+            (CONTENT, {"size": 99}, f"{len(CONTENT):,} bytes in place of 99"),
+            (CONTENT, {"md5": "0" * 32}, "other content than published"),
+            (CONTENT, {"sha256": "0" * 64}, "other content than published"),
+        ],
+    )
+    def test_what_is_not_the_file_is_not_kept(
+        self, server, fetch, tmp_path: Path, body: bytes, facts: dict, reason: str
+    ) -> None:
+        with pytest.raises(DownloadError) as caught:
+            fetch(server.serve("/a", body), **facts)
+        assert reason in str(caught.value)
+        assert (files_in(tmp_path), server.asked["/a"]) == ([], 1)
 
-def test_nothing_to_fetch_is_no_work() -> None:
-    assert fetch_all([]) == {}
+    @pytest.mark.parametrize("body", [HTML, b"small"])
+    def test_what_is_not_the_file_does_not_cost_what_was_there(
+        self, server, fetch, begun, tmp_path: Path, body: bytes
+    ) -> None:
+        url = server.serve("/a", body)
+        begun(url, 777_777)
+        with pytest.raises(DownloadError):
+            fetch(url, size=len(CONTENT))
+        assert (tmp_path / "deep" / ".a.bin.part").read_bytes() == CONTENT[:777_777]
+
+    def test_an_archive_that_is_none_is_not_kept(self, server, quick, tmp_path: Path) -> None:
+        file = RemoteFile("a.zip", (server.serve("/a", CONTENT),))
+        with pytest.raises(DownloadError, match="no zip archive"):
+            fetch_file(file, tmp_path, quick)
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            archive.writestr("x", CONTENT)
+        server.serve("/a", stream.getvalue())
+        fetch_file(file, tmp_path, quick)
+        assert files_in(tmp_path) == ["a.zip"]
+
+    def test_what_does_not_fit_on_the_disk_is_not_begun(
+        self, server, fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        free = shutil.disk_usage(tmp_path)._replace(free=10**6)
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
+        with pytest.raises(OutputError, match=r"has 0\.0 GB free"):
+            fetch(server.serve("/a", CONTENT))
+        assert not (tmp_path / "deep" / "a.bin").exists()
 
 
 class TestMirrors:
     def test_the_first_that_gives_the_right_file_is_enough(
-        self, server, reply, dead_url: str, tmp_path: Path
+        self, server, reply, dead_url: str, fetch
     ) -> None:
         urls = [
             f"{dead_url}/t.csv",
             server.serve("/missing.csv", reply(b"", 404)),
-            server.serve("/wrong.csv", PICTURE),
-            server.serve("/right.csv", PICTURE + b"!"),
-            server.serve("/spare.csv", PICTURE + b"!"),
+            server.serve("/wrong.csv", OTHER),
+            server.serve("/right.csv", CONTENT),
+            server.serve("/spare.csv", CONTENT),
         ]
-        fetch_file(urls, tmp_path / "t.csv", md5(PICTURE + b"!"))
-        assert (tmp_path / "t.csv").read_bytes() == PICTURE + b"!"
+        assert fetch(*urls, sha256=SHA256) == CONTENT
         assert server.asked["/spare.csv"] == 0
 
+    def test_the_one_that_was_begun_with_goes_on(self, server, reply, fetch, begun) -> None:
+        first = server.serve("/first", reply(CONTENT, etag='"one"'))
+        second = server.serve("/second", reply(CONTENT, etag='"one"'))
+        begun(second, 777_777)
+        assert fetch(first, second, sha256=SHA256) == CONTENT
+        assert server.asked == {"/second": 1}
+
+    def test_another_starts_over(self, server, reply, fetch, begun) -> None:
+        gone = server.serve("/gone", reply(b"", 404))
+        there = server.serve("/there", reply(CONTENT, etag='"one"'))
+        begun(gone, 777_777, content=OTHER)
+        assert fetch(gone, there, sha256=SHA256) == CONTENT
+        assert server.ranges[-1] == (None, None)
+
     def test_where_none_does_each_reason_is_named_in_one_line(
-        self, server, dead_url: str, tmp_path: Path
+        self, server, dead_url: str, fetch, tmp_path: Path
     ) -> None:
-        urls = [f"{dead_url}/t.csv", server.serve("/t.csv", PICTURE), f"{server.url}/gone.csv"]
+        urls = [f"{dead_url}/t.csv", server.serve("/t.csv", CONTENT), f"{server.url}/gone.csv"]
         with pytest.raises(DownloadError) as caught:
-            fetch_file(urls, tmp_path / "t.csv", "0" * 32)
+            fetch(*urls, md5="0" * 32)
+        dead, alive = dead_url.removeprefix("http://"), server.url.removeprefix("http://")
         assert str(caught.value) == (
-            "t.csv could not be downloaded (127.0.0.1: host does not answer; "
-            "127.0.0.1: other content than published; 127.0.0.1: HTTP 404)."
+            f"a.bin could not be downloaded ({dead}: host does not answer; "
+            f"{alive}: other content than published; {alive}: HTTP 404)."
         )
         assert files_in(tmp_path) == []
 
 
-def test_nobody_waits_an_hour_because_a_host_asks_for_it(
-    server, reply, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waited: list[float] = []
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", waited.append)
-    busy = reply(b"busy", 503, headers={"Retry-After": "3600"})
-    assert outcome(server.serve("/a.jpg", busy), tmp_path / "a.jpg") == "HTTP 503"
-    assert sum(waited) <= 60
+class TestTwoProcesses:
+    def test_the_second_is_told_in_one_line(self, tmp_path: Path) -> None:
+        with (
+            FileLock(tmp_path / LOCK_NAME),
+            pytest.raises(DownloadError) as caught,
+            only_downloader(tmp_path),
+        ):
+            raise AssertionError("both are let in")
+        assert str(caught.value) == (
+            f"Another process is downloading into {tmp_path}. Wait until it has ended, or stop it."
+        )
+
+    def test_one_after_the_other_is_fine(self, tmp_path: Path) -> None:
+        for _ in range(2):
+            with only_downloader(tmp_path):
+                pass
+
+    def test_a_folder_that_cannot_be_written_is_told(self, tmp_path: Path, monkeypatch) -> None:
+        def refused(*_: object) -> None:
+            raise PermissionError(13, "no")
+
+        monkeypatch.setattr(FileLock, "acquire", refused)
+        with pytest.raises(OutputError, match="No permission"), only_downloader(tmp_path):
+            pass

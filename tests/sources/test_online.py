@@ -1,5 +1,6 @@
 """What may be fetched without asking is fetched once, checked, and spoken of plainly."""
 
+import csv
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,12 @@ import pytest
 
 from utils.common.labels import PAN
 from utils.sources.catalog import LESION_TABLE
+from utils.sources.download import RemoteFile
 from utils.sources.gallery import UrlGallery, name_from_url
+from utils.sources.ledger import COLUMNS, LEDGER_NAME, read_ledger
 from utils.sources.online import GalleryPictures, LesionTable
+from utils.sources.transport import Manners
 from utils.sources.tree import FileTree
-
-pytestmark = pytest.mark.usefixtures("no_pauses")
 
 GALLERY = UrlGallery(("fitzpatrick17k",), "fitzpatrick17k.csv", "fitzpatrick.csv", PAN)
 FOLDER = "fitzpatrick17k"
@@ -27,18 +29,29 @@ NAMES = [f"{md5(content)}.jpg" for content in CONTENTS]
 
 
 @pytest.fixture
-def fetcher(server) -> GalleryPictures:
+def fetcher(server, quick: Manners) -> GalleryPictures:
     """Return a fetcher of a gallery of six pictures, all of which the server has."""
     rows = ["md5hash,url"]
     for number, content in enumerate(CONTENTS):
         path = f"/img?imageId={number}" if number % 2 else f"/{number}.jpg"
         rows.append(f"{md5(content)},{server.serve(path, content)}")
     table = "\n".join([*rows, f"{md5(b'lost')},", ""]).encode() + b" " * 500
-    return GalleryPictures(GALLERY, (server.serve("/table.csv", table),), md5(table))
+    urls = (server.serve("/table.csv", table),)
+    return GalleryPictures(
+        GALLERY, RemoteFile(f"{FOLDER}/fitzpatrick17k.csv", urls, md5=md5(table)), quick
+    )
 
 
 def pictures(root: Path) -> list[str]:
     return sorted(path.name for path in (root / FOLDER).glob("*") if path.suffix != ".csv")
+
+
+def statuses(root: Path) -> dict[str, tuple[str, str]]:
+    """Return status and detail of each URL's path."""
+    with (root / FOLDER / LEDGER_NAME).open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert all(tuple(row) == COLUMNS for row in rows)
+    return {"/" + row["url"].split("/", 3)[3]: (row["status"], row["detail"]) for row in rows}
 
 
 class TestGallery:
@@ -67,26 +80,98 @@ class TestGallery:
         assert fetcher(tree) == ["fitzpatrick17k: 4 of 4 missing pictures downloaded."]
         assert server.asked["/0.jpg"] == server.asked["/img?imageId=1"] == 0
 
-    def test_what_did_not_come_is_counted_by_host_and_reason_and_asked_for_again(
+    def test_what_did_not_come_is_counted_and_asked_for_again_only_when_told_to(
         self, plant, server, reply, fetcher: GalleryPictures
     ) -> None:
         tree = plant({})
         server.serve("/0.jpg", reply(b"", 404))
-        server.serve("/2.jpg", reply(b"", 404))
+        server.serve("/2.jpg", reply(b"", 503))
         server.serve("/img?imageId=1", CONTENTS[3])
         server.serve("/4.jpg", b"<html>" + b"moved" * 200)
         notes = fetcher(tree)
+        host = server.url.removeprefix("http://")
         assert notes[0] == "fitzpatrick17k: 2 of 6 missing pictures downloaded."
         assert sorted(notes[1:]) == [
-            "  not downloaded: 1 (127.0.0.1: a web page in place of the file)",
-            "  not downloaded: 1 (127.0.0.1: other content than published)",
-            "  not downloaded: 2 (127.0.0.1: HTTP 404)",
+            "  3 will not be asked for again without --retry-failed (downloads.csv names them)",
+            f"  not downloaded: 1 ({host}: HTTP 404)",
+            f"  not downloaded: 1 ({host}: HTTP 503)",
+            f"  not downloaded: 1 ({host}: a web page in place of the picture)",
+            f"  not downloaded: 1 ({host}: other content than published)",
         ]
         assert pictures(tree.root) == sorted([NAMES[3], NAMES[5]])
+        assert statuses(tree.root) == {
+            "/0.jpg": ("failed", "HTTP 404"),
+            "/img?imageId=1": ("failed", "other content than published"),
+            "/2.jpg": ("missed", "HTTP 503"),
+            "/img?imageId=3": ("ok", ""),
+            "/4.jpg": ("failed", "a web page in place of the picture"),
+            "/img?imageId=5": ("ok", ""),
+        }
         server.serve("/0.jpg", CONTENTS[0])
-        assert fetcher(FileTree.scan(tree.root))[0] == (
-            "fitzpatrick17k: 1 of 4 missing pictures downloaded."
-        )
+        server.serve("/2.jpg", CONTENTS[2])
+        server.asked.clear()
+        again = fetcher(FileTree.scan(tree.root))
+        assert again[0] == "fitzpatrick17k: 1 of 1 missing pictures downloaded."
+        assert server.asked == {"/2.jpg": 1}
+        server.asked.clear()
+        assert fetcher(FileTree.scan(tree.root)) == []
+        assert server.asked.total() == 0
+        told = fetcher(FileTree.scan(tree.root), True)
+        assert told[0] == "fitzpatrick17k: 1 of 3 missing pictures downloaded."
+        assert set(server.asked) == {"/0.jpg", "/img?imageId=1", "/4.jpg"}
+        assert statuses(tree.root)["/0.jpg"] == ("ok", "")
+
+    def test_each_request_is_counted_over_all_runs(
+        self, plant, server, reply, fetcher: GalleryPictures, quick: Manners
+    ) -> None:
+        tree = plant({})
+        server.serve("/0.jpg", reply(b"", 503))
+        fetcher(tree)
+        server.serve("/0.jpg", reply(b"", 503), CONTENTS[0])
+        fetcher(FileTree.scan(tree.root))
+        entry = read_ledger(tree.root / FOLDER / LEDGER_NAME)[NAMES[0]]
+        assert entry.attempts == server.asked["/0.jpg"] == 1 + quick.max_retries + 2
+        assert entry.bytes == len(CONTENTS[0])
+
+    def test_a_picture_that_is_lost_again_is_asked_for_again(
+        self, plant, server, fetcher: GalleryPictures
+    ) -> None:
+        tree = plant({})
+        fetcher(tree)
+        (tree.root / FOLDER / NAMES[0]).unlink()
+        server.asked.clear()
+        fetcher(FileTree.scan(tree.root))
+        assert (server.asked, len(pictures(tree.root))) == ({"/0.jpg": 1}, 6)
+
+    def test_a_failure_whose_picture_the_user_put_there_is_none(
+        self, plant, server, reply, fetcher: GalleryPictures
+    ) -> None:
+        tree = plant({})
+        server.serve("/0.jpg", reply(b"", 404))
+        fetcher(tree)
+        tree = plant({f"{FOLDER}/deep/{NAMES[0]}": CONTENTS[0]})
+        assert fetcher(tree) == []
+        assert statuses(tree.root)["/0.jpg"] == ("ok", "")
+
+    @pytest.mark.parametrize("content", ["", "url,file\n", "\x00", "a,b\n1,2\n", 'url,"'])
+    def test_a_ledger_that_is_none_is_written_anew(
+        self, plant, fetcher: GalleryPictures, content: str
+    ) -> None:
+        tree = plant({f"{FOLDER}/{LEDGER_NAME}": content})
+        fetcher(tree)
+        assert {status for status, _ in statuses(tree.root).values()} == {"ok"}
+
+    def test_what_came_so_far_is_noted_when_it_is_stopped(
+        self, plant, fetcher: GalleryPictures, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def stopped(*_: object) -> int:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("utils.sources.hosts.fetch_picture", stopped)
+        tree = plant({})
+        with pytest.raises(KeyboardInterrupt):
+            fetcher(tree)
+        assert set(statuses(tree.root).values()) == {("missed", "not asked for yet")}
 
     def test_of_a_list_of_one_s_own_only_its_pictures_come(
         self, plant, server, fetcher: GalleryPictures
@@ -101,13 +186,14 @@ class TestGallery:
 
     def test_without_its_table_the_run_goes_on(self, plant, server, fetcher) -> None:
         tree = plant({f"{FOLDER}/{NAMES[0]}": CONTENTS[0]})
-        lost = replace(fetcher, mirrors=(f"{server.url}/gone.csv",))
-        assert lost(tree) == ["fitzpatrick17k.csv could not be downloaded (127.0.0.1: HTTP 404)."]
+        lost = replace(fetcher, table=RemoteFile(fetcher.table.path, (f"{server.url}/gone.csv",)))
+        host = server.url.removeprefix("http://")
+        assert lost(tree) == [f"fitzpatrick17k.csv could not be downloaded ({host}: HTTP 404)."]
         assert pictures(tree.root) == [NAMES[0]]
 
     def test_a_table_with_other_content_is_not_kept(self, plant, fetcher) -> None:
         tree = plant({})
-        (note,) = replace(fetcher, md5="0" * 32)(tree)
+        (note,) = replace(fetcher, table=replace(fetcher.table, md5="0" * 32))(tree)
         assert "other content than published" in note
         assert FileTree.scan(tree.root).files == []
 
@@ -123,7 +209,7 @@ class TestGallery:
         url = server.serve("/evil.jpg", CONTENTS[0])
         tree = plant({f"{FOLDER}/fitzpatrick17k.csv": f"md5hash,url\n{name},{url}\n"})
         fetcher(tree)
-        assert pictures(tree.root) == []
+        assert pictures(tree.root) == [f"{name_from_url(url)}.jpg"]
         assert sorted(path.name for path in tmp_path.iterdir()) == ["ALL_DATA"]
 
 
@@ -131,10 +217,11 @@ class TestLesions:
     IDS = "image,lesion_id\nISIC_0000001,HAM_1\n"
 
     @pytest.fixture
-    def lesion_table(self, server) -> LesionTable:
+    def lesion_table(self, server, quick: Manners) -> LesionTable:
         content = self.IDS.encode() + b"ISIC_0000002,HAM_2\n" * 50
         mirrors = (f"{server.url}/gone.csv", server.serve("/there.csv", content))
-        return replace(LESION_TABLE, mirrors=mirrors, md5=md5(content))
+        table = replace(LESION_TABLE.table, mirrors=mirrors, size=len(content), md5=md5(content))
+        return replace(LESION_TABLE, table=table, manners=quick)
 
     @pytest.mark.parametrize(
         "folder",
@@ -148,7 +235,7 @@ class TestLesions:
             "ISIC_2019_Training_Metadata.csv downloaded, so that pictures of one lesion "
             "stay together."
         ]
-        assert "ISIC_2019_Training_Metadata.csv" in FileTree.scan(tree.root).files
+        assert LESION_TABLE.table.path in FileTree.scan(tree.root).files
 
     @pytest.mark.parametrize(
         "files",
@@ -173,7 +260,9 @@ class TestLesions:
 
     def test_without_it_the_run_goes_on(self, plant, server, lesion_table: LesionTable) -> None:
         tree = plant({"ISIC_2019_Training_Input/ISIC_0000001.jpg": ""})
-        (note,) = replace(lesion_table, mirrors=(f"{server.url}/gone.csv",))(tree)
+        gone = replace(lesion_table.table, mirrors=(f"{server.url}/gone.csv",))
+        (note,) = replace(lesion_table, table=gone)(tree)
+        host = server.url.removeprefix("http://")
         assert note == (
-            "ISIC_2019_Training_Metadata.csv could not be downloaded (127.0.0.1: HTTP 404)."
+            f"ISIC_2019_Training_Metadata.csv could not be downloaded ({host}: HTTP 404)."
         )

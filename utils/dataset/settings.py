@@ -52,6 +52,16 @@ class DatasetSettings:
         type=float,
         metavar="X",
     )
+    download: tuple[str, ...] = setting(
+        (),
+        "fetch these collections into the folder of collections, by short name, and stop; "
+        "'all' are those that need no login",
+        nargs="+",
+        metavar="NAME",
+    )
+    retry_failed: bool = setting(
+        False, "ask again for pictures whose download failed for good in an earlier run"
+    )
     no_download: bool = setting(False, "fetch nothing from the internet")
     dry_run: bool = setting(False, "read and check everything, download and write nothing")
     fresh: bool = setting(False, "remove what an earlier run wrote to the output and start anew")
@@ -76,6 +86,11 @@ class DatasetSettings:
             raise SettingsError("--min-size and --max-pixels are too small", expected="1 or more")
         if self.workers < 0:
             raise SettingsError(f"--workers is {self.workers}", expected="0 or more")
+        if self.no_download and (self.download or self.retry_failed):
+            flag = "--download" if self.download else "--retry-failed"
+            raise SettingsError(f"{flag} and --no-download contradict each other", todo="Drop one")
+        if self.demo and self.download:
+            raise SettingsError("--demo downloads nothing", todo="Drop --demo or --download")
         if not 0 <= self.low_quality <= 100:
             raise SettingsError(f"--low-quality is {self.low_quality}", expected="0 to 100")
 

@@ -1,6 +1,9 @@
 """The eight collections: every fact that the suite states about one of them stands here, once."""
 
+from typing import Any
+
 from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN, TEST, TRAIN
+from utils.sources.download import RemoteFile
 from utils.sources.gallery import UrlGallery
 from utils.sources.isic import NAMESPACE, IsicChallenge
 from utils.sources.online import GalleryPictures, LesionTable
@@ -17,15 +20,40 @@ FITZPATRICK17K = UrlGallery(
 
 ISIC_2018_FOLDERS = {"ISIC2018_Task3_Training_Input": TRAIN, "ISIC2018_Task3_Test_Input": TEST}
 ISIC_2019_FOLDERS = {"ISIC_2019_Training_Input": TRAIN, "ISIC_2019_Test_Input": TEST}
+HIBA_NAME = "hospital-italiano-de-buenos-aires-skin-lesions-images-2019-2022"
+MENDELEY = "https://data.mendeley.com/public-files/datasets/zr7vgbcyr2/files"
+
+
+def _isic(year: int, name: str, **facts: Any) -> RemoteFile:
+    """Return a file of an ISIC challenge with both of the places that it is published at."""
+    bases = (
+        f"https://isic-challenge-data.s3.amazonaws.com/{year}",
+        f"https://isic-archive.s3.amazonaws.com/challenges/{year}",
+    )
+    mirrors = tuple(f"{base}/{name}" for base in bases)
+    stem, _, ending = name.rpartition(".")
+    holds = (stem,) if ending == "zip" else ()
+    return RemoteFile(f"isic_{year}/{name}", mirrors, holds=holds, **facts)
+
+
+def _pad_part(number: int, key: str, size: int, sha256: str) -> RemoteFile:
+    return RemoteFile(
+        f"pad_ufes_20/imgs_part_{number}.zip",
+        (f"{MENDELEY}/{key}/file_downloaded",),
+        size=size,
+        sha256=sha256,
+        holds=(f"imgs_part_{number}", f"img_part_{number}"),
+    )
+
 
 LESION_TABLE = LesionTable(
     folders=(*ISIC_2018_FOLDERS, *ISIC_2019_FOLDERS),
-    file="ISIC_2019_Training_Metadata.csv",
-    mirrors=(
-        "https://isic-challenge-data.s3.amazonaws.com/2019/ISIC_2019_Training_Metadata.csv",
-        "https://isic-archive.s3.amazonaws.com/challenges/2019/ISIC_2019_Training_Metadata.csv",
+    table=_isic(
+        2019,
+        "ISIC_2019_Training_Metadata.csv",
+        size=1_214_351,
+        md5="8ca5fdef200ffd8579f48c823b504f7e",
     ),
-    md5="8ca5fdef200ffd8579f48c823b504f7e",
 )
 
 SOURCES = (
@@ -43,6 +71,16 @@ SOURCES = (
         "Codella et al. 2019, arXiv:1902.03368",
         reader=IsicChallenge(ISIC_2018_FOLDERS),
         fetcher=LESION_TABLE,
+        folder="isic_2018",
+        bundles=(
+            (
+                _isic(2018, "ISIC2018_Task3_Training_GroundTruth.zip", roughly=40_000),
+                _isic(2018, "ISIC2018_Task3_Training_LesionGroupings.csv", roughly=500_000),
+                _isic(2018, "ISIC2018_Task3_Test_GroundTruth.zip", roughly=10_000),
+                _isic(2018, "ISIC2018_Task3_Test_Input.zip", roughly=401_000_000),
+                _isic(2018, "ISIC2018_Task3_Training_Input.zip", roughly=2_600_000_000),
+            ),
+        ),
     ),
     Source(
         name="isic_2019",
@@ -62,6 +100,27 @@ SOURCES = (
         "Codella et al. 2017, arXiv:1710.05006; Combalia et al. 2019, arXiv:1908.02288",
         reader=IsicChallenge(ISIC_2019_FOLDERS),
         fetcher=LESION_TABLE,
+        folder="isic_2019",
+        bundles=(
+            (
+                _isic(
+                    2019,
+                    "ISIC_2019_Training_GroundTruth.csv",
+                    size=1_291_479,
+                    md5="2c02bdcc6e7f36d355f4f86b210595ae",
+                ),
+                LESION_TABLE.table,
+                _isic(2019, "ISIC_2019_Test_GroundTruth.csv", roughly=460_000),
+                _isic(
+                    2019,
+                    "ISIC_2019_Test_Metadata.csv",
+                    size=293_638,
+                    md5="8a70d80a3ceffbdf4fee46a69e5e67b6",
+                ),
+                _isic(2019, "ISIC_2019_Test_Input.zip", roughly=3_600_000_000),
+                _isic(2019, "ISIC_2019_Training_Input.zip", roughly=9_771_618_190),
+            ),
+        ),
     ),
     Source(
         name="pad_ufes_20",
@@ -81,6 +140,47 @@ SOURCES = (
             splits={},
             group=r"(PAT_\d+)_\d+_\d+",
         ),
+        folder="pad_ufes_20",
+        bundles=(
+            (
+                RemoteFile(
+                    "pad_ufes_20/zr7vgbcyr2-1.zip",
+                    (
+                        "https://prod-dcd-datasets-cache-zipfiles.s3.eu-west-1.amazonaws.com/"
+                        "zr7vgbcyr2-1.zip",
+                        "https://md-datasets-cache-zipfiles-prod.s3.eu-west-1.amazonaws.com/"
+                        "zr7vgbcyr2-1.zip",
+                    ),
+                    roughly=3_600_000_000,
+                ),
+            ),
+            (
+                RemoteFile(
+                    "pad_ufes_20/metadata.csv",
+                    (f"{MENDELEY}/fa850265-57da-48f0-ba3e-998b3e44b1f6/file_downloaded",),
+                    size=316_209,
+                    sha256="14d145235cedb022548257acb0d84dcd949e2c916f65d2baa7c38ed5339e9527",
+                ),
+                _pad_part(
+                    1,
+                    "1cc2f71f-20a2-412d-b746-a9b9bc20c966",
+                    1_245_184_680,
+                    "0ab44f60938bf57445e12f518a8878954cc734e6b0aec6d01194e2d26b4b2dca",
+                ),
+                _pad_part(
+                    2,
+                    "559a60ed-5504-475d-996c-6a8bc253b5e7",
+                    1_126_646_990,
+                    "e2d9a3cbd58e823f5ae33163c48643e7d1b54ae3f9e145f01f8e9f16a363a60b",
+                ),
+                _pad_part(
+                    3,
+                    "34dcdf8e-e5f1-4b35-aa0b-5135051ff852",
+                    1_220_565_093,
+                    "ecc4ef10143a43e1d01cb736773148607a78b530417eb76f2c38ad24bf5d0d2c",
+                ),
+            ),
+        ),
     ),
     Source(
         name="hiba",
@@ -99,13 +199,26 @@ SOURCES = (
             tables=(
                 "metadata.csv",
                 "metadata.cvs",
-                "hospital-italiano-de-buenos-aires-skin-lesions-images-2019-2022.csv",
+                f"{HIBA_NAME}.csv",
             ),
             picture="isic_id",
             kind="image_type",
             labels={"clinical": DERM_CLINIC, "dermoscopic": DERM},
             groups=("patient_id", "lesion_id"),
             namespace=NAMESPACE,
+        ),
+        folder="hospital_buenos_aires",
+        bundles=(
+            (
+                RemoteFile(
+                    f"hospital_buenos_aires/{HIBA_NAME}.zip",
+                    (
+                        "https://isic-archive.s3.amazonaws.com/dois/10.34970-587329/"
+                        f"{HIBA_NAME}.zip",
+                    ),
+                    holds=("hospital_buenos_aires",),
+                ),
+            ),
         ),
     ),
     Source(
@@ -166,11 +279,17 @@ SOURCES = (
         reader=FITZPATRICK17K,
         fetcher=GalleryPictures(
             FITZPATRICK17K,
-            mirrors=(
-                "https://raw.githubusercontent.com/mattgroh/fitzpatrick17k/main/fitzpatrick17k.csv",
+            RemoteFile(
+                "fitzpatrick17k/fitzpatrick17k.csv",
+                (
+                    "https://raw.githubusercontent.com/mattgroh/fitzpatrick17k/main/fitzpatrick17k.csv",
+                ),
+                size=4_104_341,
+                md5="75556ecbd0bd6227050112565c24b991",
             ),
-            md5="75556ecbd0bd6227050112565c24b991",
         ),
+        folder="fitzpatrick17k",
+        roughly=340_000_000,
     ),
     Source(
         name="imagenet_mini",

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.console import table
-from utils.common.errors import SettingsError
+from utils.common.errors import DownloadError, SettingsError
 from utils.sources.catalog import NAMES, SOURCES, sources_for
+from utils.sources.download import only_downloader
 from utils.sources.record import LeftOut, Record
 from utils.sources.source import Reading, Source
 from utils.sources.tree import FileTree
@@ -27,14 +28,27 @@ def choose_sources(names: Sequence[str]) -> list[Source]:
     return [source for source in SOURCES if not names or source.name in names]
 
 
-def fetch(sources: Iterable[Source], tree: FileTree) -> tuple[FileTree, list[str]]:
-    """Fetch what can be had without a login.
+def fetch(
+    sources: Iterable[Source], tree: FileTree, retry_failed: bool = False
+) -> tuple[FileTree, list[str]]:
+    """Fetch what can be had without a login and without asking.
+
+    Args:
+        sources: What to look at.
+        tree: What is there.
+        retry_failed: Ask again for pictures that failed for good.
 
     Returns:
         The tree with what came, and what the user should know.
     """
     fetchers = dict.fromkeys(source.fetcher for source in sources if source.fetcher)
-    notes = [note for fetcher in fetchers for note in fetcher(tree)]
+    if not fetchers:
+        return tree, []
+    try:
+        with only_downloader(tree.root):
+            notes = [note for fetcher in fetchers for note in fetcher(tree, retry_failed)]
+    except DownloadError as error:
+        return tree, [f"Nothing downloaded: {error}"]
     return FileTree.scan(tree.root), notes
 
 

@@ -1,189 +1,291 @@
-"""URLs in, whole and checked files out, with a word on every one that did not come."""
+"""A large file's mirrors in, the whole and checked file out, over any number of interruptions."""
 
+import contextlib
+import functools
 import hashlib
-import threading
-from collections import defaultdict
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+import json
+import os
+import re
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
-from tqdm import tqdm
-from urllib3.util.retry import Retry
+from filelock import FileLock, Timeout
 
 from utils.common.console import progress
-from utils.common.errors import DownloadError
-from utils.common.files import write_bytes
+from utils.common.errors import DownloadError, OutputError
+from utils.common.files import explain_write_errors, write_json
+from utils.sources.transport import (
+    CHUNK_BYTES,
+    POLITE,
+    FetchError,
+    Manners,
+    announced_bytes,
+    ask,
+    looks_like_a_web_page,
+    open_session,
+    pieces,
+    retrying,
+)
 from utils.sources.urls import host_of
 
-USER_AGENT = "Mozilla/5.0 (compatible; skin-picture-gate; research)"
-TIMEOUT_S = (10.0, 30.0)
-MAX_RETRIES = 3
-MAX_RETRY_AFTER_S = 20.0
-THREADS_PER_HOST = 4
-PAUSE_S = 0.25
-MAX_HOST_FAILURES = 4
-MIN_BYTES = 500
-MAX_BYTES = 64 * 2**20
-
-HOST_GONE = "host does not answer"
-GIVEN_UP = "host given up"
-ARRIVED = "arrived"
+LOCK_NAME = ".download.lock"
+SPARE_BYTES = 256 * 2**20
+"""So much of the disk is left free."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One file to fetch.
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of a collection as its publisher offers it.
 
     Attributes:
-        url: Where from.
-        target: Where to.
-        md5: MD5 that its bytes must have, "" where unknown.
+        path: Where it goes below ALL_DATA.
+        mirrors: Where it can be had, tried in order.
+        size: Its size in bytes, 0 where it is not known for certain.
+        roughly: About how many bytes it has, where no more is known.
+        md5: MD5 of its bytes, "" where unknown.
+        sha256: SHA-256 of its bytes, "" where unknown.
+        holds: Folders of pictures, any of which tells that it was unpacked already.
     """
 
-    url: str
-    target: Path
+    path: str
+    mirrors: tuple[str, ...]
+    size: int = 0
+    roughly: int = 0
     md5: str = ""
+    sha256: str = ""
+    holds: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its file name."""
+        return self.path.rpartition("/")[2]
 
 
-class FetchError(Exception):
-    """One file that did not come; its text is a short reason to count by."""
+def fetch_file(file: RemoteFile, all_data: Path, manners: Manners = POLITE) -> None:
+    """Fetch one file from the first mirror that gives it, going on where an earlier run was.
 
-
-def fetch_one(session: requests.Session, job: Job) -> None:
-    """Fetch one file, check it and put it in place whole.
-
-    Raises:
-        FetchError: If it does not come, or is not what was asked for.
-    """
-    try:
-        with session.get(job.url, timeout=TIMEOUT_S, stream=True) as reply:
-            if reply.status_code != requests.codes.ok:
-                raise FetchError(f"HTTP {reply.status_code}")
-            content = bytearray()
-            for chunk in reply.iter_content(2**16):
-                content += chunk
-                if len(content) > MAX_BYTES:
-                    raise FetchError("too large")
-    except (requests.ConnectionError, requests.Timeout):
-        raise FetchError(HOST_GONE) from None
-    except (requests.RequestException, ValueError) as error:
-        raise FetchError(f"broken reply ({type(error).__name__})") from None
-    if content[:64].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise FetchError("a web page in place of the file")
-    if len(content) < MIN_BYTES:
-        raise FetchError("too small")
-    if job.md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != job.md5:
-        raise FetchError("other content than published")
-    write_bytes(job.target, bytes(content))
-
-
-def fetch_file(urls: Iterable[str], target: Path, md5: str = "") -> None:
-    """Fetch one file from the first mirror that gives it.
+    What is there so far lies beside the target as `.NAME.part`, written piece by piece, so that
+    even a kill loses at most `CHUNK_BYTES`; the target itself appears whole and checked.
 
     Raises:
-        DownloadError: If none does.
+        DownloadError: If no mirror gives it.
+        OutputError: If it does not fit on the disk.
     """
+    target = all_data / file.path
     reasons = []
-    with _session() as session:
-        for url in urls:
+    with explain_write_errors(target), open_session(manners) as session:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Partial(target)
+        for url in sorted(file.mirrors, key=lambda url: url != partial.origin.url):
+            attempt = functools.partial(_advance, session, url, file, partial, manners)
             try:
-                return fetch_one(session, Job(url, target, md5))
+                while not retrying(attempt, manners, time.sleep)[0]:
+                    time.sleep(manners.pause_s)
+                return partial.finish(file)
             except FetchError as error:
                 reasons.append(f"{host_of(url)}: {error}")
-    raise DownloadError(f"{target.name} could not be downloaded ({'; '.join(reasons)})")
+    raise DownloadError(f"{file.name} could not be downloaded ({'; '.join(reasons)})")
 
 
-def fetch_all(jobs: Iterable[Job]) -> dict[Job, str]:
-    """Fetch many files, a few at a time from each host, and give up hosts that are gone.
+@contextlib.contextmanager
+def only_downloader(all_data: Path) -> Iterator[None]:
+    """Keep other processes from downloading into the same folder.
 
-    Returns:
-        For each job `ARRIVED` or the reason why it did not come.
+    Raises:
+        DownloadError: If one does already.
     """
-    by_host: dict[str, list[Job]] = defaultdict(list)
-    for job in jobs:
-        by_host[host_of(job.url)].append(job)
-    if not by_host:
-        return {}
-    hosts = [_Host(queue) for queue in by_host.values()]
-    with (
-        ThreadPoolExecutor(THREADS_PER_HOST * len(hosts)) as pool,
-        progress(total=sum(map(len, by_host.values())), desc="Downloading", unit="files") as bar,
-    ):
-        workers = [pool.submit(host.work, bar) for host in hosts for _ in range(THREADS_PER_HOST)]
+    lock = FileLock(all_data / LOCK_NAME, timeout=0)
+    try:
+        with explain_write_errors(all_data / LOCK_NAME):
+            lock.acquire()
+    except Timeout:
+        raise DownloadError(
+            f"Another process is downloading into {all_data}",
+            todo="Wait until it has ended, or stop it",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the part that is there came from.
+
+    Attributes:
+        url: The mirror.
+        validator: Its strong ETag, else its date: what `If-Range` asks for.
+        size: Size of the whole file in bytes, None where the server did not tell.
+    """
+
+    url: str = ""
+    validator: str = ""
+    size: int | None = None
+
+
+class Partial:
+    """What is there of a file so far, and what must be true for more of it to fit.
+
+    Args:
+        target: Where the whole file will be.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f".{target.name}.part")
+        self._note = target.with_name(f".{target.name}.part.json")
+        self.furthest = self.size
         try:
-            for worker in as_completed(workers):
-                worker.result()
-        finally:
-            for host in hosts:
-                host.stop.set()
-    return {job: reason for host in hosts for job, reason in host.outcomes.items()}
+            self.origin = Origin(**json.loads(self._note.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            self.origin = Origin()
+
+    @property
+    def size(self) -> int:
+        """How many bytes are there."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def begin(self, origin: Origin) -> None:
+        """Start over; the old bytes go first, lest a kill leave them under the new note."""
+        self.path.unlink(missing_ok=True)
+        write_json(self._note, asdict(origin))
+        self.origin = origin
+
+    def usable(self, url: str) -> int:
+        """Return how many bytes a request to this URL can build on."""
+        return self.size if self.origin.url == url and self.origin.validator else 0
+
+    def is_whole(self, url: str) -> bool:
+        """Tell whether all of it is there, so that no byte need be asked for."""
+        return bool(self.origin.size) and self.usable(url) == self.origin.size
+
+    def continues_with(self, reply: requests.Response) -> bool:
+        """Tell whether an answer's body is the very next piece of the same file."""
+        matched = re.fullmatch(
+            r"bytes (\d+)-\d+/(\d+|\*)", reply.headers.get("Content-Range", "").strip()
+        )
+        return (
+            matched is not None
+            and int(matched.group(1)) == self.size
+            and matched.group(2) in ("*", str(self.origin.size))
+            and _validator(reply) in ("", self.origin.validator)
+        )
+
+    def discard(self) -> None:
+        """Forget what is there."""
+        self.path.unlink(missing_ok=True)
+        self._note.unlink(missing_ok=True)
+        self.origin = Origin()
+
+    def finish(self, file: RemoteFile) -> None:
+        """Check the whole and put it in place, or remove it.
+
+        Raises:
+            FetchError: If it is not what was published.
+        """
+        if flaw := _flaw(self.path, file):
+            self.discard()
+            raise FetchError(flaw, final=True)
+        with self.path.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        self.path.replace(self.target)
+        self._note.unlink(missing_ok=True)
 
 
-class _Host:
-    """The jobs of one host, worked off by a few threads until they are done or it is gone."""
+def _advance(
+    session: requests.Session, url: str, file: RemoteFile, partial: Partial, manners: Manners
+) -> bool:
+    """Send one request and keep what comes; return whether the file is complete.
 
-    def __init__(self, jobs: list[Job]) -> None:
-        self.outcomes: dict[Job, str] = {}
-        self.stop = threading.Event()
-        self._queue = iter(jobs)
-        self._lock = threading.Lock()
-        self._failures_in_a_row = 0
+    A connection that breaks is no failure as long as the file has grown by a chunk beyond what it
+    ever was: large files outlive many connections, yet the number of requests stays bounded.
 
-    def work(self, bar: "tqdm[Any]") -> None:
-        """Take jobs from the queue and fetch them, politely, until there is none left."""
-        with _session() as session:
-            while not self.stop.is_set() and (job := self._next()) is not None:
-                self._finish(job, self._fetch(session, job))
-                bar.update()
-
-    def _next(self) -> Job | None:
-        with self._lock:
-            return next(self._queue, None)
-
-    def _fetch(self, session: requests.Session, job: Job) -> str:
-        if self._failures_in_a_row >= MAX_HOST_FAILURES:
-            return GIVEN_UP
-        try:
-            fetch_one(session, job)
-        except FetchError as error:
-            return str(error)
-        finally:
-            self.stop.wait(PAUSE_S)
-        return ARRIVED
-
-    def _finish(self, job: Job, outcome: str) -> None:
-        with self._lock:
-            self.outcomes[job] = outcome
-            if outcome == HOST_GONE:
-                self._failures_in_a_row += 1
-            elif outcome != GIVEN_UP:
-                self._failures_in_a_row = 0
+    Raises:
+        FetchError: If no more of it came.
+    """
+    if partial.is_whole(url):
+        return True
+    furthest = partial.furthest
+    try:
+        _receive(session, url, file, partial, manners)
+    except FetchError as error:
+        partial.furthest = max(furthest, partial.size)
+        if error.final or partial.furthest - furthest < CHUNK_BYTES:
+            raise
+        return False
+    return True
 
 
-class BoundedRetry(Retry):
-    """Retries that honour a host's `Retry-After`, but do not let it stop the whole run."""
+def _receive(
+    session: requests.Session, url: str, file: RemoteFile, partial: Partial, manners: Manners
+) -> None:
+    start = partial.usable(url)
+    headers = {"Range": f"bytes={start}-", "If-Range": partial.origin.validator} if start else {}
+    accept = (200, 206, 416) if start else (200,)
+    with ask(session, url, manners, headers, accept) as reply:
+        if reply.status_code == 416 or (
+            reply.status_code == 206 and not partial.continues_with(reply)
+        ):
+            partial.discard()
+            raise FetchError("does not go on where it was")
+        body = pieces(reply, manners, endless=True)
+        first = next(body, b"")
+        if reply.status_code == 200:
+            start, size = 0, announced_bytes(reply)
+            if looks_like_a_web_page(first):
+                raise FetchError("a web page in place of the file", final=True)
+            if file.size and size not in (None, file.size):
+                raise FetchError(f"{size:,} bytes in place of {file.size:,}", final=True)
+            partial.begin(Origin(url, _validator(reply), size))
+        size = partial.origin.size
+        check_space(partial.path.parent, (size or file.size or file.roughly) - start)
+        with (
+            partial.path.open("ab", buffering=0) as stream,
+            progress(total=size, initial=start, desc=file.name, unit="B", scale=True) as bar,
+        ):
+            stream.write(first)
+            bar.update(len(first))
+            for piece in body:
+                stream.write(piece)
+                bar.update(len(piece))
+    if size is not None and partial.size != size:
+        raise FetchError("broke off")
 
-    def get_retry_after(self, response: Any) -> float | None:
-        """Return the seconds to wait, at most `MAX_RETRY_AFTER_S`."""
-        seconds = super().get_retry_after(response)
-        return None if seconds is None else min(seconds, MAX_RETRY_AFTER_S)
+
+def check_space(folder: Path, num_bytes: int) -> None:
+    """Check that so much more fits on the disk of a folder.
+
+    Raises:
+        OutputError: If it does not.
+    """
+    free = shutil.disk_usage(folder).free
+    if num_bytes + SPARE_BYTES > free:
+        raise OutputError(
+            f"{folder.as_posix()} has {free / 1e9:.1f} GB free",
+            expected=f"{(num_bytes + SPARE_BYTES) / 1e9:.1f} GB for what is still to come",
+            todo="Free some space, or name another folder with --all-data",
+        )
 
 
-def _session() -> requests.Session:
-    session = requests.Session()
-    session.headers["User-Agent"] = USER_AGENT
-    retry = BoundedRetry(
-        total=MAX_RETRIES,
-        connect=1,
-        read=1,
-        status_forcelist=(429, 500, 502, 503, 504),
-        backoff_factor=0.5,
-        raise_on_status=False,
-    )
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry, pool_maxsize=1))
-    return session
+def _validator(reply: requests.Response) -> str:
+    etag = reply.headers.get("ETag", "")
+    return etag if etag and not etag.startswith("W/") else reply.headers.get("Last-Modified", "")
+
+
+def _flaw(path: Path, file: RemoteFile) -> str:
+    """Return what a file has otherwise than published, "" where nothing."""
+    if file.size and path.stat().st_size != file.size:
+        return f"{path.stat().st_size:,} bytes in place of {file.size:,}"
+    for name, digest in (("md5", file.md5), ("sha256", file.sha256)):
+        with path.open("rb") as stream:
+            if digest and hashlib.file_digest(stream, name).hexdigest() != digest:
+                return "other content than published"
+    if file.name.endswith(".zip") and not zipfile.is_zipfile(path):
+        return "no zip archive"
+    return ""

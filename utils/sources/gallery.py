@@ -108,6 +108,7 @@ class UrlGallery:
         return list({entry.name: entry for entry in entries}.values())
 
     def _from_url(self, url: str, md5: str, splits: tuple[str, ...]) -> Listed:
+        md5 = md5 if _is_md5(md5) else ""  # whatever else stands there would be a file's name
         return Listed(md5 or name_from_url(url), url, md5, splits)
 
 

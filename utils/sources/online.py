@@ -1,13 +1,17 @@
 """What the assembly may fetch by itself in: tables and pictures below ALL_DATA out."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.errors import DownloadError
-from utils.sources.download import ARRIVED, Job, fetch_all, fetch_file
+from utils.sources.download import RemoteFile, fetch_file
 from utils.sources.gallery import UrlGallery
+from utils.sources.hosts import FAILED, OK, Job, Outcome, fetch_all
 from utils.sources.isic import lesions_by_id
+from utils.sources.ledger import LEDGER_NAME, Entry, read_ledger, write_ledger
+from utils.sources.transport import POLITE, Manners
 from utils.sources.tree import FileTree, is_picture
 from utils.sources.urls import host_of, path_of
 
@@ -18,25 +22,23 @@ class LesionTable:
 
     Attributes:
         folders: Folders with the pictures.
-        file: The table's file name.
-        mirrors: Where to get it, tried in order.
-        md5: MD5 of its bytes.
+        table: The table.
+        manners: How patiently it is fetched.
     """
 
     folders: tuple[str, ...]
-    file: str
-    mirrors: tuple[str, ...]
-    md5: str
+    table: RemoteFile
+    manners: Manners = POLITE
 
-    def __call__(self, tree: FileTree) -> list[str]:
+    def __call__(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
         """Fetch the table and return what the user should know."""
         if not tree.folders(*self.folders) or lesions_by_id(tree):
             return []
         try:
-            fetch_file(self.mirrors, tree.root / self.file, self.md5)
+            fetch_file(self.table, tree.root, self.manners)
         except DownloadError as error:
             return [str(error)]
-        return [f"{self.file} downloaded, so that pictures of one lesion stay together."]
+        return [f"{self.table.name} downloaded, so that pictures of one lesion stay together."]
 
 
 @dataclass(frozen=True)
@@ -45,43 +47,89 @@ class GalleryPictures:
 
     Attributes:
         gallery: The gallery's layout.
-        mirrors: Where to get its table, tried in order.
-        md5: MD5 of the table's bytes.
+        table: Its table.
+        manners: How patiently and how politely all is fetched.
     """
 
     gallery: UrlGallery
-    mirrors: tuple[str, ...]
-    md5: str
+    table: RemoteFile
+    manners: Manners = POLITE
 
-    def __call__(self, tree: FileTree) -> list[str]:
-        """Fetch what is missing; return how many came and how many did not, by reason."""
-        title, folder = self.gallery.folders[0], tree.root / self.gallery.folders[0]
+    def __call__(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+        """Fetch what is missing; return how many came and how many did not, by reason.
+
+        What became of each URL stands in `downloads.csv`; what will never come is not asked for
+        again, unless the failures are to be retried.
+        """
         notes = []
         if not tree.named(self.gallery.table):
-            target = folder / self.gallery.table
             try:
-                fetch_file(self.mirrors, target, self.md5)
+                fetch_file(self.table, tree.root, self.manners)
             except DownloadError as error:
                 notes.append(str(error))
             else:
-                tree = FileTree(tree.root, [*tree.files, f"{title}/{target.name}"])
-        present = set(self.gallery.local(tree))
-        jobs = [
-            Job(entry.url, folder / f"{entry.name}{_ending(entry.url)}", entry.md5)
-            for entry in self.gallery.listed(tree)
-            if entry.url and entry.name not in present
+                tree = FileTree(tree.root, [*tree.files, self.table.path])
+        folder = tree.root / self.gallery.folders[0]
+        before = read_ledger(folder / LEDGER_NAME)
+        entries, missing = self._compare(tree, folder, before)
+        asked = [job for job in missing if entries[job.target.name].to_ask(retry_failed)]
+
+        def note(outcomes: Mapping[Job, Outcome]) -> None:
+            for job, outcome in outcomes.items():
+                noted[job.target.name] = entries[job.target.name].after(outcome)
+            write_ledger(folder / LEDGER_NAME, noted.values())
+
+        noted = dict(entries)
+        if asked or (before and before != entries):
+            note({})
+        outcomes = fetch_all(asked, self.manners, note)
+        return [*notes, *self._describe(folder, noted, outcomes)]
+
+    def _compare(
+        self, tree: FileTree, folder: Path, before: Mapping[str, Entry]
+    ) -> tuple[dict[str, Entry], list[Job]]:
+        """Return an entry for each URL of the list, by local name, and the pictures not there."""
+        present = self.gallery.local(tree)
+        entries: dict[str, Entry] = {}
+        missing = []
+        for listed in self.gallery.listed(tree):
+            if not listed.url:
+                continue
+            name = f"{listed.name}{_ending(listed.url)}"
+            entry = before.get(name, Entry(listed.url, name))
+            if listed.name not in present:
+                missing.append(Job(listed.url, folder / name, listed.md5))
+                entries[name] = entry.lost() if entry.status == OK else entry
+            else:
+                path = tree.root / present[listed.name]
+                num_bytes = path.stat().st_size if path.is_file() else 0  # it may be in an archive
+                entries[name] = entry if entry.status == OK else entry.found(num_bytes)
+        return entries, missing
+
+    def _describe(
+        self, folder: Path, entries: Mapping[str, Entry], outcomes: Mapping[Job, Outcome]
+    ) -> list[str]:
+        if not outcomes:
+            return []
+        came = sum(outcome.status == OK for outcome in outcomes.values())
+        reasons = Counter(
+            f"{host_of(job.url)}: {outcome.detail}"
+            for job, outcome in outcomes.items()
+            if outcome.status != OK
+        )
+        failed = sum(entry.status == FAILED for entry in entries.values())
+        return [
+            f"{folder.name}: {came:,} of {len(outcomes):,} missing pictures downloaded.",
+            *(f"  not downloaded: {count:,} ({why})" for why, count in reasons.most_common()),
+            *(
+                [
+                    f"  {failed:,} will not be asked for again without --retry-failed "
+                    f"({LEDGER_NAME} names them)"
+                ]
+                if failed
+                else []
+            ),
         ]
-        outcomes = fetch_all(jobs)
-        if outcomes:
-            came = sum(reason == ARRIVED for reason in outcomes.values())
-            notes.append(f"{title}: {came:,} of {len(jobs):,} missing pictures downloaded.")
-            failed = Counter(
-                f"{host_of(job.url)}: {reason}"
-                for job, reason in outcomes.items()
-                if reason != ARRIVED
-            )
-            notes += [f"  not downloaded: {count:,} ({why})" for why, count in failed.most_common()]
-        return notes
 
 
 def _ending(url: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from utils.sources.download import RemoteFile
 from utils.sources.record import LeftOut, Record
 from utils.sources.tree import FileTree
 
@@ -27,8 +28,9 @@ class Reading:
 Reader = Callable[[str, FileTree], Reading | None]
 """Reads the collection of this short name from a tree; None where nothing of it is there."""
 
-Fetcher = Callable[[FileTree], list[str]]
-"""Fetches what a collection lacks without a login; returns what the user should know."""
+Fetcher = Callable[[FileTree, bool], list[str]]
+"""Fetches what a collection lacks without a login, earlier failures too where that is asked for;
+returns what the user should know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,10 @@ class Source:
         citation: What its publisher asks to cite.
         reader: Knows its layout.
         fetcher: Fetches what the assembly may fetch by itself.
+        folder: Where below ALL_DATA its downloads go, "" where it needs a login.
+        bundles: The files that it can be had as without a login; one bundle, all of whose files
+            come, is enough, and they are tried in order.
+        roughly: About how many bytes its fetcher brings.
         commercial: Whether its licence allows commercial use.
     """
 
@@ -63,6 +69,9 @@ class Source:
     citation: str
     reader: Reader
     fetcher: Fetcher | None = None
+    folder: str = ""
+    bundles: tuple[tuple[RemoteFile, ...], ...] = ()
+    roughly: int = 0
     commercial: bool = False
 
     def read(self, tree: FileTree) -> Reading | None:

@@ -4,13 +4,13 @@ from urllib.parse import urlsplit
 
 
 def host_of(url: str) -> str:
-    """Return a URL's host, "" where it has none.
+    """Return a URL's host, with its port where it names one, and "" where it has none.
 
-    >>> host_of("https://example.org/a.jpg"), host_of("http://[broken/a.jpg")
-    ('example.org', '')
+    >>> host_of("https://Example.org:8080/a.jpg"), host_of("http://[broken/a.jpg")
+    ('example.org:8080', '')
     """
     try:
-        return urlsplit(url).hostname or ""
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
     except ValueError:
         return ""
 

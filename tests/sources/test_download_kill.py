@@ -1,0 +1,112 @@
+"""A download killed at any moment goes on at the next byte; at most a chunk is sent twice."""
+
+import functools
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from utils.sources.transport import CHUNK_BYTES
+
+ROOT = Path(__file__).resolve().parents[2]
+NUM_KILLS = int(os.environ.get("SKIN_NUM_KILLS", "2"))
+STEP_BYTES, STEP_S, MAX_DELAY_S = 2**15, 0.002, 0.15
+CONTENT = np.random.default_rng(0).bytes((NUM_KILLS + 2) * 2_400_000 + 1)
+BUFFER_BYTES = 2**15
+"""The kernel holds as much again, on both sides: small, so that what is on the way is little."""
+
+CHILD = f"""
+import socket, sys
+from pathlib import Path
+from urllib3.connection import HTTPConnection
+from utils.sources.download import RemoteFile, fetch_file
+HTTPConnection.default_socket_options += [(socket.SOL_SOCKET, socket.SO_RCVBUF, {BUFFER_BYTES})]
+fetch_file(RemoteFile("big.bin", (sys.argv[1],)), Path(sys.argv[2]))
+"""
+
+
+@dataclass
+class SlowServer:
+    """Sends one large file slowly, and notes where each answer began and how far it came."""
+
+    url: str = ""
+    starts: list[int] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+
+
+@pytest.fixture
+def slow_server() -> Iterator[SlowServer]:
+    """Run the server while the test lasts."""
+    slow = SlowServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+            span = self.headers.get("Range")
+            known = span and self.headers.get("If-Range") == '"one"'
+            start = int(span.removeprefix("bytes=").removesuffix("-")) if known else 0
+            self.send_response(206 if known else 200)
+            self.send_header("ETag", '"one"')
+            self.send_header("Content-Length", str(len(CONTENT) - start))
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+            self.end_headers()
+            number = len(slow.starts)
+            slow.sent.append(0)
+            slow.starts.append(start)
+            try:
+                while start < len(CONTENT):
+                    count = self.connection.send(CONTENT[start : start + STEP_BYTES])
+                    slow.sent[number] += count
+                    start += count
+                    time.sleep(STEP_S)
+            except ConnectionError:
+                pass
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        slow.url = f"http://127.0.0.1:{running.server_port}/big.bin"
+        thread = threading.Thread(target=functools.partial(running.serve_forever, 0.01))
+        thread.start()
+        yield slow
+        running.shutdown()
+        thread.join()
+
+
+def test_killed_at_random_moments_it_goes_on_at_the_next_byte(
+    slow_server: SlowServer, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", CHILD, slow_server.url, str(tmp_path)]
+    environment = {**os.environ, "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+    start = functools.partial(subprocess.Popen, command, cwd=ROOT, env=environment)
+    target, part = tmp_path / "big.bin", tmp_path / ".big.bin.part"
+    rng = np.random.default_rng()
+    kept: list[int] = []
+    while len(kept) < NUM_KILLS:
+        process = start()
+        while process.poll() is None and len(slow_server.starts) <= len(kept):
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, MAX_DELAY_S))
+        assert process.poll() is None, "it ended before it was killed"
+        process.kill()
+        process.wait()
+        assert not target.exists()
+        kept.append(part.stat().st_size if part.exists() else 0)
+    with start() as process:
+        assert process.wait(timeout=120) == 0
+    twice = sum(slow_server.sent) - len(CONTENT)
+    print(f"\n{NUM_KILLS} kills of {len(CONTENT):,} bytes; kept {kept}; sent twice {twice:,}")
+    assert target.read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["big.bin"]
+    assert slow_server.starts == [0, *kept]
+    assert 0 <= twice <= NUM_KILLS * CHUNK_BYTES

@@ -1,0 +1,180 @@
+"""Names of collections in, their files below ALL_DATA out, with licence and citation beside."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from utils.common.console import table
+from utils.common.errors import DownloadError, SettingsError, SourceError
+from utils.common.files import explain_write_errors, write_text
+from utils.sources.catalog import NAMES, SOURCES
+from utils.sources.collect import where_to_get
+from utils.sources.download import (
+    Partial,
+    RemoteFile,
+    check_space,
+    fetch_file,
+    only_downloader,
+)
+from utils.sources.source import Source
+from utils.sources.transport import POLITE, Manners
+from utils.sources.tree import FileTree
+
+ALL = "all"
+LICENCE_NAME = "LICENCE.txt"
+Bundle = tuple[RemoteFile, ...]
+
+
+def choose_downloads(names: Sequence[str], all_data: Path) -> list[Source]:
+    """Return the named collections in the order of the catalog; "all" are those without a login.
+
+    Raises:
+        SettingsError: If there is no collection of such a name.
+        DownloadError: If one of them takes a login.
+    """
+    unknown = [name for name in names if name not in (ALL, *NAMES)]
+    if unknown:
+        raise SettingsError(
+            f"--download does not know {', '.join(unknown)}",
+            expected=f"'{ALL}', or some of {', '.join(NAMES)}",
+        )
+    chosen = [source for source in SOURCES if source.name in names]
+    if closed := [source for source in chosen if not source.folder]:
+        raise DownloadError(
+            f"--download cannot fetch {', '.join(source.name for source in closed)}",
+            todo=" ".join(where_to_get(source, all_data) for source in closed),
+        )
+    return [source for source in SOURCES if source in chosen or (ALL in names and source.folder)]
+
+
+def deliver(
+    sources: Sequence[Source],
+    all_data: Path,
+    *,
+    dry: bool = False,
+    retry_failed: bool = False,
+    manners: Manners = POLITE,
+) -> Iterator[str]:
+    """Fetch collections and yield what the user should read, licences first.
+
+    Args:
+        sources: What to fetch.
+        all_data: Where to.
+        dry: Only say what would be fetched.
+        retry_failed: Ask again for pictures that failed for good.
+        manners: How patiently and how politely.
+
+    Raises:
+        DownloadError: If something did not come, after all else was tried.
+        OutputError: If the disk has too little space, before anything is fetched.
+    """
+    for source in sources:
+        yield terms(source)
+    if not dry:
+        with explain_write_errors(all_data):
+            all_data.mkdir(parents=True, exist_ok=True)
+    tree = FileTree.scan(all_data) if all_data.is_dir() else FileTree(all_data, ())
+    rows = [row for source in sources for row in _rows(source, tree)]
+    yield table(["file", "MB", "state"], rows)
+    if dry:
+        yield "Dry run: nothing was downloaded."
+        return
+    with only_downloader(all_data):
+        check_space(all_data, sum(_num_bytes(source, tree) for source in sources))
+        lost = []
+        for source in sources:
+            write_text(all_data / source.folder / LICENCE_NAME, terms(source))
+            try:
+                yield from _fetch(source, tree, retry_failed, manners)
+            except DownloadError as error:
+                lost.append(f"{source.name}: {error} Get it by hand: {source.page}.")
+    if lost:
+        raise DownloadError(
+            f"Not everything came. {' '.join(lost)}",
+            todo="Run the same command again later: it goes on where it was",
+        )
+    yield f"All files are in {all_data.as_posix()}; now run: python create_dataset.py"
+
+
+def terms(source: Source) -> str:
+    """Return title, page, licence and citation of a collection, line by line."""
+    commercial = "" if source.commercial else " (no commercial use)"
+    return (
+        f"{source.title}\n"
+        f"Page: {source.page}\n"
+        f"Licence: {source.licence}{commercial}\n"
+        f"Cite: {source.citation}\n"
+    )
+
+
+def _fetch(source: Source, tree: FileTree, retry_failed: bool, manners: Manners) -> Iterator[str]:
+    """Fetch the first of a collection's bundles that comes whole, then what its fetcher brings."""
+    reasons = []
+    for bundle in _in_order(source, tree):
+        failed = []
+        for file in _missing(bundle, tree):
+            try:
+                fetch_file(file, tree.root, manners)
+            except DownloadError as error:
+                failed.append(str(error))
+            else:
+                yield f"{file.path} downloaded."
+        if not failed:
+            break
+        reasons += failed
+    else:
+        if reasons:
+            raise DownloadError(" ".join(reasons))
+    if source.fetcher:
+        yield from source.fetcher(FileTree.scan(tree.root), retry_failed)
+
+
+def _in_order(source: Source, tree: FileTree) -> list[Bundle]:
+    """Return the bundles, those first of which most is there."""
+    return sorted(
+        source.bundles, key=lambda bundle: len(_missing(bundle, tree)) / max(1, len(bundle))
+    )
+
+
+def _missing(bundle: Bundle, tree: FileTree) -> list[RemoteFile]:
+    return [file for file in bundle if not _is_there(file, tree)]
+
+
+def _is_there(file: RemoteFile, tree: FileTree) -> bool:
+    """Tell whether a file need not be fetched: it is there, or what it holds is.
+
+    Raises:
+        SourceError: If a file lies in its place that is not what was published.
+    """
+    target = tree.root / file.path
+    if not target.is_file():
+        unpacked = any(tree.pictures(folder) for folder in tree.folders(*file.holds))
+        return unpacked or bool(tree.named(file.name))
+    if file.size not in (0, target.stat().st_size):
+        raise SourceError(
+            f"{target.as_posix()} has {target.stat().st_size:,} bytes",
+            expected=f"the {file.size:,} that were published",
+            todo="Move it away to download it again",
+        )
+    return True
+
+
+def _rows(source: Source, tree: FileTree) -> Iterator[list[str]]:
+    for file in next(iter(_in_order(source, tree)), ()):
+        num_bytes, so_far = file.size or file.roughly, Partial(tree.root / file.path).size
+        state = f"{so_far / 1e6:,.1f} MB so far" if so_far else "to fetch"
+        yield [
+            file.path,
+            f"{num_bytes / 1e6:,.1f}" if num_bytes else "?",
+            "there" if _is_there(file, tree) else state,
+        ]
+    if source.roughly:
+        yield [f"{source.folder}/", f"{source.roughly / 1e6:,.1f}", "what is missing"]
+
+
+def _num_bytes(source: Source, tree: FileTree) -> int:
+    """Return about how many bytes are still to come."""
+    bundle = next(iter(_in_order(source, tree)), ())
+    return source.roughly + sum(
+        max(0, (file.size or file.roughly) - Partial(tree.root / file.path).size)
+        for file in _missing(bundle, tree)
+    )

@@ -1,0 +1,213 @@
+"""Many URLs in, their pictures and a status for each out, a few at a time from each host."""
+
+import hashlib
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import requests
+
+from utils.common.console import progress
+from utils.common.files import write_bytes
+from utils.sources.transport import (
+    POLITE,
+    FetchError,
+    Manners,
+    announced_bytes,
+    ask,
+    looks_like_a_web_page,
+    open_session,
+    pieces,
+    retrying,
+)
+from utils.sources.urls import host_of
+
+OK = "ok"
+FAILED = "failed"
+MISSED = "missed"
+STATUSES = (OK, FAILED, MISSED)
+"""It is there; it will never come; it may come another time."""
+
+GIVEN_UP = "host given up"
+MAX_THREADS = 32
+PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture to fetch.
+
+    Attributes:
+        url: Where from.
+        target: Where to.
+        md5: MD5 that its bytes must have, "" where unknown.
+    """
+
+    url: str
+    target: Path
+    md5: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        status: One of `STATUSES`.
+        detail: Why it did not come, "" where it did.
+        attempts: How often it was asked for.
+        num_bytes: How large the picture is.
+    """
+
+    status: str
+    detail: str = ""
+    attempts: int = 0
+    num_bytes: int = 0
+
+
+def fetch_all(
+    jobs: Iterable[Job],
+    manners: Manners = POLITE,
+    note: Callable[[Mapping[Job, Outcome]], None] = lambda outcomes: None,
+) -> dict[Job, Outcome]:
+    """Fetch many pictures, and give up hosts that are gone.
+
+    Args:
+        jobs: What to fetch.
+        manners: How patiently and how politely.
+        note: Is told now and then, and at the end however it comes, what became of them so far.
+    """
+    by_host: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        by_host[host_of(job.url)].append(job)
+    if not by_host:
+        return {}
+    hosts = [_Host(queue, manners) for queue in by_host.values()]
+    workers = [host.work for _ in range(manners.threads_per_host) for host in hosts]
+    outcomes: dict[Job, Outcome] = {}
+    total = sum(map(len, by_host.values()))
+    with (
+        ThreadPoolExecutor(min(MAX_THREADS, len(workers))) as pool,
+        progress(total=total, desc="Downloading", unit="pictures") as bar,
+    ):
+        running = {pool.submit(worker) for worker in workers}
+        try:
+            noted = time.monotonic()
+            while running:
+                done, running = wait(running, timeout=min(0.5, manners.note_s))
+                for worker in done:
+                    worker.result()
+                outcomes = dict(chain.from_iterable(map(_Host.so_far, hosts)))
+                bar.update(len(outcomes) - bar.n)
+                if time.monotonic() - noted > manners.note_s:
+                    note(outcomes)
+                    noted = time.monotonic()
+        finally:
+            for host in hosts:
+                host.stop.set()
+            note(outcomes)
+    return outcomes
+
+
+def fetch_picture(session: requests.Session, job: Job, manners: Manners) -> int:
+    """Ask for one picture once, check it, put it in place whole and return its size in bytes.
+
+    Raises:
+        FetchError: If it does not come, or is not what was asked for.
+    """
+    content = bytearray()
+    with ask(session, job.url, manners) as reply:
+        if (announced_bytes(reply) or 0) > manners.max_bytes:
+            raise FetchError("too large", final=True)
+        for piece in pieces(reply, manners):
+            content += piece
+            if len(content) > manners.max_bytes:
+                raise FetchError("too large", final=True)
+    if looks_like_a_web_page(content):
+        raise FetchError("a web page in place of the picture", final=True)
+    if len(content) < manners.min_bytes:
+        raise FetchError("too small", final=True)
+    if job.md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != job.md5:
+        raise FetchError("other content than published", final=True)
+    if not job.md5 and not content.startswith(PICTURE_STARTS):
+        raise FetchError("not a picture", final=True)
+    write_bytes(job.target, bytes(content))
+    return len(content)
+
+
+class _Host:
+    """The jobs of one host, worked off by a few threads until they are done or it is gone."""
+
+    def __init__(self, jobs: list[Job], manners: Manners) -> None:
+        self.stop = threading.Event()
+        self._manners = manners
+        self._queue = iter(jobs)
+        self._outcomes: dict[Job, Outcome] = {}
+        self._lock = threading.Lock()
+        self._failures_in_a_row = 0
+        self._given_up = False
+        self._not_before = 0.0
+
+    def so_far(self) -> list[tuple[Job, Outcome]]:
+        """Return the jobs that are through."""
+        with self._lock:
+            return list(self._outcomes.items())
+
+    def work(self) -> None:
+        """Take jobs from the queue and fetch them, politely, until there is none left."""
+        with open_session(self._manners) as session:
+            for job in self._jobs():
+                outcome = self._fetch(session, job)
+                with self._lock:
+                    self._outcomes[job] = outcome
+
+    def _jobs(self) -> Iterator[Job]:
+        while not self.stop.is_set():
+            with self._lock:
+                job = next(self._queue, None)
+            if job is None:
+                return
+            yield job
+
+    def _fetch(self, session: requests.Session, job: Job) -> Outcome:
+        if self._given_up:
+            return Outcome(MISSED, GIVEN_UP)
+        attempt = partial(self._ask_politely, session, job)
+        try:
+            num_bytes, attempts = retrying(attempt, self._manners, self.stop.wait)
+        except FetchError as error:
+            self._count(error)
+            status = FAILED if error.final else MISSED
+            return Outcome(status, str(error), error.attempts)
+        self._failures_in_a_row = 0
+        return Outcome(OK, "", attempts, num_bytes)
+
+    def _ask_politely(self, session: requests.Session, job: Job) -> int:
+        """Ask once; a wish to be left alone is heeded by all threads of this host."""
+        self.stop.wait(max(self._not_before - time.monotonic(), 0.0))
+        if self.stop.is_set():
+            raise FetchError("stopped", wait_s=float("inf"))
+        try:
+            return fetch_picture(session, job, self._manners)
+        except FetchError as error:
+            if error.wait_s <= self._manners.max_retry_after_s:
+                self._not_before = max(self._not_before, time.monotonic() + error.wait_s)
+            raise
+        finally:
+            self.stop.wait(self._manners.pause_s)
+
+    def _count(self, error: FetchError) -> None:
+        """Count what a host does wrong; a file that it does not have is none of that."""
+        with self._lock:
+            self._failures_in_a_row = 0 if error.final else self._failures_in_a_row + 1
+            if (
+                self._failures_in_a_row >= self._manners.max_host_failures
+                or error.wait_s > self._manners.max_retry_after_s
+            ):
+                self._given_up = True
