@@ -1,6 +1,7 @@
 """A picture is fetched whole and as it was listed, or it is not there and the reason is known."""
 
 import hashlib
+import io
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -8,17 +9,28 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import urllib3
+from PIL import Image
 
 from utils.common.errors import OutputError
 from utils.sources import hosts
 from utils.sources.hosts import FAILED, GIVEN_UP, MISSED, OK, Job, Outcome, fetch_all
 from utils.sources.transport import HostGoneError, Manners
 
-PICTURE = b"\xff\xd8\xff" + bytes(range(256)) * 8
 HTML = b"<!DOCTYPE html><html><body>" + b"Please log in. " * 100 + b"</body></html>"
 HOST_GONE = str(HostGoneError())
+
+
+def picture(seed: int, file_format: str = "JPEG") -> bytes:
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(stream, file_format)
+    return stream.getvalue()
+
+
+PICTURE = picture(1)
 
 
 def md5(content: bytes) -> str:
@@ -68,7 +80,7 @@ class TestOtherContent:
             (HTML, md5(HTML), "a web page in place of the picture"),
             (b"", "", "too small"),
             (b"tiny", "", "too small"),
-            (b"no picture" * 100, "", "not a picture"),
+            (b"no picture" * 100, "", "not a whole picture (not an image)"),
         ],
     )
     def test_it_is_refused_for_good(
@@ -130,11 +142,13 @@ class TestRetries:
         server.serve("/a.jpg", reply(PICTURE, cut=1000), PICTURE)
         assert fetch(url, wanted) == Outcome(OK, "", 2, len(PICTURE))
 
-    def test_a_length_that_is_too_short_is_told_by_the_hash(
-        self, server, reply, fetch, tmp_path: Path
+    @pytest.mark.parametrize("wanted", ["", md5(PICTURE)])
+    @pytest.mark.parametrize("announced", [len(PICTURE) - 100, -1])
+    def test_a_picture_without_its_end_is_noticed_where_its_length_is_a_lie(
+        self, server, reply, fetch, tmp_path: Path, wanted: str, announced: int
     ) -> None:
-        url = server.serve("/a.jpg", reply(PICTURE, announced=len(PICTURE) - 100))
-        assert fetch(url, md5(PICTURE)).detail == "other content than published"
+        url = server.serve("/a.jpg", reply(PICTURE, announced=announced, cut=len(PICTURE) - 100))
+        assert fetch(url, wanted) == Outcome(MISSED, "broke off", 4)
         assert files_in(tmp_path) == []
 
 

@@ -2,10 +2,13 @@
 
 import csv
 import hashlib
+import io
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from utils.common.labels import PAN
 from utils.sources.catalog import LESION_TABLE
@@ -18,7 +21,16 @@ from utils.sources.tree import FileTree
 
 GALLERY = UrlGallery(("fitzpatrick17k",), "fitzpatrick17k.csv", "fitzpatrick.csv", PAN)
 FOLDER = "fitzpatrick17k"
-CONTENTS = [b"\xff\xd8\xff" + bytes([number]) * 600 for number in range(6)]
+
+
+def picture(seed: int, file_format: str = "JPEG") -> bytes:
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(stream, file_format)
+    return stream.getvalue()
+
+
+CONTENTS = [picture(number) for number in range(6)]
 
 
 def md5(content: bytes) -> str:
@@ -176,7 +188,7 @@ class TestGallery:
     def test_of_a_list_of_one_s_own_only_its_pictures_come(
         self, plant, server, fetcher: GalleryPictures
     ) -> None:
-        new = server.serve("/new/Mole.PNG", b"\x89PNG" + b"x" * 600)
+        new = server.serve("/new/Mole.PNG", picture(9, "PNG"))
         own = f"train_url,test_url\n{server.url}/0.jpg,{server.url}/2.jpg\n{new},\n"
         tree = plant({"fitzpatrick.csv": own})
         assert fetcher(tree) == ["fitzpatrick17k: 3 of 3 missing pictures downloaded."]

@@ -189,7 +189,7 @@ class Partial:
         Raises:
             FetchError: If it is not what was published.
         """
-        if flaw := _flaw(self.path, file):
+        if flaw := flaw_of(self.path, file):
             self.discard()
             raise FetchError(flaw, final=True)
         with self.path.open("rb+") as stream:
@@ -278,7 +278,7 @@ def _validator(reply: requests.Response) -> str:
     return etag if etag and not etag.startswith("W/") else reply.headers.get("Last-Modified", "")
 
 
-def _flaw(path: Path, file: RemoteFile) -> str:
+def flaw_of(path: Path, file: RemoteFile) -> str:
     """Return what a file has otherwise than published, "" where nothing."""
     if file.size and path.stat().st_size != file.size:
         return f"{path.stat().st_size:,} bytes in place of {file.size:,}"

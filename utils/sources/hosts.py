@@ -15,6 +15,7 @@ import requests
 
 from utils.common.console import progress
 from utils.common.files import write_bytes
+from utils.common.pictures import PictureError, read_picture
 from utils.sources.transport import (
     POLITE,
     FetchError,
@@ -36,7 +37,8 @@ STATUSES = (OK, FAILED, MISSED)
 
 GIVEN_UP = "host given up"
 MAX_THREADS = 32
-PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+DECODING = threading.Lock()
+"""Decoding filters warnings, and their filters belong to all threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +135,26 @@ def fetch_picture(session: requests.Session, job: Job, manners: Manners) -> int:
         raise FetchError("a web page in place of the picture", final=True)
     if len(content) < manners.min_bytes:
         raise FetchError("too small", final=True)
-    if job.md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != job.md5:
-        raise FetchError("other content than published", final=True)
-    if not job.md5 and not content.startswith(PICTURE_STARTS):
-        raise FetchError("not a picture", final=True)
+    if not job.md5 or hashlib.md5(content, usedforsecurity=False).hexdigest() != job.md5:
+        flaw = _flaw_of(bytes(content))
+        if flaw == "truncated":  # by a host that did not say how long it is
+            raise FetchError("broke off")
+        if job.md5:
+            raise FetchError("other content than published", final=True)
+        if flaw:
+            raise FetchError(f"not a whole picture ({flaw})", final=True)
     write_bytes(job.target, bytes(content))
     return len(content)
+
+
+def _flaw_of(content: bytes) -> str:
+    """Return why a picture cannot be decoded, "" where it can."""
+    with DECODING:
+        try:
+            read_picture(content)
+        except PictureError as error:
+            return error.reason
+    return ""
 
 
 class _Host:
