@@ -111,6 +111,9 @@ class TestWrongInput:
             (["--image-size", "-5"], "--image-size is -5. Expected 0, or 32 to 4096 pixels."),
             (["--workers", "-1"], "--workers is -1. Expected 0 or more."),
             (["--low-quality", "nan"], "--low-quality is nan. Expected 0 to 100."),
+            (["--download"], "argument --download: expected at least one argument."),
+            (["--download", "hiba"], "--download and --no-download contradict each other. "),
+            (["--retry-failed"], "--retry-failed and --no-download contradict each other. "),
             (["--lim", "3"], "unrecognized arguments: --lim 3."),
         ],
     )
@@ -127,6 +130,57 @@ class TestWrongInput:
         outcome = create("--all-data", drawn_all_data, "--no-download", "--output", output)
         assert "file" in outcome.line
         assert (tmp_path / "file").read_text() == "mine"
+
+
+class TestDownload:
+    @pytest.fixture(autouse=True)
+    def no_network(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let no test reach the internet."""
+        monkeypatch.setattr("socket.socket.connect", None)
+
+    def test_a_dry_run_shows_licences_and_files_and_writes_nothing(
+        self, create, tmp_path: Path
+    ) -> None:
+        outcome = create("--download", "pad_ufes_20", "isic_2019", "--dry-run")
+        assert (outcome.code, outcome.err) == (0, "")
+        assert outcome.out.count("Licence: ") == outcome.out.count("Cite: ") == 2
+        assert "isic_2019/ISIC_2019_Training_Metadata.csv" in outcome.out
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("names", "words"),
+        [
+            (
+                ["isic"],
+                "Error: --download does not know isic. Expected 'all', or some of isic_2018",
+            ),
+            (["all", "derm7pt"], "Error: --download cannot fetch derm7pt. Derm7pt. Get it: "),
+        ],
+    )
+    def test_what_cannot_be_fetched_is_one_line(
+        self, create, tmp_path: Path, names: list[str], words: str
+    ) -> None:
+        assert create("--download", *names).line.startswith(words)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_it_fetches_and_stops(self, create, tmp_path: Path, monkeypatch) -> None:
+        fetched = []
+
+        def fetch(file, all_data: Path, manners) -> None:
+            (all_data / file.path).write_text("")
+            fetched.append(file.name)
+
+        monkeypatch.setattr("utils.sources.delivery.fetch_file", fetch)
+        outcome = create("--download", "hiba")
+        assert outcome.code == 0
+        assert outcome.out.splitlines()[0] == "Hospital Italiano de Buenos Aires"
+        assert outcome.out.endswith("now run: python create_dataset.py\n")
+        assert len(fetched) == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["ALL_DATA"]
+        assert Path("ALL_DATA/hospital_buenos_aires/LICENCE.txt").is_file()
+
+    def test_the_demo_downloads_nothing(self, create) -> None:
+        assert "Drop --demo or --download" in create("--demo", "--download", "hiba").line
 
 
 class TestAssembly:

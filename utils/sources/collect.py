@@ -108,8 +108,9 @@ def read_all(sources: Iterable[Source], tree: FileTree) -> Collected:
 
 def where_to_get(source: Source, all_data: Path) -> str:
     """Say where a collection comes from and where to put it."""
+    command = f"--download {source.name}, or " if source.folder else ""
     return (
-        f"{source.title}. Get it: {source.page} ({source.how}). "
+        f"{source.title}. Get it: {command}{source.page} ({source.how}). "
         f"Put it in {all_data.as_posix()}: {source.place}."
     )
 

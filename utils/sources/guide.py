@@ -47,6 +47,11 @@ def guide() -> str:
             "\n".join(
                 [
                     f"- **Put it here:** {_as_code(source.place)}",
+                    *(
+                        [f"- **Download:** `python create_dataset.py --download {source.name}`"]
+                        if source.folder
+                        else []
+                    ),
                     f"- **Get it:** {source.page} ({source.how})",
                     f"- **Fills:** {', '.join(source.labels)}",
                     f"- **Split:** {source.splits}",
