@@ -243,6 +243,16 @@ class TestGivingUp:
             fetch(server.serve("/a", CONTENT))
         assert not (tmp_path / "deep" / "a.bin").exists()
 
+    def test_a_file_without_end_does_not_fill_the_disk(
+        self, server, reply, fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        usage = shutil.disk_usage(tmp_path)
+        free = iter([10**10, 10**10])
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free, 0)))
+        with pytest.raises(OutputError, match=r"has 0\.0 GB free"):
+            fetch(server.serve("/a", reply(CONTENT, announced=-1)))
+        assert not (tmp_path / "deep" / "a.bin").exists()
+
 
 class TestMirrors:
     def test_the_first_that_gives_the_right_file_is_enough(
@@ -308,5 +318,6 @@ class TestTwoProcesses:
             raise PermissionError(13, "no")
 
         monkeypatch.setattr(FileLock, "acquire", refused)
-        with pytest.raises(OutputError, match="No permission"), only_downloader(tmp_path):
+        with pytest.raises(DownloadError) as caught, only_downloader(tmp_path):
             pass
+        assert str(caught.value) == f"{tmp_path} cannot be written to (no)."

@@ -1,6 +1,7 @@
 """A download killed at any moment goes on at the next byte; at most a chunk is sent twice."""
 
 import functools
+import hashlib
 import os
 import socket
 import subprocess
@@ -31,6 +32,20 @@ from urllib3.connection import HTTPConnection
 from utils.sources.download import RemoteFile, fetch_file
 HTTPConnection.default_socket_options += [(socket.SOL_SOCKET, socket.SO_RCVBUF, {BUFFER_BYTES})]
 fetch_file(RemoteFile("big.bin", (sys.argv[1],)), Path(sys.argv[2]))
+"""
+
+GALLERY_CHILD = """
+import sys
+from pathlib import Path
+from utils.common.labels import PAN
+from utils.sources.download import RemoteFile
+from utils.sources.gallery import UrlGallery
+from utils.sources.online import GalleryPictures
+from utils.sources.transport import Manners
+from utils.sources.tree import FileTree
+gallery = UrlGallery(("gallery",), "list.csv", "own.csv", PAN)
+fetch = GalleryPictures(gallery, RemoteFile("gallery/list.csv", ()), Manners(pause_s=0.01))
+print(fetch(FileTree.scan(Path(sys.argv[1]))))
 """
 
 
@@ -110,3 +125,35 @@ def test_killed_at_random_moments_it_goes_on_at_the_next_byte(
     assert [path.name for path in tmp_path.iterdir()] == ["big.bin"]
     assert slow_server.starts == [0, *kept]
     assert 0 <= twice <= NUM_KILLS * CHUNK_BYTES
+
+
+def test_of_a_gallery_only_what_was_on_the_way_is_asked_for_twice(
+    server, plant, tmp_path: Path
+) -> None:
+    contents = [b"picture" * 100 + str(number).encode() for number in range(300)]
+    names = [hashlib.md5(content, usedforsecurity=False).hexdigest() for content in contents]
+    rows = ["md5hash,url"]
+    for number, (name, content) in enumerate(zip(names, contents, strict=True)):
+        rows.append(f"{name},{server.serve(f'/img?imageId={number}', content)}")
+    folder = plant({"gallery/list.csv": "\n".join(rows)}).root / "gallery"
+    command = [sys.executable, "-c", GALLERY_CHILD, str(folder.parent)]
+    start = functools.partial(subprocess.Popen, command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    rng, num_killed = np.random.default_rng(), 0
+    for _ in range(NUM_KILLS):
+        before, process = server.asked.total(), start()
+        while process.poll() is None and server.asked.total() == before:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, MAX_DELAY_S))
+        num_killed += process.poll() is None
+        process.kill()
+        process.wait()
+        come = {path.stem: path for path in folder.glob("*.jpg")}
+        assert set(come) <= set(names)
+        assert all(hashlib.md5(come[name].read_bytes()).hexdigest() == name for name in come)
+    with start() as process:
+        assert process.wait(timeout=120) == 0
+    print(f"\n{num_killed} kills; {server.asked.total()} requests for {len(names)} pictures")
+    assert num_killed
+    assert {path.stem for path in folder.glob("*.jpg")} == set(names)
+    assert server.asked.total() <= len(names) + 4 * NUM_KILLS
+    assert not list(folder.glob(".*"))

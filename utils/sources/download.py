@@ -97,17 +97,18 @@ def only_downloader(all_data: Path) -> Iterator[None]:
     """Keep other processes from downloading into the same folder.
 
     Raises:
-        DownloadError: If one does already.
+        DownloadError: If one does already, or nobody may write there.
     """
     lock = FileLock(all_data / LOCK_NAME, timeout=0)
     try:
-        with explain_write_errors(all_data / LOCK_NAME):
-            lock.acquire()
+        lock.acquire()
     except Timeout:
         raise DownloadError(
             f"Another process is downloading into {all_data}",
             todo="Wait until it has ended, or stop it",
         ) from None
+    except OSError as error:
+        raise DownloadError(f"{all_data} cannot be written to ({error.strerror})") from None
     try:
         yield
     finally:
@@ -252,6 +253,8 @@ def _receive(
             stream.write(first)
             bar.update(len(first))
             for piece in body:
+                if size is None:  # nobody knows where it ends
+                    check_space(partial.path.parent, len(piece))
                 stream.write(piece)
                 bar.update(len(piece))
     if size is not None and partial.size != size:

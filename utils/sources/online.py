@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.errors import DownloadError
+from utils.common.files import remove_partial_files
 from utils.sources.download import RemoteFile, fetch_file
 from utils.sources.gallery import UrlGallery
 from utils.sources.hosts import FAILED, OK, Job, Outcome, fetch_all
@@ -80,6 +81,7 @@ class GalleryPictures:
             write_ledger(folder / LEDGER_NAME, noted.values())
 
         noted = dict(entries)
+        remove_partial_files(folder)
         if asked or (before and before != entries):
             note({})
         outcomes = fetch_all(asked, self.manners, note)
