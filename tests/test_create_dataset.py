@@ -167,6 +167,7 @@ class TestDownload:
         fetched = []
 
         def fetch(file, all_data: Path, manners) -> None:
+            (all_data / file.path).parent.mkdir()
             (all_data / file.path).write_text("")
             fetched.append(file.name)
 
@@ -174,7 +175,7 @@ class TestDownload:
         outcome = create("--download", "hiba")
         assert outcome.code == 0
         assert outcome.out.splitlines()[0] == "Hospital Italiano de Buenos Aires"
-        assert outcome.out.endswith("now run: python create_dataset.py\n")
+        assert outcome.out.endswith("Now run: python create_dataset.py\n")
         assert len(fetched) == 1
         assert [path.name for path in tmp_path.iterdir()] == ["ALL_DATA"]
         assert Path("ALL_DATA/hospital_buenos_aires/LICENCE.txt").is_file()

@@ -14,7 +14,8 @@ from utils.common.errors import DownloadError, OutputError, SettingsError, Sourc
 from utils.sources.catalog import NAMES, SOURCES
 from utils.sources.delivery import LICENCE_NAME, choose_downloads, deliver, terms
 from utils.sources.download import LOCK_NAME, RemoteFile, flaw_of
-from utils.sources.source import Source
+from utils.sources.record import Record
+from utils.sources.source import Reading, Source
 from utils.sources.transport import Manners
 
 ALL_DATA = Path("ALL_DATA")
@@ -108,7 +109,7 @@ class TestDelivery:
         assert pad.citation in first
         text = fetch(pad)
         assert "pad_ufes_20/whole.zip downloaded." in text
-        assert text.endswith("now run: python create_dataset.py")
+        assert text.endswith(f"Now run: python create_dataset.py --all-data {tmp_path}/ALL_DATA")
         assert files_in(tmp_path / "ALL_DATA/pad_ufes_20") == [LICENCE_NAME, "whole.zip"]
         assert (tmp_path / "ALL_DATA/pad_ufes_20" / LICENCE_NAME).read_text() == terms(pad)
         assert server.asked == {"/gone.zip": 1, "/whole.zip": 1}
@@ -207,9 +208,23 @@ class TestDelivery:
             told.append(retry_failed)
             return ["pictures came"]
 
-        gallery = replace(pad, bundles=(), fetcher=fetcher, roughly=5)
+        def reader(name: str, tree) -> Reading:
+            record = Record(name, "a.jpg", "a", "PAN", "a")
+            return Reading([record] if told[-1] else [])
+
+        gallery = replace(pad, bundles=(), fetcher=fetcher, reader=reader, roughly=5)
         assert "pictures came" in fetch(gallery, retry_failed=True)
-        assert told == [True]
+        with pytest.raises(DownloadError, match="None of its pictures came"):
+            fetch(gallery)
+        assert told == [True, False]
+
+    def test_what_did_not_come_leaves_no_folder_that_looks_like_a_collection(
+        self, server, fetch, pad: Source, tmp_path: Path
+    ) -> None:
+        server.replies.clear()
+        with pytest.raises(DownloadError):
+            fetch(pad)
+        assert files_in(tmp_path) == []
 
 
 class TestCatalog:

@@ -16,12 +16,11 @@ from filelock import FileLock
 from utils.common.errors import DownloadError, OutputError
 from utils.sources.download import (
     LOCK_NAME,
-    Origin,
-    Partial,
     RemoteFile,
     fetch_file,
     only_downloader,
 )
+from utils.sources.partial import Origin, Partial
 from utils.sources.transport import CHUNK_BYTES, Manners
 
 CONTENT = np.random.default_rng(0).bytes(3 * CHUNK_BYTES + 1234)

@@ -9,18 +9,19 @@ from utils.common.files import explain_write_errors, write_text
 from utils.sources.catalog import NAMES, SOURCES
 from utils.sources.collect import where_to_get
 from utils.sources.download import (
-    Partial,
     RemoteFile,
     check_space,
     fetch_file,
     only_downloader,
 )
+from utils.sources.partial import Partial
 from utils.sources.source import Source
 from utils.sources.transport import POLITE, Manners
 from utils.sources.tree import FileTree
 
 ALL = "all"
 LICENCE_NAME = "LICENCE.txt"
+DEFAULT = Path("ALL_DATA")
 Bundle = tuple[RemoteFile, ...]
 
 
@@ -82,7 +83,6 @@ def deliver(
         check_space(all_data, sum(_num_bytes(source, tree) for source in sources))
         lost = []
         for source in sources:
-            write_text(all_data / source.folder / LICENCE_NAME, terms(source))
             try:
                 yield from _fetch(source, tree, retry_failed, manners)
             except DownloadError as error:
@@ -92,7 +92,8 @@ def deliver(
             f"Not everything came. {' '.join(lost)}",
             todo="Run the same command again later: it goes on where it was",
         )
-    yield f"All files are in {all_data.as_posix()}; now run: python create_dataset.py"
+    elsewhere = "" if all_data == DEFAULT else f" --all-data {all_data.as_posix()}"
+    yield f"Now run: python create_dataset.py{elsewhere}"
 
 
 def terms(source: Source) -> str:
@@ -107,8 +108,12 @@ def terms(source: Source) -> str:
 
 
 def _fetch(source: Source, tree: FileTree, retry_failed: bool, manners: Manners) -> Iterator[str]:
-    """Fetch the first of a collection's bundles that comes whole, then what its fetcher brings."""
-    reasons = []
+    """Fetch the first of a collection's bundles that comes whole, then what its fetcher brings.
+
+    The licence comes with the first file: a folder with nothing else would look like a collection
+    whose tables are lost.
+    """
+    licence, reasons = tree.root / source.folder / LICENCE_NAME, []
     for bundle in _in_order(source, tree):
         failed = []
         for file in _missing(bundle, tree):
@@ -117,6 +122,7 @@ def _fetch(source: Source, tree: FileTree, retry_failed: bool, manners: Manners)
             except DownloadError as error:
                 failed.append(str(error))
             else:
+                write_text(licence, terms(source))
                 yield f"{file.path} downloaded."
         if not failed:
             break
@@ -124,8 +130,13 @@ def _fetch(source: Source, tree: FileTree, retry_failed: bool, manners: Manners)
     else:
         if reasons:
             raise DownloadError(" ".join(reasons))
+    write_text(licence, terms(source))
     if source.fetcher:
         yield from source.fetcher(FileTree.scan(tree.root), retry_failed)
+    if not source.bundles:
+        reading = source.read(FileTree.scan(tree.root))
+        if reading is None or not reading.records:
+            raise DownloadError("None of its pictures came")
 
 
 def _in_order(source: Source, tree: FileTree) -> list[Bundle]:

@@ -3,14 +3,11 @@
 import contextlib
 import functools
 import hashlib
-import json
-import os
-import re
 import shutil
 import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import requests
@@ -18,7 +15,9 @@ from filelock import FileLock, Timeout
 
 from utils.common.console import progress
 from utils.common.errors import DownloadError, OutputError
-from utils.common.files import explain_write_errors, write_json
+from utils.common.files import explain_write_errors
+from utils.sources.partial import Origin, Partial, validator_of
+from utils.sources.session import open_session
 from utils.sources.transport import (
     CHUNK_BYTES,
     POLITE,
@@ -27,7 +26,6 @@ from utils.sources.transport import (
     announced_bytes,
     ask,
     looks_like_a_web_page,
-    open_session,
     pieces,
     retrying,
 )
@@ -78,7 +76,7 @@ def fetch_file(file: RemoteFile, all_data: Path, manners: Manners = POLITE) -> N
     """
     target = all_data / file.path
     reasons = []
-    with explain_write_errors(target), open_session(manners) as session:
+    with explain_write_errors(target), open_session(manners.max_redirects) as session:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Partial(target)
         for url in sorted(file.mirrors, key=lambda url: url != partial.origin.url):
@@ -86,7 +84,7 @@ def fetch_file(file: RemoteFile, all_data: Path, manners: Manners = POLITE) -> N
             try:
                 while not retrying(attempt, manners, time.sleep)[0]:
                     time.sleep(manners.pause_s)
-                return partial.finish(file)
+                return _finish(partial, file)
             except FetchError as error:
                 reasons.append(f"{host_of(url)}: {error}")
     raise DownloadError(f"{file.name} could not be downloaded ({'; '.join(reasons)})")
@@ -113,90 +111,6 @@ def only_downloader(all_data: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where the part that is there came from.
-
-    Attributes:
-        url: The mirror.
-        validator: Its strong ETag, else its date: what `If-Range` asks for.
-        size: Size of the whole file in bytes, None where the server did not tell.
-    """
-
-    url: str = ""
-    validator: str = ""
-    size: int | None = None
-
-
-class Partial:
-    """What is there of a file so far, and what must be true for more of it to fit.
-
-    Args:
-        target: Where the whole file will be.
-    """
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-        self.path = target.with_name(f".{target.name}.part")
-        self._note = target.with_name(f".{target.name}.part.json")
-        self.furthest = self.size
-        try:
-            self.origin = Origin(**json.loads(self._note.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            self.origin = Origin()
-
-    @property
-    def size(self) -> int:
-        """How many bytes are there."""
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def begin(self, origin: Origin) -> None:
-        """Start over; the old bytes go first, lest a kill leave them under the new note."""
-        self.path.unlink(missing_ok=True)
-        write_json(self._note, asdict(origin))
-        self.origin = origin
-
-    def usable(self, url: str) -> int:
-        """Return how many bytes a request to this URL can build on."""
-        return self.size if self.origin.url == url and self.origin.validator else 0
-
-    def is_whole(self, url: str) -> bool:
-        """Tell whether all of it is there, so that no byte need be asked for."""
-        return bool(self.origin.size) and self.usable(url) == self.origin.size
-
-    def continues_with(self, reply: requests.Response) -> bool:
-        """Tell whether an answer's body is the very next piece of the same file."""
-        matched = re.fullmatch(
-            r"bytes (\d+)-\d+/(\d+|\*)", reply.headers.get("Content-Range", "").strip()
-        )
-        return (
-            matched is not None
-            and int(matched.group(1)) == self.size
-            and matched.group(2) in ("*", str(self.origin.size))
-            and _validator(reply) in ("", self.origin.validator)
-        )
-
-    def discard(self) -> None:
-        """Forget what is there."""
-        self.path.unlink(missing_ok=True)
-        self._note.unlink(missing_ok=True)
-        self.origin = Origin()
-
-    def finish(self, file: RemoteFile) -> None:
-        """Check the whole and put it in place, or remove it.
-
-        Raises:
-            FetchError: If it is not what was published.
-        """
-        if flaw := flaw_of(self.path, file):
-            self.discard()
-            raise FetchError(flaw, final=True)
-        with self.path.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        self.path.replace(self.target)
-        self._note.unlink(missing_ok=True)
 
 
 def _advance(
@@ -243,7 +157,7 @@ def _receive(
                 raise FetchError("a web page in place of the file", final=True)
             if file.size and size not in (None, file.size):
                 raise FetchError(f"{size:,} bytes in place of {file.size:,}", final=True)
-            partial.begin(Origin(url, _validator(reply), size))
+            partial.begin(Origin(url, validator_of(reply), size))
         size = partial.origin.size
         check_space(partial.path.parent, (size or file.size or file.roughly) - start)
         with (
@@ -261,6 +175,18 @@ def _receive(
         raise FetchError("broke off")
 
 
+def _finish(partial: Partial, file: RemoteFile) -> None:
+    """Check the whole and put it in place, or remove it.
+
+    Raises:
+        FetchError: If it is not what was published.
+    """
+    if flaw := flaw_of(partial.path, file):
+        partial.discard()
+        raise FetchError(flaw, final=True)
+    partial.place()
+
+
 def check_space(folder: Path, num_bytes: int) -> None:
     """Check that so much more fits on the disk of a folder.
 
@@ -274,11 +200,6 @@ def check_space(folder: Path, num_bytes: int) -> None:
             expected=f"{(num_bytes + SPARE_BYTES) / 1e9:.1f} GB for what is still to come",
             todo="Free some space, or name another folder with --all-data",
         )
-
-
-def _validator(reply: requests.Response) -> str:
-    etag = reply.headers.get("ETag", "")
-    return etag if etag and not etag.startswith("W/") else reply.headers.get("Last-Modified", "")
 
 
 def flaw_of(path: Path, file: RemoteFile) -> str:

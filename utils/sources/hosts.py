@@ -16,6 +16,7 @@ import requests
 from utils.common.console import progress
 from utils.common.files import write_bytes
 from utils.common.pictures import PictureError, read_picture
+from utils.sources.session import open_session
 from utils.sources.transport import (
     POLITE,
     FetchError,
@@ -23,7 +24,6 @@ from utils.sources.transport import (
     announced_bytes,
     ask,
     looks_like_a_web_page,
-    open_session,
     pieces,
     retrying,
 )
@@ -177,7 +177,7 @@ class _Host:
 
     def work(self) -> None:
         """Take jobs from the queue and fetch them, politely, until there is none left."""
-        with open_session(self._manners) as session:
+        with open_session(self._manners.max_redirects) as session:
             for job in self._jobs():
                 outcome = self._fetch(session, job)
                 with self._lock:

@@ -1,21 +1,15 @@
 """A URL in, its body piece by piece out; whatever the internet does instead has a name."""
 
 import contextlib
-import socket
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, InvalidHeader, MaxRetryError
 from urllib3.util.retry import Retry
 
-USER_AGENT = "Mozilla/5.0 (compatible; skin-picture-gate; research)"
 PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
 CHUNK_BYTES = 2**18
 """Most bytes held in memory before they are written: what a killed download may lose."""
@@ -33,7 +27,7 @@ class Manners:
         file_s: Seconds for a whole picture; for a large file, for each `CHUNK_BYTES` of it.
         max_retries: How often one file is asked for again after a failure that may pass; a host
             that does not answer at all is asked once more only.
-        backoff_s: Pauses before a retry are 0, 2, 4 ... times this, and as much again by chance.
+        backoff_s: Pauses before a retry are 0, 2, 4 ... times this, and by chance up to this more.
         max_retry_after_s: The longest pause that a host may ask for; who asks for more is left
             alone for the rest of the run.
         max_redirects: How many redirects are followed for one request.
@@ -181,22 +175,14 @@ def retrying(
             wait(max(error.wait_s, retry.get_backoff_time()))
 
 
-def open_session(manners: Manners) -> requests.Session:
-    """Return a session for `ask`; retries are counted by `retrying` alone."""
-    session = _Session()
-    session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
-    session.max_redirects = manners.max_redirects
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter(pool_maxsize=1))
-    return session
-
-
 def _send(
     session: requests.Session, url: str, manners: Manners, headers: Mapping[str, str] | None
 ) -> requests.Response:
     timeout = (manners.connect_s, manners.read_s)
     try:
         return session.get(url, timeout=timeout, stream=True, headers=headers)
+    except requests.exceptions.SSLError:
+        raise FetchError("no trusted certificate") from None
     except (requests.ConnectionError, requests.Timeout):
         raise HostGoneError from None
     except requests.TooManyRedirects:
@@ -212,67 +198,3 @@ def _retry_after(reply: requests.Response) -> float:
         return Retry().get_retry_after(reply.raw) or 0.0
     except (InvalidHeader, ValueError, OverflowError):
         return 0.0
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return where an answer leads; its own body, which nobody wants, is not waited for."""
-        target: str | None = super().get_redirect_target(resp)
-        if target:
-            resp.close()
-        return target
-
-
-class _Prompt:
-    """A connection that is cut where headers come so slowly that no single read times out."""
-
-    timeout: float | None
-    sock: socket.socket
-
-    def getresponse(self) -> Any:
-        """Return the answer once its headers are whole.
-
-        Raises:
-            TimeoutError: If they are not in time.
-        """
-        late = threading.Event()
-        timer = threading.Timer(self.timeout or POLITE.read_s, _cut, [self.sock, late])
-        timer.daemon = True
-        timer.start()
-        try:
-            answer = super().getresponse()  # type: ignore[misc]
-        finally:
-            timer.cancel()
-        if late.is_set():
-            answer.close()
-            raise TimeoutError
-        return answer
-
-
-def _cut(connection: socket.socket, late: threading.Event) -> None:
-    late.set()
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-
-
-class _PromptHTTP(_Prompt, HTTPConnection):
-    pass
-
-
-class _PromptHTTPS(_Prompt, HTTPSConnection):
-    pass
-
-
-class _PoolHTTP(HTTPConnectionPool):
-    ConnectionCls = _PromptHTTP
-
-
-class _PoolHTTPS(HTTPSConnectionPool):
-    ConnectionCls = _PromptHTTPS
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
-        """Make the pools of connections."""
-        super().init_poolmanager(*args, **settings)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PoolHTTP, "https": _PoolHTTPS}

@@ -1,0 +1,94 @@
+"""A file's name in, what is there of it so far out: no kill at any moment harms it."""
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import requests
+
+from utils.common.files import write_json
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the part that is there came from.
+
+    Attributes:
+        url: The mirror.
+        validator: Its strong ETag, else its date: what `If-Range` asks for.
+        size: Size of the whole file in bytes, None where the server did not tell.
+    """
+
+    url: str = ""
+    validator: str = ""
+    size: int | None = None
+
+
+class Partial:
+    """What is there of a file so far, and what must be true for more of it to fit.
+
+    Args:
+        target: Where the whole file will be.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f".{target.name}.part")
+        self._note = target.with_name(f".{target.name}.part.json")
+        self.furthest = self.size
+        try:
+            self.origin = Origin(**json.loads(self._note.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            self.origin = Origin()
+
+    @property
+    def size(self) -> int:
+        """How many bytes are there."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def begin(self, origin: Origin) -> None:
+        """Start over; the old bytes go first, lest a kill leave them under the new note."""
+        self.path.unlink(missing_ok=True)
+        write_json(self._note, asdict(origin))
+        self.origin = origin
+
+    def usable(self, url: str) -> int:
+        """Return how many bytes a request to this URL can build on."""
+        return self.size if self.origin.url == url and self.origin.validator else 0
+
+    def is_whole(self, url: str) -> bool:
+        """Tell whether all of it is there, so that no byte need be asked for."""
+        return bool(self.origin.size) and self.usable(url) == self.origin.size
+
+    def continues_with(self, reply: requests.Response) -> bool:
+        """Tell whether an answer's body is the very next piece of the same file."""
+        matched = re.fullmatch(
+            r"bytes (\d+)-\d+/(\d+|\*)", reply.headers.get("Content-Range", "").strip()
+        )
+        return (
+            matched is not None
+            and int(matched.group(1)) == self.size
+            and matched.group(2) in ("*", str(self.origin.size))
+            and validator_of(reply) in ("", self.origin.validator)
+        )
+
+    def discard(self) -> None:
+        """Forget what is there."""
+        self.path.unlink(missing_ok=True)
+        self._note.unlink(missing_ok=True)
+        self.origin = Origin()
+
+    def place(self) -> None:
+        """Give the whole file its name."""
+        with self.path.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        self.path.replace(self.target)
+        self._note.unlink(missing_ok=True)
+
+
+def validator_of(reply: requests.Response) -> str:
+    """Return what tells a version of a file: its strong ETag, else its date, else ""."""
+    etag = reply.headers.get("ETag", "")
+    return etag if etag and not etag.startswith("W/") else reply.headers.get("Last-Modified", "")
