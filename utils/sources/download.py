@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 import shutil
 import time
 import zipfile
@@ -161,15 +162,14 @@ def _receive(
         size = partial.origin.size
         check_space(partial.path.parent, (size or file.size or file.roughly) - start)
         with (
-            partial.path.open("ab", buffering=0) as stream,
+            partial.path.open("ab") as stream,
             progress(total=size, initial=start, desc=file.name, unit="B", scale=True) as bar,
         ):
-            stream.write(first)
-            bar.update(len(first))
-            for piece in body:
+            for piece in itertools.chain([first], body):
                 if size is None:  # nobody knows where it ends
                     check_space(partial.path.parent, len(piece))
                 stream.write(piece)
+                stream.flush()  # what the kernel has survives a kill
                 bar.update(len(piece))
     if size is not None and partial.size != size:
         raise FetchError("broke off")
