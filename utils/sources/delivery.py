@@ -17,7 +17,7 @@ from utils.sources.download import (
 from utils.sources.partial import Partial
 from utils.sources.source import Source
 from utils.sources.transport import POLITE, Manners
-from utils.sources.tree import FileTree
+from utils.sources.tree import FileTree, _walk
 
 ALL = "all"
 LICENCE_NAME = "LICENCE.txt"
@@ -73,7 +73,7 @@ def deliver(
     if not dry:
         with explain_write_errors(all_data):
             all_data.mkdir(parents=True, exist_ok=True)
-    tree = FileTree.scan(all_data) if all_data.is_dir() else FileTree(all_data, ())
+    tree = _list_files(all_data)
     rows = [row for source in sources for row in _rows(source, tree)]
     yield table(["file", "MB", "state"], rows)
     if dry:
@@ -131,12 +131,18 @@ def _fetch(source: Source, tree: FileTree, retry_failed: bool, manners: Manners)
         if reasons:
             raise DownloadError(" ".join(reasons))
     write_text(licence, terms(source))
-    if source.fetcher:
-        yield from source.fetcher(FileTree.scan(tree.root), retry_failed)
-    if not source.bundles:
-        reading = source.read(FileTree.scan(tree.root))
-        if reading is None or not reading.records:
+    if source.fetcher and not source.bundles:
+        before = FileTree.scan(tree.root)
+        yield from source.fetcher(before, retry_failed)
+        reading = source.read(before)
+        there = reading and reading.records
+        if not there and not _list_files(tree.root).pictures(source.folder):
             raise DownloadError("None of its pictures came")
+
+
+def _list_files(all_data: Path) -> FileTree:
+    """List what lies there, without a look into archives: their names tell what they hold."""
+    return FileTree(all_data, _walk(all_data))
 
 
 def _in_order(source: Source, tree: FileTree) -> list[Bundle]:
