@@ -183,9 +183,10 @@ class TestDelivery:
         assert (server.asked.total(), list(tmp_path.iterdir())) == (0, [])
 
     def test_a_file_that_is_another_is_not_touched(
-        self, fetch, plant, pad: Source, tmp_path: Path
+        self, fetch, pad: Source, tmp_path: Path
     ) -> None:
-        plant({"pad_ufes_20/imgs_part_1.zip": "mine"})
+        (tmp_path / "ALL_DATA/pad_ufes_20").mkdir(parents=True)
+        (tmp_path / "ALL_DATA/pad_ufes_20/imgs_part_1.zip").write_text("mine")
         with pytest.raises(SourceError, match="has 4 bytes"):
             fetch(pad)
         assert (tmp_path / "ALL_DATA/pad_ufes_20/imgs_part_1.zip").read_text() == "mine"
