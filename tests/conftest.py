@@ -274,7 +274,7 @@ def dead_url() -> Iterator[str]:
 def quick() -> Manners:
     """Return manners of somebody in a hurry, for a server that does not mind."""
     return Manners(
-        connect_s=2, read_s=2, file_s=1, backoff_s=0, max_retry_after_s=2, pause_s=0, note_s=0.05
+        connect_s=5, read_s=5, file_s=5, backoff_s=0, max_retry_after_s=2, pause_s=0, note_s=0.05
     )
 
 

@@ -83,7 +83,7 @@ def test_it_ends_by_itself_and_every_url_has_a_status(
     server, reply, plant, dead_url: str, quick: Manners
 ) -> None:
     manners = Manners(
-        connect_s=2, read_s=1, file_s=0.3, backoff_s=0, max_retry_after_s=2, pause_s=0,
+        connect_s=5, read_s=5, file_s=1, backoff_s=0, max_retry_after_s=2, pause_s=0,
         note_s=0.05, max_host_failures=100, max_bytes=100 * len(PICTURE) - 1,
     )  # fmt: skip
     rows, expected = ["md5hash,url"], {}

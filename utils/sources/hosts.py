@@ -92,8 +92,11 @@ def fetch_all(
         return {}
     hosts = [_Host(queue, manners) for queue in by_host.values()]
     workers = [host.work for _ in range(manners.threads_per_host) for host in hosts]
-    outcomes: dict[Job, Outcome] = {}
     total = sum(map(len, by_host.values()))
+
+    def so_far() -> dict[Job, Outcome]:
+        return dict(chain.from_iterable(host.so_far() for host in hosts))
+
     with (
         ThreadPoolExecutor(min(MAX_THREADS, len(workers))) as pool,
         progress(total=total, desc="Downloading", unit="pictures") as bar,
@@ -105,16 +108,15 @@ def fetch_all(
                 done, running = wait(running, timeout=min(0.5, manners.note_s))
                 for worker in done:
                     worker.result()
-                outcomes = dict(chain.from_iterable(map(_Host.so_far, hosts)))
-                bar.update(len(outcomes) - bar.n)
+                bar.update(sum(host.num_done for host in hosts) - bar.n)
                 if time.monotonic() - noted > manners.note_s:
-                    note(outcomes)
+                    note(so_far())
                     noted = time.monotonic()
         finally:
             for host in hosts:
                 host.stop.set()
-            note(outcomes)
-    return outcomes
+            note(so_far())
+    return so_far()
 
 
 def fetch_picture(session: requests.Session, job: Job, manners: Manners) -> int:
@@ -169,6 +171,11 @@ class _Host:
         self._failures_in_a_row = 0
         self._given_up = False
         self._not_before = 0.0
+
+    @property
+    def num_done(self) -> int:
+        """How many jobs are through."""
+        return len(self._outcomes)
 
     def so_far(self) -> list[tuple[Job, Outcome]]:
         """Return the jobs that are through."""
