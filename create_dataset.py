@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"Demo: these are drawings, not patients; they go to {settings.all_data}.")
         draw_all_data(settings.all_data, seed=settings.seed, workers=settings.workers)
 
-    tree = FileTree.scan(settings.all_data)
+    tree = FileTree.scan(settings.all_data, settings.state)
     if not (settings.no_download or settings.dry_run or settings.demo):
         tree, notes = collect.fetch(sources, tree, settings.retry_failed)
         for note in notes:
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     collected = collect.read_all(sources, tree)
     print(collected.describe(settings.all_data))
     try:
-        print(build(collected.records, collected.left_out, settings))
+        print(build(collected.records, collected.left_out, settings, tree.originals))
     except TooFewGroupsError as error:
         raise error.with_remedy(collect.remedy(error.label, settings.all_data)) from None
 

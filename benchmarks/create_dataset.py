@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from utils.common.console import progress, table
 from utils.common.errors import SettingsError, run_script
+from utils.common.location import Location
 from utils.common.pictures import JPEG_QUALITY, fit_shorter_side
 from utils.common.seeds import generator
 from utils.dataset.crew import Crew
@@ -96,18 +97,10 @@ def against_vips(folder: Path, share: int) -> str:
 
 def run_ours(crew: Crew, paths: list[Path], folder: Path) -> float:
     """Prepare pictures as the assembly does and return the seconds."""
-    jobs = [
-        PictureJob(
-            str(number),
-            path,
-            folder / f"ours/{number % 64}/{number}.jpg",
-            SHORTER_SIDE,
-            "",
-            1,
-            10**9,
-        )
-        for number, path in enumerate(paths)
-    ]
+    jobs = []
+    for number, path in enumerate(paths):
+        target = folder / f"ours/{number % 64}/{number}.jpg"
+        jobs.append(PictureJob(number, Location(str(path)), target, SHORTER_SIDE, "", 1, 10**9))
     started = time.perf_counter()
     for _ in crew.run(prepare_picture, jobs, len(jobs), "ours"):
         pass

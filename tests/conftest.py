@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from utils.common.labels import COLLECTED_CLASSES
+from utils.common.location import Originals
 from utils.dataset.assemble import assemble
 from utils.dataset.recipe import Recipe
 from utils.dataset.workspace import Workspace
@@ -105,7 +106,7 @@ def drawn_dataset(
     """Return a data set assembled from the drawn collections; only to be read."""
     folder = tmp_path_factory.mktemp("assembled") / "DATASET"
     with Workspace(folder) as workspace:
-        assemble(drawn_records, drawn_all_data, workspace, Recipe(workers=1))
+        assemble(drawn_records, Originals(drawn_all_data), workspace, Recipe(workers=1))
     return folder
 
 
@@ -303,7 +304,7 @@ def build() -> Callable[..., Any]:
         dry = recipe.pop("dry", False)
         with Workspace(output, read_only=dry) as workspace:
             settings = {"workers": 1, "image_size": 64, **recipe}
-            return assemble(records, all_data, workspace, Recipe(**settings))
+            return assemble(records, Originals(all_data), workspace, Recipe(**settings))
 
     return run
 

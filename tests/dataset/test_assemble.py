@@ -16,6 +16,7 @@ from PIL import Image
 
 from utils.common.errors import DatasetError, OutputError
 from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, OTHER, SPLITS
+from utils.common.location import Originals
 from utils.common.pictures import write_jpeg
 from utils.dataset.assemble import assemble
 from utils.dataset.manifest import MANIFEST_NAME, read_manifest
@@ -177,7 +178,7 @@ def undisturbed(tmp_path_factory, small_all_data, snapshot) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("undisturbed")
     all_data, records = small_all_data
     with Workspace(folder) as workspace:
-        assemble(records, all_data, workspace, Recipe(image_size=64, workers=1))
+        assemble(records, Originals(all_data), workspace, Recipe(image_size=64, workers=1))
     return snapshot(folder)
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN
+from utils.common.location import Originals
 from utils.common.seeds import generator
 from utils.dataset.assemble import assemble
 from utils.dataset.likeness import find_copies, thumbnail
@@ -114,7 +115,9 @@ def output(planted: Path) -> Path:
     collected = read_all(SOURCES, FileTree.scan(planted))
     folder = planted.parent / "DATASET"
     with Workspace(folder) as workspace:
-        assemble(collected.records, planted, workspace, Recipe(workers=1, low_quality=0.2))
+        assemble(
+            collected.records, Originals(planted), workspace, Recipe(workers=1, low_quality=0.2)
+        )
     return folder
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from utils.common.errors import SourceError
 from utils.common.labels import PAN
 from utils.sources.catalog import FITZPATRICK17K
 from utils.sources.gallery import name_from_url
@@ -61,7 +62,14 @@ class TestPublishedTable:
     def test_no_hash_leads_out(self, plant, tmp_path: Path, name: str) -> None:
         (tmp_path / "x.jpg").write_bytes(b"secret")
         tree = plant({TABLE: f"md5hash,url\n{name},\n", "holiday/x.jpg": "", **local(f"{A}.jpg")})
-        assert read(tree).records == []
+        with pytest.raises(SourceError, match=r"csv names '.*' \(row 1, column md5hash\)\. Expec"):
+            read(tree)
+
+    def test_of_two_files_of_one_name_the_second_is_left_out(self, plant) -> None:
+        tree = plant({TABLE: PUBLISHED, **local(f"{A}.jpg", f"more/{A.upper()}.jpg")})
+        reading = read(tree)
+        assert len(reading.records) == 1
+        assert [left.rule for left in reading.left_out] == ["another file has its name"]
 
 
 class TestWithoutTable:

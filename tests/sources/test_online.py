@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from utils.common.errors import SourceError
 from utils.common.labels import PAN
 from utils.sources.catalog import LESION_TABLE
 from utils.sources.download import RemoteFile
@@ -220,8 +221,9 @@ class TestGallery:
     ) -> None:
         url = server.serve("/evil.jpg", CONTENTS[0])
         tree = plant({f"{FOLDER}/fitzpatrick17k.csv": f"md5hash,url\n{name},{url}\n"})
-        fetcher(tree)
-        assert pictures(tree.root) == [f"{name_from_url(url)}.jpg"]
+        with pytest.raises(SourceError, match="row 1, column md5hash"):
+            fetcher(tree)
+        assert pictures(tree.root) == []
         assert sorted(path.name for path in tmp_path.iterdir()) == ["ALL_DATA"]
 
 

@@ -5,3 +5,18 @@ MAX_PIXELS = 200_000_000
 
 MAX_ASPECT = 20
 """A longer strip would grow beyond all bounds when its shorter side is enlarged."""
+
+MAX_RATIO = 100
+"""An archive that unpacks to more bytes for each of its own is no collection but a bomb."""
+
+FREE_BYTES = 64 * 2**20
+"""Whatever the ratio, this many bytes harm nobody."""
+
+MAX_UNPACKED = 2**40
+"""Bytes that one archive may unpack to."""
+
+MAX_MEMBERS = 1_000_000
+"""Files in one archive, those in archives inside it among them."""
+
+MAX_DEPTH = 3
+"""Archives inside each other."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from utils.common.location import Originals
 from utils.dataset.accounting import Accounts, account
 from utils.dataset.contact_sheet import CONTACT_SHEET_NAME, draw_contact_sheet
 from utils.dataset.crew import Crew
@@ -49,7 +49,7 @@ class Assembled:
 
 def assemble(
     records: Sequence[Record],
-    all_data: Path,
+    originals: Originals,
     workspace: Workspace,
     recipe: Recipe,
     left_out: Iterable[LeftOut] = (),
@@ -64,7 +64,7 @@ def assemble(
         OutputError: If the output cannot be written.
     """
     with Crew(recipe.workers) as crew:
-        pictures = Pictures(records, all_data, workspace, recipe)
+        pictures = Pictures(records, originals, workspace, recipe)
         collected = pictures.prepare(crew)
         low_quality = LowQuality(collected, pictures, workspace, recipe)
         degraded = low_quality.prepare(crew)

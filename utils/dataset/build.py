@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from utils.common.location import Originals
 from utils.dataset.assemble import assemble
 from utils.dataset.report import describe, describe_outcome
 from utils.dataset.seal import Seal
@@ -10,22 +11,34 @@ from utils.dataset.workspace import Workspace
 from utils.sources.record import LeftOut, Record
 
 
-def build(records: Sequence[Record], left_out: Iterable[LeftOut], settings: DatasetSettings) -> str:
+def build(
+    records: Sequence[Record],
+    left_out: Iterable[LeftOut],
+    settings: DatasetSettings,
+    originals: Originals | None = None,
+) -> str:
     """Assemble the data set where anything changed; return the tables and what was written.
+
+    Args:
+        records: The pictures offered.
+        left_out: Files that a rule leaves out.
+        settings: What the user asks for.
+        originals: Where the pictures lie; by default each is a file of its own.
 
     Raises:
         TooFewGroupsError: If a class cannot be filled.
         OutputError: If the output cannot be written, or somebody else is writing to it.
     """
-    all_data, output, recipe = settings.all_data, settings.output, settings.recipe
-    seal = Seal(records, left_out, all_data, recipe)
+    output, recipe = settings.output, settings.recipe
+    originals = originals or Originals(settings.all_data)
+    seal = Seal(records, left_out, originals, recipe)
     with Workspace(output, read_only=settings.dry_run) as workspace:
         if settings.fresh and not settings.dry_run:
             workspace.clear()
         summary = seal.unbroken(workspace)
         outcome = f"No picture written: {output} is up to date."
         if summary is None:
-            assembled = assemble(records, all_data, workspace, recipe, left_out)
+            assembled = assemble(records, originals, workspace, recipe, left_out)
             summary, outcome = describe(assembled), describe_outcome(assembled, output)
             if not settings.dry_run:
                 seal.put(workspace, summary)

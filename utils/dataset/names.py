@@ -9,6 +9,9 @@ from utils.sources.record import Record
 
 MAX_STEM = 60
 
+STATE_NAME = ".state"
+"""Folder in the output for what is not yet, or never, part of the data set."""
+
 
 def file_name(record: Record) -> str:
     """Return the written file's name: collection, original stem, hash of the identity.

@@ -1,9 +1,8 @@
 """Plans in, every planned picture prepared in the staging folder out, each original read once."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
+from utils.common.location import Originals
 from utils.common.seeds import stable_hash
 from utils.dataset.crew import Crew
 from utils.dataset.links import Linkable, Links, find_links
@@ -13,7 +12,6 @@ from utils.dataset.prepare import (
     LowQualityJob,
     PictureJob,
     Prepared,
-    file_facts,
     prepare_low_quality,
     prepare_picture,
 )
@@ -26,13 +24,13 @@ class Pictures:
     """Prepares the collected pictures, planning anew where one turns out unusable or a copy."""
 
     def __init__(
-        self, records: Sequence[Record], all_data: Path, workspace: Workspace, recipe: Recipe
+        self, records: Sequence[Record], originals: Originals, workspace: Workspace, recipe: Recipe
     ) -> None:
         self.failed: dict[str, Prepared] = {}
         self.links = Links()
         self.looked_at: list[Linkable] = []
         self._records = records
-        self._all_data = all_data
+        self._originals = originals
         self._workspace = workspace
         self._recipe = recipe
         self._keys: dict[str, int] = {}
@@ -79,7 +77,7 @@ class Pictures:
 
     def read(self, original: str) -> bytes:
         """Return the bytes of an original."""
-        return (self._all_data / original).read_bytes()
+        return self._originals.locate(original).read()
 
     def keys(self) -> set[int]:
         """Return the keys of everything that was looked at, copies and failures among it."""
@@ -96,7 +94,7 @@ class Pictures:
     def _job(self, record: Record) -> PictureJob:
         workspace, recipe, key = self._workspace, self._recipe, self._key(record)
         target = None if workspace.read_only else workspace.staged(key)
-        original = self._all_data / record.original
+        original = self._originals.locate(record.original)
         return PictureJob(
             key, original, target, recipe.image_size, record.md5, recipe.min_size, recipe.max_pixels
         )
@@ -104,7 +102,7 @@ class Pictures:
     def _key(self, record: Record) -> int:
         """Return what the result is kept under: another one once the original is changed."""
         if record.original not in self._keys:
-            facts = file_facts(os.path.join(self._all_data, record.original))
+            facts = self._originals.locate(record.original).facts()
             recipe = self._recipe
             limits = (recipe.image_size, recipe.min_size, recipe.max_pixels)
             self._keys[record.original] = stable_hash(

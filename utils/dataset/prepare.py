@@ -1,7 +1,6 @@
 """One original file in, its written JPEG in the staging folder and the facts about it out."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import PIL
 from PIL import Image
 
 from utils.common.files import write_bytes
+from utils.common.location import DamagedError, Location
 from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
@@ -27,7 +27,7 @@ class PictureJob:
 
     Attributes:
         key: What the result is kept under.
-        original: Path of the original file.
+        original: Where the original lies.
         target: Where to write, None to try everything but writing.
         shorter_side: Wanted shorter side in pixels, 0 to keep the size.
         md5: MD5 that the original must have, "" for any.
@@ -36,7 +36,7 @@ class PictureJob:
     """
 
     key: int
-    original: Path
+    original: Location
     target: Path | None
     shorter_side: int
     md5: str
@@ -88,21 +88,14 @@ class Prepared:
     detail: str = ""
 
 
-def file_facts(path: str) -> tuple[int, int]:
-    """Return size and modification time of a file; (0, 0) where it cannot be seen."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return 0, 0
-    return found.st_size, found.st_mtime_ns
-
-
 def prepare_picture(job: PictureJob) -> Prepared:
     """Read, check, turn upright, resize and write one picture."""
     original_sha256 = b""
     try:
         try:
-            content = job.original.read_bytes()
+            content = job.original.read()
+        except DamagedError as error:
+            raise PictureError("damaged", str(error)) from None
         except OSError as error:
             raise PictureError("unreadable", error.strerror or str(error)) from None
         original_sha256 = hashlib.sha256(content).digest()

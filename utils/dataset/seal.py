@@ -3,16 +3,16 @@
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from utils.common.files import sha256_of_file, write_json
+from utils.common.location import Originals
 from utils.dataset.contact_sheet import CONTACT_SHEET_NAME
 from utils.dataset.leaks import LEAK_REPORT_NAME
 from utils.dataset.look_alikes import LOOK_ALIKES_NAME
 from utils.dataset.manifest import MANIFEST_NAME
-from utils.dataset.prepare import VERSION, file_facts
+from utils.dataset.prepare import VERSION
 from utils.dataset.recipe import Recipe
 from utils.dataset.rejected import REJECTED_NAME
 from utils.dataset.workspace import Workspace
@@ -27,7 +27,7 @@ class Seal:
     Args:
         records: The pictures offered.
         left_out: Files that a rule left out.
-        all_data: Where the originals are.
+        originals: Where the pictures lie.
         recipe: What else decides on the data set.
     """
 
@@ -35,12 +35,12 @@ class Seal:
         self,
         records: Iterable[Record],
         left_out: Iterable[LeftOut],
-        all_data: Path,
+        originals: Originals,
         recipe: Recipe,
     ) -> None:
         digest = hashlib.sha256(repr((VERSION, dataclasses.replace(recipe, workers=0))).encode())
         for record in records:
-            facts = file_facts(os.path.join(all_data, record.original))
+            facts = originals.locate(record.original).facts()
             digest.update(repr((record, facts)).encode())
         for left in left_out:
             digest.update(repr(left).encode())

@@ -6,6 +6,7 @@ from pathlib import Path
 from utils.common.errors import SettingsError
 from utils.common.limits import MAX_PIXELS
 from utils.common.settings import setting
+from utils.dataset.names import STATE_NAME
 from utils.dataset.recipe import Recipe
 
 DEMO_FOLDER = "demo"
@@ -117,3 +118,8 @@ class DatasetSettings:
     def output(self) -> Path:
         """Where the data set goes."""
         return Path(self.output_dir or (f"{DEMO_FOLDER}/DATASET" if self.demo else "DATASET"))
+
+    @property
+    def state(self) -> Path | None:
+        """Where working state is kept, None where nothing may be written."""
+        return None if self.dry_run else self.output / STATE_NAME

@@ -19,11 +19,9 @@ from utils.common.files import (
 from utils.common.labels import SPLITS
 from utils.dataset.journal import Journal
 from utils.dataset.manifest import MANIFEST_NAME
-from utils.dataset.names import is_ours
+from utils.dataset.names import STATE_NAME, is_ours
 from utils.dataset.plan import Planned
 from utils.dataset.prepare import Prepared
-
-STATE_NAME = ".state"
 
 
 class Workspace:

@@ -12,7 +12,7 @@ from utils.sources.record import TEST_ONLY, TRAIN_ONLY, TRAIN_OR_VAL, VAL_ONLY
 from utils.sources.source import Source
 
 FITZPATRICK17K = UrlGallery(
-    folders=("fitzpatrick17k",),
+    folders=("fitzpatrick17k", "finalfitz17k"),
     table="fitzpatrick17k.csv",
     user_list="fitzpatrick.csv",
     label=PAN,
@@ -65,7 +65,7 @@ SOURCES = (
         num_pictures=11_527,
         splits="the challenge's test is test; 15 % of the training lesions become val",
         page="https://challenge.isic-archive.com/data/#2018",
-        how="no login; unzip ISIC2018_Task3_Training_Input.zip and ISIC2018_Task3_Test_Input.zip",
+        how="no login; ISIC2018_Task3_Training_Input.zip and ISIC2018_Task3_Test_Input.zip",
         licence="CC BY-NC 4.0",
         citation="Tschandl et al. 2018, doi:10.1038/sdata.2018.161; "
         "Codella et al. 2019, arXiv:1902.03368",
@@ -91,8 +91,8 @@ SOURCES = (
         splits="the challenge's test is test; 15 % of the training lesions become val; "
         "contains ISIC 2018, of which each picture is used once",
         page="https://challenge.isic-archive.com/data/#2019",
-        how="no login; unzip ISIC_2019_Training_Input.zip and ISIC_2019_Test_Input.zip, each into "
-        "the folder of its own name (should they be swapped, that is noticed); "
+        how="no login; ISIC_2019_Training_Input.zip and ISIC_2019_Test_Input.zip (should their "
+        "folders be swapped, that is noticed); "
         "ISIC_2019_Training_GroundTruth.csv and ISIC_2019_Test_GroundTruth.csv beside them "
         "remove all doubt",
         licence="CC BY-NC 4.0",
@@ -130,7 +130,7 @@ SOURCES = (
         num_pictures=2_298,
         splits="none published; drawn by patient",
         page="https://data.mendeley.com/datasets/zr7vgbcyr2/1",
-        how="no login; the download holds imgs_part_1.zip, _2 and _3, unzip each of them",
+        how="no login; zr7vgbcyr2-1.zip, which holds imgs_part_1.zip, _2 and _3",
         licence="CC BY 4.0",
         citation="Pacheco et al. 2020, Data in Brief 32:106221, doi:10.17632/zr7vgbcyr2.1",
         commercial=True,
@@ -190,12 +190,16 @@ SOURCES = (
         num_pictures=1_616,
         splits="none published; drawn by patient",
         page="https://doi.org/10.34970/587329",
-        how="no login; ISIC archive collection 251, with its metadata.csv",
+        how="no login; hospital-italiano-de-buenos-aires-skin-lesions-images-2019-2022.zip, or the "
+        "ISIC archive's collection 251 with its metadata.csv, put into hospital_buenos_aires/",
         licence="CC BY 4.0",
         citation="Ricci Lara et al. 2023, doi:10.1038/s41597-023-02630-0; doi:10.34970/587329",
         commercial=True,
         reader=LabelledTable(
-            folders=("hospital_buenos_aires",),
+            folders=(
+                "hospital_buenos_aires",
+                "hospital-italiano-de-buenos-aires-skin-lesions-images-2019-2022",
+            ),
             tables=(
                 "metadata.csv",
                 "metadata.cvs",
@@ -229,7 +233,7 @@ SOURCES = (
         num_pictures=2_013,
         splits="published by case: train, valid (our val) and test",
         page="https://derm.cs.sfu.ca",
-        how="a form; the login comes by mail; unzip release_v0.zip",
+        how="a form; the login comes by mail; release_v0.zip",
         licence="academic research only, no redistribution (release_v0/README.txt)",
         citation="Kawahara et al. 2019, IEEE JBHI 23(2):538-546, doi:10.1109/JBHI.2018.2824327",
         reader=PairedTable(
@@ -273,7 +277,8 @@ SOURCES = (
         "is test",
         page="https://github.com/mattgroh/fitzpatrick17k",
         how="downloaded by create_dataset.py as far as its hosts still answer (about 3,900 "
-        "pictures: www.dermaamin.com is gone); the form on its page leads to all of them",
+        "pictures: www.dermaamin.com is gone); the form on its page leads to all of them, in an "
+        "archive with a folder finalfitz17k",
         licence="table CC BY-NC-SA 3.0; the pictures belong to DermaAmin and Atlas Dermatologico",
         citation="Groh et al. 2021, arXiv:2104.09957; Groh et al. 2022, arXiv:2207.02942",
         reader=FITZPATRICK17K,
@@ -299,7 +304,7 @@ SOURCES = (
         num_pictures=38_668,
         splits="its val is test; 15 % of its train pictures become val",
         page="https://www.kaggle.com/datasets/ifigotin/imagenetmini-1000",
-        how="a Kaggle login; unzip archive.zip",
+        how="a Kaggle login; archive.zip",
         licence="ImageNet terms: non-commercial research and education",
         citation="Russakovsky et al. 2015, IJCV 115:211-252, arXiv:1409.0575",
         reader=PictureFolders(

@@ -49,14 +49,20 @@ def fetch(
             notes = [note for fetcher in fetchers for note in fetcher(tree, retry_failed)]
     except DownloadError as error:
         return tree, [f"Nothing downloaded: {error}"]
-    return FileTree.scan(tree.root), notes
+    return tree.scan_again(), notes
 
 
 @dataclass(frozen=True)
 class Collected:
-    """What the collections offer, by short name; None for one that is not there."""
+    """What the collections offer.
+
+    Attributes:
+        readings: By short name; None for one that is not there.
+        archives: What the user should know of the archives.
+    """
 
     readings: dict[str, Reading | None]
+    archives: Sequence[str] = ()
 
     @property
     def records(self) -> list[Record]:
@@ -71,7 +77,8 @@ class Collected:
     @property
     def notes(self) -> list[str]:
         """What the user should know, each thing once."""
-        return list(dict.fromkeys(note for reading in self._present for note in reading.notes))
+        notes = (note for reading in self._present for note in reading.notes)
+        return list(dict.fromkeys([*self.archives, *notes]))
 
     @property
     def _present(self) -> list[Reading]:
@@ -103,7 +110,7 @@ def read_all(sources: Iterable[Source], tree: FileTree) -> Collected:
     Raises:
         SourceError: If one of them cannot be read as what it is.
     """
-    return Collected({source.name: source.read(tree) for source in sources})
+    return Collected({source.name: source.read(tree) for source in sources}, tree.notes)
 
 
 def where_to_get(source: Source, all_data: Path) -> str:

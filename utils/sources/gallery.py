@@ -52,6 +52,9 @@ class UrlGallery:
         if not pictures and not listed:
             return None
         reading = Reading()
+        for found in self._paths(tree):
+            if pictures[stem(found).lower()] != found:
+                reading.left_out.append(LeftOut(name, found, "another file has its name"))
         if not listed:
             reading.notes.append(f"{name}: no {self.table}; all its pictures are taken")
             listed = [Listed(key, "", key if _is_md5(key) else "", ANY_SPLIT) for key in pictures]
@@ -72,18 +75,20 @@ class UrlGallery:
 
     def local(self, tree: FileTree) -> dict[str, str]:
         """Return the paths of the pictures that are there, by stem in lower case."""
-        return {
-            stem(path).lower(): path
-            for folder in tree.folders(*self.folders)
-            for path in tree.pictures(folder)
-        }
+        pictures: dict[str, str] = {}
+        for path in self._paths(tree):
+            pictures.setdefault(stem(path).lower(), path)
+        return pictures
+
+    def _paths(self, tree: FileTree) -> list[str]:
+        return [path for folder in tree.folders(*self.folders) for path in tree.pictures(folder)]
 
     def listed(self, tree: FileTree) -> list[Listed]:
         """Return the pictures to use, each once: the user's own list goes before the table."""
         published = [
             row
             for path in tree.named(self.table)
-            for row in read_table(tree, path, ("md5hash", "url"))
+            for row in read_table(tree, path, ("md5hash", "url"), ("md5hash",))
         ]
         own = [
             row

@@ -40,6 +40,10 @@ def guide() -> str:
         "goes on. Any folder may sit one level deeper, as unzipping leaves it, and file endings "
         "may be in any case. Nothing in this folder is ever changed, except that downloads are "
         "added to it.",
+        "There is no need to unpack anything: zips (also in other zips) and tars are read where "
+        "they lie, as if they had been unpacked there; one that lies directly in this folder and "
+        "holds several things, as if unpacked into a folder of its own name. Where a file of an "
+        "archive lies there unpacked, too, the unpacked one is read, and that is said.",
     ]
     for source in SOURCES:
         parts.append(f"## {source.title} (`{source.name}`)")

@@ -111,7 +111,7 @@ def lesions_by_id(tree: FileTree) -> dict[str, str]:
         row[column].upper().removesuffix("_DOWNSAMPLED"): row["lesion_id"]
         for table, column in LESION_TABLES.items()
         for path in tree.named(table)
-        for row in read_table(tree, path, (column, "lesion_id"))
+        for row in read_table(tree, path, (column, "lesion_id"), (column,))
         if row["lesion_id"]
     }
 
@@ -121,7 +121,7 @@ def _members(tree: FileTree) -> dict[str, str]:
         row["image"].upper().removesuffix("_DOWNSAMPLED"): side
         for table, side in MEMBERSHIP_TABLES.items()
         for path in tree.named(table)
-        for row in read_table(tree, path, ("image",))
+        for row in read_table(tree, path, ("image",), ("image",))
     }
 
 

@@ -69,7 +69,7 @@ class GalleryPictures:
             except DownloadError as error:
                 notes.append(str(error))
             else:
-                tree = FileTree(tree.root, [*tree.files, self.table.path])
+                tree = tree.with_file(self.table.path)
         folder = tree.root / self.gallery.folders[0]
         before = read_ledger(folder / LEDGER_NAME)
         entries, missing = self._compare(tree, folder, before)

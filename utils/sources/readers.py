@@ -89,7 +89,9 @@ class LabelledTable:
         for path in (path for folder in found for path in tree.pictures(folder)):
             if pictures.setdefault(stem(path), path) != path:
                 reading.left_out.append(LeftOut(name, path, "another file has its name"))
-        rows = read_table(tree, self._table(tree, found), (self.picture, self.kind))
+        rows = read_table(
+            tree, self._table(tree, found), (self.picture, self.kind), (self.picture,)
+        )
         without = [column for column in self.groups if rows and column not in rows[0]]
         if without:
             reading.notes.append(
@@ -163,7 +165,7 @@ class PairedTable:
                 todo="Unzip it again, or remove the folder to leave this collection out",
             )
         root = tables[0].removesuffix(self.table)
-        rows = read_table(tree, tables[0], (self.case, *self.labels))
+        rows = read_table(tree, tables[0], (self.case, *self.labels), tuple(self.labels))
         splits = self._splits_by_row(tree, root, len(rows))
         listed: set[str] = set()
         repeated = 0

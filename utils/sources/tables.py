@@ -5,25 +5,36 @@ import warnings
 from collections.abc import Sequence
 
 from utils.common.errors import SourceError, shortlist
+from utils.common.location import DamagedError
+from utils.sources.paths import leads_out
 from utils.sources.tree import FileTree
 
 Row = dict[str, str]
 
 
-def read_table(tree: FileTree, path: str, columns: Sequence[str]) -> list[Row]:
+def read_table(
+    tree: FileTree, path: str, columns: Sequence[str], paths: Sequence[str] = ()
+) -> list[Row]:
     """Read a table as text, cell by cell; an empty cell is "".
 
     Args:
         tree: Where the table lies.
         path: Its relative path.
         columns: Columns that it must have.
+        paths: Those of them that name files.
 
     Raises:
-        SourceError: If it cannot be parsed or lacks one of the columns.
+        SourceError: If it cannot be parsed, lacks one of the columns, or names a file that is not
+            in its folder.
     """
     import pandas as pd  # here, because it takes half a second and many runs read no table
 
-    content = (tree.root / path).read_bytes()
+    try:
+        content = tree.originals.locate(path).read()
+    except (DamagedError, OSError) as error:
+        raise SourceError(
+            f"{tree.root / path} cannot be read ({error})", todo="Download it again"
+        ) from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -51,4 +62,13 @@ def read_table(tree: FileTree, path: str, columns: Sequence[str]) -> list[Row]:
             expected=f"the columns {', '.join(columns)}",
             todo="Download it again, or remove its folder to leave this collection out",
         )
-    return [dict(zip(frame.columns, row, strict=True)) for row in frame.to_numpy().tolist()]
+    rows = [dict(zip(frame.columns, row, strict=True)) for row in frame.to_numpy().tolist()]
+    for number, row in enumerate(rows, start=1):
+        for column in paths:
+            if leads_out(row[column]):
+                raise SourceError(
+                    f"{tree.root / path} names {row[column]!r} (row {number}, column {column})",
+                    expected="files of the collection itself",
+                    todo="Download it again, or remove its folder to leave this collection out",
+                )
+    return rows

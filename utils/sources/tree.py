@@ -1,15 +1,18 @@
-"""A folder in, an index of its files out: listed once, asked often, never left."""
+"""A folder in, an index of its files and of those in its archives out: listed once, never left."""
 
 import os
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from utils.common.errors import SourceError
 from utils.common.files import is_clutter
+from utils.common.location import Location, Originals
 from utils.common.pictures import SUFFIXES
+from utils.sources.archives import FOREIGN, list_archive, may_be_archive, stem_of
+from utils.sources.unpacked import Unpacked
 
 ENDINGS = frozenset(SUFFIXES)
 
@@ -21,33 +24,58 @@ class FileTree:
     name, however it is written, leads out of the folder. Hidden files (`.DS_Store`, `._x.jpg`)
     are not listed. Names are compared without regard to case.
 
+    Archives are listed as if they had been unpacked where they lie. What is there unpacked goes
+    before what is in an archive.
+
     Args:
         root: The folder.
         files: Relative paths of the files in it.
+        members: Where those of them lie that are part of an archive.
+        notes: What the user should know of the archives.
+        state: Working state of the output, for what cannot be read in place.
     """
 
-    def __init__(self, root: Path, files: Iterable[str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        files: Iterable[str],
+        members: Mapping[str, Location] | None = None,
+        notes: Iterable[str] = (),
+        state: Path | None = None,
+    ) -> None:
         self.root = root
         self.files = sorted(files)
+        self.originals = Originals(root, members or {})
+        self.notes = list(notes)
+        self.state = state
         self._tables: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, set[str]] = defaultdict(set)
+        self._unpacked_folders: set[str] = set()
         for path in self.files:
             *folders, name = path.split("/")
             if not is_picture(path):
                 self._tables[name.casefold()].append(path)
             for depth, folder in enumerate(folders, start=1):
-                self._folders[folder.casefold()].add("/".join(folders[:depth]))
+                above = "/".join(folders[:depth])
+                self._folders[folder.casefold()].add(above)
+                if path not in self.originals.members:
+                    self._unpacked_folders.add(above)
 
     @cached_property
     def _exact(self) -> dict[str, str]:
         return {path.casefold(): path for path in self.files}
 
     @classmethod
-    def scan(cls, root: Path) -> "FileTree":
+    def scan(cls, root: Path, state: Path | None = None) -> "FileTree":
         """List the files below `root`; links to folders are followed, circles are not.
 
+        Args:
+            root: The folder.
+            state: Working state of the output, where archives that cannot be read in place are
+                unpacked; None for a temporary folder.
+
         Raises:
-            SourceError: If there is no such folder.
+            SourceError: If there is no such folder, or an archive in it cannot be read.
         """
         if not root.is_dir():
             raise SourceError(
@@ -56,16 +84,48 @@ class FileTree:
                 todo="Make it and put the collections there (see ALL_DATA/README.md), name "
                 "another with --all-data, or try --demo",
             )
-        return cls(root, _walk(root))
+        files = set(_walk(root))
+        unpacked = Unpacked(state)
+        try:
+            archives = _list_archives(root, files, unpacked)
+        except SourceError:
+            unpacked.discard()
+            raise
+        unpacked.sweep()
+        files -= archives.keys()
+        there = {path.casefold() for path in files}
+        members: dict[str, Location] = {}
+        notes = [f"{p} cannot be read as it is; unpack it" for p in files if p.endswith(FOREIGN)]
+        for archive, found in archives.items():
+            fresh = {path: place for path, place in found.items() if path.casefold() not in there}
+            if repeated := len(found) - len(fresh):
+                notes.append(
+                    f"{archive}: {repeated:,} of its {len(found):,} files lie there unpacked, too, "
+                    "and those are read; the others are read from the archive"
+                )
+            members |= fresh
+            there |= {path.casefold() for path in fresh}
+        return cls(root, [*files, *members], members, sorted(notes), state)
+
+    def scan_again(self) -> "FileTree":
+        """List the same folder as it is by now."""
+        return self.scan(self.root, self.state)
+
+    def with_file(self, path: str) -> "FileTree":
+        """Return the tree with one file more."""
+        return FileTree(
+            self.root, {*self.files, path}, self.originals.members, self.notes, self.state
+        )
 
     def folders(self, *names: str) -> list[str]:
         """Return the outermost folders with one of these names, wherever they sit."""
-        found = sorted(path for name in names for path in self._folders.get(name.casefold(), ()))
-        return [
+        found = [path for name in names for path in self._folders.get(name.casefold(), ())]
+        outermost = [
             path
             for path in found
             if not any(path.startswith(f"{other}/") for other in found if other != path)
         ]
+        return sorted(outermost, key=lambda path: (path not in self._unpacked_folders, path))
 
     def below(self, folder: str) -> list[str]:
         """Return the files below `folder`, at any depth."""
@@ -79,11 +139,32 @@ class FileTree:
 
     def named(self, *names: str) -> list[str]:
         """Return the tables with one of these names, wherever they sit."""
-        return sorted(path for name in names for path in self._tables.get(name.casefold(), ()))
+        found = (path for name in names for path in self._tables.get(name.casefold(), ()))
+        return sorted(found, key=lambda path: (path in self.originals.members, path))
 
     def find(self, path: str) -> str | None:
         """Return the file at `path`, written as it is on disk, or None if there is none."""
         return self._exact.get(path.replace("\\", "/").casefold())
+
+
+def _list_archives(
+    root: Path, files: Iterable[str], unpacked: Unpacked
+) -> dict[str, dict[str, Location]]:
+    """Return where the files of each archive lie, by the paths that unpacking it would give them.
+
+    One that lies directly in the root and holds several things is taken to be unpacked into a
+    folder of its own name: nobody would want its parts strewn among the collections.
+    """
+    archives = {}
+    for archive in sorted(path for path in files if may_be_archive(path)):
+        found = list_archive(root / archive, str(root / archive), unpacked)
+        if found is None:
+            continue
+        folder, _, name = archive.rpartition("/")
+        if not folder and len({path.partition("/")[0] for path in found}) > 1:
+            folder = stem_of(name)
+        archives[archive] = {f"{folder}/{p}" if folder else p: found[p] for p in found}
+    return archives
 
 
 def is_picture(path: str) -> bool:

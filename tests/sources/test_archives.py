@@ -1,0 +1,493 @@
+"""Archives are listed as if unpacked; hostile ones are refused in one line, nothing touched."""
+
+import bz2
+import contextlib
+import functools
+import gzip
+import io
+import lzma
+import os
+import pickle
+import stat
+import struct
+import tarfile
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+import create_dataset
+from utils.common.errors import OutputError, SourceError, run_script
+from utils.common.location import DamagedError
+from utils.sources import archives
+from utils.sources.tables import read_table
+from utils.sources.tree import FileTree
+
+STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+CENTRAL = b"PK\x01\x02"
+
+
+def zipped(files: Mapping[str, bytes], method: int = DEFLATED, mode: int = 0) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            archive.writestr(info, content, method)
+    return stream.getvalue()
+
+
+def zip64(files: Mapping[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", DEFLATED) as archive:
+        for name, content in files.items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(content)
+    return stream.getvalue()
+
+
+def tarred(files: Mapping[str, bytes], mode: str = "w", **attributes: Any) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            for attribute, value in attributes.items():
+                setattr(info, attribute, value)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def patched(content: bytes, offset: int, layout: str, value: int, mark: bytes = CENTRAL) -> bytes:
+    """Overwrite a number behind the first mark."""
+    changed = bytearray(content)
+    struct.pack_into(layout, changed, content.index(mark) + offset, value)
+    return bytes(changed)
+
+
+def twice(content: bytes) -> bytes:
+    """Give two members of equal length one name."""
+    return content.replace(b"b.jpg", b"a.jpg")
+
+
+def nested(depth: int, method: int = STORED) -> bytes:
+    content = zipped({"x.jpg": b"x"})
+    for _ in range(depth - 1):
+        content = zipped({"inner.zip": content}, method)
+    return content
+
+
+def giant_header() -> bytes:
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = tarfile.XHDTYPE, 2**34
+    return info.tobuf(tarfile.GNU_FORMAT) + bytes(20 * 512)
+
+
+ZEROS = bytes(80 * 2**20)
+FILES = {"a.jpg": b"a" * 500, "b.jpg": os.urandom(3_000), "c.jpg": b"c" * 500}
+
+HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "absolute": (
+        "x.zip",
+        lambda: zipped({"/etc/x.jpg": b""}),
+        "holds '/etc/x.jpg'. Expected",
+    ),
+    "above": ("x.zip", lambda: zipped({"../x.jpg": b""}), "holds '../x.jpg'. Expected paths"),
+    "above later": ("x.zip", lambda: zipped({"a/../../x.jpg": b""}), "holds 'a/../../x.jpg'."),
+    "folder above": ("x.zip", lambda: zipped({"../": b"", "a.jpg": b""}), "holds '../'."),
+    "drive": ("x.zip", lambda: zipped({"C:/x.jpg": b""}), "holds 'C:/x.jpg'."),
+    "backslash": ("x.zip", lambda: zipped({"..\\x.jpg": b""}), "holds '..\\\\x.jpg'."),
+    "clutter above": ("x.zip", lambda: zipped({"__MACOSX/../../x": b""}), "holds '__MACOSX/.."),
+    "link": (
+        "x.zip",
+        lambda: zipped({"a.jpg": b"/etc/passwd"}, mode=stat.S_IFLNK | 0o777),
+        "holds 'a.jpg', which is a link or a device.",
+    ),
+    "device": ("x.zip", lambda: zipped({"a.jpg": b""}, mode=stat.S_IFCHR), "a link or a device."),
+    "encrypted": (
+        "x.zip",
+        lambda: patched(zipped(FILES), 8, "<H", 1),
+        "is encrypted ('a.jpg'). Expected an",
+    ),
+    "other method": (
+        "x.zip",
+        lambda: zipped(FILES, zipfile.ZIP_BZIP2),
+        "holds 'a.jpg' compressed by method 12.",
+    ),
+    "cut end": ("x.zip", lambda: zipped(FILES)[:-30], "x.zip cannot be read as an archive ("),
+    "cut middle": ("x.zip", lambda: zipped(FILES)[:1000], "x.zip cannot be read as an archive ("),
+    "empty file": ("x.zip", lambda: b"", "x.zip starts with b''. Expected a zip or a tar."),
+    "web page": (
+        "x.zip",
+        lambda: b"<!DOCTYPE html><html>Log in</html>",
+        "starts with b'<!DOCTYPE html><'.",
+    ),
+    "web page as tar": ("x.tar.gz", lambda: b"<html>", "x.tar.gz starts with b'<html>'."),
+    "two sizes": (
+        "x.zip",
+        lambda: patched(zipped(FILES, STORED), 24, "<I", 7),
+        "tells two sizes of 'a.jpg'",
+    ),
+    "behind the end": (
+        "x.zip",
+        lambda: patched(zipped(FILES), 42, "<I", 10**6),
+        "has no room for 'a.jpg'.",
+    ),
+    "same name": ("x.zip", lambda: twice(zipped(FILES)), "holds 'a.jpg' twice."),
+    "same but for case": (
+        "x.zip",
+        lambda: zipped({"a/x.jpg": b"", "A/X.JPG": b""}),
+        "holds 'A/X.JPG' twice.",
+    ),
+    "file and folder": (
+        "x.zip",
+        lambda: zipped({"A": b"", "a/x.jpg": b""}),
+        "holds 'a' as a file and as a folder.",
+    ),
+    "bomb": ("x.zip", lambda: zipped({"a.bmp": ZEROS}), "holds a file that unpacks from "),
+    "bomb of many": (
+        "x.zip",
+        lambda: zipped({f"{n}.bmp": ZEROS[: 2**24] for n in range(6)}),
+        "unpacks to 83,886,080 bytes or more. Expected at most 7",
+    ),
+    "bomb in a zip": (
+        "x.zip",
+        lambda: zipped({"b.zip": zipped({"a.bmp": ZEROS})}, STORED),
+        "that unpacks from ",
+    ),
+    "bomb of zips": (
+        "x.zip",
+        lambda: zipped({f"{n}.zip": zipped({"a.bmp": ZEROS[: 2**24]}) for n in range(6)}),
+        "unpacks to ",
+    ),
+    "bomb as tar.gz": (
+        "x.tgz",
+        lambda: gzip.compress(tarred({"a.bmp": ZEROS})),
+        "unpacks to ",
+    ),
+    "bomb behind a tar": (
+        "x.tar.gz",
+        lambda: gzip.compress(tarred(FILES) + ZEROS),
+        "unpacks to ",
+    ),
+    "too deep": ("x.zip", lambda: nested(4), "lies 4 archives deep. Expected at most 3."),
+    "too deep, packed": ("x.zip", lambda: nested(5, DEFLATED), "lies 4 archives deep."),
+    "hostile inside": (
+        "x.zip",
+        lambda: zipped({"a/b.zip": zipped({"../x.jpg": b""})}),
+        "b.zip holds '../x.jpg'.",
+    ),
+    "cut inside": (
+        "x.zip",
+        lambda: zipped({"b.zip": zipped(FILES)[:-40]}),
+        "cannot be read as an archive (",
+    ),
+    "checksum of a zip inside": (
+        "x.zip",
+        lambda: patched(zipped({"b.zip": zipped(FILES)}), 16, "<I", 1),
+        "cannot be read as an archive (Bad CRC-32",
+    ),
+    "tar above": ("x.tar", lambda: tarred({"../x.jpg": b""}), "holds '../x.jpg'."),
+    "tar absolute": ("x.tar", lambda: tarred({"/x.jpg": b""}), "holds '/x.jpg'."),
+    "tar link": (
+        "x.tar",
+        lambda: tarred({"a.jpg": b""}, type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+        "holds 'a.jpg', which is a link, a device or sparse.",
+    ),
+    "tar hard link": (
+        "x.tgz",
+        lambda: tarred({"a.jpg": b""}, "w:gz", type=tarfile.LNKTYPE, linkname="../x"),
+        "holds 'a.jpg', which is a link",
+    ),
+    "tar device": ("x.tar", lambda: tarred({"a.jpg": b""}, type=tarfile.CHRTYPE), "a device"),
+    "tar pipe": ("x.tar", lambda: tarred({"a.jpg": b""}, type=tarfile.FIFOTYPE), "a device"),
+    "tar cut": ("x.tar", lambda: tarred(FILES)[:2_000], "x.tar "),
+    "tar without end": ("x.tar", lambda: tarred({"a.jpg": b"a" * 512})[:1024], "has no end."),
+    "tar damaged": (
+        "x.tar",
+        lambda: tarred(FILES).replace(b"b.jpg", b"z.jpg"),
+        "x.tar has no end.",
+    ),
+    "tar.gz cut": (
+        "x.tar.gz",
+        lambda: tarred(FILES, "w:gz")[:-200],
+        "cannot be read as an archive",
+    ),
+    "tar.xz damaged": (
+        "x.txz",
+        lambda: tarred(FILES, "w:xz")[:-60] + bytes(60),
+        "cannot be read as an archive",
+    ),
+    "tar giant header": ("x.tar", giant_header, "x.tar cannot be read as an archive (a header of"),
+    "tar.bz2 above": ("x", lambda: tarred({"../x.jpg": b""}, "w:bz2"), "holds '../x.jpg'."),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_archive_is_refused_in_one_line_and_nothing_is_touched(
+    plant, tmp_path: Path, monkeypatch, capfd, snapshot, case: str
+) -> None:
+    name, make, words = HOSTILE[case]
+    plant({"imagenet-mini/train/n1/x.jpg": b"", "a.tar.gz": tarred({"a/x.jpg": b"x"}, "w:gz")})
+    (tmp_path / "ALL_DATA" / name).write_bytes(make())
+    monkeypatch.chdir(tmp_path)
+    before = snapshot(tmp_path), sorted(map(str, tmp_path.rglob("*")))
+    with pytest.raises(SystemExit) as left:
+        run_script(functools.partial(create_dataset.main, ["--no-download"]))
+    printed = capfd.readouterr()
+    assert left.value.code == 2
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert printed.err.startswith(f"Error: {Path('ALL_DATA', name)}")
+    assert words in printed.err
+    assert (snapshot(tmp_path), sorted(map(str, tmp_path.rglob("*")))) == before
+
+
+def test_so_many_members_are_refused(plant, monkeypatch) -> None:
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 5)
+    plant({"x.zip": zipped({f"a/{n}.jpg": b"" for n in range(5)})})
+    with pytest.raises(SourceError, match=r"x\.zip holds more than 5 files\. Expected fewer"):
+        plant({"x.zip": zipped({f"a/{n}.jpg": b"" for n in range(6)})})
+
+
+def contents(tree: FileTree) -> dict[str, bytes]:
+    return {path: tree.originals.locate(path).read() for path in tree.files}
+
+
+PUBLISHED = {"top/a.jpg": b"a" * 9_000, "top/b/c.csv": b"x,y\n1,2\n", "top/\u00e4.jpg": b""}
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("x.zip", lambda: zipped(PUBLISHED)),
+        ("x.ZIP", lambda: zipped(PUBLISHED, STORED)),
+        ("x.zip", lambda: zip64(PUBLISHED)),
+        ("download", lambda: zipped(PUBLISHED)),
+        ("x.zip", lambda: b"#!/bin/sh\n" + zipped(PUBLISHED)),
+        ("x.zip", lambda: zipped({"in.zip": zipped(PUBLISHED)})),
+        ("x.zip", lambda: zipped({"in.zip": zipped(PUBLISHED)}, STORED)),
+        ("x.zip", lambda: zipped({"in": zipped({"in.zip": zipped(PUBLISHED)}, STORED)}, STORED)),
+        ("x.zip", lambda: zipped({"in.zip": zipped({"in": zipped(PUBLISHED)})}, STORED)),
+        ("x.zip", lambda: zipped({"in.tgz": tarred(PUBLISHED, "w:gz")})),
+        ("x.tar", lambda: tarred(PUBLISHED)),
+        ("x.tar", lambda: tarred({f"./{name}": text for name, text in PUBLISHED.items()})),
+        ("x.tar", lambda: tarred({"in.zip": zipped(PUBLISHED)})),
+        ("x.tar.gz", lambda: tarred(PUBLISHED, "w:gz")),
+        ("x.tgz", lambda: tarred({"in.tar": tarred(PUBLISHED)}, "w:gz")),
+        ("x.tar.bz2", lambda: bz2.compress(tarred(PUBLISHED))),
+        ("x.1", lambda: lzma.compress(tarred(PUBLISHED))),
+        ("download.bin", lambda: tarred(PUBLISHED)),
+    ],
+)
+def test_members_appear_as_if_unpacked_where_the_archive_lies(
+    plant, name: str, make: Callable[[], bytes]
+) -> None:
+    tree = plant({f"got/{name}": make()})
+    assert contents(tree) == {f"got/{path}": text for path, text in PUBLISHED.items()}
+    assert tree.folders("TOP") == ["got/top"]
+    assert read_table(tree, "got/top/b/c.csv", ("x",)) == [{"x": "1", "y": "2"}]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"text\n", b"\x1f\x8b\x08 no gzip", gzip.compress(b"no tar"), b"BZh9"]
+)
+@pytest.mark.parametrize("name", ["HAM10000_metadata", "x.csv", "x.gz", "LICENSE.rtf"])
+def test_what_is_no_archive_stays_a_file(plant, name: str, content: bytes) -> None:
+    assert plant({name: content}).files == [name]
+
+
+def test_what_cannot_be_opened_is_no_archive(plant) -> None:
+    tree = plant({"a/x.jpg": b""})
+    try:
+        os.mkfifo(tree.root / "pipe")
+        (tree.root / "dangling").symlink_to("nowhere")
+    except (AttributeError, OSError):
+        pytest.skip("no pipes or links here")
+    assert FileTree.scan(tree.root).files == ["a/x.jpg", "dangling", "pipe"]
+
+
+def test_a_spreadsheet_and_a_download_in_progress_are_no_archives(plant) -> None:
+    content = zipped(FILES)
+    tree = plant({"x.xlsx": content, "x.zip.part": content[:900], "x.crdownload": content[:900]})
+    assert tree.files == ["x.crdownload", "x.xlsx", "x.zip.part"]
+
+
+def test_loose_things_directly_in_the_folder_get_one_of_their_own(plant) -> None:
+    loose = {"metadata.csv": b"x\n", "images/a.jpg": b"a", "__MACOSX/._a": b""}
+    tree = plant({"set.tar.gz": tarred(loose, "w:gz"), "own/set.zip": zipped(loose)})
+    assert tree.files == [
+        "own/images/a.jpg", "own/metadata.csv", "set/images/a.jpg", "set/metadata.csv",
+    ]  # fmt: skip
+
+
+def test_what_lies_there_unpacked_wins_and_that_is_said_once(plant) -> None:
+    tree = plant(
+        {
+            "x.zip": zipped({"top/a.jpg": b"zip", "top/B.jpg": b"zip", "top/c.jpg": b"zip"}),
+            "top/a.jpg": b"disk",
+            "Top/b.JPG": b"disk",
+            "y.zip": zipped({"other/a.jpg": b"zip"}),
+        }
+    )
+    assert contents(tree) == {
+        "Top/b.JPG": b"disk", "other/a.jpg": b"zip", "top/a.jpg": b"disk", "top/c.jpg": b"zip",
+    }  # fmt: skip
+    assert tree.notes == [
+        "x.zip: 2 of its 3 files lie there unpacked, too, and those are read; the others are "
+        "read from the archive"
+    ]
+
+
+def test_unpacked_folders_and_tables_go_before_those_in_archives(plant) -> None:
+    tree = plant(
+        {
+            "a.zip": zipped({"release_v0/images/x.jpg": b"", "release_v0/meta.csv": b""}),
+            "b/release_v0/images/x.jpg": b"",
+            "b/meta.csv": b"",
+        }
+    )
+    assert tree.folders("release_v0") == ["b/release_v0", "release_v0"]
+    assert tree.named("meta.csv") == ["b/meta.csv", "release_v0/meta.csv"]
+
+
+def test_foreign_archives_are_named(plant) -> None:
+    assert plant({"x.rar": b"Rar!", "y.7z": b"7z"}).notes == [
+        "x.rar cannot be read as it is; unpack it",
+        "y.7z cannot be read as it is; unpack it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda zip_: patched(zip_, 16, "<I", 1), "its checksum in the archive is another"),
+        (lambda zip_: patched(zip_, 24, "<I", 499), "500 bytes in the archive, 499 announced"),
+        (lambda zip_: patched(zip_, 24, "<I", 501), "500 bytes in the archive, 501 announced"),
+        (lambda zip_: patched(zip_, 42, "<I", 1), "it is not where the archive says"),
+        (lambda zip_: zip_.replace(b"PK\x03\x04", b"PK\x03\x05", 1), "PK"),
+        (lambda zip_: patched(zip_, 35, "<I", 2**32 - 1, b"PK\x03\x04"), "invalid"),
+    ],
+)
+def test_a_damaged_member_is_one_damaged_file(
+    plant, harm: Callable[[bytes], bytes], words: str
+) -> None:
+    content = harm(zipped(FILES))
+    if words == "PK":  # without its mark it is a zip by its end only
+        words = "it is not where the archive says"
+    tree = plant({"got/x.zip": content})
+    with pytest.raises(DamagedError, match=words):
+        tree.originals.locate("got/a.jpg").read()
+    for name in ("b.jpg", "c.jpg"):
+        assert tree.originals.locate(f"got/{name}").read() == FILES[name]
+
+
+def test_a_table_that_is_damaged_in_its_archive_is_one_line(plant) -> None:
+    tree = plant({"got/x.zip": patched(zipped({"t.csv": b"x\n1\n"}), 16, "<I", 1)})
+    with pytest.raises(SourceError, match=r"t\.csv cannot be read \(its checksum in the archive"):
+        read_table(tree, "got/t.csv", ("x",))
+
+
+def test_facts_change_with_the_archive_and_with_the_member(plant) -> None:
+    tree = plant({"x.zip": zipped(FILES), "y.jpg": b"y"})
+    places = [tree.originals.locate(path) for path in ("x/a.jpg", "x/b.jpg", "y.jpg")]
+    assert len({place.facts() for place in places}) == 3
+    before = [place.facts() for place in places]
+    os.utime(tree.root / "x.zip", ns=(1, 1))
+    assert [place.facts() == old for place, old in zip(places, before, strict=True)] == [
+        False, False, True,
+    ]  # fmt: skip
+    (tree.root / "x.zip").unlink()
+    assert places[0].facts() == (0, 0)
+
+
+class TestUnpacking:
+    """What cannot be read in place is unpacked once, into the output's working state."""
+
+    @pytest.fixture
+    def state(self, tmp_path: Path) -> Path:
+        return tmp_path / "DATASET" / ".state"
+
+    @pytest.fixture
+    def root(self, plant) -> Path:
+        return plant(
+            {"x.tgz": tarred(FILES, "w:gz"), "y.zip": zipped({"n.zip": zipped(FILES)})}
+        ).root
+
+    def files(self, state: Path) -> dict[str, tuple[int, int]]:
+        found = (state / "unpacked").iterdir()
+        return {path.name: (path.stat().st_size, path.stat().st_ino) for path in found}
+
+    def test_once(self, root: Path, state: Path) -> None:
+        first = FileTree.scan(root, state)
+        before = self.files(state)
+        second = FileTree.scan(root, state)
+        assert (len(before), self.files(state)) == (2, before)
+        assert contents(first) == contents(second)
+        facts = [[tree.originals.locate(p).facts() for p in tree.files] for tree in (first, second)]
+        assert facts[0] == facts[1]
+
+    def test_facts_are_the_same_when_it_is_unpacked_again(self, root: Path, state: Path) -> None:
+        first = FileTree.scan(root, state)
+        facts = [first.originals.locate(path).facts() for path in first.files]
+        for path in (state / "unpacked").iterdir():
+            path.unlink()
+        second = FileTree.scan(root, state)
+        assert [second.originals.locate(path).facts() for path in second.files] == facts
+
+    def test_what_a_kill_or_a_change_left_is_swept_up(self, root: Path, state: Path) -> None:
+        FileTree.scan(root, state)
+        (state / "unpacked" / ".0123456789abcdef.77.partial").write_bytes(b"half")
+        (root / "y.zip").unlink()
+        FileTree.scan(root, state)
+        assert len(self.files(state)) == 1
+
+    def test_an_interruption_leaves_no_half_file(
+        self, root: Path, state: Path, monkeypatch
+    ) -> None:
+        monkeypatch.setattr("utils.sources.unpacked.os.utime", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            FileTree.scan(root, state)
+        assert self.files(state) == {}
+        monkeypatch.undo()
+        assert len(contents(FileTree.scan(root, state))) == 6
+
+    def test_without_room_is_one_line(self, root: Path, state: Path, monkeypatch) -> None:
+        usage = type("Usage", (), {"free": 10})
+        monkeypatch.setattr("utils.sources.unpacked.shutil.disk_usage", lambda _: usage)
+        with pytest.raises(OutputError, match=r"x\.tgz must be unpacked to .* are free"):
+            FileTree.scan(root, state)
+
+    def test_while_another_run_writes_there_is_one_line(self, root: Path, state: Path) -> None:
+        state.mkdir(parents=True)
+        with (
+            FileLock(state / "lock"),
+            pytest.raises(
+                OutputError, match=r"^Another create_dataset\.py is writing to .*DATASET\."
+            ),
+        ):
+            FileTree.scan(root, state)
+
+    def test_a_place_is_all_that_another_process_needs(self, root: Path, state: Path) -> None:
+        tree = FileTree.scan(root, state)
+        for path in tree.files:
+            place = pickle.loads(pickle.dumps(tree.originals.locate(path)))
+            assert place.read() == FILES[path.rpartition("/")[2]]
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_links_in_the_folder_are_the_users_own_and_followed(plant, tmp_path: Path) -> None:
+    tree = plant({})
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "x.zip").write_bytes(zipped({"top/a.jpg": b"a"}))
+    with contextlib.suppress(OSError):
+        (tree.root / "linked").symlink_to(tmp_path / "disk", target_is_directory=True)
+        assert FileTree.scan(tree.root).files == ["linked/top/a.jpg"]

@@ -1,0 +1,117 @@
+"""A compressed stream in, a file that can be read anywhere out, kept for the next run."""
+
+import atexit
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock, Timeout
+
+from utils.common.console import progress
+from utils.common.errors import OutputError
+from utils.common.files import explain_write_errors, whole_file
+from utils.common.seeds import stable_hash
+
+CHUNK = 2**20
+
+
+class Unpacked:
+    """What cannot be read in place: compressed tars, and zips that are compressed in zips.
+
+    Each is unpacked once, as the one stream that it is, to a file named by where it comes from
+    and by size and time of the archive that it lies in.
+
+    Args:
+        state: The output's working state, in which the files are kept; None for a temporary
+            folder that is gone when this process ends.
+    """
+
+    def __init__(self, state: Path | None = None) -> None:
+        self.state = state
+        self._folder = state / "unpacked" if state else None
+        self._used: set[Path] = set()
+        self._made: list[Path] = []
+
+    def path(self, *origin: object) -> Path:
+        """Return where the stream of this origin is kept, whether it is there yet or not."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="create_dataset-"))
+            atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+        path = self._folder / f"{stable_hash(*origin):016x}"
+        self._used.add(path)
+        return path
+
+    def fill(self, target: Path, stream: BinaryIO, size: int, mtime_ns: int, title: str) -> None:
+        """Write a stream to its file.
+
+        Args:
+            target: What `path` returned.
+            stream: What to read, to its end.
+            size: Number of bytes to come.
+            mtime_ns: Modification time of the file, the same whenever it is made again.
+            title: What is unpacked.
+
+        Raises:
+            OutputError: If there is no room, or somebody else is writing there.
+        """
+        folder = target.parent
+        with explain_write_errors(folder):
+            missing = [path for path in (folder, *folder.parents) if not path.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            self._made += reversed(missing)
+        free = shutil.disk_usage(folder).free
+        if free < size:
+            raise OutputError(
+                f"{title} must be unpacked to {folder}, which needs {size / 1e9:.1f} GB",
+                expected=f"that much room; {free / 1e9:.1f} GB are free",
+                todo="Free some space, or choose another --output",
+            )
+        with self._locked(), whole_file(target, durable=True) as partial:
+            with partial.open("wb") as kept, progress(total=size, desc=title, unit="B") as bar:
+                while chunk := stream.read(CHUNK):
+                    kept.write(chunk)
+                    bar.update(len(chunk))
+            os.utime(partial, ns=(mtime_ns, mtime_ns))
+            self._made.append(target)
+
+    def discard(self) -> None:
+        """Take back everything that this object wrote."""
+        for path in reversed(self._made):
+            if path.is_dir():
+                with contextlib.suppress(OSError):  # somebody else put something there
+                    path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
+        self._made.clear()
+
+    def sweep(self) -> None:
+        """Remove what a kill left, and what belongs to archives that are gone or were changed."""
+        if self.state is None or self._folder is None or not self._folder.is_dir():
+            return
+        stale = set(self._folder.iterdir()) - self._used
+        if stale:
+            with self._locked():
+                for path in stale:
+                    path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock that every run takes which writes to this output."""
+        if self.state is None:
+            yield
+            return
+        path = self.state / "lock"
+        if not path.exists():
+            self._made.append(path)
+        try:
+            with FileLock(path, timeout=0):
+                yield
+        except Timeout:
+            raise OutputError(
+                f"Another create_dataset.py is writing to {path.parent.parent}",
+                todo="Wait for it to end, or choose another --output",
+            ) from None
