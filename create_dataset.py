@@ -23,9 +23,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     # After the flags, so that --help and a mistyped flag are answered at once.
     from utils.dataset.build import build
     from utils.dataset.split import TooFewGroupsError
-    from utils.sources import collect, delivery
+    from utils.sources import collect
     from utils.sources.drawings import draw_all_data
     from utils.sources.tree import FileTree
+    from utils.sources.web import delivery
 
     if settings.download:
         chosen = delivery.choose_downloads(settings.download, settings.all_data)
@@ -48,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     collected = collect.read_all(sources, tree)
     print(collected.describe(settings.all_data))
+    if settings.dry_run and not settings.no_download:
+        for line in collect.pending(sources, tree, settings.retry_failed):
+            print(line)
     try:
         print(build(collected.records, collected.left_out, settings, tree.originals))
     except TooFewGroupsError as error:

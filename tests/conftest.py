@@ -26,8 +26,8 @@ from utils.dataset.workspace import Workspace
 from utils.sources import collect
 from utils.sources.catalog import SOURCES
 from utils.sources.record import Record
-from utils.sources.transport import Manners
 from utils.sources.tree import FileTree
+from utils.sources.web.transport import Manners
 
 NUM_DRAWN = 12
 """Small, yet every class fills every split."""

@@ -171,7 +171,7 @@ class TestDownload:
             (all_data / file.path).write_text("")
             fetched.append(file.name)
 
-        monkeypatch.setattr("utils.sources.delivery.fetch_file", fetch)
+        monkeypatch.setattr("utils.sources.web.delivery.fetch_file", fetch)
         outcome = create("--download", "hiba")
         assert outcome.code == 0
         assert outcome.out.splitlines()[0] == "Hospital Italiano de Buenos Aires"

@@ -10,8 +10,8 @@ from utils.common.errors import SettingsError
 from utils.common.labels import COLLECTED_CLASSES
 from utils.sources import collect
 from utils.sources.catalog import NAMES, SOURCES, sources_for
-from utils.sources.download import LOCK_NAME
 from utils.sources.tree import FileTree
+from utils.sources.web.download import LOCK_NAME
 
 
 class TestChoice:

@@ -3,13 +3,13 @@
 from typing import Any
 
 from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN, TEST, TRAIN
-from utils.sources.download import RemoteFile
 from utils.sources.gallery import UrlGallery
 from utils.sources.isic import NAMESPACE, IsicChallenge
-from utils.sources.online import GalleryPictures, LesionTable
 from utils.sources.readers import LabelledTable, PairedTable, PictureFolders
 from utils.sources.record import TEST_ONLY, TRAIN_ONLY, TRAIN_OR_VAL, VAL_ONLY
 from utils.sources.source import Source
+from utils.sources.web.download import RemoteFile
+from utils.sources.web.online import GalleryPictures, LesionTable
 
 FITZPATRICK17K = UrlGallery(
     folders=("fitzpatrick17k", "finalfitz17k"),

@@ -8,10 +8,10 @@ from pathlib import Path
 from utils.common.console import table
 from utils.common.errors import DownloadError, SettingsError
 from utils.sources.catalog import NAMES, SOURCES, sources_for
-from utils.sources.download import only_downloader
 from utils.sources.record import LeftOut, Record
 from utils.sources.source import Reading, Source
 from utils.sources.tree import FileTree
+from utils.sources.web.download import only_downloader
 
 
 def choose_sources(names: Sequence[str]) -> list[Source]:
@@ -50,6 +50,12 @@ def fetch(
     except DownloadError as error:
         return tree, [f"Nothing downloaded: {error}"]
     return tree.scan_again(), notes
+
+
+def pending(sources: Iterable[Source], tree: FileTree, retry_failed: bool = False) -> list[str]:
+    """Fetch nothing and say what `fetch` would ask for."""
+    fetchers = dict.fromkeys(source.fetcher for source in sources if source.fetcher)
+    return [line for fetcher in fetchers for line in fetcher.pending(tree, retry_failed)]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_OR_VAL, LeftOut, Re
 from utils.sources.source import Reading
 from utils.sources.tables import read_table
 from utils.sources.tree import FileTree, stem
-from utils.sources.urls import path_of
+from utils.sources.web.urls import path_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from utils.sources.download import RemoteFile
 from utils.sources.record import LeftOut, Record
 from utils.sources.tree import FileTree
+from utils.sources.web.download import RemoteFile
 
 
 @dataclass(slots=True)
@@ -28,9 +29,15 @@ class Reading:
 Reader = Callable[[str, FileTree], Reading | None]
 """Reads the collection of this short name from a tree; None where nothing of it is there."""
 
-Fetcher = Callable[[FileTree, bool], list[str]]
-"""Fetches what a collection lacks without a login, earlier failures too where that is asked for;
-returns what the user should know."""
+
+class Fetcher(Protocol):
+    """Fetches what a collection lacks without a login, earlier failures too if that is asked."""
+
+    def __call__(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+        """Fetch it and return what the user should know."""
+
+    def pending(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+        """Fetch nothing and say what would be asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,7 +84,7 @@ class FileTree:
                 todo="Make it and put the collections there (see ALL_DATA/README.md), name "
                 "another with --all-data, or try --demo",
             )
-        files = set(_walk(root))
+        files = set(walk(root))
         unpacked = Unpacked(state)
         try:
             archives = _list_archives(root, files, unpacked)
@@ -181,7 +181,8 @@ def stem(path: str) -> str:
     return PurePosixPath(path).stem
 
 
-def _walk(root: Path) -> Iterator[str]:
+def walk(root: Path) -> Iterator[str]:
+    """Yield the files below a folder, relative to it with "/"; no hidden ones, no circles."""
     seen: set[str] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from utils.common.errors import DownloadError
 from utils.common.files import remove_partial_files
-from utils.sources.download import RemoteFile, fetch_file
 from utils.sources.gallery import UrlGallery
-from utils.sources.hosts import FAILED, OK, Job, Outcome, fetch_all
 from utils.sources.isic import lesions_by_id
-from utils.sources.ledger import LEDGER_NAME, Entry, read_ledger, write_ledger
-from utils.sources.transport import POLITE, Manners
 from utils.sources.tree import FileTree, is_picture
-from utils.sources.urls import host_of, path_of
+from utils.sources.web.download import RemoteFile, fetch_file
+from utils.sources.web.hosts import FAILED, OK, Job, Outcome, fetch_all
+from utils.sources.web.ledger import LEDGER_NAME, Entry, read_ledger, write_ledger
+from utils.sources.web.transport import POLITE, Manners
+from utils.sources.web.urls import host_of, path_of
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,20 @@ class LesionTable:
 
     def __call__(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
         """Fetch the table and return what the user should know."""
-        if not tree.folders(*self.folders) or lesions_by_id(tree):
+        if not self._is_wanted(tree):
             return []
         try:
             fetch_file(self.table, tree.root, self.manners)
         except DownloadError as error:
             return [str(error)]
         return [f"{self.table.name} downloaded, so that pictures of one lesion stay together."]
+
+    def pending(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+        """Say whether the table is still to be fetched."""
+        return [f"Still to be downloaded: {self.table.name}."] if self._is_wanted(tree) else []
+
+    def _is_wanted(self, tree: FileTree) -> bool:
+        return bool(tree.folders(*self.folders)) and not lesions_by_id(tree)
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,19 @@ class GalleryPictures:
             note({})
         outcomes = fetch_all(asked, self.manners, note)
         return [*notes, *self._describe(folder, noted, outcomes)]
+
+    def pending(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+        """Count the pictures that are still to be fetched."""
+        folder = tree.root / self.gallery.folders[0]
+        if not tree.named(self.gallery.table):
+            return [f"Still to be downloaded: {self.table.name} and the pictures that it names."]
+        entries, missing = self._compare(tree, folder, read_ledger(folder / LEDGER_NAME))
+        asked = sum(entries[job.target.name].to_ask(retry_failed) for job in missing)
+        if not asked:
+            return []
+        return [
+            f"Still to be downloaded, and not counted here: {asked:,} pictures of {folder.name}."
+        ]
 
     def _compare(
         self, tree: FileTree, folder: Path, before: Mapping[str, Entry]

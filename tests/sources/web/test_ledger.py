@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.sources.hosts import FAILED, MISSED, OK, Outcome
-from utils.sources.ledger import COLUMNS, Entry, read_ledger, write_ledger
+from utils.sources.web.hosts import FAILED, MISSED, OK, Outcome
+from utils.sources.web.ledger import COLUMNS, Entry, read_ledger, write_ledger
 
 ENTRIES = [
     Entry("http://a/img?imageId=1", "a.jpg", OK, "", 2, 1234),

@@ -10,13 +10,13 @@ from PIL import Image
 
 from utils.common.console import table
 from utils.common.labels import PAN
-from utils.sources.download import RemoteFile
 from utils.sources.gallery import UrlGallery
-from utils.sources.hosts import FAILED, MISSED, OK
-from utils.sources.ledger import LEDGER_NAME, read_ledger
-from utils.sources.online import GalleryPictures
-from utils.sources.transport import Manners
 from utils.sources.tree import FileTree
+from utils.sources.web.download import RemoteFile
+from utils.sources.web.hosts import FAILED, MISSED, OK
+from utils.sources.web.ledger import LEDGER_NAME, read_ledger
+from utils.sources.web.online import GalleryPictures
+from utils.sources.web.transport import Manners
 
 FOLDER = "fitzpatrick17k"
 GALLERY = UrlGallery((FOLDER,), "fitzpatrick17k.csv", "fitzpatrick.csv", PAN)

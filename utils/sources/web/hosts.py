@@ -16,8 +16,8 @@ import requests
 from utils.common.console import progress
 from utils.common.files import write_bytes
 from utils.common.pictures import PictureError, read_picture
-from utils.sources.session import open_session
-from utils.sources.transport import (
+from utils.sources.web.session import open_session
+from utils.sources.web.transport import (
     POLITE,
     FetchError,
     Manners,
@@ -27,7 +27,7 @@ from utils.sources.transport import (
     pieces,
     retrying,
 )
-from utils.sources.urls import host_of
+from utils.sources.web.urls import host_of
 
 OK = "ok"
 FAILED = "failed"

@@ -8,16 +8,16 @@ from utils.common.errors import DownloadError, SettingsError, SourceError
 from utils.common.files import explain_write_errors, write_text
 from utils.sources.catalog import NAMES, SOURCES
 from utils.sources.collect import where_to_get
-from utils.sources.download import (
+from utils.sources.source import Source
+from utils.sources.tree import FileTree, walk
+from utils.sources.web.download import (
     RemoteFile,
     check_space,
     fetch_file,
     only_downloader,
 )
-from utils.sources.partial import Partial
-from utils.sources.source import Source
-from utils.sources.transport import POLITE, Manners
-from utils.sources.tree import FileTree, _walk
+from utils.sources.web.partial import Partial
+from utils.sources.web.transport import POLITE, Manners
 
 ALL = "all"
 LICENCE_NAME = "LICENCE.txt"
@@ -142,7 +142,7 @@ def _fetch(source: Source, tree: FileTree, retry_failed: bool, manners: Manners)
 
 def _list_files(all_data: Path) -> FileTree:
     """List what lies there, without a look into archives: their names tell what they hold."""
-    return FileTree(all_data, _walk(all_data))
+    return FileTree(all_data, walk(all_data))
 
 
 def _in_order(source: Source, tree: FileTree) -> list[Bundle]:

@@ -12,11 +12,11 @@ from filelock import FileLock
 
 from utils.common.errors import DownloadError, OutputError, SettingsError, SourceError
 from utils.sources.catalog import NAMES, SOURCES
-from utils.sources.delivery import LICENCE_NAME, choose_downloads, deliver, terms
-from utils.sources.download import LOCK_NAME, RemoteFile, flaw_of
 from utils.sources.record import Record
 from utils.sources.source import Reading, Source
-from utils.sources.transport import Manners
+from utils.sources.web.delivery import LICENCE_NAME, choose_downloads, deliver, terms
+from utils.sources.web.download import LOCK_NAME, RemoteFile, flaw_of
+from utils.sources.web.transport import Manners
 
 ALL_DATA = Path("ALL_DATA")
 OPEN = [source for source in SOURCES if source.folder]

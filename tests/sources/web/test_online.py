@@ -13,12 +13,12 @@ from PIL import Image
 from utils.common.errors import SourceError
 from utils.common.labels import PAN
 from utils.sources.catalog import LESION_TABLE
-from utils.sources.download import RemoteFile
 from utils.sources.gallery import UrlGallery, name_from_url
-from utils.sources.ledger import COLUMNS, LEDGER_NAME, read_ledger
-from utils.sources.online import GalleryPictures, LesionTable
-from utils.sources.transport import Manners
 from utils.sources.tree import FileTree
+from utils.sources.web.download import RemoteFile
+from utils.sources.web.ledger import COLUMNS, LEDGER_NAME, read_ledger
+from utils.sources.web.online import GalleryPictures, LesionTable
+from utils.sources.web.transport import Manners
 
 GALLERY = UrlGallery(("fitzpatrick17k",), "fitzpatrick17k.csv", "fitzpatrick.csv", PAN)
 FOLDER = "fitzpatrick17k"
@@ -78,6 +78,21 @@ class TestGallery:
         assert reading is not None
         assert {record.md5 for record in reading.records} == {md5(content) for content in CONTENTS}
         assert reading.absent == 1
+
+    def test_what_is_pending_is_counted_and_not_fetched(
+        self, plant, server, fetcher: GalleryPictures
+    ) -> None:
+        (line,) = fetcher.pending(plant({}))
+        assert "fitzpatrick17k.csv and the pictures that it names" in line
+        assert not server.asked
+        tree = plant({})
+        fetcher(tree)
+        assert fetcher.pending(tree.scan_again()) == []
+        lost = tree.root / FOLDER / NAMES[2]
+        lost.unlink()
+        (line,) = fetcher.pending(tree.scan_again())
+        assert line.endswith("not counted here: 1 pictures of fitzpatrick17k.")
+        assert not lost.exists()
 
     def test_a_second_call_asks_for_nothing(self, plant, server, fetcher: GalleryPictures) -> None:
         tree = plant({})
@@ -180,7 +195,7 @@ class TestGallery:
         def stopped(*_: object) -> int:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("utils.sources.hosts.fetch_picture", stopped)
+        monkeypatch.setattr("utils.sources.web.hosts.fetch_picture", stopped)
         tree = plant({})
         with pytest.raises(KeyboardInterrupt):
             fetcher(tree)
@@ -250,6 +265,14 @@ class TestLesions:
             "stay together."
         ]
         assert LESION_TABLE.table.path in FileTree.scan(tree.root).files
+
+    def test_it_is_pending_where_it_would_be_fetched(
+        self, plant, server, lesion_table: LesionTable
+    ) -> None:
+        assert lesion_table.pending(plant({})) == []
+        tree = plant({"ISIC_2019_Training_Input/ISIC_0024306.jpg": b""})
+        assert lesion_table.pending(tree) == [f"Still to be downloaded: {LESION_TABLE.table.name}."]
+        assert not server.asked
 
     @pytest.mark.parametrize(
         "files",

@@ -1,6 +1,6 @@
 """A table with URLs in, what it lists by host and label out: empty cells and repeats, too.
 
-python -m utils.sources.survey ALL_DATA/fitzpatrick17k/fitzpatrick17k.csv
+python -m utils.sources.web.survey ALL_DATA/fitzpatrick17k/fitzpatrick17k.csv
 """
 
 import sys
@@ -13,7 +13,7 @@ from utils.common.console import table
 from utils.common.errors import SettingsError, SourceError, run_script
 from utils.sources.tables import Row, read_table
 from utils.sources.tree import FileTree
-from utils.sources.urls import host_of, path_of
+from utils.sources.web.urls import host_of, path_of
 
 URL_COLUMNS = ("url", "train_url", "test_url")
 
@@ -98,7 +98,9 @@ def describe(rows: Sequence[Row]) -> str:
 def main() -> None:
     """Print a survey of each table named on the command line."""
     if len(sys.argv) < 2:
-        raise SettingsError("No table named", expected="python -m utils.sources.survey TABLE ...")
+        raise SettingsError(
+            "No table named", expected="python -m utils.sources.web.survey TABLE ..."
+        )
     for path in map(Path, sys.argv[1:]):
         if not path.is_file():
             raise SourceError(f"No file {path}", expected="a table with URLs")

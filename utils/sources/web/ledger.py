@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from utils.common.files import write_text
-from utils.sources.hosts import FAILED, MISSED, OK, STATUSES, Outcome
+from utils.sources.web.hosts import FAILED, MISSED, OK, STATUSES, Outcome
 
 LEDGER_NAME = "downloads.csv"
 NOT_ASKED = "not asked for yet"

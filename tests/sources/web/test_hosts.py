@@ -15,9 +15,9 @@ import urllib3
 from PIL import Image
 
 from utils.common.errors import OutputError
-from utils.sources import hosts
-from utils.sources.hosts import FAILED, GIVEN_UP, MISSED, OK, Job, Outcome, fetch_all
-from utils.sources.transport import HostGoneError, Manners
+from utils.sources.web import hosts
+from utils.sources.web.hosts import FAILED, GIVEN_UP, MISSED, OK, Job, Outcome, fetch_all
+from utils.sources.web.transport import HostGoneError, Manners
 
 HTML = b"<!DOCTYPE html><html><body>" + b"Please log in. " * 100 + b"</body></html>"
 HOST_GONE = str(HostGoneError())

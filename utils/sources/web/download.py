@@ -17,9 +17,9 @@ from filelock import FileLock, Timeout
 from utils.common.console import progress
 from utils.common.errors import DownloadError, OutputError
 from utils.common.files import explain_write_errors
-from utils.sources.partial import Origin, Partial, validator_of
-from utils.sources.session import open_session
-from utils.sources.transport import (
+from utils.sources.web.partial import Origin, Partial, validator_of
+from utils.sources.web.session import open_session
+from utils.sources.web.transport import (
     CHUNK_BYTES,
     POLITE,
     FetchError,
@@ -30,7 +30,7 @@ from utils.sources.transport import (
     pieces,
     retrying,
 )
-from utils.sources.urls import host_of
+from utils.sources.web.urls import host_of
 
 LOCK_NAME = ".download.lock"
 SPARE_BYTES = 256 * 2**20

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.sources.transport import CHUNK_BYTES
+from utils.sources.web.transport import CHUNK_BYTES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NUM_KILLS = int(os.environ.get("SKIN_NUM_KILLS", "2"))
 STEP_BYTES, STEP_S, MAX_DELAY_S = 2**15, 0.002, 0.15
 CONTENT = np.random.default_rng(0).bytes((NUM_KILLS + 2) * 2_400_000 + 1)
@@ -29,7 +29,7 @@ CHILD = f"""
 import socket, sys
 from pathlib import Path
 from urllib3.connection import HTTPConnection
-from utils.sources.download import RemoteFile, fetch_file
+from utils.sources.web.download import RemoteFile, fetch_file
 HTTPConnection.default_socket_options += [(socket.SOL_SOCKET, socket.SO_RCVBUF, {BUFFER_BYTES})]
 fetch_file(RemoteFile("big.bin", (sys.argv[1],)), Path(sys.argv[2]))
 """
@@ -38,10 +38,10 @@ GALLERY_CHILD = """
 import sys
 from pathlib import Path
 from utils.common.labels import PAN
-from utils.sources.download import RemoteFile
+from utils.sources.web.download import RemoteFile
 from utils.sources.gallery import UrlGallery
-from utils.sources.online import GalleryPictures
-from utils.sources.transport import Manners
+from utils.sources.web.online import GalleryPictures
+from utils.sources.web.transport import Manners
 from utils.sources.tree import FileTree
 gallery = UrlGallery(("gallery",), "list.csv", "own.csv", PAN)
 fetch = GalleryPictures(gallery, RemoteFile("gallery/list.csv", ()), Manners(pause_s=0.01))

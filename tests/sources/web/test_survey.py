@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from utils.sources.survey import describe, repeats, survey
 from utils.sources.tables import Row, read_table
 from utils.sources.tree import FileTree
+from utils.sources.web.survey import describe, repeats, survey
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ROWS = [
     {"md5hash": "a", "label": "x", "url": "https://one.org/p/Mole1.JPG"},
     {"md5hash": "b", "label": "x", "url": "https://one.org/q/mole1.jpg"},
@@ -49,7 +49,7 @@ def test_as_a_command(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("url\nhttp://a/1.jpg\n")
     for argument, code in ((tmp_path / "t.csv", 0), (tmp_path / "absent.csv", 2)):
         done = subprocess.run(
-            [sys.executable, "-m", "utils.sources.survey", str(argument)],
+            [sys.executable, "-m", "utils.sources.web.survey", str(argument)],
             cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stderr.count("\n")) == (code, code // 2)

@@ -14,14 +14,14 @@ import pytest
 from filelock import FileLock
 
 from utils.common.errors import DownloadError, OutputError
-from utils.sources.download import (
+from utils.sources.web.download import (
     LOCK_NAME,
     RemoteFile,
     fetch_file,
     only_downloader,
 )
-from utils.sources.partial import Origin, Partial
-from utils.sources.transport import CHUNK_BYTES, Manners
+from utils.sources.web.partial import Origin, Partial
+from utils.sources.web.transport import CHUNK_BYTES, Manners
 
 CONTENT = np.random.default_rng(0).bytes(3 * CHUNK_BYTES + 1234)
 OTHER = CONTENT[::-1]
