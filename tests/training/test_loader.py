@@ -14,6 +14,7 @@ from utils.common.labels import TEST, TRAIN, VAL
 from utils.training.batches import Batch
 from utils.training.loader import PictureLoader, cut, epoch_order
 from utils.training.pictures import read_folder
+from utils.training.settings import CACHES
 
 
 @pytest.fixture
@@ -38,17 +39,22 @@ def everything(loader: PictureLoader) -> str:
     return digest([*batches, *loader.training_batches(1)])
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_stream_is_the_same_for_any_number_of_workers(make_loader, workers: int) -> None:
-    assert everything(make_loader(workers)) == everything(make_loader(0))
+@pytest.mark.parametrize("cache", CACHES)
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_the_stream_is_the_same_for_any_number_of_workers_and_any_cache(
+    make_loader, workers: int, cache: str
+) -> None:
+    assert everything(make_loader(workers, cache=cache)) == everything(make_loader(0))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "method"), [(8, None), (1, "spawn"), (2, "spawn")])
+@pytest.mark.parametrize("cache", CACHES)
+@pytest.mark.parametrize(("workers", "method"), [(8, "fork"), (1, "spawn"), (2, "spawn")])
 def test_the_stream_is_the_same_for_many_and_for_spawned_workers(
-    make_loader, workers: int, method: str | None
+    make_loader, workers: int, method: str, cache: str
 ) -> None:
-    assert everything(make_loader(workers, start_method=method)) == everything(make_loader(0))
+    loader = make_loader(workers, start_method=method, cache=cache)
+    assert everything(loader) == everything(make_loader(0))
 
 
 def test_an_epoch_can_be_entered_at_any_step(make_loader) -> None:
@@ -137,7 +143,7 @@ def test_the_pixels_are_those_that_pillow_decodes(
 ) -> None:
     from PIL import Image
 
-    from utils.training.transforms import read_pixels
+    from utils.training.decoding import read_pixels
 
     for picture in read_folder(own_dataset).splits[TRAIN]:
         with Image.open(own_dataset / picture.file) as image:

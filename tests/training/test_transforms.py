@@ -7,8 +7,9 @@ from PIL import Image
 
 from models.preprocessing import Preprocessing
 from utils.common.pictures import write_jpeg
+from utils.training.decoding import read_pixels
 from utils.training.pictures import Picture
-from utils.training.transforms import evaluation_sample, training_sample
+from utils.training.transforms import training_sample
 
 INPUT = Preprocessing(224, 224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", 0.95)
 EPOCHS = range(12)
@@ -31,7 +32,8 @@ B = Picture("b.jpg", 0, (341, 256))
 
 
 def views(folder, picture: Picture = A, seed: int = 0) -> list[np.ndarray]:
-    return [training_sample(folder, picture, INPUT, seed, epoch) for epoch in EPOCHS]
+    pixels = read_pixels(folder, picture)
+    return [training_sample(pixels, picture.file, INPUT, seed, epoch) for epoch in EPOCHS]
 
 
 def sharpness(view: np.ndarray) -> float:
@@ -48,7 +50,7 @@ def test_a_view_follows_from_seed_epoch_and_name_alone(folder) -> None:
 
 
 def test_every_view_is_as_sharp_and_as_bright_as_the_picture_is_when_tested(folder) -> None:
-    tested = evaluation_sample(folder, A, INPUT)
+    tested = INPUT.centre_crop(read_pixels(folder, A))
     for view in views(folder):
         assert view.shape == tested.shape == (3, 224, 224)
         assert view.dtype == np.uint8
@@ -61,6 +63,7 @@ def test_any_shape_of_picture_will_do(folder, size: tuple[int, int]) -> None:
     width, height = size
     pixels = np.full((height, width, 3), 100, np.uint8)
     (folder / "c.jpg").write_bytes(write_jpeg(Image.fromarray(pixels)))
-    view = training_sample(folder, Picture("c.jpg", 0, size), INPUT, 0, 0)
+    decoded = read_pixels(folder, Picture("c.jpg", 0, size))
+    view = training_sample(decoded, "c.jpg", INPUT, 0, 0)
     assert view.shape == (3, 224, 224)
     assert np.ptp(view) <= 2

@@ -1,11 +1,15 @@
-"""Nothing in, a process that keeps freed memory out, so that temporaries become cheap."""
+"""Questions about this computer's memory in, bytes out; and a process that keeps freed memory."""
 
+import os
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 LARGEST_THRESHOLD = 32 * 2**20 - 2**16
 """In bytes, just below 32 MiB: blocks above that no longer raise the limits of glibc's malloc."""
+
+GIB = 2**30
 
 
 @cache
@@ -18,3 +22,66 @@ def keep_freed_memory() -> None:
     here, once per process. Elsewhere this does nothing; results are the same either way.
     """
     np.empty(LARGEST_THRESHOLD, np.uint8)
+
+
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Return the bytes that can still be used, by the system and by its container.
+
+    Args:
+        root: Where proc/ and sys/ lie.
+
+    Returns:
+        None where the system does not tell; on macOS all that is built in.
+    """
+    found = [
+        amount
+        for amount in (_left_by_system(root / "proc/meminfo"), *_left_by_container(root))
+        if amount is not None
+    ]
+    if found:
+        return max(0, min(found))
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return None
+
+
+def _left_by_system(meminfo: Path) -> int | None:
+    kib = _read_table(meminfo).get("MemAvailable:")
+    return None if kib is None else kib * 1024
+
+
+def _left_by_container(root: Path) -> list[int]:
+    """Ask both versions of Linux's control groups; cached files count as free."""
+    left = []
+    for folder, limit, used, cached in (
+        (root / "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+        (
+            root / "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+            "total_inactive_file",
+        ),
+    ):  # fmt: skip
+        try:
+            most, now = (int((folder / name).read_text()) for name in (limit, used))
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+        left.append(most - now + _read_table(folder / "memory.stat").get(cached, 0))
+    return left
+
+
+def _read_table(path: Path) -> dict[str, int]:
+    """Read lines of a name and a whole number; what follows the number is left out."""
+    try:
+        lines = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
+        return {words[0]: int(words[1]) for words in lines if len(words) > 1}
+    except (OSError, ValueError):
+        return {}
+
+
+def gib(num_bytes: float) -> str:
+    """Write an amount for people.
+
+    >>> gib(3 * 2**30 / 2)
+    '1.5 GiB'
+    """
+    return f"{num_bytes / GIB:.1f} GiB"

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from types import FrameType
 
 import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from models.preprocessing import Preprocessing
 from utils.common.pictures import PictureError
-from utils.training.pictures import Picture, PictureFolder
-from utils.training.transforms import evaluation_sample, training_sample
+from utils.training.pictures import PictureFolder
+from utils.training.pixels import PixelReader
+from utils.training.transforms import training_sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,37 +52,44 @@ class BrokenPicture:
     """Comes in place of a batch: an error raised in a worker would arrive as a long traceback."""
 
     file: str
-    reason: str
+    error: PictureError
 
 
 class BatchReader(Dataset[Batch]):
     """Turns tickets into batches; lives in every worker process."""
 
-    def __init__(self, pictures: PictureFolder, preprocessing: Preprocessing, seed: int) -> None:
-        self.folder = pictures.folder
+    def __init__(
+        self,
+        pictures: PictureFolder,
+        pixels: PixelReader,
+        preprocessing: Preprocessing,
+        seed: int,
+    ) -> None:
         self.splits = pictures.splits
+        self.pixels = pixels
         self.preprocessing = preprocessing
         self.seed = seed
 
     def __getitem__(self, ticket: Ticket) -> Batch | BrokenPicture:
         """Decode, vary and stack the pictures of one ticket."""
         chosen = [self.splits[ticket.split][index] for index in ticket.indices]
-        pixels = torch.empty(
+        stack = torch.empty(
             (len(chosen), self.preprocessing.height, self.preprocessing.width, 3),
             dtype=torch.uint8,
         ).permute(0, 3, 1, 2)
-        target = pixels.numpy()
-        for position, picture in enumerate(chosen):
+        target = stack.numpy()
+        for position, (index, picture) in enumerate(zip(ticket.indices, chosen, strict=True)):
             try:
-                target[position] = self._sample(picture, ticket.epoch)
+                pixels = self.pixels.read(ticket.split, index)
             except PictureError as error:
-                return BrokenPicture(picture.file, f"{error.reason}, {error.detail}")
-        return Batch(pixels, torch.tensor([picture.label for picture in chosen]))
-
-    def _sample(self, picture: Picture, epoch: int | None) -> NDArray[np.uint8]:
-        if epoch is None:
-            return evaluation_sample(self.folder, picture, self.preprocessing)
-        return training_sample(self.folder, picture, self.preprocessing, self.seed, epoch)
+                return BrokenPicture(picture.file, error)
+            if ticket.epoch is None:
+                target[position] = self.preprocessing.centre_crop(pixels)
+            else:
+                target[position] = training_sample(
+                    pixels, picture.file, self.preprocessing, self.seed, ticket.epoch
+                )
+        return Batch(stack, torch.tensor([picture.label for picture in chosen]))
 
 
 def prepare_worker(worker: int) -> None:

@@ -8,11 +8,12 @@ import torch
 from torch.utils.data import DataLoader
 
 from models.preprocessing import Preprocessing
-from utils.common.errors import DatasetError
 from utils.common.labels import TRAIN
 from utils.common.seeds import generator
 from utils.training.batches import Batch, BatchReader, BrokenPicture, Ticket, prepare_worker
-from utils.training.pictures import PictureFolder
+from utils.training.pictures import PictureFolder, unreadable
+from utils.training.pixels import open_pixels
+from utils.training.settings import NONE
 
 PREFETCH = 4
 """Batches that each worker prepares ahead."""
@@ -29,6 +30,7 @@ class PictureLoader:
         seed: Order and augmentation follow from it.
         pin_memory: Prepare batches for a fast copy to a GPU.
         start_method: "fork", "spawn" or None for the system's own.
+        cache: Of `settings.CACHES`: where decoded pictures are kept.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class PictureLoader:
         seed: int,
         pin_memory: bool = False,
         start_method: str | None = None,
+        cache: str = NONE,
     ) -> None:
         self.pictures = pictures
         self.batch_size = batch_size
@@ -47,7 +50,7 @@ class PictureLoader:
         self._tickets: list[Ticket] = []
         with _quiet_about_workers():
             self._loader = DataLoader(
-                BatchReader(pictures, preprocessing, seed),
+                BatchReader(pictures, open_pixels(pictures, cache), preprocessing, seed),
                 batch_size=None,
                 sampler=self._tickets,
                 num_workers=workers,
@@ -80,10 +83,7 @@ class PictureLoader:
             batches = iter(self._loader)
         for batch in batches:
             if isinstance(batch, BrokenPicture):
-                raise DatasetError(
-                    f"{self.pictures.folder / batch.file} cannot be read: {batch.reason}",
-                    todo="Make the data set again: python create_dataset.py",
-                )
+                raise unreadable(self.pictures.folder, batch.file, batch.error)
             yield batch
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from utils.common.errors import DatasetError, shortlist
 from utils.common.labels import CLASSES, SPLITS, TRAIN
-from utils.common.pictures import SUFFIXES
+from utils.common.pictures import SUFFIXES, PictureError
 from utils.dataset.manifest import MANIFEST_NAME, manifest_hash, read_manifest
 
 MAKE_AGAIN = "Make the data set again: python create_dataset.py"
@@ -46,6 +46,13 @@ class PictureFolder:
         """Return the number of pictures of each class, in the order of `labels.CLASSES`."""
         found = Counter(picture.label for picture in self.splits[split])
         return [found[label] for label in range(len(CLASSES))]
+
+
+def unreadable(folder: Path, file: str, error: PictureError) -> DatasetError:
+    """Return the one line that is said of a picture that cannot be read."""
+    return DatasetError(
+        f"{folder / file} cannot be read: {error.reason}, {error.detail}", todo=MAKE_AGAIN
+    )
 
 
 def read_folder(folder: Path) -> PictureFolder:

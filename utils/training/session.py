@@ -171,6 +171,7 @@ def _open(
         settings.workers,
         settings.seed,
         pin_memory=device.type == "cuda",
+        cache=settings.cache,
     )
     compute = Compute(device, facts.precision)
     trainer = Trainer(network, preprocessing, compute, settings, loader)

@@ -14,6 +14,8 @@ from utils.common.labels import SPLITS
 from utils.common.settings import parse, setting
 
 AUTO = "auto"
+NONE, RAM, PACKED = CACHES = ("none", "ram", "packed")
+EMA_DECAY = 0.9998
 DESCRIPTION = "Train a model on DATASET, test it, and write a report into runs/<model>-<n>/."
 EPILOG = """examples:
   python launch_training_test.py
@@ -23,9 +25,10 @@ EPILOG = """examples:
 
 OWN_SWITCH = argparse.BooleanOptionalAction
 MAY_CHANGE_ON_RESUME = frozenset(
-    {"epochs", "workers", "device", "output_dir", "data_dir", "checkpoint_minutes"}
+    {"epochs", "workers", "cache", "device", "output_dir", "data_dir", "checkpoint_minutes"}
 )
-"""The data may move too: their hash, not their place, decides whether they are the same."""
+"""None of them changes a weight. The data may move: their hash, not their place, decides whether
+they are the same."""
 
 NOT_STORED = frozenset({"resume", "test_only"})
 
@@ -61,6 +64,38 @@ class Settings:
         None, f"of AdamW; not on norms and biases (default: {FROM_SCRATCH.weight_decay:g})",
         type=float, metavar="X",
     )  # fmt: skip
+    layer_decay: float = setting(
+        1.0, "each layer learns this much slower than the one after it; 0.65-0.8 is usual for "
+        "transformers, 1 for all alike", type=float, metavar="X",
+    )  # fmt: skip
+    freeze_epochs: int = setting(
+        0, "train the classifier alone for the first N epochs", type=int, metavar="N"
+    )
+    label_smoothing: float = setting(
+        0.0, "part of each label that is spread over all classes, below 1", type=float, metavar="X"
+    )
+    ema: float | None = setting(
+        None, "also average the weights over the steps with this decay, and validate, test and "
+        f"keep the average; {EMA_DECAY} where only --ema is given", nargs="?", const=EMA_DECAY,
+        type=float, metavar="DECAY",
+    )  # fmt: skip
+    grad_accum_steps: int = setting(
+        1, "batches whose gradients are added up for one step, so that N times --batch-size "
+        "pictures count as one batch in the memory of one", type=int, metavar="N",
+    )  # fmt: skip
+    grad_checkpointing: bool = setting(
+        False, "compute activations twice instead of keeping them: less memory, slower"
+    )
+    compile: bool = setting(
+        False, "compile the model with torch.compile: slow to start; gains nothing on CPUs"
+    )
+    deterministic: bool = setting(
+        False, "take only GPU algorithms that give the same bits each time: slower"
+    )
+    cache: str = setting(
+        NONE, "keep decoded pictures: none, in ram (shared by all workers), or packed in one file "
+        "beside the data set; the result is the same", choices=CACHES,
+    )  # fmt: skip
     output_dir: str = setting("runs", "folder that gets <model>-<n>/", metavar="DIR")
     seed: int = setting(0, "of the order, the augmentation and the random weights", type=int)
     device: str = setting(AUTO, "auto, cpu, cuda, cuda:N or mps", metavar="NAME")
@@ -95,17 +130,18 @@ def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]
     """Parse and check the command line; also return the names of the fields that were given."""
     settings, given = parse(Settings, argv, DESCRIPTION, EPILOG)
     for name, lowest in (
-        ("batch_size", 1), ("workers", 0), ("epochs", 1), ("patience", 0),
-        ("weight_decay", 0), ("checkpoint_minutes", 0),
+        ("batch_size", 1), ("workers", 0), ("epochs", 1), ("patience", 0), ("weight_decay", 0),
+        ("checkpoint_minutes", 0), ("freeze_epochs", 0), ("grad_accum_steps", 1),
     ):  # fmt: skip
         value = getattr(settings, name)
-        if value is not None and not value >= lowest:
-            raise SettingsError(
-                f"--{name.replace('_', '-')} {value} cannot be used",
-                expected=f"a number of at least {lowest}",
-            )
-    if settings.lr is not None and not 0 < settings.lr < float("inf"):
-        raise SettingsError(f"--lr {settings.lr} cannot be used", expected="a number above 0")
+        _check(settings, name, value is None or value >= lowest, f"a number of at least {lowest}")
+    finite = settings.lr is None or 0 < settings.lr < float("inf")
+    _check(settings, "lr", finite, "a number above 0")
+    _check(settings, "layer_decay", 0 < settings.layer_decay <= 1, "a number above 0, at most 1")
+    smooth = 0 <= settings.label_smoothing < 1
+    _check(settings, "label_smoothing", smooth, "a number of at least 0, below 1")
+    average = settings.ema is None or 0 < settings.ema < 1
+    _check(settings, "ema", average, "a number between 0 and 1")
     if settings.pretrained_path:
         if not settings.pretrained:
             raise SettingsError("--pretrained-path and --no-pretrained contradict each other")
@@ -119,6 +155,13 @@ def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]
     if settings.model is not None:
         settings = dataclasses.replace(settings, model=resolve(settings.model).name)
     return settings, given
+
+
+def _check(settings: Settings, name: str, is_usable: bool, expected: str) -> None:
+    if not is_usable:
+        raise SettingsError(
+            f"--{name.replace('_', '-')} {getattr(settings, name)} cannot be used", expected
+        )
 
 
 def check_data_folder(data_dir: str) -> None:

@@ -1,0 +1,126 @@
+"""Caches: the same pixels from each, made once, made again for other pictures, refused in time."""
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from utils.common.errors import DatasetError, OutputError, SettingsError
+from utils.common.labels import SPLITS
+from utils.training import pixels
+from utils.training.pictures import read_folder
+from utils.training.pixels import PACKED_NAME, open_pixels
+from utils.training.settings import CACHES, NONE, PACKED, RAM
+
+
+def everything(folder: Path, cache: str) -> list[np.ndarray]:
+    pictures = read_folder(folder)
+    reader = open_pixels(pictures, cache)
+    return [
+        np.array(reader.read(split, index))
+        for split in SPLITS
+        for index in range(len(pictures.splits[split]))
+    ]
+
+
+def assert_same_from_all(folder: Path) -> list[np.ndarray]:
+    first, *others = (everything(folder, cache) for cache in CACHES)
+    for other in others:
+        assert all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+    return first
+
+
+def test_each_picture_keeps_its_own_height_and_width(own_dataset: Path) -> None:
+    (own_dataset / "manifest.csv").unlink()
+    for number, size in enumerate([(300, 256), (256, 700), (600, 600)]):
+        Image.effect_noise(size, 80).save(own_dataset / "val" / "PAN" / f"new{number}.png")
+    shapes = {read.shape for read in assert_same_from_all(own_dataset)}
+    assert {(256, 300, 3), (700, 256, 3), (256, 256, 3)} < shapes
+
+
+def test_a_packed_file_is_made_once(own_dataset: Path, capsys, monkeypatch) -> None:
+    before = everything(own_dataset, PACKED)
+    assert "pixels.packed: 20 pictures, " in capsys.readouterr().out
+    written = (own_dataset / PACKED_NAME).stat()
+    for split in SPLITS:
+        for picture in (own_dataset / split).rglob("*.jpg"):
+            picture.write_bytes(b"")  # nothing but the packed file is read any more
+    again = everything(own_dataset, PACKED)
+    assert all(np.array_equal(a, b) for a, b in zip(before, again, strict=True))
+    assert (own_dataset / PACKED_NAME).stat() == written
+    assert capsys.readouterr().out == ""
+
+
+def test_it_is_made_again_for_other_pictures_or_if_it_is_torn(own_dataset: Path) -> None:
+    everything(own_dataset, PACKED)
+    packed = own_dataset / PACKED_NAME
+    whole = packed.read_bytes()
+    manifest = own_dataset / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace("fake", "made"))
+    assert_same_from_all(own_dataset)
+    assert packed.read_bytes()[:512] != whole[:512]
+    assert packed.read_bytes()[512:] == whole[512:]
+    packed.write_bytes(packed.read_bytes()[:-1])
+    (packed.parent / f".{packed.name}.1.partial").write_bytes(b"cut")
+    assert_same_from_all(own_dataset)
+    assert sorted(path.name for path in packed.parent.iterdir()) == [
+        "pixels.lock", "pixels.packed",
+    ]  # fmt: skip
+
+
+def test_it_leaves_the_assembly_alone(small_all_data, tmp_path: Path, build, snapshot) -> None:
+    all_data, records = small_all_data
+    output = tmp_path / "DATASET"
+    build(output, all_data, records)
+    everything(output, PACKED)
+    packed = (output / PACKED_NAME).stat()
+    before = snapshot(output)
+    assert build(output, all_data, records).num_moved == 0
+    assert snapshot(output) == before
+    assert (output / PACKED_NAME).stat() == packed
+
+
+@pytest.mark.parametrize("cache", CACHES)
+def test_a_changed_or_broken_picture_is_never_packed(own_dataset: Path, cache: str) -> None:
+    broken = own_dataset / "val" / "PAN" / "0.jpg"
+    Image.new("RGB", (90, 64)).save(broken)
+    if cache != NONE:
+        with pytest.raises(DatasetError, match=f"{broken} cannot be read: changed, 90 x 64 pixels"):
+            everything(own_dataset, cache)
+        assert not (own_dataset / PACKED_NAME).exists()
+
+
+def test_too_little_disk_is_one_line(own_dataset: Path, monkeypatch) -> None:
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(pixels.shutil, "disk_usage", lambda _: usage(10_000))
+    with pytest.raises(OutputError) as raised:
+        everything(own_dataset, PACKED)
+    assert str(raised.value) == (
+        f"--cache packed needs 0.0 GiB in {own_dataset / '.state'} and 0.0 GiB are free. "
+        "Free some space, or leave it out."
+    )
+
+
+def test_too_little_memory_is_one_line(own_dataset: Path, monkeypatch) -> None:
+    monkeypatch.setattr(pixels, "available_memory", lambda: 1000)
+    with pytest.raises(SettingsError, match=r"--cache ram needs 0\.0 GiB and 0\.0 GiB of memory"):
+        everything(own_dataset, RAM)
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("unable to allocate shared memory(shm)")
+
+    monkeypatch.setattr(pixels, "available_memory", lambda: None)
+    monkeypatch.setattr(torch.Tensor, "share_memory_", refuse)
+    with pytest.raises(SettingsError, match=r"shared memory for --cache ram cannot be had\. Make"):
+        everything(own_dataset, RAM)
+
+
+def test_a_folder_that_may_not_be_written_is_one_line(own_dataset: Path) -> None:
+    (own_dataset / ".state").write_text("a file")
+    with pytest.raises(OutputError, match=r"a file is where a folder should be"):
+        everything(own_dataset, PACKED)
+    shutil.rmtree(own_dataset)

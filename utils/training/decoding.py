@@ -1,0 +1,53 @@
+"""A picture file in, its upright RGB pixels out."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from utils.common.pictures import PictureError, fit_shorter_side, read_picture
+from utils.training.pictures import Picture
+
+SHORTER_SIDE = 256
+"""A picture that create_dataset.py has not made is first brought to the size it would have got."""
+
+MAX_DIRECT_SIDE = 512
+"""Longer shorter sides are decoded at a reduced scale, which is several times faster."""
+
+END_OF_JPEG = b"\xff\xd9"
+
+
+def read_pixels(folder: Path, picture: Picture) -> NDArray[np.uint8]:
+    """Decode one picture to upright RGB, uint8, height x width x 3.
+
+    A file that the manifest knows is a plain RGB JPEG, so the fastest exact decoder will do;
+    everything else goes the way that create_dataset.py reads it.
+
+    Raises:
+        PictureError: If it is no whole picture, or not the one that the manifest knows.
+    """
+    try:
+        content = (folder / picture.file).read_bytes()
+    except OSError as error:
+        raise PictureError("unreadable", error.strerror or str(error)) from None
+    if picture.size is None or min(picture.size) > MAX_DIRECT_SIDE:
+        return np.asarray(read_picture(content, SHORTER_SIDE)[0])
+    if not content.endswith(END_OF_JPEG):  # OpenCV would fill the missing part with grey
+        return np.asarray(read_picture(content)[0])
+    pixels = cv2.imdecode(
+        np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    )
+    if pixels is None:
+        raise PictureError("damaged", f"{len(content):,} bytes that are no whole picture")
+    height, width = pixels.shape[:2]
+    if (width, height) != picture.size:
+        raise PictureError("changed", f"{width} x {height} pixels, {picture.size} when it was made")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def decoded_size(picture: Picture) -> tuple[int, int] | None:
+    """Return (width, height) of what `read_pixels` will give, None if only decoding tells."""
+    if picture.size is None or min(picture.size) <= MAX_DIRECT_SIDE:
+        return picture.size
+    return fit_shorter_side(picture.size, SHORTER_SIDE)

@@ -1,0 +1,280 @@
+"""A picture's place in its split in, its decoded pixels out: from files, memory or one packed file.
+
+All three give the same pixels. "packed" is one file beside the data set, made when it is not there
+or is of other pictures; "ram" is one block of memory, which all workers share.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import cv2
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from utils.common.console import progress
+from utils.common.errors import OutputError, SettingsError
+from utils.common.files import explain_write_errors, whole_file
+from utils.common.memory import available_memory, gib
+from utils.common.pictures import PictureError
+from utils.training.decoding import decoded_size, read_pixels
+from utils.training.pictures import Picture, PictureFolder, unreadable
+from utils.training.settings import PACKED, RAM
+
+PACKED_NAME = Path(".state", "pixels.packed")
+"""Below the data set's folder, where create_dataset.py keeps what is no part of it."""
+
+VERSION = 1
+HEADER_BYTES = 512
+CHANNELS = 3
+DECODED_AT_ONCE = 256
+
+
+class PixelReader(Protocol):
+    """Gives decoded pictures; lives in every worker process."""
+
+    def read(self, split: str, index: int) -> NDArray[np.uint8]:
+        """Return one picture, upright RGB, uint8, height x width x 3.
+
+        Raises:
+            PictureError: If it is no whole picture, or not the one that the manifest knows.
+        """
+
+
+def open_pixels(pictures: PictureFolder, cache: str) -> PixelReader:
+    """Return what gives the pixels of a data set.
+
+    Args:
+        pictures: The data set.
+        cache: Of `settings.CACHES`.
+
+    Raises:
+        DatasetError: If a picture cannot be read.
+        OutputError: If the packed file cannot be written.
+        SettingsError: If the pixels do not fit into memory.
+    """
+    if cache == RAM:
+        return _load(Layout(pictures), pictures)
+    if cache == PACKED:
+        return _pack(Layout(pictures), pictures)
+    return FilePixels(pictures)
+
+
+class FilePixels:
+    """Decodes each picture's file anew."""
+
+    def __init__(self, pictures: PictureFolder) -> None:
+        self._pictures = pictures
+
+    def read(self, split: str, index: int) -> NDArray[np.uint8]:
+        """Decode one picture."""
+        return read_pixels(self._pictures.folder, self._pictures.splits[split][index])
+
+
+class Layout:
+    """Where each picture's pixels lie when all stand one behind the other.
+
+    Each keeps its own height and width, so that nothing is cropped, padded or resized.
+
+    Args:
+        pictures: The data set; pictures whose size no manifest tells are decoded to find it.
+
+    Attributes:
+        table: N x 3, int64: first byte, height and width of each picture, split after split.
+        num_bytes: Of all pixels.
+    """
+
+    def __init__(self, pictures: PictureFolder) -> None:
+        listed = [picture for found in pictures.splits.values() for picture in found]
+        sizes = [decoded_size(picture) for picture in listed]
+        unknown = [picture for picture, size in zip(listed, sizes, strict=True) if size is None]
+        found = (pixels.shape[1::-1] for pixels in _decode(pictures, unknown, "Measuring"))
+        table = np.zeros((len(listed), 3), dtype=np.int64)
+        table[:, 2:0:-1] = [next(found) if size is None else size for size in sizes]
+        ends = (table[:, 1] * table[:, 2] * CHANNELS).cumsum()
+        table[1:, 0] = ends[:-1]
+        self.table = table
+        self.num_bytes = int(ends[-1])
+        self._starts = {}
+        start = 0
+        for split, pictures_of_split in pictures.splits.items():
+            self._starts[split] = start
+            start += len(pictures_of_split)
+
+    def find(self, split: str, index: int) -> tuple[int, int, tuple[int, int, int]]:
+        """Return a picture's first byte, its number of bytes and its shape."""
+        start, height, width = self.table[self._starts[split] + index].tolist()
+        return start, height * width * CHANNELS, (height, width, CHANNELS)
+
+
+class SharedPixels:
+    """Holds all pictures in memory that is shared, however the workers are started."""
+
+    def __init__(self, layout: Layout, content: torch.Tensor) -> None:
+        self._layout = layout
+        self._content = content
+
+    def read(self, split: str, index: int) -> NDArray[np.uint8]:
+        """Show one picture where it lies."""
+        start, length, shape = self._layout.find(split, index)
+        return self._content[start : start + length].numpy().reshape(shape)
+
+
+class PackedPixels:
+    """Reads each picture at its place in one file.
+
+    Each read asks for the whole picture at once. A memory map would do as well for a file that is
+    cached, but fetches a cold one in small pieces.
+
+    Args:
+        layout: Of the file.
+        path: The file.
+        header: What it must begin with.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it begins with something else.
+    """
+
+    def __init__(self, layout: Layout, path: Path, header: bytes) -> None:
+        self._layout = layout
+        self._path = path
+        self._header = header
+        self._stream = self._open()
+
+    def _open(self) -> BinaryIO:
+        stream = self._path.open("rb", buffering=0)
+        size = HEADER_BYTES + self._layout.num_bytes + self._layout.table.nbytes
+        if stream.read(HEADER_BYTES) != self._header or self._path.stat().st_size != size:
+            stream.close()
+            raise ValueError(f"{self._path} is of other pictures")
+        weakref.finalize(self, stream.close)
+        return stream
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the open file, which a spawned worker opens for itself."""
+        return {**self.__dict__, "_stream": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._stream = self._open()
+
+    def read(self, split: str, index: int) -> NDArray[np.uint8]:
+        """Read one picture."""
+        start, length, shape = self._layout.find(split, index)
+        if hasattr(os, "pread"):  # forked workers share one position in the file
+            content = os.pread(self._stream.fileno(), length, HEADER_BYTES + start)
+        else:
+            self._stream.seek(HEADER_BYTES + start)
+            content = self._stream.read(length)
+        if len(content) != length:
+            raise PictureError("truncated", f"{self._path} ends before its pixels")
+        return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _load(layout: Layout, pictures: PictureFolder) -> SharedPixels:
+    free = available_memory()
+    if free is not None and layout.num_bytes > free:
+        raise SettingsError(
+            f"--cache {RAM} needs {gib(layout.num_bytes)} and {gib(free)} of memory are free",
+            todo=f"Leave it out, or give --cache {PACKED}, which needs as much disk",
+        )
+    try:
+        content = torch.empty(layout.num_bytes, dtype=torch.uint8).share_memory_()
+    except RuntimeError as error:  # /dev/shm may be smaller than the memory, as in containers
+        raise SettingsError(
+            f"{gib(layout.num_bytes)} of shared memory for --cache {RAM} cannot be had",
+            todo=f"Make /dev/shm larger (docker run --shm-size), or give --cache {PACKED}",
+        ) from error
+    end = 0
+    for pixels in _decode_all(layout, pictures, "Loading"):
+        start, end = end, end + pixels.size
+        content.numpy()[start:end] = pixels.reshape(-1)
+    return SharedPixels(layout, content)
+
+
+def _pack(layout: Layout, pictures: PictureFolder) -> PackedPixels:
+    path = pictures.folder / PACKED_NAME
+    header = _header(pictures)
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return PackedPixels(layout, path, header)
+    with explain_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # a run that starts meanwhile waits for the file
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                return PackedPixels(layout, path, header)
+            _write_pack(layout, pictures, path, header)
+    return PackedPixels(layout, path, header)
+
+
+def _write_pack(layout: Layout, pictures: PictureFolder, path: Path, header: bytes) -> None:
+    for old in (path, *path.parent.glob(f".{path.name}.*.partial")):
+        old.unlink(missing_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    size = len(header) + layout.num_bytes + layout.table.nbytes
+    if size > free:
+        raise OutputError(
+            f"--cache {PACKED} needs {gib(size)} in {path.parent} and {gib(free)} are free",
+            todo="Free some space, or leave it out",
+        )
+    with whole_file(path, durable=True) as partial, partial.open("wb") as stream:
+        stream.write(header)
+        for pixels in _decode_all(layout, pictures, "Packing"):
+            stream.write(pixels)
+        stream.write(layout.table.tobytes())
+    print(f"{path}: {len(layout.table):,} pictures, {gib(size)}")
+
+
+def _header(pictures: PictureFolder) -> bytes:
+    """Return what a pack of exactly these pixels begins with."""
+    facts = {
+        "version": VERSION,
+        "data": pictures.fingerprint,
+        "pictures": sum(map(len, pictures.splits.values())),
+        "decoder": cv2.__version__,
+    }
+    return json.dumps(facts).encode().ljust(HEADER_BYTES)
+
+
+def _decode_all(layout: Layout, pictures: PictureFolder, title: str) -> Iterator[NDArray[np.uint8]]:
+    """Decode every picture in the order of the layout, each of the size that it has there."""
+    listed = [picture for found in pictures.splits.values() for picture in found]
+    decoded = _decode(pictures, listed, title)
+    for picture, pixels, row in zip(listed, decoded, layout.table, strict=True):
+        if pixels.shape[:2] != tuple(row[1:]):
+            error = PictureError("changed", "other pixels than when it was made")
+            raise unreadable(pictures.folder, picture.file, error)
+        yield np.ascontiguousarray(pixels)
+
+
+def _decode(
+    pictures: PictureFolder, listed: list[Picture], title: str
+) -> Iterator[NDArray[np.uint8]]:
+    """Decode on all cores, in order, a few at a time.
+
+    Raises:
+        DatasetError: If a picture cannot be read.
+    """
+
+    def read(picture: Picture) -> NDArray[np.uint8]:
+        try:
+            return read_pixels(pictures.folder, picture)
+        except PictureError as error:
+            raise unreadable(pictures.folder, picture.file, error) from None
+
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        progress(total=len(listed), desc=title, unit="pictures") as bar,
+    ):
+        for start in range(0, len(listed), DECODED_AT_ONCE):
+            for pixels in pool.map(read, listed[start : start + DECODED_AT_ONCE]):
+                bar.update()
+                yield pixels
