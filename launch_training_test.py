@@ -32,17 +32,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if session is None:
         return 0
     stop = StopRequest()
+    folder = session.run.folder
     session.trainer.stop = stop
-    try:
-        with listening(stop):
-            if not asked.test_only:
-                train(session)
-            predictions = test(session)
-    except Stopped:
-        print(f"Stopped. Go on with: python launch_training_test.py --resume {session.run.folder}")
-        return stop.exit_code
-    text = write_report(session.run.folder, predictions, session.summary(), session.history)
-    print(f"\n{text}\n\nReport, pictures and weights: {session.run.folder}")
+    with session:
+        try:
+            with listening(stop):
+                if not asked.test_only:
+                    train(session)
+                predictions = test(session)
+        except Stopped:
+            print(f"Stopped. Go on with: python launch_training_test.py --resume {folder}")
+            return stop.exit_code
+        text = write_report(folder, predictions, session.summary(), session.history)
+    print(f"\n{text}\n\nReport, pictures and weights: {folder}")
     return 0
 
 

@@ -12,7 +12,7 @@ from utils.common.files import whole_file
 from utils.training.engine import Trainer
 from utils.training.sums import EpochSums
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(slots=True)
@@ -44,7 +44,8 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
 
     Args:
         path: Of last.pt.
-        trainer: Gives weights, optimizer and the sums of the epoch at hand.
+        trainer: Gives weights, their average, optimizer, the parts that batches are cut into, and
+            the sums of the epoch at hand.
         progress: Where the run is.
         facts: What the run was started with and keeps to, as plain values.
     """
@@ -55,6 +56,8 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
         "weights": trainer.network.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
         "scaler": trainer.scaler.state_dict(),
+        "average": trainer.average.module.state_dict() if trainer.average else None,
+        "parts": trainer.parts,
         "sums": {"totals": trainer.sums.totals, "confusion": trainer.sums.confusion},
     }
     with whole_file(path, durable=True) as partial:
@@ -98,6 +101,9 @@ def restore(state: dict[str, Any], trainer: Trainer) -> Progress:
         trainer.optimizer.load_state_dict(state["optimizer"])
         if trainer.scaler.is_enabled():
             trainer.scaler.load_state_dict(state["scaler"])
+        if trainer.average is not None:
+            trainer.average.module.load_state_dict(state["average"])
+        trainer.parts = state["parts"]
         device = trainer.compute.device
         sums = {name: tensor.to(device) for name, tensor in state["sums"].items()}
         trainer.sums = EpochSums(**sums)

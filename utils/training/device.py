@@ -4,6 +4,7 @@ What follows from here is stored with the run and kept when it is resumed.
 """
 
 import contextlib
+import os
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,9 @@ FLOAT16 = "float16"
 
 AMPERE = 8
 """CUDA's major version from which bfloat16 is computed in hardware."""
+
+CUBLAS_VARIABLE, CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+"""With buffers of its own for each stream, cuBLAS adds up in the same order each time."""
 
 MIN_CONVOLUTIONS = 4
 """A transformer has one, to cut the picture into patches; it gains nothing from channels_last."""
@@ -102,12 +106,57 @@ def _cpu_computes_bfloat16() -> bool:
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
-def prepare(device: torch.device) -> None:
-    """Switch on what makes a CUDA device fast without changing what is trained."""
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-        torch.backends.cudnn.benchmark = True
-        torch.set_float32_matmul_precision("high")
+def prepare(device: torch.device, deterministic: bool) -> None:
+    """Switch on what makes a CUDA device fast, or else what makes it give the same bits each time.
+
+    On a CPU the bits are the same anyway, for the same number of threads.
+    """
+    if device.type != "cuda":
+        return
+    torch.cuda.set_device(device)
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = not deterministic
+    if deterministic:
+        os.environ[CUBLAS_VARIABLE] = CUBLAS_WORKSPACE  # read when the device is first used
+        torch.use_deterministic_algorithms(True)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell an error that a smaller batch may cure; libraries below PyTorch have their own words."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in ("out of memory", "STATUS_ALLOC_FAILED"))
+
+
+def blame_flag(error: RuntimeError) -> SettingsError | None:
+    """Return one clear line for an error that a flag has brought about, None for any other."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    if "does not have a deterministic implementation" in str(error):
+        return SettingsError(
+            f"--deterministic cannot be kept with this model: {first.partition(' does not')[0]} "
+            "has no such algorithm",
+            todo="Start anew without --deterministic, or with another model",
+        )
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return SettingsError(
+            f"--compile does not work here: {first}", todo="Start anew without --compile"
+        )
+    return None
+
+
+def save_activations_memory(network: nn.Module) -> None:
+    """Let a network compute activations again where it needs them instead of keeping them.
+
+    Raises:
+        SettingsError: If it cannot.
+    """
+    try:
+        network.set_grad_checkpointing(True)
+    except (AttributeError, AssertionError, NotImplementedError):
+        raise SettingsError(
+            f"{type(network).__name__} knows no gradient checkpointing",
+            todo="Leave --grad-checkpointing out, or take another model",
+        ) from None
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:

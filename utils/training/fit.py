@@ -45,7 +45,7 @@ def train(session: Session) -> None:
 
 def test(session: Session) -> Predictions:
     """Load the weights of the best epoch and let them say what each test picture is."""
-    checkpoint.load_weights(session.run.best, session.trainer.network)
+    checkpoint.load_weights(session.run.best, session.trainer.answering)
     return session.trainer.predict(TEST, "Test")
 
 
@@ -72,7 +72,7 @@ def _close_epoch(session: Session, predictions: Predictions, seconds: float) -> 
     progress.history.append({**row, "seconds": round(seconds, 1)})
     better = row["val_balanced_accuracy"] > progress.best_metric
     if better:
-        checkpoint.save_weights(session.run.best, trainer.network)
+        checkpoint.save_weights(session.run.best, trainer.answering)
         progress.best_metric, progress.best_epoch = row["val_balanced_accuracy"], row["epoch"]
     progress.epochs_without_gain = 0 if better else progress.epochs_without_gain + 1
     progress.epoch, progress.step = progress.epoch + 1, 0

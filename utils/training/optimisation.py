@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.optim import param_groups_weight_decay
+from timm.optim import param_groups_layer_decay, param_groups_weight_decay
 from torch import nn
 
 WARMUP_SHARE = 0.1
@@ -15,11 +16,30 @@ FINAL_SHARE = 0.01
 """The last step's rate as a share of the peak."""
 
 
-def make_optimizer(network: nn.Module, lr: float, weight_decay: float) -> torch.optim.AdamW:
-    """Return fused AdamW that does not decay norms, biases and what the model itself names."""
+def make_optimizer(
+    network: nn.Module, lr: float, weight_decay: float, layer_decay: float = 1.0
+) -> torch.optim.AdamW:
+    """Return fused AdamW that does not decay norms, biases and what the model itself names.
+
+    Args:
+        network: On its device.
+        lr: Learning rate.
+        weight_decay: Of all other weights.
+        layer_decay: Each layer's rate as a share of the next one's; groups then have an "lr_scale".
+    """
     spared = network.no_weight_decay() if hasattr(network, "no_weight_decay") else ()
-    groups = param_groups_weight_decay(network, weight_decay, no_weight_decay_list=tuple(spared))
+    shared: dict[str, Any] = {"no_weight_decay_list": tuple(spared)}
+    if layer_decay == 1:
+        groups = param_groups_weight_decay(network, weight_decay, **shared)
+    else:
+        groups = param_groups_layer_decay(network, weight_decay, layer_decay=layer_decay, **shared)
     return torch.optim.AdamW(groups, lr=lr, fused=True)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all groups, each with its own scale."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("lr_scale", 1.0)
 
 
 def learning_rate(step: int, steps_per_epoch: int, epochs: int, peak: float) -> float:
@@ -53,16 +73,19 @@ def class_weights(counts: Sequence[int]) -> list[float]:
 
 
 def balanced_loss(
-    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the weighted sum of cross entropies and the sum of the weights, both scalars.
+    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, smoothing: float = 0.0
+) -> torch.Tensor:
+    """Return the weighted sum of cross entropies, a scalar.
 
-    Kept apart, because parts of a batch are added up before the one division.
+    It is still to be divided by `weights[labels].sum()`, over all parts of a batch: so the parts
+    may be of any size.
 
     Args:
         logits: N x classes.
         labels: N, int64.
         weights: One per class, float32.
+        smoothing: Part of each label that is spread over all classes.
     """
-    losses = F.cross_entropy(logits.float(), labels, weight=weights, reduction="sum")
-    return losses, weights[labels].sum()
+    return F.cross_entropy(
+        logits.float(), labels, weight=weights, reduction="sum", label_smoothing=smoothing
+    )

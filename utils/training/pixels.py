@@ -204,12 +204,12 @@ def _load(layout: Layout, pictures: PictureFolder) -> SharedPixels:
 def _pack(layout: Layout, pictures: PictureFolder) -> PackedPixels:
     path = pictures.folder / PACKED_NAME
     header = _header(pictures)
-    with contextlib.suppress(FileNotFoundError, ValueError):
+    with contextlib.suppress(OSError, ValueError):
         return PackedPixels(layout, path, header)
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):  # a run that starts meanwhile waits for the file
-            with contextlib.suppress(FileNotFoundError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
                 return PackedPixels(layout, path, header)
             _write_pack(layout, pictures, path, header)
     return PackedPixels(layout, path, header)

@@ -1,12 +1,16 @@
 """The output folder in, one run's own folder out: a new one, or the one to go on with."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from models.zoo import resolve
 from utils.common.errors import ModelError, OutputError
-from utils.common.files import explain_write_errors
+from utils.common.files import explain_write_errors, remove_partial_files
 from utils.training.settings import AUTO, Settings
 
 LAST_NAME = "last.pt"
@@ -14,6 +18,9 @@ BEST_NAME = "best.safetensors"
 REPORT_NAME = "report.json"
 SETTINGS_NAME = "settings.json"
 HISTORY_NAME = "history.csv"
+LOCK_NAME = ".lock"
+LOCK_PATIENCE_S = 6.0
+"""The workers of a killed run may hold its lock for as long as they take to notice: 5 seconds."""
 
 RUN_NAME = re.compile(r"(?P<model>.+)-(?P<number>\d+)")
 MAX_ATTEMPTS = 100
@@ -40,6 +47,27 @@ class Run:
         """Whether its report, written last, is there."""
         return (self.folder / REPORT_NAME).is_file()
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process from going on with this run.
+
+        Raises:
+            OutputError: If another one is at it.
+        """
+        lock = FileLock(self.folder / LOCK_NAME, timeout=LOCK_PATIENCE_S)
+        with explain_write_errors(self.folder):
+            try:
+                lock.acquire()
+            except Timeout:
+                raise OutputError(
+                    f"Another process is at work on {self.folder}",
+                    todo="Wait for it to end, or start a run of its own without --resume",
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     def reopen(self, epochs: int) -> None:
         """Set the report of a finished run aside, because it is to be trained further."""
         report = self.folder / REPORT_NAME
@@ -47,8 +75,7 @@ class Run:
 
     def sweep(self) -> None:
         """Remove what a killed process left half-written."""
-        for partial in self.folder.glob(".*.partial"):
-            partial.unlink(missing_ok=True)
+        remove_partial_files(self.folder)
 
 
 def new_run(output_dir: Path, model: str) -> Run:

@@ -1,5 +1,6 @@
 """Settings in, a run that is ready to train or to test out: new, or as it was left."""
 
+import contextlib
 import dataclasses
 import sys
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from utils.training.device import (
 )
 from utils.training.engine import Trainer
 from utils.training.facts import Facts, device_name, versions
+from utils.training.footprint import check_memory
 from utils.training.loader import PictureLoader
 from utils.training.pictures import PictureFolder, read_folder
 from utils.training.runs import SETTINGS_NAME, Run, new_run
@@ -44,6 +46,7 @@ class Session:
         pictures: The data set.
         trainer: The model, ready.
         progress: How far it has come.
+        hold: On the run, let go when the session ends.
     """
 
     run: Run
@@ -51,6 +54,13 @@ class Session:
     pictures: PictureFolder
     trainer: Trainer
     progress: Progress
+    hold: contextlib.ExitStack
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hold.close()
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -69,6 +79,7 @@ class Session:
             "best_epoch": self.progress.best_epoch,
             "best_val_balanced_accuracy": self.progress.best_metric,
             "epochs": self.progress.epoch,
+            "parts": self.trainer.parts,
             "skipped_steps": sum(row["skipped_steps"] for row in self.history),
             "data_hash": self.facts.fingerprint,
             "pictures": {
@@ -100,9 +111,14 @@ def start(settings: Settings) -> Session:
         torch.get_num_threads(),
         preprocessing.to_dict(),
     )
-    run = new_run(Path(settings.output_dir), model.folder_name)
-    session = _open(run, facts, pictures, device, network)
-    session.save()
+    check_memory(network, preprocessing, Compute(device, facts.precision), settings)
+    trainer = _make_trainer(facts, pictures, device, network)
+    with contextlib.ExitStack() as hold:
+        run = new_run(Path(settings.output_dir), model.folder_name)
+        hold.enter_context(run.locked())
+        session = _open(run, facts, pictures, trainer)
+        session.save()
+        session.hold = hold.pop_all()
     return session
 
 
@@ -116,7 +132,17 @@ def go_on(run: Run, asked: Settings, given: frozenset[str]) -> Session | None:
 
     Raises:
         DatasetError: If the data set is not the one that it was started with.
+        OutputError: If another process is at work on it.
     """
+    with contextlib.ExitStack() as hold:
+        hold.enter_context(run.locked())
+        session = _go_on(run, asked, given)
+        if session is not None:
+            session.hold = hold.pop_all()
+    return session
+
+
+def _go_on(run: Run, asked: Settings, given: frozenset[str]) -> Session | None:
     state = checkpoint.load(run.last)
     stored = Facts.from_dict(state["facts"])
     settings = merge(stored.settings, asked, given)
@@ -145,44 +171,55 @@ def go_on(run: Run, asked: Settings, given: frozenset[str]) -> Session | None:
     device = choose_device(settings.device)
     check_precision(device, stored.precision)
     torch.set_num_threads(stored.threads)
-    network, _ = build(resolve(settings.model), len(CLASSES), pretrained=False)
+    network, preprocessing = build(resolve(settings.model), len(CLASSES), pretrained=False)
+    if not asked.test_only:
+        check_memory(network, preprocessing, Compute(device, stored.precision), settings)
     facts = dataclasses.replace(stored, settings=settings)
+    trainer = _make_trainer(facts, pictures, device, network)
     if run.is_finished and not asked.test_only:
         run.reopen(stored.settings.epochs)
-    session = _open(run, facts, pictures, device, network)
-    session.progress = checkpoint.restore(state, session.trainer)
+    session = _open(run, facts, pictures, trainer)
+    session.progress = checkpoint.restore(state, trainer)
     if grows:
         session.progress.epochs_without_gain = 0
     return session
 
 
-def _open(
-    run: Run, facts: Facts, pictures: PictureFolder, device: torch.device, network: nn.Module
-) -> Session:
+def _make_trainer(
+    facts: Facts, pictures: PictureFolder, device: torch.device, network: nn.Module
+) -> Trainer:
+    """Get everything ready that takes memory and time, before a folder is made or changed."""
     settings = facts.settings
-    prepare(device)
-    run.sweep()
-    write_json(run.folder / SETTINGS_NAME, facts.to_dict())
+    prepare(device, settings.deterministic)
     preprocessing = Preprocessing.from_dict(facts.preprocessing)
+    compute = Compute(device, facts.precision)
     loader = PictureLoader(
         pictures,
         preprocessing,
-        settings.batch_size,
+        settings.batch_size * settings.grad_accum_steps,
         settings.workers,
         settings.seed,
         pin_memory=device.type == "cuda",
         cache=settings.cache,
     )
-    compute = Compute(device, facts.precision)
-    trainer = Trainer(network, preprocessing, compute, settings, loader)
+    return Trainer(network, preprocessing, compute, settings, loader)
+
+
+def _open(run: Run, facts: Facts, pictures: PictureFolder, trainer: Trainer) -> Session:
+    settings, device = facts.settings, trainer.compute.device
+    run.sweep()
+    write_json(run.folder / SETTINGS_NAME, facts.to_dict())
     counts = ", ".join(f"{len(pictures.splits[split])} {split}" for split in SPLITS)
+    batches = f"batches of {settings.batch_size}" + (
+        f" x {settings.grad_accum_steps}" if settings.grad_accum_steps > 1 else ""
+    )
     print(
-        f"{run.folder}: {settings.model} on {device.type} in {facts.precision}, "
-        f"batches of {settings.batch_size}; pictures: {counts}"
+        f"{run.folder}: {settings.model} on {device.type} in {facts.precision}, {batches}; "
+        f"pictures: {counts}"
     )
     if device.type == "cpu":
         warn("no GPU is used; on a CPU this will be slow.")
-    return Session(run, facts, pictures, trainer, Progress())
+    return Session(run, facts, pictures, trainer, Progress(), contextlib.ExitStack())
 
 
 def _build(settings: Settings, model: Model) -> tuple[Settings, nn.Module, Preprocessing]:

@@ -1,0 +1,85 @@
+"""A model and its settings in, the memory that training it takes out: refused before it is short.
+
+A GPU says that its memory is full and a smaller part of the batch is tried. A computer's own
+memory is lent beyond what is there, and the system then ends some process without a word.
+"""
+
+import torch
+from torch import nn
+
+from models.preprocessing import Preprocessing
+from utils.common.errors import SettingsError
+from utils.common.memory import available_memory, gib
+from utils.training.device import Compute
+from utils.training.loader import PREFETCH
+from utils.training.settings import Settings
+from utils.training.statistics import RunningStatistics
+
+FEW, MORE = 2, 4
+"""Pictures of two trials; what they differ by is what one picture takes."""
+
+BYTES_PER_WEIGHT = 12
+"""Gradient and both moments of AdamW; the weights themselves are there already."""
+
+
+def check_memory(
+    network: nn.Module, preprocessing: Preprocessing, compute: Compute, settings: Settings
+) -> None:
+    """Estimate what training on a CPU will take on top of what this process has taken so far.
+
+    Nothing is known beforehand of what --grad-checkpointing spares.
+
+    Raises:
+        SettingsError: If that is more than is left.
+    """
+    left = available_memory()
+    if compute.device.type != "cpu" or settings.grad_checkpointing or left is None:
+        return
+    weights = sum(weight.numel() for weight in network.parameters())
+    fixed = weights * (BYTES_PER_WEIGHT + (4 if settings.ema else 0))
+    waiting = settings.workers * PREFETCH * settings.grad_accum_steps
+    input_bytes = 3 * preprocessing.height * preprocessing.width
+    each = activation_bytes(network, preprocessing, compute) + waiting * input_bytes
+    needed = fixed + each * settings.batch_size
+    if needed <= left:
+        return
+    most = max(0, int((left - fixed) / each))
+    raise SettingsError(
+        f"Training {settings.model} with batches of {settings.batch_size} takes about "
+        f"{gib(needed)} and {gib(left)} of memory are left",
+        expected=f"--batch-size {most} or less" if most else "a smaller model",
+        todo="--grad-accum-steps makes one step of several such batches" if most else "",
+    )
+
+
+def activation_bytes(network: nn.Module, preprocessing: Preprocessing, compute: Compute) -> int:
+    """Return the bytes that a forward pass keeps of one picture for the way back.
+
+    Two small batches are tried, and nothing of them is left behind.
+    """
+    statistics = RunningStatistics(network)
+    before = statistics.read()
+    was_training = network.training
+    network.train()
+    with torch.random.fork_rng(devices=[]):
+        few, more = (_kept_bytes(network, preprocessing, compute, size) for size in (FEW, MORE))
+    network.train(was_training)
+    statistics.write(before)
+    return (more - few) // (MORE - FEW)
+
+
+def _kept_bytes(
+    network: nn.Module, preprocessing: Preprocessing, compute: Compute, size: int
+) -> int:
+    kept: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    pixels = torch.zeros(size, 3, preprocessing.height, preprocessing.width)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), compute.autocast():
+        answers = network(pixels)
+    assert answers.requires_grad
+    return sum(kept.values())
