@@ -4,6 +4,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,16 @@ import torch
 from PIL import Image
 
 from models.preprocessing import Preprocessing
+from models.pretrained import build
+from models.zoo import resolve
 from utils.common.labels import CLASSES, SPLITS
 from utils.common.pictures import write_jpeg
 from utils.dataset.manifest import ManifestRow, write_manifest
+from utils.training.device import Compute
+from utils.training.engine import Trainer
+from utils.training.loader import PictureLoader
+from utils.training.pictures import read_folder
+from utils.training.settings import Settings
 
 TINY = "test_resnet"
 """A network of timm's own tests: trains on a handful of pictures in a second."""
@@ -57,6 +65,23 @@ def one_thread() -> Iterator[None]:
 def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an assembled data set of 5 x (5 + 2 + 3) pictures; only to be read."""
     return make_tree(tmp_path_factory.mktemp("tiny") / "DATASET", (5, 2, 3))
+
+
+@pytest.fixture
+def make_trainer(tiny_dataset: Path) -> Callable[..., Trainer]:
+    """Give a function that makes a trainer of a tiny network, the same at every call."""
+
+    def make(model: str = TINY, device: str = "cpu", **settings: Any) -> Trainer:
+        complete = Settings(
+            **{"batch_size": 8, "epochs": 2, "lr": 1e-3, "weight_decay": 0.05, **settings}
+        )
+        network, preprocessing = build(resolve(model), len(CLASSES), pretrained=False)
+        batch_size = complete.batch_size * complete.grad_accum_steps
+        loader = PictureLoader(read_folder(tiny_dataset), preprocessing, batch_size, 0, 0)
+        compute = Compute(torch.device(device), "float32")
+        return Trainer(network, preprocessing, compute, complete, loader)
+
+    return make
 
 
 @pytest.fixture

@@ -9,35 +9,23 @@ import pytest
 import timm
 import torch
 
-from models.preprocessing import Preprocessing
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import TEST, TRAIN
 from utils.training import checkpoint, device, engine, loader, optimisation, predictions
 from utils.training.batches import Batch
 from utils.training.device import Compute, choose_device, choose_precision
 from utils.training.engine import Trainer
-from utils.training.loader import PictureLoader
 from utils.training.optimisation import (
     balanced_loss,
     class_weights,
     learning_rate,
     make_optimizer,
 )
-from utils.training.pictures import read_folder
-from utils.training.settings import Settings
-
-CPU = Compute(torch.device("cpu"), "float32")
 
 
 @pytest.fixture
-def trainer(tiny_dataset: Path) -> Trainer:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = timm.create_model("test_resnet", num_classes=5)
-    preprocessing = Preprocessing.of_model(network)
-    settings = Settings(batch_size=8, workers=0, epochs=2, lr=1e-3, weight_decay=0.05)
-    pictures = PictureLoader(read_folder(tiny_dataset), preprocessing, 8, 0, 0)
-    return Trainer(network, preprocessing, CPU, settings, pictures)
+def trainer(make_trainer) -> Trainer:
+    return make_trainer()
 
 
 @pytest.mark.parametrize("module", [optimisation, loader, predictions, checkpoint, device])

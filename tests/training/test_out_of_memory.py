@@ -1,0 +1,205 @@
+"""A batch that does not fit is cut into parts, and what is trained stays what it was."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from models.preprocessing import Normalisation
+from utils.common.errors import ModelError, SettingsError
+from utils.common.labels import TEST, TRAIN
+from utils.training import checkpoint, footprint
+from utils.training.checkpoint import Progress
+from utils.training.device import Compute, is_out_of_memory
+from utils.training.engine import MAX_GRADIENT_NORM, Trainer
+from utils.training.footprint import activation_bytes, check_memory
+from utils.training.optimisation import class_weights, learning_rate
+from utils.training.settings import Settings
+
+
+def state(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+
+
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def starve(trainer: Trainer, limit: int, first_calls: int = 0) -> None:
+    """Let a forward pass of more than `limit` pictures fail after all its work is done."""
+    calls = iter(range(10**6))
+
+    def forward(pixels: torch.Tensor) -> torch.Tensor:
+        answers = trainer.network(pixels)
+        torch.rand(7)  # as dropout would draw
+        if len(pixels) > limit and next(calls) >= first_calls:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return answers
+
+    trainer._forward = forward
+
+
+@pytest.mark.parametrize("model", ["test_resnet", "test_vit"])
+def test_the_weights_are_those_of_explicit_accumulation(make_trainer, model: str, capsys) -> None:
+    explicit = make_trainer(model, batch_size=4, grad_accum_steps=2)
+    list(explicit.train_epoch(0))
+    starved = make_trainer(model, batch_size=8)
+    starve(starved, limit=5)
+    list(starved.train_epoch(0))
+    assert starved.parts == explicit.parts == 2
+    assert_equal(state(starved), state(explicit))
+    assert torch.equal(starved.sums.confusion, explicit.sums.confusion)
+    norm = "; batch norm sees one part at a time" if model == "test_resnet" else ""
+    assert capsys.readouterr().err == (
+        "Warning: out of memory: each batch now goes through the model in 2 parts and still makes "
+        f"one step{norm}.\n"
+    )
+
+
+def test_a_failure_in_the_second_part_leaves_no_trace(make_trainer) -> None:
+    explicit = make_trainer(batch_size=2, grad_accum_steps=4)
+    list(explicit.train_epoch(0))
+    starved = make_trainer(batch_size=4, grad_accum_steps=2)
+    starve(starved, limit=3, first_calls=1)
+    list(starved.train_epoch(0))
+    assert_equal(state(starved), state(explicit))
+
+
+def test_it_is_what_a_plain_loop_over_the_parts_trains(make_trainer) -> None:
+    """Class weights, a short last batch and parts of unequal size come out right."""
+    starved = make_trainer(batch_size=7)  # batches of 7, 7, 7 and 4
+    starve(starved, limit=4)
+    network = copy.deepcopy(starved.network).train()
+    starved._weights = weights = torch.tensor(class_weights([1, 2, 3, 4, 5]))
+    list(starved.train_epoch(0))
+
+    steps = starved.loader.steps(TRAIN)
+    decayed = [weight for weight in network.parameters() if weight.ndim > 1]
+    others = [weight for weight in network.parameters() if weight.ndim <= 1]
+    groups = [{"params": others, "weight_decay": 0.0}, {"params": decayed, "weight_decay": 0.05}]
+    optimizer = torch.optim.AdamW(groups, lr=1.0)
+    normalise = Normalisation(starved.preprocessing)
+    for step, batch in enumerate(starved.loader.training_batches(0)):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps, 2, 1e-3)
+        optimizer.zero_grad()
+        total = weights[batch.labels].sum()
+        for pixels, labels in zip(
+            batch.pixels.tensor_split(2), batch.labels.tensor_split(2), strict=True
+        ):
+            answers = network(normalise(pixels))
+            (F.cross_entropy(answers, labels, weights, reduction="sum") / total).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
+        optimizer.step()
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(starved.network.state_dict()[name], tensor, rtol=0, atol=1e-5)
+
+
+def test_without_batch_norm_the_gradients_are_those_of_the_whole_batch(make_trainer) -> None:
+    gradients = []
+    for parts in (1, 3):
+        trainer = make_trainer("test_vit")
+        trainer.parts = parts
+        trainer.network.train()
+        pixels, labels = trainer._to_device(next(trainer.loader.training_batches(0)))
+        trainer._add_up_gradients(pixels, labels, trainer._weights[labels].sum())
+        gradients.append([weight.grad for weight in trainer.network.parameters()])
+    for whole, added in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, added, rtol=1e-4, atol=1e-5)
+
+
+def test_the_parts_are_remembered(make_trainer, tmp_path) -> None:
+    starved = make_trainer()
+    starve(starved, limit=5)
+    list(starved.train_epoch(0))
+    checkpoint.save(tmp_path / "last.pt", starved, Progress(), {})
+    again = make_trainer()
+    checkpoint.restore(checkpoint.load(tmp_path / "last.pt"), again)
+    assert again.parts == 2
+
+
+def test_answers_are_given_in_parts_too(make_trainer) -> None:
+    trainer = make_trainer()
+    expected = trainer.predict(TEST, "Test").logits
+    full = trainer.network.forward
+
+    def forward(pixels: torch.Tensor) -> torch.Tensor:
+        if len(pixels) > 3:
+            raise torch.OutOfMemoryError
+        return full(pixels)
+
+    trainer.network.forward = forward
+    answers = trainer.predict(TEST, "Test").logits
+    torch.testing.assert_close(torch.from_numpy(answers), torch.from_numpy(expected))
+    assert trainer.parts == 4
+
+
+def test_an_end_is_found(make_trainer) -> None:
+    trainer = make_trainer()
+    starve(trainer, limit=0)
+    with pytest.raises(ModelError) as raised:
+        list(trainer.train_epoch(0))
+    assert str(raised.value) == (
+        "cpu has too little memory even for 2 pictures at a time. Try --grad-checkpointing, a "
+        "smaller model, or end what else uses the device."
+    )
+
+
+def test_other_errors_are_not_taken_for_it(make_trainer) -> None:
+    trainer = make_trainer()
+
+    def forward(_: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("shapes do not match")
+
+    trainer._forward = forward
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        list(trainer.train_epoch(0))
+    assert is_out_of_memory(RuntimeError("cuBLAS error: CUBLAS_STATUS_ALLOC_FAILED"))
+    assert is_out_of_memory(RuntimeError("MPS backend out of memory"))
+
+
+class TestOnACpu:
+    @pytest.fixture
+    def check(self, make_trainer, monkeypatch) -> Callable[..., None]:
+        trainer = make_trainer()
+
+        def run(left: int | None, **settings: object) -> None:
+            monkeypatch.setattr(footprint, "available_memory", lambda: left)
+            complete = Settings(**{"batch_size": 4000, "workers": 0, "model": "tiny", **settings})
+            check_memory(trainer.network, trainer.preprocessing, trainer.compute, complete)
+
+        return run
+
+    def test_a_batch_that_cannot_fit_is_refused(self, check) -> None:
+        with pytest.raises(SettingsError) as raised:
+            check(2**30)
+        line = str(raised.value)
+        assert line.startswith("Training tiny with batches of 4000 takes about ")
+        assert " GiB and 1.0 GiB of memory are left. Expected --batch-size " in line
+        most = int(line.split("--batch-size ")[1].split()[0])
+        check(2**30, batch_size=most)
+        with pytest.raises(SettingsError):
+            check(2**30, batch_size=most + 1)
+        with pytest.raises(SettingsError):
+            check(2**30, batch_size=most, workers=8)
+
+    def test_what_fits_or_cannot_be_known_is_not(self, check) -> None:
+        check(2**50)
+        check(None)
+        check(1, grad_checkpointing=True)
+        with pytest.raises(SettingsError, match=r"are left\. Expected a smaller model\.$"):
+            check(1)
+
+    def test_the_estimate_leaves_nothing_behind(self, make_trainer) -> None:
+        trainer = make_trainer()
+        before, generator = state(trainer), torch.get_rng_state()
+        compute = Compute(torch.device("cpu"), "bfloat16")
+        kept = activation_bytes(trainer.network, trainer.preprocessing, compute)
+        assert 2 * 3 * 160 * 160 < kept < 50 * 2**20
+        assert_equal(state(trainer), before)
+        assert torch.equal(torch.get_rng_state(), generator)
+        assert all(weight.grad is None for weight in trainer.network.parameters())
