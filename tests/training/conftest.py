@@ -1,7 +1,9 @@
 """Fixtures of the training's tests: a tiny data set whose classes differ by colour."""
 
+import csv
 import functools
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -114,3 +116,36 @@ def command_line(tiny_dataset: Path) -> Callable[..., list[str]]:
 def arguments(command_line: Callable[..., list[str]], tmp_path: Path) -> Callable[..., list[str]]:
     """Give a function that completes a command line whose run goes below `tmp_path`."""
     return functools.partial(command_line, tmp_path / "runs")
+
+
+def outcome(run: Path) -> tuple[dict[str, torch.Tensor], list[dict[str, str]], dict[str, Any]]:
+    state = torch.load(run / "last.pt", weights_only=True)
+    kept = {
+        f"{part}/{name}": tensor
+        for part in ("weights", "average")
+        for name, tensor in (state[part] or {}).items()
+    }
+    with (run / "history.csv").open() as stream:
+        history = [
+            {name: value for name, value in row.items() if name != "seconds"}
+            for row in csv.DictReader(stream)
+        ]
+    report = json.loads((run / "report.json").read_text())
+    return kept, history, {name: report[name] for name in ("accuracy", "confusion_matrix")}
+
+
+def assert_same(one: Path, other: Path) -> None:
+    weights, history, figures = outcome(one)
+    other_weights, other_history, other_figures = outcome(other)
+    assert weights.keys() == other_weights.keys()
+    assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
+    assert history == other_history
+    assert figures == other_figures
+    for name in ("best.safetensors", "predictions.csv"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+
+
+@pytest.fixture(scope="session")
+def assert_same_run() -> Callable[[Path, Path], None]:
+    """Give a function that compares two runs' weights, averages, history and figures by bits."""
+    return assert_same

@@ -1,18 +1,23 @@
 """A run that was stopped, killed or grown ends as the undisturbed one, bit for bit."""
 
-import csv
 import json
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from launch_training_test import main
-from utils.common.errors import DatasetError, ModelError, SettingsError
+from utils.common.errors import DatasetError, ModelError, OutputError, SettingsError
+from utils.training import runs
 from utils.training.engine import Trainer
+
+ROOT = Path(__file__).resolve().parents[2]
 
 STEPS_PER_EPOCH = 3  # 25 pictures in batches of 8; the last one joins the third
 EVERY_STEP = ("--checkpoint-minutes", "1e-9")
@@ -44,27 +49,6 @@ def kill() -> None:
     raise Killed
 
 
-def outcome(run: Path) -> tuple[dict[str, torch.Tensor], list[dict[str, str]], dict[str, object]]:
-    state = torch.load(run / "last.pt", weights_only=True)
-    with (run / "history.csv").open() as stream:
-        history = [
-            {name: value for name, value in row.items() if name != "seconds"}
-            for row in csv.DictReader(stream)
-        ]
-    report = json.loads((run / "report.json").read_text())
-    return state["weights"], history, report["confusion_matrix"]
-
-
-def assert_same(one: Path, other: Path) -> None:
-    weights, history, matrix = outcome(one)
-    other_weights, other_history, other_matrix = outcome(other)
-    assert weights.keys() == other_weights.keys()
-    assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
-    assert history == other_history
-    assert matrix == other_matrix
-    assert (one / "best.safetensors").read_bytes() == (other / "best.safetensors").read_bytes()
-
-
 @pytest.fixture(scope="module")
 def finished(
     command_line: Callable[..., list[str]], tmp_path_factory: pytest.TempPathFactory
@@ -83,7 +67,13 @@ def undisturbed(finished: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("step", [0, 4])
 @pytest.mark.parametrize("often", [(), EVERY_STEP], ids=["each epoch", "each step"])
 def test_a_killed_run_goes_on_to_the_same_weights(
-    arguments, undisturbed: Path, disturb, tmp_path: Path, step: int, often: tuple[str, ...]
+    assert_same_run,
+    arguments,
+    undisturbed: Path,
+    disturb,
+    tmp_path: Path,
+    step: int,
+    often: tuple[str, ...],
 ) -> None:
     disturb(step, kill)
     with pytest.raises(Killed):
@@ -95,13 +85,20 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     assert done == (step if often else step // STEPS_PER_EPOCH * STEPS_PER_EPOCH)
     (other / ".last.pt.1.partial").write_bytes(b"cut")
     assert main(["--resume", str(other)]) == 0
-    assert_same(undisturbed, other)
+    assert_same_run(undisturbed, other)
     assert [path.name for path in other.glob(".*")] == [".lock"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_the_state_of_the_moment(
-    arguments, undisturbed: Path, disturb, tmp_path: Path, capsys, number: int, code: int
+    assert_same_run,
+    arguments,
+    undisturbed: Path,
+    disturb,
+    tmp_path: Path,
+    capsys,
+    number: int,
+    code: int,
 ) -> None:
     disturb(4, lambda: signal.raise_signal(number))
     before = signal.getsignal(number)
@@ -114,21 +111,90 @@ def test_a_signal_saves_the_state_of_the_moment(
     progress = torch.load(other / "last.pt", weights_only=True)["progress"]
     assert (progress["epoch"], progress["step"]) == (1, 2)
     assert main(["--resume", str(other / "last.pt"), "-j", "0"]) == 0
-    assert_same(undisturbed, other)
+    assert_same_run(undisturbed, other)
+
+
+OPTIONS = (
+    "-b", "4", "--grad-accum-steps", "2", "--ema", "0.8", "--freeze-epochs", "1", "--layer-decay",
+    "0.8", "--label-smoothing", "0.1", "--grad-checkpointing", "--cache", "packed",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_so_does_one_with_every_option(
+    assert_same_run, arguments, disturb, tmp_path: Path, step: int
+) -> None:
+    one, other = (tmp_path / "runs" / f"test_resnet-{number}" for number in (1, 2))
+    assert main(arguments(*OPTIONS)) == 0
+    disturb(step, kill)
+    with pytest.raises(Killed):
+        main(arguments(*OPTIONS, *EVERY_STEP))
+    assert main(["--resume", str(other), "--cache", "none"]) == 0
+    assert_same_run(one, other)
+    state = torch.load(one / "last.pt", weights_only=True)
+    best = load_file(one / "best.safetensors")
+    if state["progress"]["best_epoch"] == 2:
+        assert all(torch.equal(best[name], state["average"][name]) for name in best)
+    assert any(not torch.equal(best[name], state["weights"][name]) for name in best)
+
+
+def test_a_state_that_cannot_be_written_leaves_the_one_before(
+    assert_same_run, arguments, undisturbed: Path, disturb, tmp_path: Path, monkeypatch
+) -> None:
+    original = torch.save
+    saves = iter(range(10**6))
+
+    def save(state: object, path: Path) -> None:
+        original(state, path)
+        if next(saves) == 3:
+            path.write_bytes(path.read_bytes()[:1000])
+            raise Killed
+
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(Killed):
+        main(arguments(*EVERY_STEP))
+    other = tmp_path / "runs" / "test_resnet-2"
+    assert torch.load(other / "last.pt", weights_only=True)["progress"]["step"] == 2
+    assert main(["--resume", str(other)]) == 0
+    assert_same_run(undisturbed, other)
+
+
+def test_two_processes_never_work_on_one_run(
+    undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "LOCK_PATIENCE_S", 0)
+    code = (
+        "import sys; from pathlib import Path; from utils.training.runs import Run\n"
+        f"with Run(Path({str(undisturbed)!r})).locked(): print('held', flush=True); input()"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        for flags in (("--epochs", "3"), ("--test-only",)):
+            with pytest.raises(OutputError) as raised:
+                main(["--resume", str(undisturbed), *flags])
+        other.stdin.write("\n")
+    assert str(raised.value) == (
+        f"Another process is at work on {undisturbed}. "
+        "Wait for it to end, or start a run of its own without --resume."
+    )
+    assert main(["--test-only", "--resume", str(undisturbed)]) == 0
 
 
 def test_auto_finds_the_unfinished_run_or_starts_anew(
-    arguments, undisturbed: Path, disturb, tmp_path: Path, monkeypatch, capsys
+    assert_same_run, arguments, undisturbed: Path, disturb, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     disturb(3, kill)
     with pytest.raises(Killed):
         main(arguments())
     monkeypatch.undo()
     assert main(["--output-dir", str(tmp_path / "runs"), "--resume"]) == 0
-    assert_same(undisturbed, tmp_path / "runs" / "test_resnet-2")
+    assert_same_run(undisturbed, tmp_path / "runs" / "test_resnet-2")
     assert main(arguments("--resume", "auto")) == 0
     assert f"No unfinished run in {tmp_path / 'runs'}: starting anew." in capsys.readouterr().out
-    assert_same(undisturbed, tmp_path / "runs" / "test_resnet-3")
+    assert_same_run(undisturbed, tmp_path / "runs" / "test_resnet-3")
 
 
 def test_a_finished_run_is_reported_and_left_alone(undisturbed: Path, capsys) -> None:
@@ -143,7 +209,7 @@ def test_a_finished_run_is_reported_and_left_alone(undisturbed: Path, capsys) ->
 
 def test_a_finished_run_can_be_trained_further(undisturbed: Path) -> None:
     assert main(["--resume", str(undisturbed), "--epochs", "3"]) == 0
-    assert len(outcome(undisturbed)[1]) == 3
+    assert len((undisturbed / "history.csv").read_text().splitlines()) == 1 + 3
     assert (undisturbed / "report-2-epochs.json").is_file()
     assert json.loads((undisturbed / "report.json").read_text())["settings"]["epochs"] == 3
 
