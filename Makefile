@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test fast lint clean
+.PHONY: install demo test fast lint gpu clean
 
 install: $(VENV)/.installed
 
@@ -27,6 +27,9 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+gpu: install
+	$(BIN)/python benchmarks/gpu.py
 
 clean:
 	rm -rf demo .pytest_cache .mypy_cache .ruff_cache

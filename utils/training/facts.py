@@ -68,6 +68,11 @@ def device_name(device: torch.device) -> str:
     return device.type
 
 
+def peak_gpu_bytes(device: torch.device) -> int | None:
+    """Return the most memory that this process has reserved on a CUDA device; None elsewhere."""
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
+
+
 def versions() -> dict[str, str]:
     """Return the versions of what the figures depend on."""
     return {

@@ -28,7 +28,7 @@ from utils.training.device import (
     prepare,
 )
 from utils.training.engine import Trainer
-from utils.training.facts import Facts, device_name, versions
+from utils.training.facts import Facts, device_name, peak_gpu_bytes, versions
 from utils.training.footprint import check_memory
 from utils.training.loader import PictureLoader
 from utils.training.pictures import PictureFolder, read_folder
@@ -88,6 +88,7 @@ class Session:
             },
             **self.facts.to_dict(),
             "device": device_name(self.trainer.compute.device),
+            "peak_gpu_bytes": peak_gpu_bytes(self.trainer.compute.device),
             "versions": versions(),
         }
 

@@ -1,0 +1,44 @@
+"""All that is to be shown on a GPU, by one command: its tests, then every benchmark of training.
+
+python benchmarks/gpu.py              or: make gpu
+python benchmarks/gpu.py --quick      to see that it works
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+from measuring import ROOT, machine
+
+from utils.common.errors import SettingsError, run_script
+
+TESTS = ("-m", "pytest", "-q", "-m", "gpu", "tests/training")
+BENCHMARKS = ("loader.py", "train_step.py", "memory.py")
+
+
+def main() -> int:
+    """Run everything; the exit code is 1 if a part failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="the benchmarks in their short form")
+    flags = ["--quick"] if parser.parse_args().quick else []
+    if not torch.cuda.is_available():
+        raise SettingsError(
+            "PyTorch finds no CUDA device",
+            todo="On a CPU run each script in benchmarks/ by itself",
+        )
+    print(machine(torch.device("cuda")))
+    failed = []
+    for arguments in (TESTS, *((f"benchmarks/{name}", *flags) for name in BENCHMARKS)):
+        print(f"\n$ python {' '.join(arguments)}", flush=True)
+        if subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False).returncode:
+            failed.append(arguments[0] if arguments is not TESTS else "tests")
+    print(f"\nFailed: {', '.join(failed)}" if failed else "\nAll parts ran to their end.")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    run_script(main)

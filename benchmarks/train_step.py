@@ -1,0 +1,237 @@
+"""Training speed per model and precision: end to end against synthetic data and a naive loop.
+
+    python benchmarks/train_step.py                        the four models, five rounds
+    python benchmarks/train_step.py --models resnet18      some models
+    python benchmarks/train_step.py --data-dir DATASET     on your own pictures
+    python benchmarks/train_step.py --quick                to see that it works
+
+`synthetic` repeats our step on one batch that lies on the device: no loader can do better. `naive`
+is a plain loop over the same pictures: ImageFolder, float tensors, float32, AdamW, a look at
+the loss at each step. All three take turns, so that what disturbs one disturbs the others.
+"""
+
+import argparse
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+import torchvision
+from measuring import draw_dataset, machine, median_ratio, take_turns, verdict
+from torch.utils.data import DataLoader
+from torchvision.transforms import v2
+
+from models.preprocessing import Preprocessing
+from models.pretrained import build
+from models.zoo import MENU, Model, resolve
+from utils.common.console import table
+from utils.common.errors import run_script
+from utils.common.labels import CLASSES, TRAIN
+from utils.training.batches import Batch, prepare_worker
+from utils.training.device import FLOAT32, Compute, choose_device, choose_precision, prepare
+from utils.training.engine import Trainer
+from utils.training.loader import PictureLoader
+from utils.training.pictures import read_folder
+from utils.training.settings import Settings, complete
+
+SYNTHETIC, END_TO_END, NAIVE = "synthetic", "end to end", "naive"
+LIMIT_SHARE = 0.95
+LIMIT_NAIVE_ON_CPU = {"resnet18": 2.3, "resnet50": 3.0}
+"""With avx512_bf16 or AMX."""
+
+LIMIT_NAIVE_ON_GPU = 3.0
+STEPS_ON_CPU, STEPS_ON_GPU = 8, 200
+
+
+def main() -> None:
+    """Print the table."""
+    arguments = parse_arguments()
+    device = choose_device(arguments.device)
+    prepare(device, deterministic=False)
+    steps = arguments.steps or (STEPS_ON_GPU if device.type == "cuda" else STEPS_ON_CPU)
+    print(machine(device))
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        pictures = steps * arguments.batch_size
+        folder = arguments.data_dir or draw_dataset(Path(scratch), pictures)
+        for name in arguments.models:
+            chosen = choose_precision(device, None)
+            for precision in dict.fromkeys((chosen, FLOAT32)):
+                compute = Compute(device, precision)
+                rows.append(measure(resolve(name), compute, folder, arguments))
+    header = [
+        "model", "precision", f"{SYNTHETIC}/s", f"{END_TO_END}/s", "share", "asked",
+        f"{NAIVE}/s", "x naive", "asked",
+    ]  # fmt: skip
+    print(f"Pictures per second, batches of {arguments.batch_size}, {arguments.workers} workers")
+    print(table(header, rows))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the command line's settings."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    names = [model.name for model in MENU]
+    parser.add_argument("--models", nargs="+", default=names, help="default: the four")
+    parser.add_argument("--pairs", type=int, default=5, help="rounds (default: 5)")
+    parser.add_argument("--steps", type=int, help="per round (default: 8 on a CPU, 200 on a GPU)")
+    parser.add_argument("--batch-size", type=int, default=64, help="default: 64")
+    parser.add_argument("--workers", type=int, help="default: 2 on a CPU, 4 on a GPU")
+    parser.add_argument("--device", default="auto", help="default: auto")
+    parser.add_argument("--data-dir", type=Path, help="default: drawn pictures")
+    parser.add_argument("--quick", action="store_true", help="ResNet-18, one round of two steps")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.models, arguments.pairs, arguments.steps = ["resnet18"], 1, 2
+        arguments.batch_size = 8
+    if arguments.workers is None:
+        arguments.workers = 4 if choose_device(arguments.device).type == "cuda" else 2
+    return arguments
+
+
+def measure(
+    model: Model, compute: Compute, folder: Path, arguments: argparse.Namespace
+) -> list[object]:
+    """Return one row of the table."""
+    asked = Settings(
+        batch_size=arguments.batch_size, workers=arguments.workers, model=model.name,
+        pretrained=False,
+    )  # fmt: skip
+    settings = complete(asked, model)
+    network, preprocessing = build(model, len(CLASSES), pretrained=False)
+    pictures = read_folder(folder)
+    loader = PictureLoader(
+        pictures, preprocessing, settings.batch_size, settings.workers, 0,
+        pin_memory=compute.device.type == "cuda",
+    )  # fmt: skip
+    trainer = Trainer(network, preprocessing, compute, settings, loader)
+    found = take_turns(
+        {
+            SYNTHETIC: timed(compute, synthetic(trainer)),
+            END_TO_END: timed(compute, end_to_end(trainer)),
+            NAIVE: timed(compute, naive(model, preprocessing, compute, settings, folder)),
+        },
+        arguments.pairs,
+    )
+    share = median_ratio(found[END_TO_END], found[SYNTHETIC])
+    gain = median_ratio(found[END_TO_END], found[NAIVE])
+    limit = None
+    if compute.precision != FLOAT32:
+        on_gpu = compute.device.type == "cuda"
+        limit = LIMIT_NAIVE_ON_GPU if on_gpu else LIMIT_NAIVE_ON_CPU.get(model.name)
+    return [
+        model.name,
+        compute.precision,
+        round(median(found[SYNTHETIC]), 1),
+        round(median(found[END_TO_END]), 1),
+        round(share, 3),
+        verdict(share, LIMIT_SHARE),
+        round(median(found[NAIVE]), 1),
+        round(gain, 2),
+        verdict(gain, limit) if limit else "-",
+    ]
+
+
+def timed(compute: Compute, run: Callable[[], int]) -> Callable[[], float]:
+    """Make of a run that returns its number of pictures one that returns pictures per second."""
+
+    def measured() -> float:
+        wait(compute)
+        started = perf_counter()
+        pictures = run()
+        wait(compute)
+        return pictures / (perf_counter() - started)
+
+    return measured
+
+
+def wait(compute: Compute) -> None:
+    """Wait until the device has done all that it was told to."""
+    if compute.device.type == "cuda":
+        torch.cuda.synchronize(compute.device)
+
+
+def synthetic(trainer: Trainer) -> Callable[[], int]:
+    """Return what takes the steps of an epoch on one batch that is on the device already."""
+    settings, preprocessing = trainer.settings, trainer.preprocessing
+    generator = torch.Generator().manual_seed(0)
+    shape = (settings.batch_size, 3, preprocessing.height, preprocessing.width)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    labels = torch.arange(settings.batch_size) % len(CLASSES)
+    device = trainer.compute.device
+    batch = Batch(pixels.to(device, memory_format=torch.channels_last), labels.to(device))
+    steps = trainer.loader.steps(TRAIN)
+
+    def run() -> int:
+        trainer.network.train()
+        for step in range(steps):
+            trainer._step(batch, 0, step, steps)
+        return steps * settings.batch_size
+
+    return run
+
+
+def end_to_end(trainer: Trainer) -> Callable[[], int]:
+    """Return what trains one epoch, from the files on."""
+
+    def run() -> int:
+        for _ in trainer.train_epoch(0):
+            pass
+        return sum(trainer.loader.pictures.counts(TRAIN))
+
+    return run
+
+
+def naive(
+    model: Model,
+    preprocessing: Preprocessing,
+    compute: Compute,
+    settings: Settings,
+    folder: Path,
+) -> Callable[[], int]:
+    """Return what trains one epoch as tutorials do."""
+    device = compute.device
+    size = (preprocessing.height, preprocessing.width)
+    transform = v2.Compose(
+        [
+            v2.RandomResizedCrop(size, scale=(0.75, 1.0)),
+            v2.RandomHorizontalFlip(),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(list(preprocessing.mean), list(preprocessing.std)),
+        ]
+    )
+    data = torchvision.datasets.ImageFolder(str(folder / TRAIN), transform)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        batches = DataLoader(
+            data, settings.batch_size, shuffle=True, num_workers=settings.workers,
+            persistent_workers=settings.workers > 0, worker_init_fn=prepare_worker,
+            pin_memory=device.type == "cuda",
+        )  # fmt: skip
+    network, _ = build(model, len(CLASSES), pretrained=False)
+    network.to(device).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.lr)
+    criterion = torch.nn.CrossEntropyLoss()
+
+    def run() -> int:
+        seen, total = 0, 0.0
+        for pixels, labels in batches:
+            optimizer.zero_grad()
+            loss = criterion(network(pixels.to(device)), labels.to(device))
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+            seen += len(labels)
+        return seen
+
+    return run
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,104 @@
+"""What only a CUDA device can show: it trains, waits for nothing, repeats itself, runs out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from launch_training_test import main
+from utils.common.labels import CLASSES
+from utils.training import device
+from utils.training.batches import Batch
+from utils.training.engine import Trainer
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no CUDA device"),
+]
+SIDE = 160
+NUM_PICTURES = 256
+
+
+@pytest.fixture(autouse=True)
+def switches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put back what a run switches on, and let other tests have all the memory."""
+    monkeypatch.setenv(device.CUBLAS_VARIABLE, device.CUBLAS_WORKSPACE)
+    precision = torch.get_float32_matmul_precision()
+    benchmark = torch.backends.cudnn.benchmark
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.benchmark = benchmark
+    torch.cuda.set_per_process_memory_fraction(1.0)
+    torch.cuda.empty_cache()
+
+
+@pytest.fixture
+def batch() -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(
+        0, 256, (NUM_PICTURES, 3, SIDE, SIDE), dtype=torch.uint8, generator=generator
+    )
+    labels = torch.arange(NUM_PICTURES) % len(CLASSES)
+    return Batch(pixels.cuda(), labels.cuda())
+
+
+@pytest.mark.parametrize("flags", [(), ("--amp",), ("--amp", "--compile"), ("--ema", "0.9")])
+@pytest.mark.filterwarnings("ignore")  # those of the compiler are not ours
+def test_a_run_ends_with_a_report(arguments, tmp_path: Path, flags: tuple[str, ...]) -> None:
+    assert main(arguments("--device", "cuda", "-j", "2", *flags)) == 0
+    assert (tmp_path / "runs" / "test_resnet-1" / "report.json").is_file()
+
+
+@pytest.mark.parametrize("model", ["test_resnet", "test_vit"])
+def test_a_step_never_waits_for_the_device(make_trainer, batch: Batch, model: str) -> None:
+    trainer = make_trainer(model, device="cuda", batch_size=NUM_PICTURES)
+    trainer._step(batch, 0, 0, 9)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        trainer._step(batch, 0, 1, 9)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_deterministic_runs_end_with_the_same_bits(
+    arguments, tmp_path: Path, assert_same_run
+) -> None:
+    for workers in ("0", "2"):
+        flags = ("--device", "cuda", "--amp", "--deterministic", "-j", workers)
+        assert main(arguments(*flags)) == 0
+    assert_same_run(*(tmp_path / "runs" / f"test_resnet-{number}" for number in (1, 2)))
+
+
+def peak_of_a_step(trainer: Trainer, batch: Batch) -> int:
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    for step in range(2):
+        trainer._step(batch, 0, step, 9)
+    return torch.cuda.max_memory_reserved()
+
+
+def test_a_batch_that_does_not_fit_is_cut_and_trains_the_same(make_trainer, batch: Batch) -> None:
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    whole = make_trainer(device="cuda", batch_size=NUM_PICTURES)
+    peak_of_whole = peak_of_a_step(whole, batch)
+    del whole
+    explicit = make_trainer(device="cuda", batch_size=NUM_PICTURES)
+    explicit.parts = 2
+    peak_of_parts = peak_of_a_step(explicit, batch)
+    starved = make_trainer(device="cuda", batch_size=NUM_PICTURES)
+    torch.cuda.empty_cache()
+    allowed = (peak_of_parts + peak_of_whole) / 2
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(allowed / total)
+    for step in range(2):
+        starved._step(batch, 0, step, 9)
+    assert starved.parts >= 2
+    if starved.parts == 2:
+        after = starved.network.state_dict()
+        for name, tensor in explicit.network.state_dict().items():
+            torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-5)
