@@ -1,7 +1,5 @@
 """What varies a good training picture stays clearly below severity 1 of every degradation."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,6 @@ from utils.quality.kinds import KINDS
 from utils.quality.measures import MEASURES
 from utils.sources.sketches import SKETCHES
 from utils.training import transforms
-from utils.training.pictures import Picture
 
 PREPROCESSING = Preprocessing(224, 224, (0, 0, 0), (1, 1, 1), "bicubic", 0.875)
 NUM_EACH = 4
@@ -38,14 +35,13 @@ def parents() -> dict[str, np.ndarray]:
 @pytest.fixture
 def vary(parents: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch):
     """Give a function that varies a picture as training does, with or without its brightness."""
-    monkeypatch.setattr(transforms, "read_pixels", lambda folder, picture: parents[picture.file])
     brightening = transforms.MAX_BRIGHTENING
 
     def run(file: str, epoch: int, *, is_brightened: bool) -> np.ndarray:
         with monkeypatch.context() as patch:
             patch.setattr(transforms, "MAX_BRIGHTENING", brightening if is_brightened else 0.0)
-            picture = Picture(file, 0, None)
-            return as_picture(transforms.training_sample(Path(), picture, PREPROCESSING, 0, epoch))
+            sample = transforms.training_sample(parents[file], file, PREPROCESSING, 0, epoch)
+            return as_picture(sample)
 
     return run
 
