@@ -20,11 +20,10 @@ PATIENCE_S = 120
 
 
 def run_script(arguments: list[str]) -> subprocess.Popen[bytes]:
+    """Start the script; what it complains of is shown where the test fails."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "launch_training_test.py"), *arguments]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
 
 
 def steps_done(run: Path) -> int:
