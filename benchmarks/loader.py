@@ -47,6 +47,9 @@ SIZES = {
 }
 """Width, height, format, number of pictures, and the ratio to the naive way that is asked for."""
 
+NUM_QUICK = 5
+"""Pictures with --quick; each class of a data set needs one."""
+
 SIDE = 256
 INPUT = Preprocessing(224, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bicubic", 0.95)
 NAIVE, TREE_PILLOW, TREE_TORCHVISION, TREE = "naive", "tree Pillow", "tree torchvision", "tree ours"
@@ -63,20 +66,21 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds = arguments.repeat = 1
+    most = NUM_QUICK if arguments.quick else None
     print(machine(torch.device("cpu")))
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        print(by_path(Path(folder), arguments.rounds, arguments.repeat))
+        print(by_path(Path(folder), arguments.rounds, arguments.repeat, most))
         print()
         print(by_cache(Path(folder), arguments.rounds, arguments.repeat, arguments.workers))
 
 
-def by_path(folder: Path, rounds: int, repeat: int) -> str:
-    """Return a table of pictures per second and core by original and path."""
+def by_path(folder: Path, rounds: int, repeat: int, most: int | None) -> str:
+    """Return a table of pictures per second and core by original and path; `most` limits them."""
     rows = []
     for title, (width, height, file_format, count, limit) in SIZES.items():
-        originals = draw_originals(folder / title, width, height, file_format, count)
+        originals = draw_originals(folder / title, width, height, file_format, most or count)
         pictures = make_tree(folder / f"{title} tree", originals)
         found = take_turns(paths(pictures, originals, repeat), rounds)
         ratios = {name: median_ratio(rates, found[NAIVE]) for name, rates in found.items()}

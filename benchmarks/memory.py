@@ -51,8 +51,10 @@ def main() -> None:
                 peaks.append(peak)
                 share = peak / peaks[0]
                 limit = LIMITS_GB.get(name) if device.type == "cuda" else None
-                asked = verdict(share, LIMIT_SHARE, at_most=True) if flags else "-"
-                if not flags and limit:
+                asked = "-"
+                if limit and flags:
+                    asked = verdict(share, LIMIT_SHARE, at_most=True)
+                elif limit:
                     asked = verdict(peak / GB, limit, at_most=True)
                 rows.append(
                     [
@@ -73,15 +75,16 @@ def parse_arguments() -> argparse.Namespace:
     """Return the command line's settings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = [model.name for model in MENU]
-    parser.add_argument("--models", nargs="+", default=names, help="default: the four")
+    parser.add_argument("--models", nargs="+", help=f"default: {' '.join(names)}")
     parser.add_argument("--batch-size", type=int, default=64, help="default: 64")
     parser.add_argument("--workers", type=int, default=4, help="default: 4")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"default: {STEPS}")
     parser.add_argument("--device", default="auto", help="default: auto")
-    parser.add_argument("--quick", action="store_true", help="ResNet-18, two steps of 16 pictures")
+    parser.add_argument("--quick", action="store_true", help="two steps of 16 pictures")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.models, arguments.batch_size, arguments.steps = ["resnet18"], 16, 2
+        arguments.batch_size, arguments.steps = 16, 2
+    arguments.models = arguments.models or (names[:1] if arguments.quick else names)
     return arguments
 
 

@@ -77,18 +77,18 @@ def parse_arguments() -> argparse.Namespace:
     """Return the command line's settings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = [model.name for model in MENU]
-    parser.add_argument("--models", nargs="+", default=names, help="default: the four")
+    parser.add_argument("--models", nargs="+", help=f"default: {' '.join(names)}")
     parser.add_argument("--pairs", type=int, default=5, help="rounds (default: 5)")
     parser.add_argument("--steps", type=int, help="per round (default: 8 on a CPU, 200 on a GPU)")
     parser.add_argument("--batch-size", type=int, default=64, help="default: 64")
     parser.add_argument("--workers", type=int, help="default: 2 on a CPU, 4 on a GPU")
     parser.add_argument("--device", default="auto", help="default: auto")
     parser.add_argument("--data-dir", type=Path, help="default: drawn pictures")
-    parser.add_argument("--quick", action="store_true", help="ResNet-18, one round of two steps")
+    parser.add_argument("--quick", action="store_true", help="one round of two small steps")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.models, arguments.pairs, arguments.steps = ["resnet18"], 1, 2
-        arguments.batch_size = 8
+        arguments.pairs, arguments.steps, arguments.batch_size = 1, 2, 8
+    arguments.models = arguments.models or (names[:1] if arguments.quick else names)
     if arguments.workers is None:
         arguments.workers = 4 if choose_device(arguments.device).type == "cuda" else 2
     return arguments

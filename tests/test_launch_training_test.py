@@ -90,6 +90,23 @@ def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, fl
         (["--lr", "0"], "--lr 0.0 cannot be used. Expected a number above 0."),
         (["--lr", "nan"], "--lr nan cannot be used. Expected a number above 0."),
         (["--patience", "-1"], "--patience -1 cannot be used. Expected a number of at least 0."),
+        (["--ema", "1"], "--ema 1.0 cannot be used. Expected a number between 0 and 1."),
+        (
+            ["--layer-decay", "0"],
+            "--layer-decay 0.0 cannot be used. Expected a number above 0, at most 1.",
+        ),
+        (
+            ["--label-smoothing", "1"],
+            "--label-smoothing 1.0 cannot be used. Expected a number of at least 0, below 1.",
+        ),
+        (
+            ["--grad-accum-steps", "0"],
+            "--grad-accum-steps 0 cannot be used. Expected a number of at least 1.",
+        ),
+        (
+            ["--freeze-epochs", "-1"],
+            "--freeze-epochs -1 cannot be used. Expected a number of at least 0.",
+        ),
         (
             ["-b", "x"],
             "argument -b/--batch-size: invalid int value: 'x'. "
@@ -166,7 +183,8 @@ def test_the_help_answers_before_torch_is_loaded() -> None:
         "--data-dir", "-b", "--batch-size", "-j", "--workers", "--num-workers", "--model",
         "--epochs", "--lr", "--weight-decay", "--output-dir", "--seed", "--device", "--amp",
         "--no-amp", "--pretrained", "--no-pretrained", "--pretrained-path", "--patience",
-        "--resume", "--test-only",
+        "--resume", "--test-only", "--layer-decay", "--freeze-epochs", "--label-smoothing", "--ema",
+        "--grad-accum-steps", "--grad-checkpointing", "--compile", "--deterministic", "--cache",
     ):  # fmt: skip
         assert flag in done.stdout
 
