@@ -53,8 +53,11 @@ def test_killed_at_random_steps_it_ends_the_same(
     tmp_path: Path,
     assert_same_run: Callable[[Path, Path], None],
 ) -> None:
-    options = ("-b", "4", "--epochs", str(EPOCHS), "--ema", "0.9", "--freeze-epochs", "1")
-    start = [*command_line(tmp_path / "runs", *options), "--checkpoint-minutes", "1e-9"]
+    options = (
+        "-b", "4", "--epochs", str(EPOCHS), "--patience", "0", "--ema", "0.9", "--freeze-epochs",
+        "1", "--checkpoint-minutes", "1e-9",
+    )  # fmt: skip
+    start = command_line(tmp_path / "runs", *options)
     assert run_script(start).wait() == 0
     whole, run = tmp_path / "runs" / "test_resnet-1", tmp_path / "runs" / "test_resnet-2"
     last = EPOCHS * STEPS_PER_EPOCH - 1
