@@ -124,3 +124,20 @@ def test_a_folder_that_may_not_be_written_is_one_line(own_dataset: Path) -> None
     with pytest.raises(OutputError, match=r"a file is where a folder should be"):
         everything(own_dataset, PACKED)
     shutil.rmtree(own_dataset)
+
+
+def test_all_workers_look_at_the_same_memory(own_dataset: Path) -> None:
+    pictures = read_folder(own_dataset)
+    reader = open_pixels(pictures, RAM)
+    context = torch.multiprocessing.get_context("spawn")
+    answers = context.SimpleQueue()
+    worker = context.Process(target=whiten, args=(reader, answers))
+    worker.start()
+    assert answers.get() != 255
+    worker.join()
+    assert (reader.read(SPLITS[0], 3) == 255).all()
+
+
+def whiten(reader: pixels.PixelReader, answers) -> None:
+    answers.put(int(reader.read(SPLITS[0], 3).min()))
+    reader.read(SPLITS[0], 3)[:] = 255
