@@ -1,15 +1,20 @@
 """A ticket that names pictures in, their stacked pixels and labels out; runs in the workers."""
 
+import contextlib
 import signal
 from dataclasses import dataclass
 from types import FrameType
 
 import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from models.preprocessing import Preprocessing
 from utils.common.pictures import PictureError
+from utils.quality.degrade import DegradationError
+from utils.training.fresh import degrade_anew, is_drawn_anew
 from utils.training.pictures import PictureFolder
 from utils.training.pixels import PixelReader
 from utils.training.transforms import training_sample
@@ -64,11 +69,13 @@ class BatchReader(Dataset[Batch]):
         pixels: PixelReader,
         preprocessing: Preprocessing,
         seed: int,
+        fresh_low_quality: bool = False,
     ) -> None:
         self.splits = pictures.splits
         self.pixels = pixels
         self.preprocessing = preprocessing
         self.seed = seed
+        self.fresh_low_quality = fresh_low_quality
 
     def __getitem__(self, ticket: Ticket) -> Batch | BrokenPicture:
         """Decode, vary and stack the pictures of one ticket."""
@@ -80,7 +87,7 @@ class BatchReader(Dataset[Batch]):
         target = stack.numpy()
         for position, (index, picture) in enumerate(zip(ticket.indices, chosen, strict=True)):
             try:
-                pixels = self.pixels.read(ticket.split, index)
+                pixels = self._read(ticket, index)
             except PictureError as error:
                 return BrokenPicture(picture.file, error)
             if ticket.epoch is None:
@@ -90,6 +97,21 @@ class BatchReader(Dataset[Batch]):
                     pixels, picture.file, self.preprocessing, self.seed, ticket.epoch
                 )
         return Batch(stack, torch.tensor([picture.label for picture in chosen]))
+
+    def _read(self, ticket: Ticket, index: int) -> NDArray[np.uint8]:
+        """Return a picture's pixels, or in training those of a new degradation of its parent."""
+        picture = self.splits[ticket.split][index]
+        if (
+            self.fresh_low_quality
+            and ticket.epoch is not None
+            and picture.parent is not None
+            and is_drawn_anew(picture.file, self.seed, ticket.epoch)
+        ):
+            parent = self.pixels.read(ticket.split, picture.parent)
+            # A parent that resists, of which there are few, has one on disk that does not.
+            with contextlib.suppress(DegradationError):
+                return degrade_anew(parent, picture.file, self.seed, ticket.epoch)
+        return self.pixels.read(ticket.split, index)
 
 
 def prepare_worker(worker: int) -> None:

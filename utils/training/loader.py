@@ -31,6 +31,7 @@ class PictureLoader:
         pin_memory: Prepare batches for a fast copy to a GPU.
         start_method: "fork", "spawn" or None for the system's own.
         cache: Of `settings.CACHES`: where decoded pictures are kept.
+        fresh_low_quality: Whether to degrade parents anew for a share of LOW_QUALITY.
     """
 
     def __init__(
@@ -43,14 +44,18 @@ class PictureLoader:
         pin_memory: bool = False,
         start_method: str | None = None,
         cache: str = NONE,
+        fresh_low_quality: bool = False,
     ) -> None:
         self.pictures = pictures
         self.batch_size = batch_size
         self.seed = seed
         self._tickets: list[Ticket] = []
+        reader = BatchReader(
+            pictures, open_pixels(pictures, cache), preprocessing, seed, fresh_low_quality
+        )
         with _quiet_about_workers():
             self._loader = DataLoader(
-                BatchReader(pictures, open_pixels(pictures, cache), preprocessing, seed),
+                reader,
                 batch_size=None,
                 sampler=self._tickets,
                 num_workers=workers,

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.errors import DatasetError, shortlist
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.common.pictures import SUFFIXES, PictureError
-from utils.dataset.manifest import MANIFEST_NAME, manifest_hash, read_manifest
+from utils.dataset.manifest import MANIFEST_NAME, ManifestRow, manifest_hash, read_manifest
 
 MAKE_AGAIN = "Make the data set again: python create_dataset.py"
 
@@ -21,11 +22,13 @@ class Picture:
         file: Path below the data set's folder, with "/".
         label: Index into `labels.CLASSES`.
         size: (width, height) as the manifest says; None in a folder without one.
+        parent: Of a LOW_QUALITY picture that has one, the position in its split's list.
     """
 
     file: str
     label: int
     size: tuple[int, int] | None = None
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +76,17 @@ def read_folder(folder: Path) -> PictureFolder:
 
 def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str]:
     by_split: dict[str, list[Picture]] = {split: [] for split in SPLITS}
-    for row in read_manifest(folder):
+    rows = read_manifest(folder)
+    positions = _positions(rows)
+    for row in rows:
         if row.split not in by_split or row.label not in CLASSES:
             raise DatasetError(
                 f"{folder / MANIFEST_NAME} puts {row.file} into {row.split}/{row.label}",
                 expected=f"one of {', '.join(SPLITS)} and one of {', '.join(CLASSES)}",
                 todo=MAKE_AGAIN,
             )
-        picture = Picture(row.file, CLASSES.index(row.label), (row.width, row.height))
-        by_split[row.split].append(picture)
+        size, parent = (row.width, row.height), positions.get((row.split, row.parent))
+        by_split[row.split].append(Picture(row.file, CLASSES.index(row.label), size, parent))
     named = {picture.file for pictures in by_split.values() for picture in pictures}
     missing = sorted(named - _files_below(folder, {str(Path(file).parent) for file in named}))
     if missing:
@@ -91,6 +96,18 @@ def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str]:
             todo=MAKE_AGAIN,
         )
     return {split: tuple(found) for split, found in by_split.items()}, manifest_hash(folder)
+
+
+def _positions(rows: Sequence[ManifestRow]) -> dict[tuple[str, str], int]:
+    """Return where in the list of a split each picture stands that another was made from."""
+    parents = {row.parent for row in rows if row.parent}
+    counts: Counter[str] = Counter()
+    positions = {}
+    for row in rows:
+        if row.file in parents:
+            positions[row.split, row.file] = counts[row.split]
+        counts[row.split] += 1
+    return positions
 
 
 def _files_below(folder: Path, parents: set[str]) -> set[str]:

@@ -202,6 +202,7 @@ def _make_trainer(
         settings.seed,
         pin_memory=device.type == "cuda",
         cache=settings.cache,
+        fresh_low_quality=settings.fresh_low_quality,
     )
     return Trainer(network, preprocessing, compute, settings, loader)
 

@@ -96,6 +96,10 @@ class Settings:
         NONE, "keep decoded pictures: none, in ram (shared by all workers), or packed in one file "
         "beside the data set; the result is the same", choices=CACHES,
     )  # fmt: skip
+    fresh_low_quality: bool = setting(
+        True, "in each epoch draw new degradations for half of the LOW_QUALITY pictures",
+        "--fresh-low-quality", action=OWN_SWITCH,
+    )  # fmt: skip
     output_dir: str = setting("runs", "folder that gets <model>-<n>/", metavar="DIR")
     seed: int = setting(0, "of the order, the augmentation and the random weights", type=int)
     device: str = setting(AUTO, "auto, cpu, cuda, cuda:N or mps", metavar="NAME")

@@ -1,0 +1,128 @@
+"""New degradations in each epoch: the same for any worker and cache, and of LOW_QUALITY alone."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.preprocessing import Preprocessing
+from utils.common.labels import CLASSES, LOW_QUALITY, TRAIN, VAL
+from utils.dataset.manifest import read_manifest
+from utils.quality.degrade import DegradationError
+from utils.training import batches
+from utils.training.batches import Ticket
+from utils.training.fresh import FRESH_SHARE, is_drawn_anew
+from utils.training.loader import PictureLoader
+from utils.training.pictures import read_folder
+from utils.training.settings import CACHES
+
+NUM_EPOCHS = 3
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory, small_all_data) -> Path:
+    """Return a data set of 9 small pictures of each class, LOW_QUALITY made from the others."""
+    from utils.common.location import Originals
+    from utils.dataset.assemble import assemble
+    from utils.dataset.recipe import Recipe
+    from utils.dataset.workspace import Workspace
+
+    root, records = small_all_data
+    folder = tmp_path_factory.mktemp("fresh") / "DATASET"
+    recipe = Recipe(workers=1, image_size=64, low_quality=3)
+    with Workspace(folder) as workspace:
+        assemble(records, Originals(root, {}), workspace, recipe)
+    return folder
+
+
+@pytest.fixture
+def make_loader(dataset: Path, small_preprocessing: Preprocessing):
+    def make(workers: int = 0, *, fresh: bool = True, **more) -> PictureLoader:
+        pictures = read_folder(dataset)
+        return PictureLoader(
+            pictures, small_preprocessing, 4, workers, 0, fresh_low_quality=fresh, **more
+        )
+
+    return make
+
+
+def samples(loader: PictureLoader, epoch: int | None, split: str = TRAIN) -> dict[str, np.ndarray]:
+    """Return each picture as it is trained on in one epoch."""
+    chosen = loader.pictures.splits[split]
+    tickets = [Ticket(split, tuple(range(len(chosen))), epoch)]
+    (batch,) = loader._serve(tickets)
+    return dict(zip((picture.file for picture in chosen), batch.pixels.numpy(), strict=True))
+
+
+def test_the_parent_of_each_picture_is_the_one_that_the_manifest_names(dataset: Path) -> None:
+    pictures = read_folder(dataset)
+    for row in read_manifest(dataset):
+        listed = pictures.splits[row.split]
+        (picture,) = (picture for picture in listed if picture.file == row.file)
+        parent = "" if picture.parent is None else listed[picture.parent].file
+        assert parent == row.parent
+        assert bool(parent) == (row.label == LOW_QUALITY)
+
+
+@pytest.mark.parametrize("cache", CACHES)
+@pytest.mark.parametrize(("workers", "method"), [(1, None), (2, "spawn")])
+def test_any_number_of_workers_and_any_cache_draw_the_same(
+    make_loader, workers: int, method: str | None, cache: str
+) -> None:
+    expected = torch.cat([batch.pixels for batch in make_loader().training_batches(1)])
+    loader = make_loader(workers, cache=cache, start_method=method)
+    assert torch.equal(expected, torch.cat([b.pixels for b in loader.training_batches(1)]))
+
+
+def test_low_quality_alone_is_drawn_anew_and_in_each_epoch_differently(make_loader) -> None:
+    fresh, stored = make_loader(), make_loader(fresh=False)
+    changed: Counter[str] = Counter()
+    views = set()
+    for epoch in range(NUM_EPOCHS):
+        plain = samples(stored, epoch)
+        for file, pixels in samples(fresh, epoch).items():
+            is_new = not np.array_equal(pixels, plain[file])
+            changed[file.split("/")[1]] += is_new
+            if is_new:
+                assert is_drawn_anew(file, 0, epoch)
+                views.add(pixels.tobytes())
+    assert changed[LOW_QUALITY] == changed.total() == len(views)
+    assert changed[LOW_QUALITY] >= 3
+
+
+def test_half_of_them_are_drawn_anew() -> None:
+    drawn = [is_drawn_anew(f"{number}.jpg", 0, epoch) for number in range(500) for epoch in (0, 1)]
+    assert np.mean(drawn) == pytest.approx(FRESH_SHARE, abs=0.05)
+
+
+@pytest.mark.parametrize(("split", "epoch"), [(VAL, None), (TRAIN, None)])
+def test_evaluation_shows_what_is_on_disk(make_loader, split: str, epoch: None) -> None:
+    found = samples(make_loader(), epoch, split)
+    expected = samples(make_loader(fresh=False), epoch, split)
+    assert all(np.array_equal(found[file], expected[file]) for file in expected)
+
+
+def test_a_parent_that_resists_leaves_the_one_on_disk(make_loader, monkeypatch) -> None:
+    def resist(*_: object) -> None:
+        raise DegradationError("no draw made it worse")
+
+    expected = samples(make_loader(fresh=False), 0)
+    monkeypatch.setattr(batches, "degrade_anew", resist)
+    found = samples(make_loader(), 0)
+    assert all(np.array_equal(found[file], expected[file]) for file in expected)
+
+
+def test_pictures_without_a_parent_are_left_as_they_are(
+    tiny_dataset: Path, small_preprocessing: Preprocessing
+) -> None:
+    pictures = read_folder(tiny_dataset)
+    assert {picture.parent for picture in pictures.splits[TRAIN]} == {None}
+    assert LOW_QUALITY in {CLASSES[picture.label] for picture in pictures.splits[TRAIN]}
+    fresh, stored = (
+        PictureLoader(pictures, small_preprocessing, 4, 0, 0, fresh_low_quality=fresh)
+        for fresh in (True, False)
+    )
+    found, expected = samples(fresh, 0), samples(stored, 0)
+    assert all(np.array_equal(found[file], expected[file]) for file in expected)

@@ -1,0 +1,42 @@
+"""The parent of a LOW_QUALITY picture in, the same parent degraded in yet another way out."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from utils.common.pictures import write_jpeg
+from utils.common.seeds import uniform
+from utils.quality.degrade import degrade
+
+FRESH_SHARE = 0.5
+"""Of the LOW_QUALITY samples of an epoch, those that are drawn anew."""
+
+
+def is_drawn_anew(file: str, seed: int, epoch: int) -> bool:
+    """Tell whether an epoch takes a new degradation in place of the one on disk."""
+    return uniform("fresh", seed, epoch, file) < FRESH_SHARE
+
+
+def degrade_anew(parent: NDArray[np.uint8], file: str, seed: int, epoch: int) -> NDArray[np.uint8]:
+    """Degrade a parent by the functions that made the data set, in another way in each epoch.
+
+    The result goes through a JPEG of the data set's quality, so that nothing but the degradation
+    tells it from the pictures on disk.
+
+    Args:
+        parent: RGB, uint8, height x width x 3.
+        file: The LOW_QUALITY picture whose place it takes.
+        seed: Of the training.
+        epoch: From 0.
+
+    Returns:
+        RGB, uint8, of the parent's shape.
+
+    Raises:
+        DegradationError: If no draw made the parent visibly worse.
+    """
+    degraded = degrade(parent, "fresh", seed, epoch, file)
+    content = write_jpeg(Image.fromarray(degraded.picture))
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
