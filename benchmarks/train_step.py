@@ -107,7 +107,7 @@ def measure(
     pictures = read_folder(folder)
     loader = PictureLoader(
         pictures, preprocessing, settings.batch_size, settings.workers, 0,
-        pin_memory=compute.device.type == "cuda",
+        pin_memory=compute.device.type == "cuda", fresh_low_quality=settings.fresh_low_quality,
     )  # fmt: skip
     trainer = Trainer(network, preprocessing, compute, settings, loader)
     found = take_turns(
