@@ -1,0 +1,235 @@
+"""Logits and features in, calibrated probabilities, sets of possible classes and doubts out.
+
+Only applies what `utils.evaluation` has fitted on val; numpy is all that it needs.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from utils.common.errors import ModelError
+from utils.common.labels import CLASSES
+
+UNSURE = "UNSURE"
+"""The label of a picture that is unlike anything seen in training."""
+
+CERTAIN, AMBIGUOUS, UNLIKE = "", "ambiguous", "unlike"
+"""What `abstained` says."""
+
+PREFIX = "novelty."
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """How far a picture is from everything seen in training, and how far is too far.
+
+    The distance is Mahalanobis's to the nearest centre, Euclidean after `projection` (Lee et al.
+    2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples").
+
+    Attributes:
+        threshold: Distances above it are unlike; None if there were too few val pictures.
+        reason: Why there is no threshold; empty if there is one.
+        projection: D x K, float32, from features to the space of distances.
+        centres: C x K, float32, there.
+    """
+
+    threshold: float | None
+    reason: str
+    projection: NDArray[np.float32]
+    centres: NDArray[np.float32]
+
+    def distances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return how far pictures are, N, at least 0; features are N x D, float32."""
+        places = features @ self.projection
+        squared = [np.square(places - centre).sum(axis=1) for centre in self.centres]
+        return np.sqrt(np.min(squared, axis=0))
+
+    def is_unlike(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Tell which pictures are unlike anything seen in training, N."""
+        if self.threshold is None:
+            return np.zeros(len(features), dtype=bool)
+        return self.distances(features) > self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What is to be said of pictures.
+
+    Attributes:
+        probabilities: N x number of classes, float64, rows sum to 1.
+        sets: Which classes each picture may be of, N x number of classes.
+        is_unlike: N.
+    """
+
+    probabilities: NDArray[np.float64]
+    sets: NDArray[np.bool_]
+    is_unlike: NDArray[np.bool_]
+
+    @property
+    def likeliest(self) -> NDArray[np.int64]:
+        """Return the likeliest class of each picture, N, indices into `labels.CLASSES`."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def is_ambiguous(self) -> NDArray[np.bool_]:
+        """Tell which pictures have not exactly one possible class, N."""
+        return self.sets.sum(axis=1) != 1
+
+    @property
+    def is_answered(self) -> NDArray[np.bool_]:
+        """Tell which pictures get one class without any doubt, N."""
+        return ~(self.is_unlike | self.is_ambiguous)
+
+    @property
+    def labels(self) -> list[str]:
+        """Return each picture's class by name, `UNSURE` for the unlike."""
+        return [
+            UNSURE if unlike else CLASSES[label]
+            for unlike, label in zip(self.is_unlike, self.likeliest, strict=True)
+        ]
+
+    @property
+    def abstained(self) -> list[str]:
+        """Return "unlike", "ambiguous" or, for an answer, "" for each picture."""
+        return [
+            UNLIKE if unlike else AMBIGUOUS if ambiguous else CERTAIN
+            for unlike, ambiguous in zip(self.is_unlike, self.is_ambiguous, strict=True)
+        ]
+
+    @property
+    def possible(self) -> list[tuple[str, ...]]:
+        """Return the names of each picture's possible classes, in the order of the classes."""
+        return [
+            tuple(name for name, is_in in zip(CLASSES, row, strict=True) if is_in)
+            for row in self.sets
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What makes a model's outputs trustworthy; everything in it was fitted on val.
+
+    A class is possible where one minus its probability is at most its quantile (split conformal,
+    one quantile for each class: Vovk 2012, "Conditional validity of inductive conformal
+    predictors"). A class without a quantile promises nothing: it is possible where it is the
+    likeliest.
+
+    Attributes:
+        temperature: Logits are divided by it, above 0.
+        coverage: Share of each class's pictures whose set is to hold their class.
+        quantiles: For each class; None with too few val pictures.
+        reasons: Why a class has none, by its name.
+        novelty: Tells what is unlike anything seen in training.
+    """
+
+    temperature: float
+    coverage: float
+    quantiles: tuple[float | None, ...]
+    reasons: Mapping[str, str]
+    novelty: Novelty
+
+    def judge(self, logits: NDArray[np.float32], features: NDArray[np.float32]) -> Verdicts:
+        """Say what pictures are, what else they may be, and whether they are like any seen.
+
+        Args:
+            logits: N x number of classes.
+            features: N x D, of the same pictures.
+        """
+        probabilities = softmax(logits, self.temperature)
+        return Verdicts(
+            probabilities, self.possible(probabilities), self.novelty.is_unlike(features)
+        )
+
+    def possible(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which classes each picture may be of, N x number of classes."""
+        likeliest = probabilities.argmax(axis=1)
+        sets = np.empty(probabilities.shape, dtype=bool)
+        for label, quantile in enumerate(self.quantiles):
+            sets[:, label] = (
+                likeliest == label if quantile is None else 1 - probabilities[:, label] <= quantile
+            )
+        return sets
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all that are no arrays, as numbers and text."""
+        return {
+            "temperature": self.temperature,
+            "coverage": self.coverage,
+            "quantiles": dict(zip(CLASSES, self.quantiles, strict=True)),
+            "reasons": dict(self.reasons),
+            "unlike": {
+                "method": "Mahalanobis distance of the features to the nearest class",
+                "threshold": self.novelty.threshold,
+                "reason": self.novelty.reason,
+            },
+        }
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return all arrays by name, to be stored as safetensors beside the weights."""
+        return {
+            f"{PREFIX}projection": self.novelty.projection,
+            f"{PREFIX}centres": self.novelty.centres,
+        }
+
+    @classmethod
+    def from_dict(
+        cls, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]
+    ) -> "Calibration":
+        """Rebuild what `to_dict` and `arrays` gave.
+
+        Raises:
+            ModelError: If something is missing or of another kind.
+        """
+        try:
+            quantiles = tuple(optional_number(fields["quantiles"][name]) for name in CLASSES)
+            reasons = {str(name): str(reason) for name, reason in fields["reasons"].items()}
+            unlike = fields["unlike"]
+            novelty = Novelty(
+                optional_number(unlike["threshold"]),
+                str(unlike["reason"]),
+                matrix(arrays[f"{PREFIX}projection"]),
+                matrix(arrays[f"{PREFIX}centres"]),
+            )
+            temperature, coverage = number(fields["temperature"]), number(fields["coverage"])
+            if temperature <= 0 or novelty.projection.shape[1] != novelty.centres.shape[1]:
+                raise ValueError("a temperature of 0 or less, or shapes that do not fit")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"The calibration cannot be used: {type(error).__name__}, {error}",
+                expected="what launch_training_test.py stores with a model",
+            ) from error
+        return cls(temperature, coverage, quantiles, reasons, novelty)
+
+
+def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Return probabilities, N x number of classes; logits are divided by `temperature`.
+
+    >>> softmax(np.zeros((1, 4), dtype=np.float32)).tolist()
+    [[0.25, 0.25, 0.25, 0.25]]
+    """
+    scaled = logits.astype(np.float64) / temperature
+    scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return scaled / scaled.sum(axis=1, keepdims=True)
+
+
+def number(value: Any) -> float:
+    """Return a finite number of a JSON file as float; anything else is a ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)
+
+
+def optional_number(value: Any) -> float | None:
+    """Return a finite number or None; anything else is a ValueError."""
+    return None if value is None else number(value)
+
+
+def matrix(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a two-dimensional array of finite numbers; anything else is a ValueError."""
+    if array.ndim != 2 or not array.size or not np.isfinite(array).all():
+        raise ValueError(f"an array of shape {array.shape} is no table of numbers")
+    return array.astype(np.float32, copy=False)

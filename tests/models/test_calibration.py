@@ -1,0 +1,117 @@
+"""Calibrated probabilities, sets and doubts: what they are, and that they survive a file."""
+
+import json
+
+import numpy as np
+import pytest
+
+from models.calibration import UNSURE, Calibration, Novelty, softmax
+from utils.common.errors import ModelError
+from utils.common.labels import CLASSES
+
+NUM_CLASSES = len(CLASSES)
+
+
+def calibration(
+    temperature: float = 2.0,
+    quantiles: tuple[float | None, ...] = (0.5,) * NUM_CLASSES,
+    threshold: float | None = 3.0,
+) -> Calibration:
+    """Return one whose features are distances from 0 and from 10, stretched twofold."""
+    novelty = Novelty(
+        threshold, "", np.array([[2], [0]], np.float32), np.array([[0], [20]], np.float32)
+    )
+    return Calibration(temperature, 0.95, quantiles, {}, novelty)
+
+
+def features(*places: float) -> np.ndarray:
+    return np.array([[place, 99] for place in places], np.float32)
+
+
+def logits_of(*rows: tuple[float, ...]) -> np.ndarray:
+    """Return logits whose softmax at temperature 1 are these probabilities."""
+    return np.log(np.array(rows)).astype(np.float32)
+
+
+def test_probabilities_sum_to_one_and_keep_their_order() -> None:
+    logits = np.random.default_rng(0).normal(0, 300, (50, NUM_CLASSES)).astype(np.float32)
+    for temperature in (0.01, 1.0, 30.0):
+        probabilities = softmax(logits, temperature)
+        assert probabilities.sum(axis=1) == pytest.approx(1)
+        assert (probabilities.argmax(axis=1) == logits.argmax(axis=1)).all()
+    assert softmax(logits, 30).max(axis=1).mean() < softmax(logits, 1).max(axis=1).mean()
+
+
+def test_what_is_said_follows_from_set_and_distance() -> None:
+    sure = (0.9, 0.04, 0.02, 0.02, 0.02)
+    torn = (0.1, 0.44, 0.42, 0.02, 0.02)
+    lost = (0.3, 0.3, 0.2, 0.1, 0.1)
+    verdicts = calibration(temperature=1, quantiles=(0.65, 0.6, 0.6, 0.6, 0.6)).judge(
+        logits_of(sure, torn, lost, sure, torn), features(1, 10, 11.4, 5, -2)
+    )
+    assert verdicts.labels == ["DERM", "DERM_CLINIC", "DERM", UNSURE, UNSURE]
+    assert verdicts.abstained == ["", "ambiguous", "ambiguous", "unlike", "unlike"]
+    assert verdicts.possible == [
+        ("DERM",), ("DERM_CLINIC", "LOW_QUALITY"), (), ("DERM",), ("DERM_CLINIC", "LOW_QUALITY"),
+    ]  # fmt: skip
+    assert verdicts.is_answered.tolist() == [True, False, False, False, False]
+
+
+def test_the_distance_is_to_the_nearest_centre() -> None:
+    assert calibration().novelty.distances(features(1, 8, -2)).tolist() == [2, 4, 4]
+    assert calibration().novelty.is_unlike(features(1, 8, 1.5)).tolist() == [False, True, False]
+
+
+def test_a_class_without_quantile_is_possible_where_it_is_the_likeliest() -> None:
+    one = calibration(temperature=1, quantiles=(None, 0.9, None, 0.9, 0.9))
+    sets = one.possible(np.array([[0.5, 0.2, 0.3, 0, 0], [0.4, 0.05, 0.45, 0.1, 0]]))
+    assert sets.tolist() == [[True, True, False, False, False], [False, False, True, True, False]]
+
+
+def test_without_a_threshold_nothing_is_unlike() -> None:
+    assert not calibration(threshold=None).novelty.is_unlike(features(1e6)).any()
+
+
+def test_it_survives_a_json_file() -> None:
+    one = calibration(quantiles=(0.1, None, 0.3, 0.4, 1.0))
+    stored = json.loads(json.dumps(one.to_dict()))
+    again = Calibration.from_dict(stored, one.arrays())
+    logits = np.random.default_rng(0).normal(0, 2, (20, NUM_CLASSES)).astype(np.float32)
+    places = features(*np.linspace(-5, 15, 20))
+    for before, after in zip(
+        (one.judge(logits, places).labels, one.judge(logits, places).possible),
+        (again.judge(logits, places).labels, again.judge(logits, places).possible),
+        strict=True,
+    ):
+        assert before == after
+    assert again.to_dict() == one.to_dict()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"temperature": 0},
+        {"temperature": "1"},
+        {"temperature": None},
+        {"quantiles": {"DERM": 0.5}},
+        {"quantiles": dict.fromkeys(CLASSES, float("nan"))},
+        {"unlike": None},
+        {"reasons": []},
+    ],
+)
+def test_what_a_stranger_wrote_is_one_line(change: dict[str, object]) -> None:
+    one = calibration()
+    with pytest.raises(ModelError) as raised:
+        Calibration.from_dict({**one.to_dict(), **change}, one.arrays())
+    assert str(raised.value).startswith("The calibration cannot be used: ")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 3)), np.zeros(2), np.full((2, 1), np.nan)])
+def test_arrays_that_do_not_fit_are_one_line(array: np.ndarray) -> None:
+    one = calibration()
+    for name in one.arrays():
+        with pytest.raises(ModelError, match="calibration cannot be used"):
+            Calibration.from_dict(one.to_dict(), {**one.arrays(), name: array})
+    with pytest.raises(ModelError, match="calibration cannot be used"):
+        Calibration.from_dict(one.to_dict(), {})
