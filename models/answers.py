@@ -1,22 +1,22 @@
-"""A network and normalised pixels in, its logits and its penultimate features out, in one pass."""
+"""A network and normalised pixels in, what it says of them and how they look out."""
 
 import torch
 from torch import nn
+
+from models.texture import describe
 
 
 def logits_and_features(
     network: nn.Module, pixels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Let a timm network say what it sees, and how it sees it.
+    """Let a network say what pictures show, and describe how they look.
 
     Args:
-        network: In evaluation mode; dropout would make the two differ.
+        network: In evaluation mode.
         pixels: N x 3 x H x W, normalised.
 
     Returns:
-        Logits, N x number of classes, and what its classifier starts from, N x D; both float32.
+        Logits, N x number of classes, and features, N x D, which the distance to everything seen
+        in training starts from; both float32.
     """
-    maps = network.forward_features(pixels)
-    logits = network.forward_head(maps)
-    features = network.forward_head(maps, pre_logits=True)
-    return logits.float(), features.flatten(1).float()
+    return network(pixels).float(), describe(pixels)

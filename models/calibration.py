@@ -162,7 +162,7 @@ class Calibration:
             "quantiles": dict(zip(CLASSES, self.quantiles, strict=True)),
             "reasons": dict(self.reasons),
             "unlike": {
-                "method": "Mahalanobis distance of the features to the nearest class",
+                "method": "Mahalanobis distance of the picture's texture to the nearest class",
                 "threshold": self.novelty.threshold,
                 "reason": self.novelty.reason,
             },
