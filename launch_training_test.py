@@ -22,7 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         asked = ask_missing(asked)
 
     # PyTorch takes seconds to import; --help, a wrong flag and the questions need not wait for it.
-    from utils.evaluation.report import write_report
+    from utils.evaluation.files import write_report
+    from utils.evaluation.fitting import fit
+    from utils.evaluation.report import examine
+    from utils.evaluation.text import as_text
+    from utils.sources.catalog import SOURCES
     from utils.training.engine import Stopped
     from utils.training.fit import test, train
     from utils.training.session import go_on, start
@@ -39,12 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             with listening(stop):
                 if not asked.test_only:
                     train(session)
-                predictions = test(session)
+                answers = test(session)
         except Stopped:
             print(f"Stopped. Go on with: python launch_training_test.py --resume {folder}")
             return stop.exit_code
-        text = write_report(folder, predictions, session.summary(), session.history)
-    print(f"\n{text}\n\nReport, pictures and weights: {folder}")
+        calibration = fit(answers.train, answers.val, session.facts.settings.coverage)
+        pictures, facts = session.pictures.folder, session.summary()
+        report = examine(answers, calibration, pictures, facts, session.history, SOURCES)
+        write_report(folder, report, pictures)
+    print(f"\n{as_text(report)}\n\nReport, pictures and weights: {folder}")
     return 0
 
 

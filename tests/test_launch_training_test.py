@@ -89,6 +89,7 @@ def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, fl
         (["--epochs", "0"], "--epochs 0 cannot be used. Expected a number of at least 1."),
         (["--lr", "0"], "--lr 0.0 cannot be used. Expected a number above 0."),
         (["--lr", "nan"], "--lr nan cannot be used. Expected a number above 0."),
+        (["--coverage", "1"], "--coverage 1.0 cannot be used. Expected a number between 0 and 1."),
         (["--patience", "-1"], "--patience -1 cannot be used. Expected a number of at least 0."),
         (["--ema", "1"], "--ema 1.0 cannot be used. Expected a number between 0 and 1."),
         (
@@ -241,7 +242,7 @@ def test_a_run_leaves_all_its_files_and_the_next_one_gets_its_own_folder(
     folder = tmp_path / "runs" / "test_resnet-5"
     assert {path.name for path in folder.iterdir()} == {
         "settings.json", "history.csv", "report.json", "predictions.csv", "confusion_matrix.png",
-        "curves.png", "best.safetensors", "last.pt", ".lock",
+        "curves.png", "best.safetensors", "last.pt", "report.html", "looks_at_test.txt", ".lock",
     }  # fmt: skip
     captured = capsys.readouterr()
     assert "Epoch 1/1: train loss " in captured.out
@@ -255,6 +256,6 @@ def test_a_run_leaves_all_its_files_and_the_next_one_gets_its_own_folder(
     assert [len(row) for row in matrix] == [5] * 5
     assert sum(map(sum, matrix)) == len(rows) == sum(report["pictures"]["test"].values())
     right = sum(row["label"] == row["predicted"] for row in rows)
-    assert report["accuracy"] == pytest.approx(right / len(rows))
+    assert report["accuracy"]["value"] == pytest.approx(right / len(rows))
     assert report["best_epoch"] == 1
     assert {"data_hash", "settings", "versions", "precision", "per_class"} <= set(report)

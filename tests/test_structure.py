@@ -19,7 +19,12 @@ MAY_IMPORT = {
     "utils.sources": ("utils.common",),
     "utils.dataset": ("utils.common", "utils.quality", "utils.sources.record"),
     "utils.training": ("utils.common", "utils.quality", "utils.dataset.manifest", "models"),
-    "utils.evaluation": ("utils.common", "utils.quality", "utils.training.predictions", "models"),
+    "utils.evaluation": (
+        "utils.common",
+        "utils.dataset.manifest",
+        "utils.training.predictions",
+        "models",
+    ),
     "models": ("utils.common",),
 }
 """What a package may import of this project besides itself."""

@@ -1,63 +1,114 @@
-"""Every figure equals scikit-learn's, and what is undefined is None."""
+"""Every figure equals scikit-learn's, with any weights of the groups; undefined is None."""
 
 import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from models.calibration import softmax
 from utils.common.labels import CLASSES
-from utils.evaluation.metrics import measure
+from utils.evaluation.metrics import ALL_FIGURES, CLASS_FIGURES, make_statistic, measure
 from utils.training.predictions import Predictions, balanced_log_loss
 
+NUM_CLASSES = len(CLASSES)
 
-def random_predictions(seed: int, num_pictures: int = 60) -> Predictions:
+
+def random_answers(seed: int, num_pictures: int = 80) -> tuple[np.ndarray, ...]:
+    """Return labels, probabilities with many ties, and groups of about three pictures."""
     rng = np.random.default_rng(seed)
-    labels = rng.integers(0, len(CLASSES), num_pictures)
-    logits = rng.normal(size=(num_pictures, len(CLASSES))).astype(np.float32)
+    labels = rng.integers(0, NUM_CLASSES, num_pictures)
+    logits = rng.normal(size=(num_pictures, NUM_CLASSES)).astype(np.float32).round(1)
     logits[np.arange(num_pictures), labels] += 1
-    return Predictions(tuple(f"{n}.jpg" for n in range(num_pictures)), labels, logits)
+    logits[num_pictures // 2 :] = logits[: num_pictures // 2]
+    groups = np.unique(rng.integers(0, num_pictures // 3, num_pictures), return_inverse=True)[1]
+    return labels, softmax(logits), groups
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_figures_equal_scikit_learn(seed: int) -> None:
-    predictions = random_predictions(seed)
-    truth, answer = predictions.labels, predictions.predicted
-    figures = measure(predictions)
-    assert figures.accuracy == pytest.approx(reference.accuracy_score(truth, answer))
-    assert figures.balanced_accuracy == pytest.approx(
-        reference.balanced_accuracy_score(truth, answer)
+    labels, probabilities, groups = random_answers(seed)
+    answer = probabilities.argmax(axis=1)
+    figures = measure(labels, probabilities, groups)
+    assert figures.accuracy.value == pytest.approx(reference.accuracy_score(labels, answer))
+    assert figures.balanced_accuracy.value == pytest.approx(
+        reference.balanced_accuracy_score(labels, answer)
     )
-    assert figures.macro_f1 == pytest.approx(reference.f1_score(truth, answer, average="macro"))
-    assert np.array_equal(figures.confusion, reference.confusion_matrix(truth, answer))
+    assert figures.macro_f1.value == pytest.approx(
+        reference.f1_score(labels, answer, average="macro")
+    )
+    assert figures.brier.value == pytest.approx(
+        reference.brier_score_loss(labels, probabilities, scale_by_half=False)
+    )
+    assert np.array_equal(figures.confusion, reference.confusion_matrix(labels, answer))
     for index, name in enumerate(CLASSES):
         row = figures.per_class[name]
         only = {"labels": [index], "average": None}
-        assert row.precision == pytest.approx(reference.precision_score(truth, answer, **only)[0])
-        assert row.recall == pytest.approx(reference.recall_score(truth, answer, **only)[0])
-        assert row.f1 == pytest.approx(reference.f1_score(truth, answer, **only)[0])
-        assert row.pictures == (truth == index).sum()
+        for kind, score in (
+            ("precision", reference.precision_score),
+            ("recall", reference.recall_score),
+            ("f1", reference.f1_score),
+        ):
+            assert row[kind].value == pytest.approx(score(labels, answer, **only)[0]), kind
+        assert row["auroc"].value == pytest.approx(
+            reference.roc_auc_score(labels == index, probabilities[:, index])
+        )
+        assert figures.pictures[name] == (labels == index).sum()
+        assert figures.groups[name] == len(np.unique(groups[labels == index]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_that_came_twice_counts_twice(seed: int) -> None:
+    labels, probabilities, groups = random_answers(seed)
+    times = np.random.default_rng(seed).integers(0, 3, groups.max() + 1)
+    repeated = np.repeat(np.arange(len(labels)), times[groups])
+    weighted = make_statistic(labels, probabilities, groups)(times[None].astype(float))[0]
+    alone = make_statistic(labels[repeated], probabilities[repeated], np.zeros_like(repeated))
+    assert weighted == pytest.approx(alone(np.ones((1, 1)))[0], nan_ok=True)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_loss_is_the_mean_of_the_classes_means(seed: int) -> None:
-    predictions = random_predictions(seed)
+    labels, probabilities, _ = random_answers(seed)
+    logits = np.log(probabilities).astype(np.float32)
     by_class = [
         reference.log_loss(
-            predictions.labels[predictions.labels == label],
-            np.exp(predictions.log_probabilities)[predictions.labels == label],
-            labels=range(len(CLASSES)),
+            labels[labels == label], probabilities[labels == label], labels=range(NUM_CLASSES)
         )
-        for label in range(len(CLASSES))
+        for label in range(NUM_CLASSES)
     ]
-    assert balanced_log_loss(predictions) == pytest.approx(np.mean(by_class))
+    found = Predictions(("",) * len(labels), labels, logits, np.zeros((len(labels), 1)))
+    assert balanced_log_loss(found) == pytest.approx(np.mean(by_class), rel=1e-5)
 
 
-def test_what_is_undefined_is_none() -> None:
-    logits = np.eye(5, dtype=np.float32)[[0, 0, 1]]
-    figures = measure(Predictions(("a", "b", "c"), np.array([0, 2, 1]), logits))
-    assert figures.per_class["LOW_QUALITY"].precision is None
-    assert figures.per_class["LOW_QUALITY"].recall == 0
-    assert figures.per_class["PAN"].recall is None
-    assert figures.per_class["PAN"].precision is None
-    assert figures.per_class["PAN"].f1 is None
-    assert figures.balanced_accuracy == pytest.approx(2 / 3)
-    assert figures.macro_f1 == pytest.approx((2 / 3 + 1 + 0) / 3)
+def test_what_is_undefined_is_none_and_says_why() -> None:
+    probabilities = np.eye(NUM_CLASSES)[[0, 0, 1]]
+    figures = measure(np.array([0, 2, 1]), probabilities, np.arange(3))
+    low, pan = figures.per_class["LOW_QUALITY"], figures.per_class["PAN"]
+    assert (low["precision"].value, low["recall"].value) == (None, 0)
+    assert low["precision"].reason == "no test picture was called this"
+    for name in CLASS_FIGURES:
+        assert pan[name].value is None
+        assert pan[name].interval is None
+        assert pan[name].reason
+    assert figures.balanced_accuracy.value == pytest.approx(2 / 3)
+    assert figures.macro_f1.value == pytest.approx((2 / 3 + 1 + 0) / 3)
+
+
+def test_an_interval_holds_its_value_and_few_groups_are_unreliable() -> None:
+    labels, probabilities, groups = random_answers(0, num_pictures=300)
+    figures = measure(labels, probabilities, groups)
+    for name in ALL_FIGURES:
+        figure = getattr(figures, name)
+        low, high = figure.interval
+        assert low < figure.value < high
+        assert figure.is_reliable
+    few = measure(labels, probabilities, groups % 20)
+    assert not any(getattr(few, name).is_reliable for name in ALL_FIGURES)
+    assert (few.accuracy.groups, few.accuracy.value) == (20, figures.accuracy.value)
+
+
+def test_balanced_figures_rest_on_the_class_with_the_fewest_groups() -> None:
+    labels = np.repeat(np.arange(NUM_CLASSES), [40, 3, 40, 40, 40])
+    figures = measure(labels, np.eye(NUM_CLASSES)[labels], np.arange(len(labels)))
+    assert (figures.balanced_accuracy.groups, figures.accuracy.groups) == (3, 163)
+    assert figures.accuracy.is_reliable
+    assert not figures.balanced_accuracy.is_reliable

@@ -1,7 +1,11 @@
-"""The files of a report: what they hold, and which one comes last."""
+"""The files of a report: what they hold, that they hold themselves, and which one comes last."""
 
 import csv
 import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -9,78 +13,158 @@ import pytest
 from PIL import Image
 
 from utils.common.labels import CLASSES
-from utils.evaluation import report
-from utils.training.predictions import Predictions
+from utils.evaluation import files
+from utils.evaluation.files import write_report
+from utils.evaluation.report import Report
+from utils.evaluation.text import as_text
+from utils.training.predictions import Answers, Predictions
 
-HISTORY = [
-    {
-        "epoch": epoch, "train_loss": 1 / epoch, "val_loss": 1.2 / epoch,
-        "train_balanced_accuracy": 0.5, "val_balanced_accuracy": 0.6,
-    }
-    for epoch in (1, 2)
-]  # fmt: skip
+VOID = {"meta", "img", "wbr", "br"}
 
 
-@pytest.fixture
-def predictions() -> Predictions:
-    labels = np.array([0, 1, 2, 3, 4, 4])
-    logits = np.eye(5, dtype=np.float32)[[0, 1, 2, 3, 4, 0]] * 4
-    return Predictions(tuple(f"test/{n}.jpg" for n in range(6)), labels, logits)
+class Balance(HTMLParser):
+    """Reads a page and fails where an element is not closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.names: set[str] = set()
+        self.addresses: list[str] = []
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.addresses += [v or "" for k, v in attrs if k in ("src", "href", "action", "data")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
 
 
-def test_every_file_is_there_and_says_the_same(tmp_path: Path, predictions: Predictions) -> None:
-    report.write_report(tmp_path, predictions, {"best_epoch": 2}, HISTORY)
+def test_every_file_is_there_and_says_the_same(
+    tmp_path: Path, report: Report, data_folder: Path
+) -> None:
+    write_report(tmp_path, report, data_folder)
     written = json.loads((tmp_path / "report.json").read_text())
-    assert written["accuracy"] == pytest.approx(5 / 6)
-    assert written["balanced_accuracy"] == pytest.approx(0.9)
-    assert written["classes"] == list(CLASSES)
-    assert written["confusion_matrix"][4] == [1, 0, 0, 0, 1]
-    assert written["per_class"]["PAN"]["recall"] == 0.5
-    assert written["best_epoch"] == 2
     with (tmp_path / "predictions.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == ["file", "label", "predicted", *CLASSES]
-    assert (rows[5]["file"], rows[5]["label"], rows[5]["predicted"]) == (
-        "test/5.jpg", "PAN", "DERM",
-    )  # fmt: skip
-    for row in rows:
+    assert list(rows[0]) == ["file", "label", "predicted", "set", "abstained", *CLASSES]
+    right = [row["label"] == row["predicted"] for row in rows]
+    assert written["accuracy"]["value"] == pytest.approx(np.mean(right))
+    assert np.trace(written["confusion_matrix"]) == sum(right)
+    assert len(written["mistakes"]) == len(right) - sum(right) > 0
+    ambiguous = [row["abstained"] == "ambiguous" for row in rows]
+    assert written["abstention"]["ambiguous"]["value"] == pytest.approx(np.mean(ambiguous))
+    for row, is_ambiguous in zip(rows, ambiguous, strict=True):
         assert sum(float(row[name]) for name in CLASSES) == pytest.approx(1, abs=1e-5)
+        assert (len(row["set"].split()) != 1) == is_ambiguous or row["abstained"] == "unlike"
+    assert written["collections"][0]["title"] == "Two & more"
+    assert written["best_epoch"] == 2
     for name in ("confusion_matrix.png", "curves.png"):
         with Image.open(tmp_path / name) as image:
             assert min(image.size) > 400
 
 
+def test_the_page_holds_all_that_it_shows(
+    tmp_path: Path, report: Report, data_folder: Path
+) -> None:
+    write_report(tmp_path, report, data_folder)
+    text = (tmp_path / "report.html").read_text()
+    page = Balance(text)
+    assert "script" not in page.names
+    assert not [address for address in page.addresses if not address.startswith("data:image/")]
+    assert "url(" not in text
+    assert "@import" not in text
+    assert len(page.addresses) == 4 + len(report.mistakes)
+    assert "Two &amp; more" in text
+    for title in ("Model card", "What was taken for what", "Shortcuts", "Mistakes"):
+        assert f"<h2>{title}</h2>" in text
+
+
+def test_it_is_the_same_page_every_time(tmp_path: Path, report: Report, data_folder: Path) -> None:
+    for name in ("a", "b"):
+        write_report(tmp_path / name / "run-1", report, data_folder)
+    first, second = (tmp_path / name / "run-1" / "report.html" for name in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_names_from_outside_are_text(
+    tmp_path: Path, make_report: Callable[..., Report], data_folder: Path
+) -> None:
+    report = make_report(model="<b>&", settings={"data_dir": "<script>alert(1)</script>"})
+    write_report(tmp_path, report, data_folder)
+    text = (tmp_path / "report.html").read_text()
+    assert "script" not in Balance(text).names
+    assert "&lt;script&gt;" in text
+
+
 def test_the_report_comes_last(
-    tmp_path: Path, predictions: Predictions, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, report: Report, data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object) -> None:
         raise OSError("no space")
 
-    monkeypatch.setattr(report, "save_curves", fail)
+    monkeypatch.setattr(files, "as_page", fail)
     with pytest.raises(OSError, match="no space"):
-        report.write_report(tmp_path, predictions, {}, HISTORY)
+        write_report(tmp_path, report, data_folder)
     assert not (tmp_path / "report.json").exists()
 
 
-def test_the_printed_matrix_has_names_and_says_what_is_what(
-    tmp_path: Path, predictions: Predictions
-) -> None:
-    text = report.write_report(tmp_path, predictions, {}, HISTORY)
+def test_the_printed_matrix_has_names_and_says_what_is_what(report: Report) -> None:
+    text = as_text(report)
     assert text.isascii()
     lines = text.splitlines()
-    assert lines[0] == "Test accuracy:       83.3% of 6 pictures"
+    assert re.fullmatch(r"Test accuracy: +\d+\.\d% \(\d+\.\d-\d+\.\d%\)\*?, 40 pictures", lines[0])
     start = lines.index("Confusion matrix (rows: true class, columns: predicted class)")
-    assert lines[start + 1].split() == list(CLASSES)
-    assert [line.split()[0] for line in lines[start + 2 :]] == list(CLASSES)
-    assert lines[-1].split() == ["PAN", "1", "0", "0", "0", "1"]
+    matrix = lines[start + 1 : start + 7]
+    assert matrix[0].split() == list(CLASSES)
+    assert [line.split()[0] for line in matrix[1:]] == list(CLASSES)
+    counts = [[int(count) for count in line.split()[1:]] for line in matrix[1:]]
+    assert counts == report.metrics.confusion.tolist()
+    assert lines[-1].startswith("* fewer than 30 groups")
 
 
-def test_a_class_without_pictures_is_null(tmp_path: Path) -> None:
-    logits = np.eye(5, dtype=np.float32)[[0, 1]]
-    found = Predictions(("a", "b"), np.array([0, 1]), logits)
-    text = report.write_report(tmp_path, found, {}, HISTORY)
-    written = json.loads((tmp_path / "report.json").read_text())
-    assert written["per_class"]["PAN"] == {
-        "precision": None, "recall": None, "f1": None, "pictures": 0,
-    }  # fmt: skip
-    assert "nan" not in text.lower()
+def part(predictions: Predictions, chosen: np.ndarray) -> Predictions:
+    return Predictions(
+        tuple(np.array(predictions.files)[chosen]),
+        predictions.labels[chosen],
+        predictions.logits[chosen],
+        predictions.features[chosen],
+    )
+
+
+def test_a_class_without_pictures_is_null(
+    tmp_path: Path, make_report: Callable[..., Report], answers: Answers, data_folder: Path
+) -> None:
+    test = part(answers.test, answers.test.labels != CLASSES.index("PAN"))
+    report = make_report(replace(answers, test=test))
+    write_report(tmp_path, report, data_folder)
+    row = json.loads((tmp_path / "report.json").read_text())["per_class"]["PAN"]
+    assert (row["recall"]["value"], row["recall"]["interval"], row["pictures"]) == (None, None, 0)
+    assert row["recall"]["reason"] == "there are no test pictures of this class"
+    assert "nan" not in as_text(report).lower()
+    assert "nan" not in (tmp_path / "report.json").read_text().lower()
+    assert "there are no test pictures" in (tmp_path / "report.html").read_text()
+
+
+def test_a_test_without_mistakes_says_so(
+    tmp_path: Path, make_report: Callable[..., Report], answers: Answers, data_folder: Path
+) -> None:
+    test = part(answers.test, answers.test.predicted == answers.test.labels)
+    report = make_report(replace(answers, test=test))
+    write_report(tmp_path, report, data_folder)
+    assert report.metrics.accuracy.value == 1
+    assert "There are none." in (tmp_path / "report.html").read_text()
+
+
+def test_every_look_at_test_is_shown(
+    tmp_path: Path, make_report: Callable[..., Report], data_folder: Path
+) -> None:
+    report = make_report(looks_at_test=["on Monday", "on Tuesday"])
+    write_report(tmp_path, report, data_folder)
+    text = (tmp_path / "report.html").read_text()
+    assert "Test was looked at 2 times: what was chosen in between was chosen on test." in text
+    assert "on Monday; on Tuesday" in text
+    assert "Looks at test:         2" in as_text(report)

@@ -71,6 +71,16 @@ def test_an_epoch_counts_every_picture_once(trainer: Trainer) -> None:
     assert answers.files == tuple(p.file for p in trainer.loader.pictures.splits[TEST])
 
 
+def test_some_pictures_are_answered_as_among_all(trainer: Trainer) -> None:
+    every = trainer.predict(TEST, "Test")
+    some = trainer.predict(TEST, "Test", positions=[9, 2, 5])
+    assert some.files == tuple(every.files[position] for position in (9, 2, 5))
+    assert some.labels.tolist() == every.labels[[9, 2, 5]].tolist()
+    np.testing.assert_allclose(some.logits, every.logits[[9, 2, 5]], atol=1e-5)
+    np.testing.assert_allclose(some.features, every.features[[9, 2, 5]], atol=1e-5)
+    assert every.features.shape == (len(every.files), 66)
+
+
 def test_the_same_answers_come_for_any_batch_size(trainer: Trainer) -> None:
     before = trainer.predict(TEST, "Test").logits
     trainer.loader.batch_size = 4

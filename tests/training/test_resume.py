@@ -214,15 +214,19 @@ def test_a_finished_run_can_be_trained_further(undisturbed: Path) -> None:
     assert json.loads((undisturbed / "report.json").read_text())["settings"]["epochs"] == 3
 
 
-def test_testing_again_writes_the_same_report(undisturbed: Path) -> None:
+def test_testing_again_writes_the_same_report_and_counts_the_look(undisturbed: Path) -> None:
     before = (undisturbed / "predictions.csv").read_bytes()
-    report = (undisturbed / "report.json").read_bytes()
-    for name in ("predictions.csv", "confusion_matrix.png", "curves.png"):
+    report = json.loads((undisturbed / "report.json").read_text())
+    for name in ("predictions.csv", "confusion_matrix.png", "curves.png", "report.html"):
         (undisturbed / name).unlink()
     assert main(["--test-only", "--resume", str(undisturbed)]) == 0
     assert (undisturbed / "predictions.csv").read_bytes() == before
-    assert (undisturbed / "report.json").read_bytes() == report
+    again = json.loads((undisturbed / "report.json").read_text())
+    looks, more = report.pop("looks_at_test"), again.pop("looks_at_test")
+    assert again == report
+    assert (len(looks), more[:1], len(more)) == (1, looks, 2)
     assert (undisturbed / "confusion_matrix.png").is_file()
+    assert "Test was looked at 2 times" in (undisturbed / "report.html").read_text()
 
 
 def test_other_settings_are_refused_by_name(undisturbed: Path) -> None:

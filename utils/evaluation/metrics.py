@@ -1,32 +1,26 @@
-"""Predictions in, the figures of the report out; what is undefined is None, never 0."""
+"""Labels and probabilities in, the figures of the report out; what is undefined says why."""
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_fscore_support
 
 from utils.common.labels import CLASSES
-from utils.training.predictions import Predictions, accuracy, balanced_accuracy
+from utils.evaluation.bootstrap import Figure, figures, sum_by_group
+from utils.training.predictions import confusion_of
 
+NUM_CLASSES = len(CLASSES)
+ALL_FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "brier")
+CLASS_FIGURES = ("precision", "recall", "f1", "auroc")
 
-@dataclass(frozen=True, slots=True)
-class ClassFigures:
-    """How well one class was told from the rest.
-
-    Attributes:
-        precision: Share of the answers with this class that are right; None if there were none.
-        recall: Share of its pictures that were recognised; None if there are none.
-        f1: Harmonic mean of the two; None if the class neither occurs nor was answered.
-        pictures: Number of its pictures.
-    """
-
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    pictures: int
+NO_PICTURES = "there are no test pictures of this class"
+REASONS = {
+    "precision": "no test picture was called this",
+    "recall": NO_PICTURES,
+    "f1": "the class neither occurs in test nor was it answered",
+    "auroc": "test needs pictures of this class and of others",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +31,135 @@ class Metrics:
         accuracy: Share of right answers.
         balanced_accuracy: Mean recall of the classes that occur.
         macro_f1: Mean F1 of the classes that have one.
-        per_class: In the order of `labels.CLASSES`.
+        brier: Mean over the pictures of the squared error summed over the classes, 0-2.
+        per_class: By class, then by name: precision, recall, F1, and how well its probability
+            ranks its pictures before others (AUROC, one against the rest).
+        pictures: Number of each class's pictures.
+        groups: Number of each class's groups.
         confusion: Counts, rows true and columns predicted.
     """
 
-    accuracy: float
-    balanced_accuracy: float
-    macro_f1: float
-    per_class: dict[str, ClassFigures]
+    accuracy: Figure
+    balanced_accuracy: Figure
+    macro_f1: Figure
+    brier: Figure
+    per_class: dict[str, dict[str, Figure]]
+    pictures: dict[str, int]
+    groups: dict[str, int]
     confusion: NDArray[np.int64]
 
 
-def measure(predictions: Predictions) -> Metrics:
-    """Compute all figures of a test with at least one picture."""
-    numbers = precision_recall_fscore_support(
-        predictions.labels,
-        predictions.predicted,
-        labels=range(len(CLASSES)),
-        zero_division=np.nan,
-    )
-    per_class = {
-        name: ClassFigures(defined(precision), defined(recall), defined(f1), int(pictures))
-        for name, precision, recall, f1, pictures in zip(CLASSES, *numbers, strict=True)
-    }
-    confusion = predictions.confusion
+def measure(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], groups: NDArray[np.int64]
+) -> Metrics:
+    """Compute all figures of a test with at least one picture.
+
+    Args:
+        labels: N, indices into `labels.CLASSES`.
+        probabilities: N x number of classes.
+        groups: N, numbers from 0 without gaps.
+    """
+    num_groups = int(groups.max()) + 1
+    predicted = probabilities.argmax(axis=1)
+    of_class = [len(np.unique(groups[labels == label])) for label in range(NUM_CLASSES)]
+    called = [len(np.unique(groups[predicted == label])) for label in range(NUM_CLASSES)]
+    fewest = min(count for count in of_class if count)
+    resting_on = [num_groups, fewest, fewest, num_groups]
+    reasons = [""] * len(ALL_FIGURES)
+    for name in CLASS_FIGURES:
+        resting_on += called if name == "precision" else of_class
+        reasons += [REASONS[name]] * NUM_CLASSES
+    found = figures(make_statistic(labels, probabilities, groups), num_groups, resting_on, reasons)
+    rest = np.array(found[len(ALL_FIGURES) :], dtype=object).reshape(-1, NUM_CLASSES)
     return Metrics(
-        accuracy(confusion),
-        balanced_accuracy(confusion),
-        float(np.nanmean(numbers[2])),
-        per_class,
-        confusion,
+        *found[: len(ALL_FIGURES)],
+        {
+            name: dict(zip(CLASS_FIGURES, rest[:, label], strict=True))
+            for label, name in enumerate(CLASSES)
+        },
+        dict(zip(CLASSES, np.bincount(labels, minlength=NUM_CLASSES).tolist(), strict=True)),
+        dict(zip(CLASSES, of_class, strict=True)),
+        confusion_of(labels, predicted),
     )
 
 
-def defined(value: Any) -> float | None:
-    """Return a number, or None for not-a-number."""
-    return None if math.isnan(value) else float(value)
+def make_statistic(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], groups: NDArray[np.int64]
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return a function from weights of the groups, B x G, to all figures, B x K."""
+    basic = make_basic_statistic(labels, probabilities, groups)
+    areas = [
+        make_auroc(labels == label, probabilities[:, label], groups) for label in range(NUM_CLASSES)
+    ]
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack([basic(weights), *(area(weights) for area in areas)])
+
+    return statistic
+
+
+def make_basic_statistic(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], groups: NDArray[np.int64]
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the same without AUROC: all that sums over the groups suffice for, which is fast."""
+    num_groups = int(groups.max()) + 1
+    cells = np.zeros((num_groups, NUM_CLASSES, NUM_CLASSES))
+    np.add.at(cells, (groups, labels, probabilities.argmax(axis=1)), 1)
+    errors = np.square(probabilities - np.eye(NUM_CLASSES)[labels]).sum(axis=1)
+    sums = np.column_stack(
+        [cells.reshape(num_groups, -1), sum_by_group(errors[:, None], groups, num_groups)]
+    )
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        totals = weights @ sums
+        counts = totals[:, :-1].reshape(-1, NUM_CLASSES, NUM_CLASSES)
+        pictures, answers = counts.sum(axis=2), counts.sum(axis=1)
+        right = counts.diagonal(axis1=1, axis2=2)
+        all_pictures = pictures.sum(axis=1)
+        recall, f1 = divide(right, pictures), divide(2 * right, pictures + answers)
+        return np.column_stack(
+            [
+                right.sum(axis=1) / all_pictures,
+                mean_of_defined(recall),
+                mean_of_defined(f1),
+                totals[:, -1] / all_pictures,
+                divide(right, answers),
+                recall,
+                f1,
+            ]
+        )
+
+    return statistic
+
+
+def make_auroc(
+    is_positive: NDArray[np.bool_], scores: NDArray[np.float64], groups: NDArray[np.int64]
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return a function from weights of the groups to the chance that a positive scores higher.
+
+    Of a pair with equal scores half counts.
+    """
+    order = np.argsort(scores, kind="stable")
+    positive, groups = is_positive[order], groups[order]
+    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
+
+    def area(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        of_pictures = weights[:, groups]
+        won = np.add.reduceat(np.where(positive, of_pictures, 0), starts, axis=1)
+        lost = np.add.reduceat(np.where(positive, 0, of_pictures), starts, axis=1)
+        below = np.cumsum(lost, axis=1) - lost / 2
+        pairs = won.sum(axis=1) * lost.sum(axis=1)
+        return divide(np.einsum("bn,bn->b", won, below), pairs)
+
+    return area
+
+
+def divide(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide, with not-a-number where the bottom is 0."""
+    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+
+
+def mean_of_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each row, B x K to B, without what is undefined."""
+    is_defined = ~np.isnan(values)
+    return np.where(is_defined, values, 0).sum(axis=1) / is_defined.sum(axis=1)

@@ -1,17 +1,23 @@
-"""Counts and learning curves in, PNG files out."""
+"""Counts and curves in, PNG files and SVG pictures for the page out."""
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from utils.common.files import whole_file
 from utils.common.labels import CLASSES
+from utils.evaluation.reliability import NUM_BINS, Reliability
 
 DPI = 150
 INK = "#222222"
@@ -21,19 +27,25 @@ VAL_COLOUR = "#e45756"
 DARK_SHARE = 0.55
 """From this row share on, a cell is dark enough for white text."""
 
+LOSS = ("Loss (class-balanced)", ("train_loss", "train"), ("val_loss", "val"))
+RECALL = (
+    "Balanced accuracy",
+    ("train_balanced_accuracy", "train, augmented"),
+    ("val_balanced_accuracy", "val"),
+)
+History = Sequence[Mapping[str, Any]]
+
 
 def save_confusion_matrix(path: Path, confusion: NDArray[np.int64]) -> None:
     """Draw counts with their share of the row; rows true, columns predicted."""
-    totals = confusion.sum(axis=1, keepdims=True)
-    shares = np.divide(
-        confusion, totals, out=np.zeros(confusion.shape, dtype=float), where=totals > 0
-    )
+    shares = row_shares(confusion)
+    totals = confusion.sum(axis=1)
     figure = Figure(figsize=(7.2, 6.2), layout="constrained")
     axes = figure.add_subplot()
     shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(confusion):
         colour = "white" if shares[row, column] > DARK_SHARE else INK if count else MUTED
-        text = f"{count:,}\n{shares[row, column]:.0%}" if totals[row, 0] else "-"
+        text = f"{count:,}\n{shares[row, column]:.0%}" if totals[row] else "-"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=10)
     positions = range(len(CLASSES))
     axes.set_xticks(positions, CLASSES, rotation=30, ha="right", rotation_mode="anchor")
@@ -53,36 +65,120 @@ def save_confusion_matrix(path: Path, confusion: NDArray[np.int64]) -> None:
     _save(path, figure)
 
 
-def save_curves(path: Path, history: Sequence[Mapping[str, Any]], best_epoch: int | None) -> None:
+def row_shares(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Divide each row of counts by its sum; a row without pictures is 0."""
+    totals = confusion.sum(axis=1, keepdims=True)
+    return np.divide(confusion, totals, out=np.zeros(confusion.shape), where=totals > 0)
+
+
+def save_curves(path: Path, history: History, best_epoch: int | None) -> None:
     """Draw loss and accuracy by epoch, with the epoch that was chosen."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
-    panels = figure.subplots(1, 2)
-    curves = (
-        ("Loss (class-balanced)", ("train_loss", "train"), ("val_loss", "val")),
-        (
-            "Balanced accuracy",
-            ("train_balanced_accuracy", "train, augmented"),
-            ("val_balanced_accuracy", "val"),
-        ),
-    )
-    epochs = [row["epoch"] for row in history]
-    for axes, (title, *lines) in zip(panels, curves, strict=True):
-        for (name, label), colour in zip(lines, (TRAIN_COLOUR, VAL_COLOUR), strict=True):
-            heights = [np.nan if row[name] is None else row[name] for row in history]
-            axes.plot(epochs, heights, color=colour, label=label, marker="o", markersize=4)
-        if best_epoch:
-            axes.axvline(best_epoch, color=MUTED, linestyle=":", label=f"chosen: {best_epoch}")
-        axes.set_title(title, loc="left")
-        axes.set_xlabel("Epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y", color="#e5e5e5")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylim(bottom=0)
-    panels[1].set_ylim(0, 1.03)
-    panels[1].yaxis.set_major_formatter("{x:.0%}")
-    panels[1].legend(loc="lower right", edgecolor="none", framealpha=1)
+    for axes, curves in zip(figure.subplots(1, 2), (LOSS, RECALL), strict=True):
+        _draw_curves(axes, curves, history, best_epoch)
     _save(path, figure)
+
+
+def page_charts(
+    history: History,
+    best_epoch: int | None,
+    reliability: Reliability,
+    risk: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> dict[str, str]:
+    """Draw the charts of the page; each is the address of an SVG picture that holds itself."""
+    charts = {}
+    for name, curves in (("loss", LOSS), ("recall", RECALL)):
+        figure, axes = _small_chart()
+        _draw_curves(axes, curves, history, best_epoch)
+        charts[name] = _svg(figure)
+    figure, axes = _small_chart()
+    _draw_reliability(axes, reliability)
+    charts["reliability"] = _svg(figure)
+    figure, axes = _small_chart()
+    _draw_risk(axes, *risk)
+    charts["risk"] = _svg(figure)
+    return charts
+
+
+def _draw_curves(
+    axes: Axes,
+    curves: tuple[str, tuple[str, str], tuple[str, str]],
+    history: History,
+    best_epoch: int | None,
+) -> None:
+    title, *lines = curves
+    epochs = [row["epoch"] for row in history]
+    for (name, label), colour in zip(lines, (TRAIN_COLOUR, VAL_COLOUR), strict=True):
+        heights = [np.nan if row[name] is None else row[name] for row in history]
+        axes.plot(epochs, heights, color=colour, label=label, marker="o", markersize=4)
+    if best_epoch:
+        axes.axvline(best_epoch, color=MUTED, linestyle=":", label=f"chosen: {best_epoch}")
+    axes.set_xlabel("Epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _dress(axes, title)
+    if curves is LOSS:
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_ylim(0, 1.03)
+        axes.yaxis.set_major_formatter("{x:.0%}")
+        axes.legend(loc="lower right", edgecolor="none", framealpha=1)
+
+
+def _draw_reliability(axes: Axes, reliability: Reliability) -> None:
+    edges = np.arange(NUM_BINS) / NUM_BINS
+    axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="perfect")
+    axes.bar(
+        edges, reliability.counts / reliability.counts.sum(), 1 / NUM_BINS, align="edge",
+        color="#d9e2ec", edgecolor="white", label="share of pictures",
+    )  # fmt: skip
+    filled = reliability.counts > 0
+    axes.scatter(
+        reliability.confidence[filled], reliability.accuracy[filled],
+        s=12 + 160 * reliability.counts[filled] / reliability.counts.max(),
+        color=TRAIN_COLOUR, alpha=0.9, label="right answers", zorder=3,
+    )  # fmt: skip
+    axes.set_xlabel("Probability of the answer")
+    _dress(axes, "Right answers by probability")
+    _share_axes(axes)
+    axes.legend(loc="upper left", edgecolor="none", framealpha=0.8, fontsize=8)
+
+
+def _draw_risk(axes: Axes, coverage: NDArray[np.float64], risk: NDArray[np.float64]) -> None:
+    axes.plot(coverage, risk, color=TRAIN_COLOUR)
+    axes.fill_between(coverage, risk, color=TRAIN_COLOUR, alpha=0.12)
+    axes.set_xlabel("Share of pictures answered, the surest first")
+    _dress(axes, "Wrong answers among them")
+    _share_axes(axes)
+    axes.set_ylim(0, max(0.05, 1.15 * float(risk.max())))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+
+
+def _small_chart() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.4, 3.3), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _dress(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left")
+    axes.grid(axis="y", color="#e5e5e5")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _share_axes(axes: Axes) -> None:
+    axes.set_xlim(0, 1.01)
+    axes.set_ylim(0, 1.03)
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter("{x:.0%}")
+
+
+def _svg(figure: Figure) -> str:
+    FigureCanvasSVG(figure)
+    stream = io.BytesIO()
+    # Letters as outlines look the same everywhere; a fixed salt gives the same bytes every time.
+    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "report"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
 def _save(path: Path, figure: Figure) -> None:

@@ -1,96 +1,211 @@
-"""Test predictions and facts about the run in, its report files and the printed report out."""
+"""What the model answered and facts about the run in, one report with all of its figures out."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from utils.common.console import table
-from utils.common.files import write_json, write_text
+from models.calibration import Calibration, Verdicts, softmax
 from utils.common.labels import CLASSES
-from utils.evaluation.metrics import Metrics, measure
-from utils.evaluation.plots import save_confusion_matrix, save_curves
-from utils.training.predictions import Predictions
+from utils.dataset.manifest import ManifestRow
+from utils.evaluation.bootstrap import Figure, share
+from utils.evaluation.gallery import Mistake, mistakes
+from utils.evaluation.metrics import ALL_FIGURES, Metrics, measure
+from utils.evaluation.promises import Promise, promises
+from utils.evaluation.reliability import Reliability, reliability, risk_by_coverage
+from utils.evaluation.rows import group_codes, read_rows, rows_of
+from utils.evaluation.shortcuts import probe
+from utils.evaluation.slices import Slices, cut
+from utils.training.predictions import Answers, Predictions
 
-PROBABILITY_DIGITS = 6
+
+class Terms(Protocol):
+    """What has to be known of a collection: an entry of `sources.catalog` is one."""
+
+    @property
+    def name(self) -> str:
+        """Short name, as in the manifest."""
+
+    @property
+    def title(self) -> str:
+        """Full name."""
+
+    @property
+    def licence(self) -> str:
+        """In words."""
+
+    @property
+    def commercial(self) -> bool:
+        """Whether commercial use is allowed."""
 
 
-def write_report(
-    folder: Path,
-    predictions: Predictions,
-    facts: Mapping[str, Any],
-    history: Sequence[Mapping[str, Any]],
-) -> str:
-    """Write every file of the report, report.json last, and return what is to be printed.
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One collection that the data set holds pictures of.
 
-    Args:
-        folder: Of the run.
-        predictions: On the test pictures.
-        facts: Written into report.json beside the figures: best epoch, data, settings, versions.
+    Attributes:
+        title: Its full name.
+        licence: Its terms, in words.
+        commercial: Whether they allow commercial use.
+        pictures: In the data set, those made from its pictures too.
+    """
+
+    title: str
+    licence: str
+    commercial: bool
+    pictures: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for report.json."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is to be said of one test of one run.
+
+    Attributes:
+        test: The raw answers.
+        verdicts: What the calibrated model says.
+        calibration: Fitted on val.
+        metrics: Of the calibrated probabilities.
+        before: Reliability without the temperature.
+        after: Reliability with it.
+        promises: Whether the sets hold what they promise, by class.
+        answered: Share of the pictures that get one class without doubt.
+        ambiguous: Share with not exactly one possible class, those unlike not counted.
+        unlike: Share that is unlike anything seen in training.
+        accuracy_answered: Share of right answers among the answered.
+        slices: Parts of test.
+        shortcuts: Balanced accuracy from facts that say nothing of what a picture shows.
+        mistakes: The most confident ones.
+        collections: That the data set holds.
+        facts: About the run.
         history: One row per epoch.
     """
-    metrics = measure(predictions)
-    write_predictions(folder / "predictions.csv", predictions)
-    save_confusion_matrix(folder / "confusion_matrix.png", metrics.confusion)
-    save_curves(folder / "curves.png", history, facts.get("best_epoch"))
-    write_json(folder / "report.json", {**as_dict(metrics), **facts})
-    return as_text(metrics)
+
+    test: Predictions
+    verdicts: Verdicts
+    calibration: Calibration
+    metrics: Metrics
+    before: Reliability
+    after: Reliability
+    promises: dict[str, Promise]
+    answered: Figure
+    ambiguous: Figure
+    unlike: Figure
+    accuracy_answered: Figure
+    slices: Slices
+    shortcuts: dict[str, Figure]
+    mistakes: list[Mistake]
+    collections: list[Collection]
+    facts: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
+
+    @property
+    def risk(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return coverage and risk, N each."""
+        confidence = self.verdicts.probabilities.max(axis=1)
+        return risk_by_coverage(confidence, self.verdicts.likeliest == self.test.labels)
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures of the test, as plain values."""
+        metrics = self.metrics
+        return {
+            **{name: getattr(metrics, name).to_dict() for name in ALL_FIGURES},
+            "classes": list(CLASSES),
+            "confusion_matrix": metrics.confusion.tolist(),
+            "per_class": {
+                name: {
+                    **{kind: figure.to_dict() for kind, figure in row.items()},
+                    "pictures": metrics.pictures[name],
+                    "groups": metrics.groups[name],
+                }
+                for name, row in metrics.per_class.items()
+            },
+            "calibration": {
+                "temperature": self.calibration.temperature,
+                "ece_before": self.before.ece,
+                "ece": self.after.ece,
+                "ece_if_perfect": list(self.after.perfect),
+            },
+            "abstention": {
+                "answered": self.answered.to_dict(),
+                "ambiguous": self.ambiguous.to_dict(),
+                "unlike": self.unlike.to_dict(),
+                "accuracy_answered": self.accuracy_answered.to_dict(),
+                "promised_coverage": self.calibration.coverage,
+                "coverage": {name: kept.to_dict() for name, kept in self.promises.items()},
+            },
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything for report.json, as plain values."""
+        return {
+            **self.figures(),
+            "slices": self.slices.to_dict(),
+            "shortcuts": {name: figure.to_dict() for name, figure in self.shortcuts.items()},
+            "mistakes": [mistake.to_dict() for mistake in self.mistakes],
+            "collections": [collection.to_dict() for collection in self.collections],
+            **self.facts,
+        }
 
 
-def as_dict(metrics: Metrics) -> dict[str, Any]:
-    """Return the figures for report.json."""
-    return {
-        "accuracy": metrics.accuracy,
-        "balanced_accuracy": metrics.balanced_accuracy,
-        "macro_f1": metrics.macro_f1,
-        "classes": list(CLASSES),
-        "confusion_matrix": metrics.confusion.tolist(),
-        "per_class": {name: asdict(figures) for name, figures in metrics.per_class.items()},
-    }
+def examine(
+    answers: Answers,
+    calibration: Calibration,
+    folder: Path,
+    facts: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    terms: Iterable[Terms],
+) -> Report:
+    """Compute everything that the report says.
 
-
-def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Write one row per picture: file, label, predicted, and each class's probability."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["file", "label", "predicted", *CLASSES])
-    probabilities = np.exp(predictions.log_probabilities).round(PROBABILITY_DIGITS)
-    for file, label, predicted, row in zip(
-        predictions.files,
-        predictions.labels,
-        predictions.predicted,
-        probabilities.tolist(),
-        strict=True,
-    ):
-        writer.writerow([file, CLASSES[label], CLASSES[predicted], *row])
-    write_text(path, stream.getvalue())
-
-
-def as_text(metrics: Metrics) -> str:
-    """Return the printed report."""
-    figures = [
-        [name, *map(_percent, (row.precision, row.recall, row.f1)), row.pictures]
-        for name, row in metrics.per_class.items()
-    ]
-    counts = [[name, *row] for name, row in zip(CLASSES, metrics.confusion.tolist(), strict=True)]
-    return "\n".join(
-        [
-            f"Test accuracy:      {_percent(metrics.accuracy)} of "
-            f"{metrics.confusion.sum()} pictures",
-            f"Balanced accuracy:  {_percent(metrics.balanced_accuracy)}",
-            f"Macro F1:           {_percent(metrics.macro_f1)}",
-            "",
-            table(["class", "precision", "recall", "F1", "pictures"], figures),
-            "",
-            "Confusion matrix (rows: true class, columns: predicted class)",
-            table(["", *CLASSES], counts),
-        ]
+    Args:
+        answers: Of the best weights.
+        calibration: Fitted on train and val.
+        folder: Of the data set.
+        facts: About the run, as plain values.
+        history: One row per epoch.
+        terms: Of all collections that there might be.
+    """
+    known = read_rows(folder)
+    test, labels = answers.test, answers.test.labels
+    rows = rows_of(known, test.files)
+    groups = group_codes(rows)
+    verdicts = calibration.judge(test.logits, test.features)
+    right = verdicts.likeliest == labels
+    answered = verdicts.is_answered
+    return Report(
+        test,
+        verdicts,
+        calibration,
+        measure(labels, verdicts.probabilities, groups),
+        reliability(softmax(test.logits), labels),
+        reliability(verdicts.probabilities, labels),
+        promises(calibration, verdicts, labels, groups, answers.val.labels),
+        share(answered, groups),
+        share(verdicts.is_ambiguous & ~verdicts.is_unlike, groups),
+        share(verdicts.is_unlike, groups),
+        share(right[answered], groups[answered], "no picture was answered"),
+        cut(rows, right, groups),
+        probe(folder, rows_of(known, answers.train.files), rows),
+        mistakes(test, verdicts),
+        collections_of(known.values(), terms),
+        facts,
+        history,
     )
 
 
-def _percent(share: float | None) -> str:
-    return "-".rjust(6) if share is None else f"{share:6.1%}"
+def collections_of(rows: Iterable[ManifestRow], terms: Iterable[Terms]) -> list[Collection]:
+    """Return the collections that a data set holds pictures of, with their terms."""
+    counts = Counter(row.source for row in rows)
+    return [
+        Collection(entry.title, entry.licence, entry.commercial, counts[entry.name])
+        for entry in terms
+        if counts[entry.name]
+    ]

@@ -1,7 +1,7 @@
 """Batches in, a better model or its predictions out; never waits for the device at each step."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -11,6 +11,7 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import nn
 
+from models.answers import logits_and_features
 from models.preprocessing import Normalisation, Preprocessing
 from utils.common.console import progress, warn
 from utils.common.errors import ModelError
@@ -262,36 +263,46 @@ class Trainer:
     def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         return self._normalise(pixels).contiguous(memory_format=self._layout)
 
-    def predict(self, split: str, title: str) -> Predictions:
+    def predict(
+        self, split: str, title: str, positions: Sequence[int] | None = None
+    ) -> Predictions:
         """Let the model say what each picture of a split is, each exactly once.
+
+        Args:
+            split: Of `labels.SPLITS`.
+            title: Of the progress bar.
+            positions: Of the pictures in the split's list; all of them by default.
 
         Raises:
             ModelError: If memory does not suffice.
             Stopped: If `stop` was set.
         """
         network = self.answering.eval()
-        logits = []
-        bar = progress(total=self.loader.steps(split), desc=title, unit="batches")
+        every = self.loader.pictures.splits[split]
+        chosen = range(len(every)) if positions is None else positions
+        answers = []
+        bar = progress(total=len(chosen), desc=title, unit="pictures")
         with torch.inference_mode(), bar:
-            for batch in self.loader.evaluation_batches(split):
+            for batch in self.loader.evaluation_batches(split, chosen):
                 pixels, _ = self._to_device(batch)
-                logits.append(
-                    self._within_memory(len(pixels), partial(self._answer, network, pixels))
-                )
-                bar.update()
+                answers += self._within_memory(len(pixels), partial(self._answer, network, pixels))
+                bar.update(len(pixels))
                 if self.stop.is_set():
                     raise Stopped
-        pictures = self.loader.pictures.splits[split]
+        logits, features = (torch.cat(parts).cpu().numpy() for parts in zip(*answers, strict=True))
+        pictures = [every[position] for position in chosen]
         return Predictions(
             tuple(picture.file for picture in pictures),
             np.array([picture.label for picture in pictures], dtype=np.int64),
-            torch.cat(logits).cpu().numpy(),
+            logits,
+            features,
         )
 
-    def _answer(self, network: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+    def _answer(
+        self, network: nn.Module, pixels: torch.Tensor
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
         with self.compute.autocast():
-            answers = [
-                network(self._normalised(part)).float()
+            return [
+                logits_and_features(network, self._normalised(part))
                 for part in pixels.tensor_split(self._num_parts(len(pixels)))
             ]
-        return torch.cat(answers)

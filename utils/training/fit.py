@@ -9,8 +9,10 @@ from utils.common.files import write_text
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.training import checkpoint
 from utils.training.engine import Stopped
+from utils.training.loader import epoch_order
 from utils.training.optimisation import learning_rate
 from utils.training.predictions import (
+    Answers,
     Predictions,
     accuracy,
     balanced_accuracy,
@@ -21,6 +23,9 @@ from utils.training.session import Session
 from utils.training.sums import EpochSums
 
 SECONDS_PER_MINUTE = 60
+
+MAX_TRAIN_PICTURES = 2_000
+"""How pictures look in training is told from so many of them."""
 
 
 def train(session: Session) -> None:
@@ -43,10 +48,16 @@ def train(session: Session) -> None:
         print(f"Stopped after epoch {progress.epoch}: none of the last {settings.patience} better.")
 
 
-def test(session: Session) -> Predictions:
-    """Load the weights of the best epoch and let them say what each test picture is."""
-    checkpoint.load_weights(session.run.best, session.trainer.answering)
-    return session.trainer.predict(TEST, "Test")
+def test(session: Session) -> Answers:
+    """Load the weights of the best epoch and let them say what each picture is, test last."""
+    trainer = session.trainer
+    checkpoint.load_weights(session.run.best, trainer.answering)
+    num_train = len(session.pictures.splits[TRAIN])
+    some = epoch_order(session.facts.settings.seed, 0, num_train)[:MAX_TRAIN_PICTURES]
+    train = trainer.predict(TRAIN, "How training looks", sorted(some))
+    val = trainer.predict(VAL, "Calibration")
+    session.run.count_look(session.progress.best_epoch)
+    return Answers(train, val, trainer.predict(TEST, "Test"))
 
 
 def is_out_of_patience(session: Session) -> bool:

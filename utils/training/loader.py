@@ -77,9 +77,12 @@ class PictureLoader:
         groups = cut(order, self.batch_size)[first_step:]
         return self._serve([Ticket(TRAIN, group, epoch) for group in groups])
 
-    def evaluation_batches(self, split: str) -> Iterator[Batch]:
-        """Yield every picture of a split exactly once, in the order of the list."""
-        groups = cut(range(len(self.pictures.splits[split])), self.batch_size)
+    def evaluation_batches(
+        self, split: str, positions: Sequence[int] | None = None
+    ) -> Iterator[Batch]:
+        """Yield these pictures of a split, in this order; by default all, each exactly once."""
+        chosen = range(len(self.pictures.splits[split])) if positions is None else positions
+        groups = cut(chosen, self.batch_size)
         return self._serve([Ticket(split, group, None) for group in groups])
 
     def _serve(self, tickets: list[Ticket]) -> Iterator[Batch]:

@@ -16,11 +16,13 @@ class Predictions:
         files: Paths below the data set's folder.
         labels: True classes, N, int64, indices into `labels.CLASSES`.
         logits: Raw outputs, N x number of classes, float32.
+        features: How the pictures look, N x D, float32, as `models.answers` gives them.
     """
 
     files: tuple[str, ...]
     labels: NDArray[np.int64]
     logits: NDArray[np.float32]
+    features: NDArray[np.float32]
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -38,6 +40,21 @@ class Predictions:
     def confusion(self) -> NDArray[np.int64]:
         """Return counts, rows true and columns predicted, number of classes squared."""
         return confusion_of(self.labels, self.predicted)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the best weights said of all that evaluation needs.
+
+    Attributes:
+        train: Some training pictures, to know how pictures look in training.
+        val: All val pictures: everything is fitted on them.
+        test: All test pictures.
+    """
+
+    train: Predictions
+    val: Predictions
+    test: Predictions
 
 
 def confusion_of(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,13 +4,14 @@ import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from models.zoo import resolve
 from utils.common.errors import ModelError, OutputError
-from utils.common.files import explain_write_errors, remove_partial_files
+from utils.common.files import explain_write_errors, remove_partial_files, write_text
 from utils.training.settings import AUTO, Settings
 
 LAST_NAME = "last.pt"
@@ -18,6 +19,7 @@ BEST_NAME = "best.safetensors"
 REPORT_NAME = "report.json"
 SETTINGS_NAME = "settings.json"
 HISTORY_NAME = "history.csv"
+LOOKS_NAME = "looks_at_test.txt"
 LOCK_NAME = ".lock"
 LOCK_PATIENCE_S = 6.0
 """The workers of a killed run may hold its lock for as long as they take to notice: 5 seconds."""
@@ -67,6 +69,20 @@ class Run:
             yield
         finally:
             lock.release()
+
+    @property
+    def looks_at_test(self) -> list[str]:
+        """When test was looked at, and with the weights of which epoch; one line for each look."""
+        try:
+            return (self.folder / LOOKS_NAME).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+
+    def count_look(self, epoch: int) -> None:
+        """Note that test is about to be looked at: what is chosen after that was chosen on test."""
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        lines = [*self.looks_at_test, f"{now}, weights of epoch {epoch}"]
+        write_text(self.folder / LOOKS_NAME, "\n".join(lines) + "\n")
 
     def reopen(self, epochs: int) -> None:
         """Set the report of a finished run aside, because it is to be trained further."""

@@ -81,6 +81,7 @@ class Session:
             "epochs": self.progress.epoch,
             "parts": self.trainer.parts,
             "skipped_steps": sum(row["skipped_steps"] for row in self.history),
+            "looks_at_test": self.run.looks_at_test,
             "data_hash": self.facts.fingerprint,
             "pictures": {
                 split: dict(zip(CLASSES, self.pictures.counts(split), strict=True))

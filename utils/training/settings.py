@@ -25,7 +25,16 @@ EPILOG = """examples:
 
 OWN_SWITCH = argparse.BooleanOptionalAction
 MAY_CHANGE_ON_RESUME = frozenset(
-    {"epochs", "workers", "cache", "device", "output_dir", "data_dir", "checkpoint_minutes"}
+    {
+        "epochs",
+        "workers",
+        "cache",
+        "device",
+        "output_dir",
+        "data_dir",
+        "checkpoint_minutes",
+        "coverage",
+    }
 )
 """None of them changes a weight. The data may move: their hash, not their place, decides whether
 they are the same."""
@@ -125,6 +134,10 @@ class Settings:
     test_only: bool = setting(
         False, "with --resume: test a finished run's best weights again and rewrite its report"
     )
+    coverage: float = setting(
+        0.95, "share of each class's pictures whose set of possible classes is to hold their own",
+        metavar="X", type=float,
+    )  # fmt: skip
     checkpoint_minutes: float = setting(
         10.0, "also save the state this often within an epoch", type=float, metavar="N"
     )
@@ -146,6 +159,7 @@ def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]
     _check(settings, "label_smoothing", smooth, "a number of at least 0, below 1")
     average = settings.ema is None or 0 < settings.ema < 1
     _check(settings, "ema", average, "a number between 0 and 1")
+    _check(settings, "coverage", 0 < settings.coverage < 1, "a number between 0 and 1")
     if settings.pretrained_path:
         if not settings.pretrained:
             raise SettingsError("--pretrained-path and --no-pretrained contradict each other")

@@ -1,0 +1,99 @@
+"""Fixtures of the evaluation's tests: answers of a model that is wrong now and then."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.calibration import Calibration
+from utils.common.labels import CLASSES, LOW_QUALITY, OTHER
+from utils.common.pictures import write_jpeg
+from utils.dataset.manifest import ManifestRow, write_manifest
+from utils.evaluation.fitting import fit
+from utils.evaluation.report import Report, examine
+from utils.training.predictions import Answers, Predictions
+
+PER_CLASS = {"train": 12, "val": 25, "test": 8}
+SOURCES = {"DERM": "both", "DERM_CLINIC": "both", OTHER: "things", "PAN": "bodies"}
+HISTORY = [
+    {
+        "epoch": epoch, "train_loss": 1 / epoch, "val_loss": 1.2 / epoch,
+        "train_balanced_accuracy": 0.5, "val_balanced_accuracy": 0.6,
+    }
+    for epoch in (1, 2)
+]  # fmt: skip
+
+
+def answer(files: list[str], seed: int = 0, clarity: float = 3.0) -> Predictions:
+    """Return the answers of a model that tends to the class in each file's name."""
+    rng = np.random.default_rng([seed, len(files)])
+    labels = np.array([CLASSES.index(file.split("/")[1]) for file in files])
+    logits = rng.normal(size=(len(files), len(CLASSES))).astype(np.float32)
+    logits[np.arange(len(files)), labels] += clarity
+    features = rng.normal(size=(len(files), 4)).astype(np.float32)
+    return Predictions(tuple(files), labels, 3 * logits, features)
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data set of plain pictures with a manifest; only to be read."""
+    folder = tmp_path_factory.mktemp("evaluated") / "DATASET"
+    rows = []
+    for split, count in PER_CLASS.items():
+        for label in CLASSES:
+            for number in range(count):
+                file = f"{split}/{label}/{number:02}.jpg"
+                colour = (40 * CLASSES.index(label), 8 * number, 90)
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_bytes(write_jpeg(Image.new("RGB", (40, 32), colour)))
+                source = SOURCES.get(label, ("both", "things")[number % 2])
+                row = ManifestRow(
+                    file, split, label, source, file, f"{split}/{label}/{number // 2}", "0" * 64,
+                    40, 32, "0" * 64, "PNG" if label == OTHER else "JPEG",
+                    640 if label == OTHER else 320, 240,
+                )  # fmt: skip
+                if label == LOW_QUALITY:
+                    kind = ("haze", "glare", "haze+glare")[number % 3]
+                    row = replace(row, degradation=kind, severity=1 + number % 5)
+                rows.append(row)
+    write_manifest(folder, sorted(rows, key=lambda row: row.file))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def answers() -> Answers:
+    """Return what a model said of the pictures of `data_folder`."""
+    files = {
+        split: [f"{split}/{label}/{n:02}.jpg" for label in CLASSES for n in range(count)]
+        for split, count in PER_CLASS.items()
+    }
+    return Answers(*(answer(files[split], seed) for seed, split in enumerate(files)))
+
+
+@pytest.fixture(scope="session")
+def calibration(answers: Answers) -> Calibration:
+    return fit(answers.train, answers.val, coverage=0.9)
+
+
+@pytest.fixture(scope="session")
+def make_report(
+    answers: Answers, calibration: Calibration, data_folder: Path
+) -> Callable[..., Report]:
+    """Give a function that examines answers, by default those of the fixture."""
+
+    class Terms:
+        name, title, licence, commercial = "both", "Two & more", "CC BY-NC 4.0", False
+
+    def make(of: Answers = answers, **facts: object) -> Report:
+        known = {"best_epoch": 2, "looks_at_test": ["at noon, weights of epoch 2"], **facts}
+        return examine(of, calibration, data_folder, known, HISTORY, [Terms()])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def report(make_report: Callable[..., Report]) -> Report:
+    return make_report()

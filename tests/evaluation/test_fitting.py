@@ -1,0 +1,104 @@
+"""What is fitted on val keeps what it promises on pictures of the same kind."""
+
+import numpy as np
+import pytest
+
+from models.calibration import softmax
+from utils.common.labels import CLASSES
+from utils.evaluation.fitting import (
+    fit_novelty,
+    fit_quantiles,
+    fit_temperature,
+    rank_of,
+)
+from utils.training.predictions import Answers
+
+NUM_CLASSES = len(CLASSES)
+
+
+def calibrated(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits of a perfectly calibrated model, and labels drawn from its probabilities."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (count, NUM_CLASSES)).astype(np.float32)
+    cumulated = softmax(logits).cumsum(axis=1)
+    return logits, (rng.random((count, 1)) > cumulated).sum(axis=1).clip(0, NUM_CLASSES - 1)
+
+
+@pytest.mark.parametrize("stretch", [0.5, 1.0, 3.0])
+def test_the_temperature_undoes_a_stretch(stretch: float) -> None:
+    logits, labels = calibrated(0, 20_000)
+    assert fit_temperature(logits * np.float32(stretch), labels) == pytest.approx(stretch, rel=0.05)
+
+
+def test_perfect_answers_leave_a_finite_temperature() -> None:
+    labels = np.arange(NUM_CLASSES)
+    temperature = fit_temperature(np.eye(NUM_CLASSES, dtype=np.float32) * 50, labels)
+    assert 0 < temperature < 21
+    assert np.isfinite(softmax(np.eye(NUM_CLASSES, dtype=np.float32), temperature)).all()
+
+
+def test_the_quantiles_cover_as_many_as_promised() -> None:
+    logits, labels = calibrated(1, 20_000)
+    quantiles, reasons = fit_quantiles(softmax(logits[:10_000]), labels[:10_000], 0.9)
+    assert not reasons
+    probabilities, truth = softmax(logits[10_000:]), labels[10_000:]
+    for label in range(NUM_CLASSES):
+        chosen = truth == label
+        covered = (1 - probabilities[chosen, label] <= quantiles[label]).mean()
+        assert covered == pytest.approx(0.9, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("share", "count", "rank"),
+    [(0.95, 18, None), (0.95, 19, 19), (0.95, 39, 38), (0.98, 48, None), (0.98, 49, 49)],
+)
+def test_the_rank_is_that_of_split_conformal(share: float, count: int, rank: int | None) -> None:
+    assert rank_of(share, count) == rank
+
+
+def test_a_class_with_too_few_val_pictures_has_no_quantile() -> None:
+    labels = np.array([0] * 19 + [1] * 18)
+    quantiles, reasons = fit_quantiles(np.full((37, NUM_CLASSES), 0.2), labels, 0.95)
+    assert [quantile is None for quantile in quantiles] == [False, True, True, True, True]
+    assert set(reasons) == set(CLASSES[1:])
+    assert reasons["DERM_CLINIC"] == "18 val pictures; 95% takes at least 19"
+
+
+def test_what_lies_far_from_training_is_unlike() -> None:
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(6, 6))
+    centres = rng.normal(0, 8, (NUM_CLASSES, 6))
+
+    def like(count: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = rng.integers(0, NUM_CLASSES, count)
+        return (centres[labels] + rng.normal(size=(count, 6)) @ mixing).astype(np.float32), labels
+
+    novelty = fit_novelty(*like(1000), like(500)[0])
+    assert novelty.is_unlike(like(2000)[0]).mean() == pytest.approx(0.02, abs=0.02)
+    strange = (rng.normal(0, 30, (200, 6)) @ mixing).astype(np.float32)
+    assert novelty.is_unlike(strange).mean() > 0.9
+
+
+def test_the_distance_is_mahalanobis() -> None:
+    rng = np.random.default_rng(0)
+    mixing = np.eye(3) + 0.3 * rng.normal(size=(3, 3))
+    features = (rng.normal(size=(20_000, 3)) @ mixing).astype(np.float32)
+    novelty = fit_novelty(features, np.zeros(len(features), int), features[:100])
+    inverse = np.linalg.inv(np.cov(features.T))
+    off = features[:50] - features.mean(axis=0)
+    expected = np.sqrt(np.einsum("nd,de,ne->n", off, inverse, off))
+    assert novelty.distances(features[:50]) == pytest.approx(expected, rel=0.05)
+
+
+def test_a_constant_feature_does_no_harm() -> None:
+    features = np.ones((60, 3), np.float32)
+    features[:, 0] = np.random.default_rng(0).normal(size=60)
+    novelty = fit_novelty(features, np.zeros(60, int), features)
+    assert np.isfinite(novelty.distances(features)).all()
+
+
+def test_too_few_val_pictures_give_no_threshold(answers: Answers) -> None:
+    features = answers.val.features[:48]
+    novelty = fit_novelty(answers.train.features, answers.train.labels, features)
+    assert novelty.threshold is None
+    assert novelty.reason == "48 val pictures; to refuse 2% takes at least 49"

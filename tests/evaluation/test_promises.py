@@ -1,0 +1,48 @@
+"""Whether sets hold what they promise is judged by what chance allows."""
+
+import numpy as np
+import pytest
+
+from models.calibration import Calibration
+from utils.common.labels import CLASSES
+from utils.evaluation.promises import expected_coverage, promises
+from utils.training.predictions import Answers
+
+
+def test_the_range_is_where_simulated_coverage_lies() -> None:
+    rng = np.random.default_rng(0)
+    val, test = np.sort(rng.random((4000, 60)), axis=1), rng.random((4000, 40))
+    covered = (test <= val[:, [58 - 1]]).mean(axis=1)  # the rank for 95 % of 60: ceil(61 x 0.95)
+    low, high = expected_coverage(0.95, 60, 40)
+    assert 0.94 <= ((covered >= low) & (covered <= high)).mean() <= 1
+    assert ((covered >= low + 1 / 40) & (covered <= high)).mean() < 0.97
+
+
+def test_more_than_promised_is_kept_and_less_is_not(
+    answers: Answers, calibration: Calibration
+) -> None:
+    test = answers.test
+    groups = np.arange(len(test.labels))
+    verdicts = calibration.judge(test.logits, test.features)
+    found = promises(calibration, verdicts, test.labels, groups, answers.val.labels)
+    assert list(found) == list(CLASSES)
+    for label, name in enumerate(CLASSES):
+        chosen = test.labels == label
+        covered = verdicts.sets[chosen, label].mean()
+        assert found[name].covered.value == pytest.approx(covered)
+        assert found[name].is_kept == (covered >= found[name].expected[0])
+    verdicts.sets[:] = False
+    found = promises(calibration, verdicts, test.labels, groups, answers.val.labels)
+    assert [promise.is_kept for promise in found.values()] == [False] * len(CLASSES)
+
+
+def test_a_class_without_test_pictures_is_neither_kept_nor_broken(
+    answers: Answers, calibration: Calibration
+) -> None:
+    test = answers.test
+    some = test.labels != 4
+    verdicts = calibration.judge(test.logits[some], test.features[some])
+    groups = np.arange(some.sum())
+    found = promises(calibration, verdicts, test.labels[some], groups, answers.val.labels)["PAN"]
+    assert (found.is_kept, found.covered.value, found.mean_set_size) == (None, None, None)
+    assert found.to_dict()["covered"]["reason"]

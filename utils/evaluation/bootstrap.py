@@ -1,0 +1,158 @@
+"""Groups of pictures and a statistic in, its value with a 95 % interval out.
+
+Pictures of one patient are not independent, so whole groups are drawn anew, with replacement
+(Davison and Hinkley 1997, "Bootstrap Methods and their Application", chapter 3.8).
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from utils.common.seeds import generator
+
+LEVEL = 0.95
+RESAMPLES = 2000
+FEWEST_GROUPS = 30
+"""With fewer an interval is too narrow to be relied on."""
+
+CHUNK_CELLS = 4_000_000
+"""Weights that are held in memory at a time."""
+
+Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Weights of the groups, B x G, in; values, B x K, out; not-a-number where undefined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of the report.
+
+    Attributes:
+        value: None if it is undefined.
+        interval: Low and high end at 95 %; None if undefined.
+        groups: How many groups it rests on.
+        reason: Why it is undefined; empty if it is not.
+    """
+
+    value: float | None
+    interval: tuple[float, float] | None
+    groups: int
+    reason: str = ""
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether there are enough groups for the interval to mean what it says."""
+        return self.groups >= FEWEST_GROUPS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for report.json."""
+        return {
+            "value": self.value,
+            "interval": None if self.interval is None else list(self.interval),
+            "groups": self.groups,
+            "reliable": self.is_reliable,
+            **({"reason": self.reason} if self.reason else {}),
+        }
+
+
+def figures(
+    statistic: Statistic,
+    num_groups: int,
+    resting_on: Sequence[int],
+    reasons: Sequence[str],
+    resamples: int = RESAMPLES,
+) -> list[Figure]:
+    """Compute K figures from all groups, each with its interval from groups drawn anew.
+
+    Args:
+        statistic: Gives the K values for any weights of the groups.
+        num_groups: G.
+        resting_on: For each of the K, how many groups it rests on.
+        reasons: For each of the K, what to say should it be undefined.
+        resamples: How often the groups are drawn.
+    """
+    values = statistic(np.ones((1, num_groups)))[0]
+    low, high = interval(statistic, num_groups, resamples)
+    return [
+        Figure(None, None, groups, reason)
+        if np.isnan(value)
+        else Figure(float(value), widen(float(from_), float(to), groups), groups)
+        for value, from_, to, groups, reason in zip(
+            values, low, high, resting_on, reasons, strict=True
+        )
+    ]
+
+
+def interval(
+    statistic: Statistic, num_groups: int, resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """Return the low and the high ends of K intervals, 2 x K."""
+    rng = generator("bootstrap", num_groups)
+    rows = max(1, CHUNK_CELLS // num_groups)
+    sizes = [min(rows, resamples - start) for start in range(0, resamples, rows)]
+    drawn = np.concatenate([statistic(draw(rng, size, num_groups)) for size in sizes])
+    with warnings.catch_warnings():  # a figure may be undefined in every draw
+        warnings.filterwarnings("ignore", message="All-NaN slice encountered")
+        return np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+
+
+def widen(low: float, high: float, groups: int) -> tuple[float, float]:
+    """Return what groups without any difference still leave open.
+
+    Where all are right, or all wrong, drawing them anew tells nothing; the exact binomial interval
+    does, with one draw for each group.
+
+    >>> widen(1.0, 1.0, 36)[0].__round__(2), widen(0.5, 0.7, 36)
+    (0.9, (0.5, 0.7))
+    """
+    open_share = 1 - ((1 - LEVEL) / 2) ** (1 / max(groups, 1))
+    if low == high == 1:
+        return 1 - open_share, 1.0
+    if low == high == 0:
+        return 0.0, open_share
+    return low, high
+
+
+def draw(rng: np.random.Generator, resamples: int, num_groups: int) -> NDArray[np.float64]:
+    """Draw as many groups as there are, again and again: how often each came, B x G."""
+    chosen = rng.integers(num_groups, size=(resamples, num_groups))
+    chosen += num_groups * np.arange(resamples)[:, None]
+    counts = np.bincount(chosen.ravel(), minlength=resamples * num_groups)
+    return counts.reshape(resamples, num_groups).astype(np.float64)
+
+
+def sum_by_group(
+    values: NDArray[Any], groups: NDArray[np.int64], num_groups: int
+) -> NDArray[np.float64]:
+    """Add up the rows of each group, N x K to G x K.
+
+    >>> sum_by_group(np.array([[1], [2], [4]]), np.array([1, 0, 1]), 2).tolist()
+    [[2.0], [5.0]]
+    """
+    sums = np.zeros((num_groups, values.shape[1]))
+    np.add.at(sums, groups, values)
+    return sums
+
+
+def share(right: NDArray[np.bool_], groups: NDArray[np.int64], nothing: str = "") -> Figure:
+    """Return which share of some pictures something holds for.
+
+    Args:
+        right: N, whether it does.
+        groups: N, any numbers that tell the groups apart.
+        nothing: What to say if there are no pictures.
+    """
+    if not len(right):
+        return Figure(None, None, 0, nothing)
+    _, codes = np.unique(groups, return_inverse=True)
+    num_groups = int(codes.max()) + 1
+    sums = sum_by_group(np.stack([right, np.ones_like(right)], axis=1), codes, num_groups)
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        totals = weights @ sums
+        return totals[:, :1] / totals[:, 1:]
+
+    return figures(statistic, num_groups, [num_groups], [nothing])[0]

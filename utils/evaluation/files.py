@@ -1,0 +1,49 @@
+"""A report in, the files of the run's folder out."""
+
+import csv
+import io
+from pathlib import Path
+
+from utils.common.files import write_json, write_text
+from utils.common.labels import CLASSES
+from utils.evaluation.page import as_page
+from utils.evaluation.plots import save_confusion_matrix, save_curves
+from utils.evaluation.report import Report
+
+PROBABILITY_DIGITS = 6
+
+
+def write_report(folder: Path, report: Report, pictures: Path) -> None:
+    """Write every file of a report; report.json comes last, because it means done.
+
+    Args:
+        folder: Of the run.
+        report: To be written.
+        pictures: Folder of the data set.
+    """
+    write_predictions(folder / "predictions.csv", report)
+    save_confusion_matrix(folder / "confusion_matrix.png", report.metrics.confusion)
+    save_curves(folder / "curves.png", report.history, report.facts.get("best_epoch"))
+    write_text(folder / "report.html", as_page(folder.name, report, pictures))
+    write_json(folder / "report.json", report.to_dict())
+
+
+def write_predictions(path: Path, report: Report) -> None:
+    """Write one row per test picture: what it is, what was said, and each class's probability."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["file", "label", "predicted", "set", "abstained", *CLASSES])
+    verdicts = report.verdicts
+    for file, label, predicted, possible, abstained, row in zip(
+        report.test.files,
+        report.test.labels,
+        verdicts.likeliest,
+        verdicts.possible,
+        verdicts.abstained,
+        verdicts.probabilities.round(PROBABILITY_DIGITS).tolist(),
+        strict=True,
+    ):
+        writer.writerow(
+            [file, CLASSES[label], CLASSES[predicted], " ".join(possible), abstained, *row]
+        )
+    write_text(path, stream.getvalue())

@@ -1,0 +1,71 @@
+"""Answers on test in, the most confident mistakes out, each with its picture as a data URL."""
+
+import base64
+import io
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from models.calibration import Verdicts
+from utils.common.labels import CLASSES
+from utils.common.pictures import read_picture
+from utils.training.predictions import Predictions
+
+MOST = 24
+SIDE = 224
+"""Longer side of a picture in the report, in pixels."""
+
+JPEG_QUALITY = 85
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One wrong answer.
+
+    Attributes:
+        file: Path below the data set's folder.
+        true: Its class.
+        predicted: What it was taken for.
+        probability: How surely, calibrated.
+        abstained: What would have been said instead: "ambiguous", "unlike", or "" for nothing.
+    """
+
+    file: str
+    true: str
+    predicted: str
+    probability: float
+    abstained: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for report.json."""
+        return asdict(self)
+
+
+def mistakes(predictions: Predictions, verdicts: Verdicts) -> list[Mistake]:
+    """Return the wrong answers, the most confident first, at most `MOST`."""
+    confidence = verdicts.probabilities.max(axis=1)
+    wrong = np.flatnonzero(verdicts.likeliest != predictions.labels)
+    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST]
+    abstained = verdicts.abstained
+    return [
+        Mistake(
+            predictions.files[index],
+            CLASSES[predictions.labels[index]],
+            CLASSES[verdicts.likeliest[index]],
+            float(confidence[index]),
+            abstained[index],
+        )
+        for index in surest
+    ]
+
+
+def data_url(path: Path) -> str:
+    """Return a small copy of a picture as the text that a page can hold."""
+    image = read_picture(path.read_bytes(), SIDE)[0]
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -1,0 +1,105 @@
+"""Verdicts on test in, what of the calibration's promises they kept out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import betabinom
+
+from models.calibration import Calibration, Verdicts
+from utils.common.labels import CLASSES
+from utils.evaluation.bootstrap import Figure, share
+from utils.evaluation.fitting import rank_of
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Whether the sets hold the true class as often as promised, for one class.
+
+    Attributes:
+        quantile: Of the calibration; None if nothing was promised.
+        reason: Why nothing was; empty if something was.
+        covered: Share of the test pictures whose set holds their class.
+        expected: Where that share lies in 95 % of tests, for these numbers of val and test
+            pictures (beta-binomial: Angelopoulos and Bates 2023, "Conformal Prediction: A Gentle
+            Introduction", section 3.2).
+        mean_set_size: Of the test pictures.
+    """
+
+    quantile: float | None
+    reason: str
+    covered: Figure
+    expected: tuple[float, float] | None
+    mean_set_size: float | None
+
+    @property
+    def is_kept(self) -> bool | None:
+        """Whether the share is inside or above; None if nothing was promised or tested."""
+        if self.expected is None or self.covered.value is None:
+            return None
+        return self.covered.value >= self.expected[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for report.json."""
+        return {
+            "quantile": self.quantile,
+            **({"reason": self.reason} if self.reason else {}),
+            "covered": self.covered.to_dict(),
+            "expected": None if self.expected is None else list(self.expected),
+            "kept": self.is_kept,
+            "mean_set_size": self.mean_set_size,
+        }
+
+
+def promises(
+    calibration: Calibration,
+    verdicts: Verdicts,
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    val_labels: NDArray[np.int64],
+) -> dict[str, Promise]:
+    """Compare what the sets promise with what they held, for each class.
+
+    Args:
+        calibration: Fitted on val.
+        verdicts: On N test pictures.
+        labels: Their true classes, N.
+        groups: Theirs, N.
+        val_labels: Of the pictures that it was fitted on.
+    """
+    holds = verdicts.sets[np.arange(len(labels)), labels]
+    found = {}
+    for label, name in enumerate(CLASSES):
+        chosen = labels == label
+        quantile = calibration.quantiles[label]
+        num_test = int(chosen.sum())
+        expected = None
+        if quantile is not None and num_test:
+            expected = expected_coverage(
+                calibration.coverage, int((val_labels == label).sum()), num_test
+            )
+        found[name] = Promise(
+            quantile,
+            calibration.reasons.get(name, ""),
+            share(holds[chosen], groups[chosen], "there are no test pictures of this class"),
+            expected,
+            float(verdicts.sets[chosen].sum(axis=1).mean()) if num_test else None,
+        )
+    return found
+
+
+def expected_coverage(coverage: float, num_val: int, num_test: int) -> tuple[float, float]:
+    """Return where the share of covered test pictures lies in 95 % of tests.
+
+    >>> expected_coverage(0.95, 19, 10)
+    (0.7, 1.0)
+    """
+    rank = rank_of(coverage, num_val)
+    if rank is None:
+        raise ValueError(f"{num_val} val pictures promise no coverage of {coverage}")
+    spread = betabinom(num_test, rank, num_val + 1 - rank)
+    low, high = spread.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low / num_test), float(high / num_test)

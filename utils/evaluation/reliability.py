@@ -1,0 +1,91 @@
+"""Probabilities and labels in; how far confidence and accuracy differ, and by what chance, out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from utils.common.seeds import generator
+
+NUM_BINS = 15
+SIMULATIONS = 1000
+LEVEL = 0.95
+CHUNK_CELLS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Confidence beside accuracy, in bins of equal width of the likeliest class's probability.
+
+    Attributes:
+        counts: Pictures of each bin.
+        confidence: Mean probability of each bin; not-a-number where it is empty.
+        accuracy: Share of right answers of each bin; not-a-number where it is empty.
+        ece: Expected calibration error: their mean difference, weighted by the counts
+            (Naeini et al. 2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning").
+        perfect: Low and high end of what a perfectly calibrated model with these probabilities
+            would show in 95 % of tests of this size; it is never 0, because pictures are few.
+    """
+
+    counts: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    ece: float
+    perfect: tuple[float, float]
+
+
+def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Reliability:
+    """Compare confidence and accuracy.
+
+    Args:
+        probabilities: N x number of classes.
+        labels: N.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * NUM_BINS).astype(np.int64), NUM_BINS - 1)
+    counts = np.bincount(bins, minlength=NUM_BINS)
+    sums = np.bincount(bins, confidence, minlength=NUM_BINS)
+    hits = np.bincount(bins, right, minlength=NUM_BINS)
+    filled = counts > 0
+    empty = np.full(NUM_BINS, np.nan)
+    return Reliability(
+        counts,
+        np.divide(sums, counts, out=empty.copy(), where=filled),
+        np.divide(hits, counts, out=empty.copy(), where=filled),
+        float(np.abs(sums - hits).sum() / len(labels)),
+        perfect_range(confidence, bins, sums),
+    )
+
+
+def perfect_range(
+    confidence: NDArray[np.float64], bins: NDArray[np.int64], sums: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Simulate tests in which each answer is right with the probability that was given for it."""
+    rng = generator("perfectly calibrated", len(confidence))
+    order = np.argsort(bins, kind="stable")
+    sorted_confidence, sorted_bins = confidence[order], bins[order]
+    starts = np.flatnonzero(np.diff(sorted_bins, prepend=-1))
+    expected = sums[sorted_bins[starts]]
+    rows = max(1, CHUNK_CELLS // len(confidence))
+    errors = []
+    for start in range(0, SIMULATIONS, rows):
+        size = (min(rows, SIMULATIONS - start), len(confidence))
+        right = (rng.random(size, dtype=np.float32) < sorted_confidence).astype(np.float64)
+        hits = np.add.reduceat(right, starts, axis=1)
+        errors.append(np.abs(hits - expected).sum(axis=1) / len(confidence))
+    low, high = np.quantile(np.concatenate(errors), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def risk_by_coverage(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the share of wrong answers among the surest, for every share of pictures answered.
+
+    Returns:
+        Coverage, N, rising to 1, and risk, N.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    answered = np.arange(1, len(right) + 1)
+    return answered / len(right), np.cumsum(~right[order]) / answered

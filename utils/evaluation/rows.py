@@ -1,0 +1,34 @@
+"""A data set's folder in, what its manifest knows of each picture out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from utils.dataset.manifest import MANIFEST_NAME, ManifestRow, read_manifest
+
+
+def read_rows(folder: Path) -> dict[str, ManifestRow]:
+    """Return the manifest's rows by file; none where there is no manifest."""
+    if not (folder / MANIFEST_NAME).is_file():
+        return {}
+    return {row.file: row for row in read_manifest(folder)}
+
+
+def rows_of(known: Mapping[str, ManifestRow], files: Sequence[str]) -> list[ManifestRow]:
+    """Return one row for each picture, in their order.
+
+    Without a manifest each picture is a group of its own and of no collection.
+    """
+    return [known[file] if known else _unknown(file) for file in files]
+
+
+def group_codes(rows: Sequence[ManifestRow]) -> NDArray[np.int64]:
+    """Number the groups, from 0 without gaps; N."""
+    return np.unique([row.group for row in rows], return_inverse=True)[1]
+
+
+def _unknown(file: str) -> ManifestRow:
+    split, label, *_ = file.split("/")
+    return ManifestRow(file, split, label, "", "", file, "", 0, 0, "", "", 0, 0)

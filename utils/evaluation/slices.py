@@ -1,0 +1,98 @@
+"""Answers and the manifest's rows in, shares of right answers within parts of test out."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from utils.common.labels import COLLECTED_CLASSES, LOW_QUALITY
+from utils.dataset.manifest import ManifestRow
+from utils.evaluation.bootstrap import Figure, share
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One part of test.
+
+    Attributes:
+        of: What it holds, such as (collection,) or (collection, class).
+        pictures: How many.
+        right: Share of them that was recognised.
+    """
+
+    of: tuple[str, ...]
+    pictures: int
+    right: Figure
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for report.json."""
+        return {"of": list(self.of), "pictures": self.pictures, "right": self.right.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """All parts that the report shows.
+
+    Attributes:
+        by_source: By collection; LOW_QUALITY counts for the collection it was made from.
+        within: By collection that holds more than one class as it was photographed, and by class
+            there: what no shortcut through a collection's files can buy.
+        by_degradation: LOW_QUALITY by kind; a picture with two kinds counts for both.
+        by_severity: LOW_QUALITY by severity, 1 just visible to 5 useless.
+    """
+
+    by_source: tuple[Slice, ...]
+    within: tuple[Slice, ...]
+    by_degradation: tuple[Slice, ...]
+    by_severity: tuple[Slice, ...]
+
+    def to_dict(self) -> dict[str, list[dict[str, Any]]]:
+        """Return plain values for report.json."""
+        return {name: [part.to_dict() for part in getattr(self, name)] for name in self.__slots__}
+
+
+def cut(rows: Sequence[ManifestRow], right: NDArray[np.bool_], groups: NDArray[np.int64]) -> Slices:
+    """Cut test into parts.
+
+    Args:
+        rows: Of N test pictures; without a manifest none of them is in any part.
+        right: N, whether each was recognised.
+        groups: N.
+    """
+
+    def parts(keys: Iterable[Iterable[tuple[str, ...]]]) -> tuple[Slice, ...]:
+        members = defaultdict(list)
+        for position, of_picture in enumerate(keys):
+            for key in of_picture:
+                members[key].append(position)
+        return tuple(
+            Slice(key, len(found), share(right[found], groups[found]))
+            for key, found in sorted(members.items())
+        )
+
+    classes = defaultdict(set)
+    for row in rows:
+        if row.label in COLLECTED_CLASSES:
+            classes[row.source].add(row.label)
+    mixed = {source for source, labels in classes.items() if source and len(labels) > 1}
+    degraded = [row.label == LOW_QUALITY and bool(row.degradation) for row in rows]
+    return Slices(
+        parts([(row.source,)] if row.source else [] for row in rows),
+        parts(
+            [(row.source, "all"), (row.source, row.label)]
+            if row.source in mixed and row.label in COLLECTED_CLASSES
+            else []
+            for row in rows
+        ),
+        parts(
+            [(kind,) for kind in row.degradation.split("+")] if is_degraded else []
+            for row, is_degraded in zip(rows, degraded, strict=True)
+        ),
+        parts(
+            [(str(row.severity),)] if is_degraded else []
+            for row, is_degraded in zip(rows, degraded, strict=True)
+        ),
+    )

@@ -1,0 +1,82 @@
+"""A report in, its short version for the terminal out."""
+
+from utils.common.console import table
+from utils.common.labels import CLASSES
+from utils.evaluation.bootstrap import FEWEST_GROUPS, Figure
+from utils.evaluation.report import Report
+
+UNRELIABLE = f"* fewer than {FEWEST_GROUPS} groups (patients, lesions): do not rely on the interval"
+
+
+def as_text(report: Report) -> str:
+    """Return the printed report."""
+    metrics = report.metrics
+    kept = [name for name, promise in report.promises.items() if promise.is_kept]
+    broken = [name for name, promise in report.promises.items() if promise.is_kept is False]
+    head = [
+        ("Test accuracy", f"{with_interval(metrics.accuracy)}, {len(report.test.files)} pictures"),
+        ("Balanced accuracy", with_interval(metrics.balanced_accuracy)),
+        ("Macro F1", with_interval(metrics.macro_f1)),
+        ("Calibration error", calibration_line(report)),
+        ("Answered", f"{with_interval(report.answered)}, of which right: "
+         f"{with_interval(report.accuracy_answered).strip()}"),
+        ("Abstained", f"{percent(report.ambiguous.value)} ambiguous, "
+         f"{percent(report.unlike.value).strip()} unlike anything seen in training"),
+        (f"{report.calibration.coverage:.0%} coverage", coverage_line(kept, broken)),
+        ("Looks at test", str(len(report.facts.get("looks_at_test", ()))).rjust(4)),
+    ]  # fmt: skip
+    figures = [
+        [
+            name,
+            with_interval(row["precision"]),
+            with_interval(row["recall"]),
+            percent(row["f1"].value),
+            percent(row["auroc"].value),
+            metrics.pictures[name],
+        ]
+        for name, row in metrics.per_class.items()
+    ]
+    counts = [[name, *row] for name, row in zip(CLASSES, metrics.confusion.tolist(), strict=True)]
+    lines = [
+        *(f"{name + ':':19} {text}" for name, text in head),
+        "",
+        table(["class", "precision", "recall", "F1", "AUROC", "pictures"], figures),
+        "",
+        "Confusion matrix (rows: true class, columns: predicted class)",
+        table(["", *CLASSES], counts),
+    ]
+    if any("*" in line for line in lines):
+        lines += ["", UNRELIABLE]
+    return "\n".join(lines)
+
+
+def with_interval(figure: Figure) -> str:
+    """Return "83.9% (80.1-87.2%)", with a star where the interval is not to be relied on."""
+    if figure.interval is None:
+        return percent(figure.value)
+    low, high = figure.interval
+    star = "" if figure.is_reliable else "*"
+    return f"{percent(figure.value)} ({100 * low:.1f}-{100 * high:.1f}%){star}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as text of six characters."""
+    return "-".rjust(6) if share is None else f"{share:6.1%}"
+
+
+def calibration_line(report: Report) -> str:
+    """Say how far confidence and accuracy differ, and by how much they would anyway."""
+    low, high = report.after.perfect
+    return (
+        f"{percent(report.after.ece)}, {percent(report.before.ece).strip()} before; a perfectly "
+        f"calibrated model shows {100 * low:.1f}-{100 * high:.1f}% here"
+    )
+
+
+def coverage_line(kept: list[str], broken: list[str]) -> str:
+    """Say for which classes the sets hold what they promise."""
+    said = [
+        f"{word} {', '.join(names)}" for word, names in (("kept for", kept), ("broken for", broken))
+        if names
+    ]  # fmt: skip
+    return "  " + ("; ".join(said) or "promised for no class: too few val pictures")
