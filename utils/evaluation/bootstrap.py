@@ -19,7 +19,7 @@ RESAMPLES = 2000
 FEWEST_GROUPS = 30
 """With fewer an interval is too narrow to be relied on."""
 
-CHUNK_CELLS = 4_000_000
+CHUNK_CELLS = 1_000_000
 """Weights that are held in memory at a time."""
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]

@@ -139,17 +139,19 @@ def make_auroc(
 
     Of a pair with equal scores half counts.
     """
-    order = np.argsort(scores, kind="stable")
-    positive, groups = is_positive[order], groups[order]
-    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
+    order = np.argsort(scores[~is_positive], kind="stable")
+    others, of_others = scores[~is_positive][order], groups[~is_positive][order]
+    of_positives = groups[is_positive]
+    below = np.searchsorted(others, scores[is_positive], "left")
+    not_above = np.searchsorted(others, scores[is_positive], "right")
 
     def area(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        of_pictures = weights[:, groups]
-        won = np.add.reduceat(np.where(positive, of_pictures, 0), starts, axis=1)
-        lost = np.add.reduceat(np.where(positive, 0, of_pictures), starts, axis=1)
-        below = np.cumsum(lost, axis=1) - lost / 2
-        pairs = won.sum(axis=1) * lost.sum(axis=1)
-        return divide(np.einsum("bn,bn->b", won, below), pairs)
+        of_groups = np.ascontiguousarray(weights.T)
+        passed = np.zeros((len(others) + 1, len(weights)))
+        np.cumsum(of_groups[of_others], axis=0, out=passed[1:])
+        positives = of_groups[of_positives]
+        won = np.einsum("nb,nb->b", positives, passed[below] + passed[not_above]) / 2
+        return divide(won, positives.sum(axis=0) * passed[-1])
 
     return area
 
