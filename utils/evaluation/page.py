@@ -82,9 +82,9 @@ def summary(title: str, report: Report) -> str:
                     percent(report.after.ece),
                     f"{span(*report.after.perfect)} if perfect",
                 ),
-                ("Answered without doubt", report.answered, between(report.answered)),
+                ("Answered", report.answered, between(report.answered)),
                 (
-                    "Right among these",
+                    "Right of these",
                     report.accuracy_answered,
                     between(report.accuracy_answered),
                 ),
@@ -149,6 +149,7 @@ def classes(report: Report) -> str:
             for name, row in metrics.per_class.items()
         ],
     )
+    low, high = metrics.brier.interval or (np.nan, np.nan)
     shares = row_shares(metrics.confusion)
     head = "".join(f"<th>{breakable(name)}</th>" for name in CLASSES)
     rows = "".join(
@@ -164,7 +165,9 @@ def classes(report: Report) -> str:
     )
     return (
         heading(
-            "Class by class", f"Brier score: {metrics.brier.value:.3f} (0 is best, 2 is worst)."
+            "Class by class",
+            f"Brier score: {metrics.brier.value:.3f} ({low:.3f}\N{EN DASH}{high:.3f}); 0 is best, "
+            "2 is worst.",
         )
         + figures
         + heading("What was taken for what", "Rows: true class. Columns: answer, before any doubt.")
