@@ -19,7 +19,7 @@ from utils.evaluation.markup import (
     table,
     tiles,
 )
-from utils.evaluation.plots import page_charts, row_shares
+from utils.evaluation.plots import DARK_SHARE, page_charts, row_shares
 from utils.evaluation.report import Report
 from utils.evaluation.slices import Slice
 
@@ -155,7 +155,7 @@ def classes(report: Report) -> str:
     rows = "".join(
         f"<tr><th>{breakable(name)}</th>"
         + "".join(
-            f'<td class="heat{" dark" if shares[row, column] > 0.55 else ""}" '
+            f'<td class="heat{" dark" if shares[row, column] > DARK_SHARE else ""}" '
             f'style="--share:{shares[row, column]:.2f}">{count:,}'
             f"<small>{shares[row, column]:.0%}</small></td>"
             for column, count in enumerate(metrics.confusion[row].tolist())
@@ -242,7 +242,7 @@ def slices(report: Report) -> str:
         + "<h3>By collection</h3>"
         + part_table(["collection"], found.by_source)
         + "<h3>Within collections of two classes</h3>"
-        "<p>Same camera, same files: no shortcut through a picture's origin helps here.</p>"
+        "<p>Both come from one place: no shortcut through a picture's origin helps here.</p>"
         + within
         + "<h3>LOW_QUALITY by kind</h3>"
         + part_table(["kind"], found.by_degradation)
