@@ -1,6 +1,6 @@
 """Time of reading published archives, as a multiple of that of reading unpacked folders.
 
-    python benchmarks/archives.py                 about 1,500 drawn pictures of each class
+    python benchmarks/archives.py                 about 500 drawn pictures of each class
     python benchmarks/archives.py --quick         about 150
 
 What is timed, in turns, is what an assembly does before it writes: list everything and read, check
@@ -35,12 +35,12 @@ LIMIT = 1.2
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a tenth of the pictures")
+    parser.add_argument("--quick", action="store_true", help="a third of the pictures")
     is_quick = parser.parse_args().quick
-    num_pairs = 9 if is_quick else 15
+    num_pairs = 5 if is_quick else 9
     with tempfile.TemporaryDirectory() as name, Crew(WORKERS) as crew:
         folder = Path(name)
-        num_files = sum(draw_all_data(folder / "folders", 150 if is_quick else 1_500).values())
+        num_files = sum(draw_all_data(folder / "folders", 150 if is_quick else 500).values())
         rows = []
         for title, method in (("stored", STORED), ("deflated", DEFLATED)):
             pack_all_data(folder / "folders", folder / title, method)
