@@ -62,7 +62,8 @@ def main() -> None:
         folder = arguments.data_dir or draw_dataset(Path(scratch), pictures)
         for name in arguments.models:
             chosen = choose_precision(device, None)
-            for precision in dict.fromkeys((chosen, FLOAT32)):
+            precisions = (chosen,) if arguments.chosen_only else (chosen, FLOAT32)
+            for precision in dict.fromkeys(precisions):
                 compute = Compute(device, precision)
                 rows.append(measure(resolve(name), compute, folder, arguments))
     header = [
@@ -84,6 +85,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, help="default: 2 on a CPU, 4 on a GPU")
     parser.add_argument("--device", default="auto", help="default: auto")
     parser.add_argument("--data-dir", type=Path, help="default: drawn pictures")
+    parser.add_argument("--chosen-only", action="store_true", help="leave out float32")
     parser.add_argument("--quick", action="store_true", help="one round of two small steps")
     arguments = parser.parse_args()
     if arguments.quick:
