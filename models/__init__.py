@@ -1,1 +1,42 @@
-"""Five classes in, a network with its preprocessing out: the zoo and its pretrained weights."""
+"""Five classes in, a network with its preprocessing out; stored ones are loaded as a gate.
+
+from models import load
+gate = load("runs/resnet18-1")
+gate("photo.jpg")
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.gate import Gate
+
+WEIGHTS_NAME = "best.safetensors"
+"""In a run's folder: the weights of its best epoch, and the arrays of its calibration."""
+
+CARD_NAME = "best.json"
+"""In a run's folder: all else that is needed to use these weights."""
+
+
+def load(folder: str | Path, device: str = "auto", amp: bool = False) -> "Gate":
+    """Load a trained model, which then answers with `gate(pictures)`.
+
+    No code from the folder is run and nothing is fetched, so a stranger's model can be loaded.
+
+    Args:
+        folder: A run's folder, or a copy of its `best.safetensors` and `best.json`.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        amp: Compute in 16 bit where the hardware is fast at it.
+
+    Raises:
+        ModelError: If the two files are missing, torn or do not belong together.
+        SettingsError: If there is no such device.
+    """
+    # PyTorch takes seconds to import; who only asks for a name or for --help need not wait.
+    from models.bundle import read_bundle
+    from models.device import Compute, choose_device, choose_precision
+    from models.gate import Gate
+
+    chosen = choose_device(device)
+    compute = Compute(chosen, choose_precision(chosen, None if amp else False))
+    return Gate(*read_bundle(Path(folder)), compute)

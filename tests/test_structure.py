@@ -25,6 +25,10 @@ MAY_IMPORT = {
         "utils.training.predictions",
         "models",
     ),
+    "utils.prediction": (
+        *("utils.common", "models"),
+        *("utils.sources.archives", "utils.sources.tree", "utils.sources.unpacked"),
+    ),
     "models": ("utils.common",),
 }
 """What a package may import of this project besides itself."""

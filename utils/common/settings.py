@@ -24,7 +24,8 @@ def setting(default: Any, help_text: str, *flags: str, **argument: Any) -> Any:
     Args:
         default: Value when the flag is not given.
         help_text: What the flag does; shown by --help together with the default.
-        flags: Spellings such as "-b", "--batch-size"; the field's own name by default.
+        flags: Spellings such as "-b", "--batch-size"; the field's own name by default. The field's
+            name without dashes makes it one that is told by its position.
         argument: Passed on to `ArgumentParser.add_argument` (type, choices, nargs, metavar).
     """
     return dataclasses.field(
@@ -51,7 +52,9 @@ def build_parser(settings: type, description: str, epilog: str = "") -> argparse
             argument["action"] = "store_true"
         if type(field.default) in (int, float) or (field.default and field.default is not True):
             help_text += f" (default: {field.default})"
-        parser.add_argument(*flags, dest=field.name, help=help_text, **argument)
+        if flags[0].startswith("-"):
+            argument["dest"] = field.name
+        parser.add_argument(*flags, help=help_text, **argument)
     return parser
 
 

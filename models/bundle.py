@@ -1,0 +1,335 @@
+"""A trained model in, two files that anybody can load without running code out; and back.
+
+`best.safetensors` holds numbers alone, `best.json` all else. Both may come from a stranger: nothing
+that they say is believed before it is checked, and no name in them leads to a file or an address.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from models import CARD_NAME, WEIGHTS_NAME
+from models.answers import logits_and_features
+from models.calibration import PREFIX, Calibration, number
+from models.preprocessing import INTERPOLATIONS, Preprocessing
+from models.pretrained import build
+from models.reading import Reading
+from models.zoo import Model, resolve
+from utils.common.errors import ModelError, shortlist
+from utils.common.files import sha256_of_file, whole_file, write_json
+from utils.common.labels import CLASSES
+
+FORMAT = 1
+"""Rises when files of the suite before could no longer be read."""
+
+MAX_CARD_BYTES = 2**20
+MAX_SIDE = 1024
+"""Of an input and of a picture brought to it, in pixels; the largest of timm's are smaller."""
+
+DTYPES = {torch.float32: "F32", torch.int64: "I64"}
+"""What safetensors calls the kinds of numbers that networks are made of."""
+
+UNTESTED = "this model was not calibrated"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that is to be known of a stored model besides its weights.
+
+    Attributes:
+        model: A row of the zoo.
+        preprocessing: What it wants to see.
+        reading: How pictures are brought there.
+        calibration: Makes its outputs trustworthy; None without one.
+        uncalibrated: Why there is none; empty if there is one.
+        data_hash: Stands for the data set that it was trained on.
+        metrics: Figures of its test, for people to read.
+        versions: Of what it was made with, for people to read.
+    """
+
+    model: Model
+    preprocessing: Preprocessing
+    reading: Reading = field(default_factory=Reading)
+    calibration: Calibration | None = None
+    uncalibrated: str = UNTESTED
+    data_hash: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the arrays of the calibration, as plain values."""
+        calibration = self.calibration.to_dict() if self.calibration else None
+        return {
+            "format": FORMAT,
+            "model": self.model.name,
+            "timm_name": self.model.timm_name,
+            "classes": list(CLASSES),
+            "preprocessing": self.preprocessing.to_dict(),
+            "reading": self.reading.to_dict(),
+            "calibration": calibration,
+            "uncalibrated": "" if calibration else self.uncalibrated,
+            "data_hash": self.data_hash,
+            "metrics": dict(self.metrics),
+            "versions": dict(self.versions),
+        }
+
+
+def store_bundle(folder: Path, network: nn.Module, card: Card) -> None:
+    """Write both files; the card last, with a hash that ties it to these weights."""
+    arrays = card.calibration.arrays() if card.calibration else {}
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    save_tensors(folder / WEIGHTS_NAME, {**network.state_dict(), **tensors})
+    digest = sha256_of_file(folder / WEIGHTS_NAME)
+    write_json(folder / CARD_NAME, {**card.to_dict(), "weights_sha256": digest})
+
+
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write tensors alone, as safetensors."""
+    from safetensors.torch import save as serialise
+
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    with whole_file(path, durable=True) as partial:
+        partial.write_bytes(serialise(whole))  # its own save_file lets nobody else read
+
+
+def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
+    """Load a stored model and let it look at an empty picture, to see that it works.
+
+    Raises:
+        ModelError: If a file is missing, torn, or not what the other one says.
+    """
+    place, weights_place = folder / CARD_NAME, folder / WEIGHTS_NAME
+    for path in (place, weights_place):
+        if not path.is_file():
+            raise ModelError(
+                f"There is no {path}",
+                expected=f"a folder with {WEIGHTS_NAME} and {CARD_NAME}, as a finished run is",
+                todo="Name such a folder; one of an older run gets them with "
+                "python launch_training_test.py --test-only --resume RUN",
+            )
+    fields = _read_json(place)
+    try:
+        model, digest = _model(fields), fields["weights_sha256"]
+        _check_weights(weights_place, model)
+        card = _card(fields, model, _calibration_arrays(weights_place))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ModelError(
+            f"{place} is no description of a model: {what[:200]}",
+            expected="what launch_training_test.py writes",
+        ) from error
+    if sha256_of_file(weights_place) != digest:
+        raise ModelError(
+            f"{weights_place} is not the file that {place} describes",
+            expected=f"the SHA-256 {str(digest)[:12]}...",
+            todo="Bring both from the same run; python launch_training_test.py --test-only "
+            "--resume RUN writes them anew",
+        )
+    network = _network(weights_place, model)
+    _try(network, card, place)
+    return card, network
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Return the weights of a network, without the arrays of its calibration.
+
+    Raises:
+        ModelError: If there is no such file, or it is torn or something else.
+    """
+    try:
+        with safe_open(path, "pt") as stored:
+            return {
+                name: stored.get_tensor(name)
+                for name in stored.keys()  # noqa: SIM118 - it is no dictionary
+                if not name.startswith(PREFIX)
+            }
+    except (OSError, SafetensorError) as error:
+        _refuse_file(path, error)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        content = stream.read(MAX_CARD_BYTES + 1)
+    try:
+        if len(content) > MAX_CARD_BYTES:
+            raise ValueError(f"more than {MAX_CARD_BYTES:,} bytes")
+        fields = json.loads(content, parse_constant=_refuse_constant)
+        if not isinstance(fields, dict):
+            raise ValueError(f"a {type(fields).__name__} instead of names with values")
+    except (ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{path} is torn or no JSON: {error}",
+            expected="what launch_training_test.py writes",
+        ) from error
+    return fields
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _refuse_file(path: Path, error: Exception) -> NoReturn:
+    raise ModelError(
+        f"{path} is torn or no safetensors file: {str(error).splitlines()[0]}",
+        expected="a whole file of numbers alone; nothing else is loaded",
+        todo="Bring the file again",
+    ) from error
+
+
+def _model(fields: Mapping[str, Any]) -> Model:
+    """Return the model of a card; its name leads to a row of timm's own list and nowhere else."""
+    if fields["format"] != FORMAT:
+        raise ValueError(f"format {fields['format']!r} instead of {FORMAT}")
+    name = fields["model"]
+    if fields["classes"] != list(CLASSES):
+        raise ValueError(f"classes other than {', '.join(CLASSES)}")
+    try:
+        return resolve(_text(name))
+    except ModelError:
+        raise ValueError(f"timm knows no model {name[:60]!r}") from None
+
+
+def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) -> Card:
+    calibration = fields["calibration"]
+    if calibration is None and arrays:
+        raise ValueError("a calibration is stored but not described")
+    reading = fields["reading"]
+    if not isinstance(reading["is_written"], bool):
+        raise ValueError("reading.is_written is neither true nor false")
+    return Card(
+        model,
+        _preprocessing(fields["preprocessing"]),
+        Reading(_whole("shorter_side", reading["shorter_side"]), reading["is_written"]),
+        None if calibration is None else Calibration.from_dict(calibration, arrays),
+        _text(fields["uncalibrated"]),
+        _text(fields["data_hash"]),
+        dict(fields["metrics"]),
+        dict(fields["versions"]),
+    )
+
+
+def _preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
+    mean, std = (tuple(map(number, fields[name])) for name in ("mean", "std"))
+    crop_pct = number(fields["crop_pct"])
+    if len(mean) != 3 or not all(0 <= value <= 1 for value in mean):
+        raise ValueError("preprocessing.mean is not three numbers from 0 to 1")
+    if len(std) != 3 or not all(1e-3 <= value <= 1 for value in std):
+        raise ValueError("preprocessing.std is not three numbers from 0.001 to 1")
+    if fields["interpolation"] not in INTERPOLATIONS:
+        raise ValueError(f"preprocessing.interpolation is not {' or '.join(INTERPOLATIONS)}")
+    if not 0.1 <= crop_pct <= 1:
+        raise ValueError("preprocessing.crop_pct is not from 0.1 to 1")
+    sides = (_whole(name, fields[name]) for name in ("height", "width"))
+    return Preprocessing(*sides, mean, std, fields["interpolation"], crop_pct)
+
+
+def _whole(name: str, value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= MAX_SIDE:
+        raise ValueError(f"{name} is no whole number from 1 to {MAX_SIDE}")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"a {type(value).__name__} where a text should be")
+    return value
+
+
+def _check_weights(path: Path, model: Model) -> None:
+    """Compare names, shapes and kinds of numbers before memory is taken for any of them.
+
+    Raises:
+        ModelError: If the file is not of this model.
+    """
+    with torch.device("meta"):
+        own = _build(model).state_dict()
+    try:
+        with safe_open(path, "pt") as stored:
+            slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118
+            found = {
+                name: (tuple(part.get_shape()), part.get_dtype())
+                for name, part in slices.items()
+                if not name.startswith(PREFIX)
+            }
+    except (OSError, SafetensorError) as error:
+        _refuse_file(path, error)
+    wanted = {name: (tuple(one.shape), DTYPES.get(one.dtype, "")) for name, one in own.items()}
+    faults = [
+        *(f"{name} is missing" for name in sorted(wanted.keys() - found.keys())),
+        *(f"{name[:80]!r} is unknown" for name in sorted(found.keys() - wanted.keys())),
+        *(
+            f"{name} is {_shape(found[name])} instead of {_shape(wanted[name])}"
+            for name in sorted(wanted.keys() & found.keys())
+            if found[name] != wanted[name]
+        ),
+    ]
+    if faults:
+        raise ModelError(
+            f"{path} does not hold the weights of {model.name} for {len(CLASSES)} classes: "
+            f"{shortlist(faults)}",
+            todo="Bring both files from the same run",
+        )
+
+
+def _shape(kind: tuple[tuple[int, ...], str]) -> str:
+    shape, dtype = kind
+    return f"{'x'.join(map(str, shape)) or 'one number'} {dtype}"
+
+
+def _calibration_arrays(path: Path) -> dict[str, Any]:
+    with safe_open(path, "numpy") as stored:
+        names = [name for name in stored.keys() if name.startswith(PREFIX)]  # noqa: SIM118
+        return {name: stored.get_tensor(name) for name in names}
+
+
+def _network(path: Path, model: Model) -> nn.Module:
+    network = _build(model)
+    network.load_state_dict(read_weights(path))
+    return network.eval()
+
+
+def _build(model: Model) -> nn.Module:
+    try:
+        return build(model, len(CLASSES), pretrained=False)[0]
+    except Exception as error:  # timm's hundreds of models have no common one
+        raise ModelError(
+            f"timm cannot build {model.name} for {len(CLASSES)} classes: {type(error).__name__}",
+            expected="a model that launch_training_test.py has trained",
+        ) from error
+
+
+def _try(network: nn.Module, card: Card, path: Path) -> None:
+    """Let a network look at one empty picture.
+
+    Raises:
+        ModelError: If it cannot, or what comes out is no answer.
+    """
+    wanted = card.preprocessing
+    todo = "Bring both files from the same run"
+    try:
+        with torch.inference_mode():
+            empty = torch.zeros(1, 3, wanted.height, wanted.width)
+            logits, features = logits_and_features(network, empty)
+    except (RuntimeError, AssertionError, AttributeError, ValueError, TypeError) as error:
+        raise ModelError(
+            f"{card.model.name} cannot look at a picture of {wanted.width} x {wanted.height} "
+            f"pixels, as {path} wants it",
+            todo=todo,
+        ) from error
+    if logits.shape != (1, len(CLASSES)) or not torch.isfinite(logits).all():
+        raise ModelError(
+            f"{card.model.name} with the weights beside {path} gives no numbers", todo=todo
+        )
+    novelty = card.calibration and card.calibration.novelty
+    if novelty and novelty.projection.shape[0] != features.shape[1]:
+        raise ModelError(
+            f"The calibration in {path} is for {novelty.projection.shape[0]} features",
+            expected=f"the {features.shape[1]} of {card.model.name}",
+            todo=todo,
+        )

@@ -1,0 +1,155 @@
+"""Pictures in, what a trained model says of each out: its class, or why it gives none."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from models.answers import logits_and_features
+from models.bundle import Card
+from models.calibration import Calibration, Novelty, Verdicts
+from models.device import Compute, memory_format
+from models.preprocessing import Normalisation
+from utils.common.labels import CLASSES
+from utils.common.pictures import PictureError
+
+Picture = str | Path | Image.Image
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model says of one picture.
+
+    Attributes:
+        label: Its class, UNSURE if it is unlike anything seen in training; empty after an error.
+        probability: Of the likeliest class, calibrated; None after an error.
+        possible: Classes that it may be of, at the coverage that the model was calibrated for.
+        abstained: "ambiguous" if these are not exactly one class, "unlike", else empty.
+        probabilities: Of each class, by its name.
+        error: Why the picture could not be read; empty if it could.
+    """
+
+    label: str = ""
+    probability: float | None = None
+    possible: tuple[str, ...] = ()
+    abstained: str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    error: str = ""
+
+
+class Gate:
+    """A trained model, ready to answer.
+
+    Args:
+        card: What is known of it.
+        network: With its weights, in evaluation mode.
+        compute: Device and precision.
+    """
+
+    def __init__(self, card: Card, network: nn.Module, compute: Compute) -> None:
+        self.card = card
+        self.compute = compute
+        self._calibration = card.calibration or _no_calibration(card.uncalibrated)
+        self._layout = memory_format(network)
+        self._network = network.to(device=compute.device, memory_format=self._layout)
+        self._normalise = Normalisation(card.preprocessing).to(compute.device)
+
+    @overload
+    def __call__(self, pictures: Picture) -> Answer: ...
+    @overload
+    def __call__(self, pictures: Iterable[Picture]) -> list[Answer]: ...
+    def __call__(self, pictures: Picture | Iterable[Picture]) -> Answer | list[Answer]:
+        """Say what one picture is, or each of several.
+
+        A picture that cannot be read gets an answer with the reason in `error`.
+
+        Args:
+            pictures: A path or a Pillow image, or any number of these.
+        """
+        if isinstance(pictures, Picture):
+            return self([pictures])[0]
+        answers: list[Answer] = []
+        batch: list[NDArray[np.uint8] | str] = []
+        for picture in pictures:
+            batch.append(self._sample(picture))
+            if len(batch) == BATCH_SIZE:
+                answers += self._answer_mixed(batch)
+                batch = []
+        return answers + self._answer_mixed(batch)
+
+    def sample(self, content: bytes | Image.Image) -> NDArray[np.uint8]:
+        """Return what the model sees of a picture, uint8, 3 x height x width.
+
+        Raises:
+            PictureError: If it cannot be read.
+        """
+        return sample(self.card, content)
+
+    def answer(self, pixels: torch.Tensor) -> list[Answer]:
+        """Say what pictures are whose samples, N x 3 x H x W, uint8, are ready."""
+        verdicts = self.judge(pixels)
+        columns = (
+            verdicts.labels, verdicts.possible, verdicts.abstained, verdicts.probabilities.tolist()
+        )  # fmt: skip
+        return [
+            Answer(label, max(row), possible, abstained, dict(zip(CLASSES, row, strict=True)))
+            if np.isfinite(row).all()
+            else Answer(error="no answer, the model's outputs are no numbers")
+            for label, possible, abstained, row in zip(*columns, strict=True)
+        ]
+
+    def judge(self, pixels: torch.Tensor) -> Verdicts:
+        """Return the same as arrays."""
+        logits, features = self.look_at(pixels)
+        return self._calibration.judge(logits.cpu().numpy(), features.cpu().numpy())
+
+    @torch.inference_mode()
+    def look_at(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits and features of samples, N x 3 x H x W, uint8, on the gate's device."""
+        moved = pixels.to(self.compute.device, non_blocking=True)
+        prepared = self._normalise(moved).contiguous(memory_format=self._layout)
+        with self.compute.autocast():
+            return logits_and_features(self._network, prepared)
+
+    def _sample(self, picture: Picture) -> NDArray[np.uint8] | str:
+        try:
+            if isinstance(picture, Image.Image):
+                return self.sample(picture)
+            return self.sample(Path(picture).read_bytes())
+        except PictureError as error:
+            return f"{error.reason}, {error.detail}"
+        except OSError as error:
+            return f"unreadable, {error.strerror or error}"
+
+    def _answer_mixed(self, batch: Sequence[NDArray[np.uint8] | str]) -> list[Answer]:
+        """Answer for samples, with the reasons of those that are missing in their places."""
+        samples = [one for one in batch if not isinstance(one, str)]
+        answers = iter(self.answer(torch.from_numpy(np.stack(samples))) if samples else [])
+        return [Answer(error=one) if isinstance(one, str) else next(answers) for one in batch]
+
+
+def sample(card: Card, content: bytes | Image.Image) -> NDArray[np.uint8]:
+    """Return what a model sees of a picture, uint8, 3 x height x width.
+
+    Raises:
+        PictureError: If it cannot be read.
+    """
+    read = card.reading
+    pixels = read.pixels(content) if isinstance(content, bytes) else read.image_pixels(content)
+    return card.preprocessing.centre_crop(pixels)
+
+
+def _no_calibration(reason: str) -> Calibration:
+    """Return one that promises nothing: the likeliest class is the only one possible."""
+    empty = np.zeros((0, 0), dtype=np.float32)
+    without = (None,) * len(CLASSES)
+    reasons = dict.fromkeys(CLASSES, reason)
+    return Calibration(1.0, 0.0, without, reasons, Novelty(None, reason, empty, empty))

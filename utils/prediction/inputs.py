@@ -1,0 +1,86 @@
+"""Paths of files, folders and archives in, the pictures in them out, in the order given."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from utils.common.errors import SettingsError, shortlist
+from utils.common.location import Location
+from utils.sources.archives import is_named_so, list_archive
+from utils.sources.tree import FileTree, is_picture
+from utils.sources.unpacked import Unpacked
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One picture to look at.
+
+    Attributes:
+        file: What it is called in the table; one in an archive has the archive's path before it.
+        location: Where its bytes lie.
+    """
+
+    file: str
+    location: Location
+
+    @property
+    def is_member(self) -> bool:
+        """Whether it is part of an archive."""
+        return self.location.packed_size is not None
+
+
+def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> list[Input]:
+    """List all pictures, before any is looked at.
+
+    A file that is named is taken whatever its ending; in folders, at any depth, and in archives
+    the endings of pictures count. What a list on stdin names and is not there becomes a row with
+    an error: of a thousand files one may be gone.
+
+    Args:
+        paths: As on the command line; "-" stands for the lines of `stdin`.
+        stdin: Paths, one in each line; the process's own by default.
+
+    Raises:
+        SettingsError: If a path is not there, or there are no pictures.
+        SourceError: If an archive cannot be read.
+    """
+    paths = list(paths)
+    missing = [path for path in paths if path != STDIN and not os.path.exists(path)]
+    if missing:
+        raise SettingsError(
+            f"There is no {shortlist(missing)}",
+            expected="pictures, folders, archives, or - for a list on stdin",
+        )
+    inputs: list[Input] = []
+    for path in paths:
+        named = _lines(stdin or sys.stdin.buffer) if path == STDIN else [path]
+        for name in named:
+            inputs += _look_into(name)
+    if not inputs:
+        raise SettingsError(f"No pictures in {shortlist(paths)}")
+    return inputs
+
+
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    for line in stream:
+        if name := line.rstrip(b"\r\n"):
+            yield os.fsdecode(name)
+
+
+def _look_into(path: str) -> Iterable[Input]:
+    if os.path.isdir(path):
+        tree = FileTree.scan(Path(path))
+        return [
+            Input(os.path.join(path, file), tree.originals.locate(file))
+            for file in tree.files
+            if is_picture(file)
+        ]
+    if is_named_so(path) and os.path.isfile(path):
+        members = list_archive(Path(path), path, Unpacked())
+        return [Input(f"{path}/{m}", members[m]) for m in sorted(members or {}) if is_picture(m)]
+    return [Input(path, Location(path))]

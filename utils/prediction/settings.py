@@ -1,0 +1,83 @@
+"""What `predict.py` can be told: one field, one flag."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.common.errors import SettingsError
+from utils.common.settings import parse, setting
+
+DESCRIPTION = "Say what kind of picture each of these is, with a model that was trained here."
+EPILOG = """examples:
+  python predict.py runs/resnet18-1 photo.jpg
+  python predict.py runs/resnet18-1 folder/ more.zip --output predictions.csv
+  find . -name "*.jpg" | python predict.py runs/resnet18-1 - --output predictions.jsonl
+  python predict.py runs/resnet18-1 inbox/ --move-into sorted/"""
+
+ENDINGS = (".csv", ".jsonl")
+MAX_WORKERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PredictSettings:
+    """The settings of one call."""
+
+    run: str = setting("", "folder of a finished run", "run", metavar="RUN")
+    pictures: tuple[str, ...] = setting(
+        (), "pictures, folders, archives (zip, tar), or - for a list on stdin, one path per line",
+        "pictures", nargs="+", metavar="PICTURES",
+    )  # fmt: skip
+    output: str = setting(
+        "", "write the rows here, as CSV or JSON Lines by its ending; else a table is printed",
+        metavar="FILE",
+    )  # fmt: skip
+    move_into: str = setting(
+        "", "then move each picture into DIR/<CLASS>/, UNSURE/ if it is unlike all that was "
+        "trained on; nothing is overwritten", metavar="DIR",
+    )  # fmt: skip
+    copy_into: str = setting("", "the same, but leave the pictures where they are", metavar="DIR")
+    batch_size: int = setting(
+        32, "pictures at once; the answers are the same for any number",
+        "-b", "--batch-size", type=int, metavar="N",
+    )  # fmt: skip
+    workers: int | None = setting(
+        None, f"processes that read pictures (default: one per processor, at most {MAX_WORKERS})",
+        "-j", "--workers", type=int, metavar="N",
+    )  # fmt: skip
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps", metavar="NAME")
+    amp: bool = setting(
+        False, "compute in 16 bit where the hardware is fast at it; probabilities then change a "
+        "little with the batch size"
+    )  # fmt: skip
+
+    @property
+    def num_workers(self) -> int:
+        """Return the number of processes that read pictures, 0 for the main one."""
+        return min(os.cpu_count() or 1, MAX_WORKERS) if self.workers is None else self.workers
+
+
+def read_settings(argv: Sequence[str] | None) -> PredictSettings:
+    """Parse and check the command line.
+
+    Raises:
+        SettingsError: If a flag cannot be used.
+    """
+    settings, _ = parse(PredictSettings, argv, DESCRIPTION, EPILOG)
+    if settings.output and Path(settings.output).suffix.lower() not in ENDINGS:
+        raise SettingsError(
+            f"--output {settings.output} tells no format", expected=f"{' or '.join(ENDINGS)}"
+        )
+    if settings.move_into and settings.copy_into:
+        raise SettingsError("--move-into and --copy-into contradict each other")
+    for flag, value, lowest in (
+        ("--batch-size", settings.batch_size, 1), ("--workers", settings.num_workers, 0),
+    ):  # fmt: skip
+        if value < lowest:
+            raise SettingsError(
+                f"{flag} {value} cannot be used", expected=f"a number of at least {lowest}"
+            )
+    for flag, folder in (("--move-into", settings.move_into), ("--copy-into", settings.copy_into)):
+        if folder and Path(folder).exists() and not Path(folder).is_dir():
+            raise SettingsError(f"{flag} {folder} is a file", expected="a folder")
+    return settings

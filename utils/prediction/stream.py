@@ -1,0 +1,118 @@
+"""A gate and any number of pictures in, its answers out in the same order, batch by batch."""
+
+import contextlib
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from models.bundle import Card
+from models.gate import Answer, Gate, sample
+from utils.common.location import DamagedError
+from utils.common.pictures import PictureError
+from utils.prediction.inputs import Input
+
+PREFETCH = 4
+"""Batches that each worker prepares ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A batch of pictures as they come from a worker.
+
+    Attributes:
+        pixels: Of those that could be read, N x 3 x H x W, uint8, stored with the channels last.
+        errors: For each picture, why it could not be read; empty if it could.
+    """
+
+    pixels: torch.Tensor
+    errors: tuple[str, ...]
+
+    def pin_memory(self) -> "Samples":
+        """Return a copy from which a GPU can fetch by itself; called by the data loader."""
+        return Samples(self.pixels.pin_memory(), self.errors)
+
+
+class SampleReader(Dataset[Samples]):
+    """Reads the pictures of one batch; lives in every worker process."""
+
+    def __init__(self, card: Card) -> None:
+        self.card = card
+
+    def __getitem__(self, batch: Sequence[Input]) -> Samples:
+        """Read, decode, resize and stack."""
+        wanted = self.card.preprocessing
+        pixels = torch.empty((len(batch), wanted.height, wanted.width, 3), dtype=torch.uint8)
+        target = pixels.permute(0, 3, 1, 2).numpy()
+        errors = []
+        count = 0
+        for one in batch:
+            found = _read(self.card, one)
+            errors.append(found if isinstance(found, str) else "")
+            if not isinstance(found, str):
+                target[count] = found
+                count += 1
+        return Samples(pixels[:count].permute(0, 3, 1, 2), tuple(errors))
+
+
+def _read(card: Card, one: Input) -> np.ndarray | str:
+    try:
+        return sample(card, one.location.read())
+    except PictureError as error:
+        return f"{error.reason}, {error.detail}"
+    except DamagedError as error:
+        return f"damaged, {error}"
+    except OSError as error:
+        return f"unreadable, {error.strerror or error}"
+
+
+def stream_samples(
+    gate: Gate, inputs: Sequence[Input], batch_size: int, workers: int
+) -> Iterator[Samples]:
+    """Yield batches of samples in order; only a few are ever in memory."""
+    batches = [inputs[i : i + batch_size] for i in range(0, len(inputs), batch_size)]
+    workers = 0 if len(batches) == 1 else min(workers, len(batches))
+    with _quiet_about_workers():
+        loader = DataLoader(
+            SampleReader(gate.card),
+            batch_size=None,
+            sampler=batches,
+            num_workers=workers,
+            worker_init_fn=_prepare_worker,
+            pin_memory=gate.compute.device.type == "cuda",
+            prefetch_factor=PREFETCH if workers else None,
+            generator=torch.Generator(),
+        )
+        samples = iter(loader)
+    yield from samples
+
+
+def stream_answers(
+    gate: Gate, inputs: Sequence[Input], batch_size: int, workers: int
+) -> Iterator[list[Answer]]:
+    """Yield the answers of one batch after another, in the order of the pictures."""
+    for samples in stream_samples(gate, inputs, batch_size, workers):
+        answers = iter(gate.answer(samples.pixels) if len(samples.pixels) else [])
+        yield [Answer(error=error) if error else next(answers) for error in samples.errors]
+
+
+def _prepare_worker(worker: int) -> None:
+    """Leave the cores to as many workers as there are, and Ctrl-C to the main process."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def _quiet_about_workers() -> Iterator[None]:
+    """Silence what PyTorch and Python say of a number of workers that the user chose."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        # A forked worker runs none of this process's threads.
+        warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
+        yield
