@@ -31,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     gate = load(settings.run, settings.device, settings.amp)
     tally = classify(gate, inputs, settings)
-    print(f"\n{tally.describe(settings.output)}")
+    if not settings.output:
+        print()
+    print(tally.describe(settings.output))
     if settings.move_into or settings.copy_into:
         folder = Path(settings.move_into or settings.copy_into)
         print(sort_pictures(inputs, tally.labels, folder, bool(settings.move_into)))

@@ -33,9 +33,12 @@ def setting(default: Any, help_text: str, *flags: str, **argument: Any) -> Any:
     )
 
 
-def build_parser(settings: type, description: str, epilog: str = "") -> argparse.ArgumentParser:
+def build_parser(
+    settings: type, description: str, epilog: str = "", program: str | None = None
+) -> argparse.ArgumentParser:
     """Build a parser with one flag per field of `settings`; a flag not given leaves no trace."""
     parser = OneLineParser(
+        prog=program,
         description=description,
         epilog=epilog,
         argument_default=argparse.SUPPRESS,
@@ -59,8 +62,20 @@ def build_parser(settings: type, description: str, epilog: str = "") -> argparse
 
 
 def parse(
-    settings: type[Settings], argv: Sequence[str] | None, description: str, epilog: str = ""
+    settings: type[Settings],
+    argv: Sequence[str] | None,
+    description: str,
+    epilog: str = "",
+    program: str | None = None,
 ) -> tuple[Settings, frozenset[str]]:
-    """Parse `argv` into `settings`; also return the names of the fields that were given."""
-    given = vars(build_parser(settings, description, epilog).parse_args(argv))
+    """Parse `argv` into `settings`; also return the names of the fields that were given.
+
+    Args:
+        settings: A dataclass of `setting` fields.
+        argv: The command line, None for the process's own.
+        description: What the program does.
+        epilog: Shown below the flags.
+        program: What follows "python" in its call; by default the script's name.
+    """
+    given = vars(build_parser(settings, description, epilog, program).parse_args(argv))
     return settings(**given), frozenset(given)

@@ -1,0 +1,246 @@
+"""A stored model in, a file for other programs out, checked against PyTorch on drawn pictures.
+
+python -m models.export runs/resnet18-1 --format onnx
+python -m models.export runs/resnet18-1 --format torch-export
+"""
+
+import contextlib
+import importlib.util
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.common.errors import ModelError, SettingsError, run_script
+from utils.common.settings import parse, setting
+
+ONNX, TORCH_EXPORT = "onnx", "torch-export"
+ENDINGS = {ONNX: ".onnx", TORCH_EXPORT: ".pt2"}
+ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+
+NUM_DRAWN = 100
+MAX_DIFFERENCE = 1e-3
+"""Between two logits; classes whose logits differ by less may change places."""
+
+BATCH_SIZES = (1, 9, 10, 20, 20, 20, 20)
+"""Several, because the file must take any number of pictures."""
+
+CARD_KEY = "skin_picture_gate"
+"""Under which the file's metadata hold what is known of the model, as JSON."""
+
+INPUT, OUTPUT = "pixels", "logits"
+HOW_TO_USE = (
+    "Input: RGB pictures as uint8 of 0-255, N x 3 x height x width; scaling with mean and std is "
+    "part of the model. Before it: turn the picture upright, resize it so that its shorter side is "
+    "reading.shorter_side, write and read it as JPEG of quality 95 if reading.is_written, cut out "
+    "the centre that shows crop_pct of the shorter side, resize that to height x width. Output: "
+    "logits, N x classes; divide them by calibration.temperature before softmax."
+)
+
+Look = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """The settings of one export."""
+
+    run: str = setting("", "folder of a finished run", "run", metavar="RUN")
+    format: str = setting(ONNX, "of the file", choices=tuple(ENDINGS))
+    output: str = setting(
+        "", "file to write (default: RUN/<model> with .onnx or .pt2)", metavar="FILE"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Export one model and say how far it is from PyTorch."""
+    settings, _ = parse(ExportSettings, argv, __doc__, program="-m models.export")
+    if settings.format == ONNX:
+        check_onnx()
+
+    # After the flags, so that --help and a mistyped flag are answered at once.
+    from models.bundle import read_bundle
+
+    card, network = read_bundle(Path(settings.run))
+    name = f"{card.model.folder_name}{ENDINGS[settings.format]}"
+    target = Path(settings.output) if settings.output else Path(settings.run) / name
+    print(export(card, network, target, settings.format))
+
+
+def check_onnx() -> None:
+    """Fail early where the optional packages are missing.
+
+    Raises:
+        SettingsError: With the one command that installs them.
+    """
+    if not all(importlib.util.find_spec(name) for name in ONNX_PACKAGES):
+        raise SettingsError(
+            "--format onnx needs packages that are not installed",
+            expected=", ".join(ONNX_PACKAGES),
+            todo=f"Install them: pip install {' '.join(ONNX_PACKAGES)}",
+        )
+
+
+def export(card: Any, network: Any, target: Path, file_format: str) -> str:
+    """Write a model to a file, compare that with PyTorch, and return the figures as a line.
+
+    A file that fails is not left behind.
+
+    Args:
+        card: A `bundle.Card`.
+        network: Of it, in evaluation mode, on the CPU.
+        target: The file.
+        file_format: Of `ENDINGS`.
+
+    Raises:
+        ModelError: If the network cannot be exported, or the file answers otherwise.
+    """
+    import torch
+
+    from models.preprocessing import Normalisation
+    from utils.common.files import whole_file
+
+    whole = torch.nn.Sequential(Normalisation(card.preprocessing), network).eval()
+    facts = json.dumps({**card.to_dict(), "how_to_use": HOW_TO_USE})
+    write, title = {ONNX: (_write_onnx, "ONNX"), TORCH_EXPORT: (_write_export, "torch.export")}[
+        file_format
+    ]
+    with whole_file(target) as partial:
+        try:
+            with _quiet():
+                version, look = write(whole, card, partial, facts)
+        except Exception as error:  # the exporters have no common one
+            lines = str(error).strip().splitlines() or [""]
+            raise ModelError(
+                f"{card.model.name} cannot be exported as {title}: {type(error).__name__}, "
+                f"{lines[0][:200]}",
+                todo="Try the other --format",
+            ) from error
+        with torch.inference_mode():
+            figures = compare(whole, look, card)
+    return f"{target}: {title}, {version}; {figures}"
+
+
+def compare(whole: Look, look: Look, card: Any) -> str:
+    """Let both look at the same drawn pictures.
+
+    Args:
+        whole: Gives logits for N x 3 x H x W, uint8.
+        look: Shall give the same.
+        card: Tells the size of the pictures.
+
+    Returns:
+        What was found, as part of a sentence.
+
+    Raises:
+        ModelError: If they differ.
+    """
+    import torch
+
+    batches = list(_draw_batches(card.preprocessing.height, card.preprocessing.width))
+    own = torch.cat([whole(batch) for batch in batches])
+    theirs = torch.cat([look(batch) for batch in batches])
+    if own.shape != theirs.shape:
+        raise ModelError(f"The exported model gives {tuple(theirs.shape)} for {tuple(own.shape)}")
+    difference = float((own - theirs).abs().max())
+    first, second = own.topk(2, dim=1).values.unbind(1)
+    same = own.argmax(1) == theirs.argmax(1)
+    num_changed = int((~same & (first - second > MAX_DIFFERENCE)).sum())
+    figures = (
+        f"{len(own)} drawn pictures, largest logit difference {difference:.1e}, "
+        f"same class for {int(same.sum())}"
+    )
+    if not difference <= MAX_DIFFERENCE or num_changed:  # so written, NaN fails too
+        raise ModelError(
+            f"The exported model answers otherwise than PyTorch: {figures}",
+            expected=f"a difference of at most {MAX_DIFFERENCE:g} and the same classes",
+            todo="The file was not kept; try the other --format",
+        )
+    return figures
+
+
+def _draw_batches(height: int, width: int) -> Iterator[Any]:
+    """Yield pictures with large and small structures, uint8, N x 3 x height x width."""
+    import cv2
+    import numpy as np
+    import torch
+
+    from utils.common.seeds import generator
+
+    number = 0
+    for size in BATCH_SIZES:
+        pixels = np.empty((size, height, width, 3), dtype=np.float32)
+        for position in range(size):
+            rng = generator("export", number)
+            cells = rng.uniform(-60, 316, (rng.integers(2, 12), rng.integers(2, 12), 3))
+            coarse = cv2.resize(
+                cells.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+            )
+            pixels[position] = coarse + rng.normal(0, rng.uniform(0, 30), coarse.shape)
+            number += 1
+        yield torch.from_numpy(pixels.clip(0, 255).astype(np.uint8).transpose(0, 3, 1, 2).copy())
+
+
+def _write_export(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, Look]:
+    """Write a .pt2 file; return its version and what runs it as it was read again."""
+    import torch
+
+    program = _trace(whole, card)
+    torch.export.save(program, path, extra_files={CARD_KEY: facts})
+    stored = {CARD_KEY: ""}
+    read = torch.export.load(path, extra_files=stored)
+    assert stored[CARD_KEY] == facts
+    return f"PyTorch {torch.__version__}", read.module()
+
+
+def _write_onnx(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, Look]:
+    """Write an .onnx file; return its opset and what runs it."""
+    import onnxruntime
+    import torch
+
+    program = torch.onnx.export(
+        _trace(whole, card), input_names=[INPUT], output_names=[OUTPUT], dynamo=True, verbose=False
+    )
+    assert program is not None
+    program.model.metadata_props[CARD_KEY] = facts
+    program.model.graph.doc_string = HOW_TO_USE
+    program.save(path, external_data=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return f"opset {program.model.opset_imports['']}", lambda pixels: torch.from_numpy(
+        session.run([OUTPUT], {INPUT: pixels.numpy()})[0]
+    )
+
+
+def _trace(whole: Any, card: Any) -> Any:
+    """Return the network as a graph that takes any number of pictures."""
+    import torch
+
+    example = torch.zeros(
+        (2, 3, card.preprocessing.height, card.preprocessing.width), dtype=torch.uint8
+    )
+    shapes = ({0: torch.export.Dim("batch")},)
+    return torch.export.export(whole, (example,), dynamic_shapes=_sequential(shapes), strict=False)
+
+
+def _sequential(shapes: tuple[Any, ...]) -> dict[str, Any]:
+    """Name the one argument of `nn.Sequential`."""
+    return {"input": shapes[0]}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what the exporters say of their own future."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+if __name__ == "__main__":
+    run_script(main)
