@@ -29,8 +29,8 @@ FORMAT = 1
 """Rises when files of the suite before could no longer be read."""
 
 MAX_CARD_BYTES = 2**20
-MAX_SIDE = 1024
-"""Of an input and of a picture brought to it, in pixels; the largest of timm's are smaller."""
+MIN_SIDE, MAX_SIDE = 32, 1024
+"""Of an input and of a picture brought to it, in pixels; all of timm's are in between."""
 
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}
 """What safetensors calls the kinds of numbers that networks are made of."""
@@ -230,8 +230,8 @@ def _preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
 
 
 def _whole(name: str, value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= MAX_SIDE:
-        raise ValueError(f"{name} is no whole number from 1 to {MAX_SIDE}")
+    if type(value) is not int or not MIN_SIDE <= value <= MAX_SIDE:
+        raise ValueError(f"{name} is no whole number from {MIN_SIDE} to {MAX_SIDE}")
     return value
 
 

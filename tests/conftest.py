@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.common.labels import COLLECTED_CLASSES
+from utils.common.labels import CLASSES, COLLECTED_CLASSES
 from utils.common.location import Originals
 from utils.dataset.assemble import assemble
 from utils.dataset.recipe import Recipe
@@ -321,3 +321,40 @@ def snapshot() -> Callable[[Path], dict[str, bytes]]:
         }
 
     return read
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[..., Path]:
+    """Give a function that stores an untrained network of timm's own tests as a run does."""
+
+    def store(folder: Path, *, calibrated: bool = True, seed: int = 0) -> Path:
+        import torch
+
+        from models.bundle import Card, store_bundle
+        from models.calibration import Calibration, Novelty
+        from models.pretrained import build
+        from models.texture import describe
+        from models.zoo import resolve
+
+        folder.mkdir(parents=True)
+        model = resolve("test_resnet")
+        network, preprocessing = build(model, len(CLASSES), pretrained=False, seed=seed)
+        size = describe(torch.zeros(1, 3, preprocessing.height, preprocessing.width)).shape[1]
+        rng = np.random.default_rng(0)
+        novelty = Novelty(
+            1e6, "", *(rng.normal(size=shape).astype(np.float32) for shape in ((size, 4), (5, 4)))
+        )
+        calibration = Calibration(
+            0.5, 0.95, (0.75,) * 4 + (None,), {"PAN": "3 val pictures"}, novelty
+        )
+        card = Card(model, preprocessing, calibration=calibration if calibrated else None)
+        store_bundle(folder, network.eval(), card)
+        return folder
+
+    return store
+
+
+@pytest.fixture(scope="session")
+def bundle(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a stored, calibrated, tiny model; only to be read."""
+    return make_bundle(tmp_path_factory.mktemp("bundle") / "test_resnet-1")

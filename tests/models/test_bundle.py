@@ -1,0 +1,261 @@
+"""Stored models: they come back as they were, and a stranger's can do no harm."""
+
+import json
+import pickle
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from models import CARD_NAME, WEIGHTS_NAME, load
+from models.bundle import MAX_CARD_BYTES, Card, read_bundle, store_bundle
+from models.pretrained import build
+from models.zoo import resolve
+from utils.common.errors import ModelError
+from utils.common.files import sha256_of_file
+from utils.common.labels import CLASSES
+
+ROOT = Path(__file__).parents[2]
+Change = Callable[[dict[str, Any]], object]
+
+
+class Dangerous:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.trace,))
+
+
+@pytest.fixture
+def own(bundle: Path, tmp_path: Path) -> Path:
+    """Return a bundle that a test may break."""
+    return shutil.copytree(bundle, tmp_path / "run")
+
+
+def rewrite_card(folder: Path, change: Change) -> None:
+    fields = json.loads((folder / CARD_NAME).read_text())
+    change(fields)
+    (folder / CARD_NAME).write_text(json.dumps(fields))
+
+
+def rewrite_weights(folder: Path, change: Change) -> None:
+    """Do what a stranger would: the card agrees with the changed file."""
+    tensors = load_file(folder / WEIGHTS_NAME)
+    change(tensors)
+    save_file(tensors, folder / WEIGHTS_NAME)
+    agree(folder)
+
+
+def agree(folder: Path) -> None:
+    digest = sha256_of_file(folder / WEIGHTS_NAME)
+    rewrite_card(folder, lambda fields: fields.update(weights_sha256=digest))
+
+
+def complaint(folder: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        read_bundle(folder)
+    line = str(caught.value)
+    assert "\n" not in line and len(line) < 700
+    return line
+
+
+def test_a_stored_model_comes_back_as_it_was(bundle: Path, tmp_path: Path) -> None:
+    card, network = read_bundle(bundle)
+    assert card.calibration is not None and card.model.name == "test_resnet"
+    assert not network.training
+    store_bundle(tmp_path, network, card)
+    again, copy = read_bundle(tmp_path)
+    assert again.to_dict() == card.to_dict()
+    pixels = torch.rand(2, 3, 160, 160)
+    with torch.inference_mode():
+        assert torch.equal(network(pixels), copy(pixels))
+    stored, kept = card.calibration.arrays(), again.calibration.arrays()
+    assert all(np.array_equal(stored[name], kept[name]) for name in stored)
+    assert {path.name for path in tmp_path.iterdir()} == {WEIGHTS_NAME, CARD_NAME}
+
+
+def test_nothing_is_fetched_and_the_two_files_are_all_it_takes(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert load(bundle, "cpu").card.model.name == "test_resnet"
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, CARD_NAME])
+def test_a_missing_file_is_named(own: Path, name: str) -> None:
+    (own / name).unlink()
+    assert complaint(own).startswith(f"There is no {own / name}. Expected a folder with")
+
+
+def test_a_pickle_in_place_of_the_weights_runs_nothing(own: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    for write in (pickle.dumps, None):
+        if write:
+            (own / WEIGHTS_NAME).write_bytes(write(Dangerous(trace)))
+        else:
+            torch.save(Dangerous(trace), own / WEIGHTS_NAME)
+        agree(own)
+        assert "is torn or no safetensors file" in complaint(own)
+        assert not trace.exists()
+    pickle.loads(pickle.dumps(Dangerous(trace)))
+    assert trace.exists()  # the trap itself works
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_cut_weights(own: Path, share: float) -> None:
+    content = (own / WEIGHTS_NAME).read_bytes()
+    (own / WEIGHTS_NAME).write_bytes(content[: int(share * len(content))])
+    agree(own)
+    assert "is torn or no safetensors file" in complaint(own)
+
+
+def test_a_huge_header_is_not_believed(own: Path) -> None:
+    (own / WEIGHTS_NAME).write_bytes((2**62).to_bytes(8, "little") + b"{}")
+    agree(own)
+    assert "is torn or no safetensors file" in complaint(own)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.pop("fc.bias"), "fc.bias is missing"),
+        (lambda t: t.update(more=torch.zeros(1)), "'more' is unknown"),
+        (lambda t: t.update({"fc.bias": torch.zeros(6)}), "fc.bias is 6 F32 instead of 5 F32"),
+        (
+            lambda t: t.update({"fc.bias": torch.zeros(5, dtype=torch.float64)}),
+            "fc.bias is 5 F64 instead of 5 F32",
+        ),
+        (lambda t: t.update({"fc.bias": torch.full((5,), torch.nan)}), "gives no numbers"),
+        (lambda t: t.pop("novelty.centres"), "The calibration cannot be used: KeyError"),
+        (lambda t: t.update({"novelty.centres": torch.zeros(3)}), "is no table of numbers"),
+        (lambda t: t.update({"novelty.projection": torch.ones(7, 4)}), "is for 7 features"),
+    ],
+)
+def test_weights_that_do_not_fit(own: Path, change: Change, words: str) -> None:
+    rewrite_weights(own, change)
+    assert words in complaint(own)
+
+
+def test_weights_of_another_run(own: Path, make_bundle, tmp_path: Path) -> None:
+    other = make_bundle(tmp_path / "other", seed=1)
+    shutil.copy(other / WEIGHTS_NAME, own)
+    assert f"{own / WEIGHTS_NAME} is not the file that {own / CARD_NAME} describes" in (
+        complaint(own)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is torn or no JSON"),
+        (b'{"format": 1, "mod', "is torn or no JSON"),
+        (b"\xff\xfe", "is torn or no JSON"),
+        (b"[1, 2]", "a list instead of names with values"),
+        (b'{"format": NaN}', "NaN is no number"),
+        (b"[" * 200_000, "is torn or no JSON"),
+        (b" " * (MAX_CARD_BYTES + 1), "more than 1,048,576 bytes"),
+        (pickle.dumps({"format": 1}), "is torn or no JSON"),
+    ],
+    ids=["empty", "cut", "no text", "list", "NaN", "deep", "long", "pickle"],
+)
+def test_a_card_that_is_no_card(own: Path, content: bytes, words: str) -> None:
+    (own / CARD_NAME).write_bytes(content)
+    assert words in complaint(own)
+
+
+def within(name: str, **fields: Any) -> Change:
+    return lambda card: card[name].update(fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: c.pop("classes"), "'classes' is missing"),
+        (lambda c: c.pop("reading"), "'reading' is missing"),
+        (lambda c: c.update(format=2), "format 2 instead of 1"),
+        (lambda c: c.update(classes=["CAT", "DOG"]), "classes other than DERM"),
+        (lambda c: c.update(model="no_such_net"), "timm knows no model 'no_such_net'"),
+        (lambda c: c.update(model=["resnet18"]), "a list where a text should be"),
+        (lambda c: c.update(model="hf-hub:stranger/model"), "timm knows no model 'hf-hub:"),
+        (lambda c: c.update(model="local-dir:/etc"), "timm knows no model 'local-dir:"),
+        (lambda c: c.update(model="x" * 10**5), "timm knows no model 'xxx"),
+        (lambda c: c.update(model="test_vit"), "does not hold the weights of test_vit"),
+        (lambda c: c.update(model="vit_giant_patch14_224"), "does not hold the weights of"),
+        (lambda c: c.update(preprocessing=None), "no description of a model"),
+        (within("preprocessing", height=10**9), "height is no whole number from 32 to 1024"),
+        (within("preprocessing", width="224"), "width is no whole number"),
+        (within("preprocessing", height=True), "height is no whole number"),
+        (within("preprocessing", height=1), "height is no whole number from 32 to 1024"),
+        (within("preprocessing", mean=[0.5] * 4), "mean is not three numbers"),
+        (within("preprocessing", std=[0, 1, 1]), "std is not three numbers"),
+        (within("preprocessing", std=["a", 1, 1]), "'a' is no number"),
+        (within("preprocessing", interpolation="magic"), "interpolation is not bicubic or"),
+        (within("preprocessing", crop_pct=0), "crop_pct is not from 0.1 to 1"),
+        (within("preprocessing", crop_pct=10**400), "no description of a model"),
+        (within("reading", shorter_side=10**7), "shorter_side is no whole number"),
+        (within("reading", is_written="yes"), "is_written is neither true nor false"),
+        (within("calibration", temperature=0), "The calibration cannot be used"),
+        (within("calibration", temperature="hot"), "The calibration cannot be used"),
+        (within("calibration", quantiles={}), "The calibration cannot be used"),
+        (lambda c: c.update(calibration=None), "a calibration is stored but not described"),
+        (lambda c: c.update(metrics=[1]), "no description of a model"),
+        (lambda c: c.update(weights_sha256=7), "is not the file that"),
+    ],
+)
+def test_a_card_with_wrong_values(own: Path, change: Change, words: str) -> None:
+    rewrite_card(own, change)
+    assert words in complaint(own)
+
+
+def test_an_input_that_the_network_cannot_take(tmp_path: Path) -> None:
+    model = resolve("test_vit")
+    network, preprocessing = build(model, len(CLASSES), pretrained=False)
+    store_bundle(tmp_path, network.eval(), Card(model, preprocessing))
+    read_bundle(tmp_path)
+    rewrite_card(tmp_path, lambda card: card["preprocessing"].update(height=96))
+    assert "test_vit cannot look at a picture of 160 x 96 pixels" in complaint(tmp_path)
+
+
+def test_a_model_far_too_large_takes_no_memory(own: Path) -> None:
+    rewrite_card(own, lambda card: card.update(model="vit_giant_patch14_224"))
+    lines = [
+        "import resource, sys, torch, timm",
+        "from pathlib import Path",
+        "from models.bundle import read_bundle",
+        "from utils.common.errors import ModelError",
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss",
+        "before = peak()",
+        f"try: read_bundle(Path({str(own)!r}))",
+        "except ModelError: print((peak() - before) // 1024)",
+    ]
+    pytest.importorskip("resource")
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, check=True, capture_output=True
+    )
+    assert int(done.stdout) < 500  # MiB; its weights alone are 3.8 GiB
+
+
+def test_the_package_itself_does_not_load_torch() -> None:
+    code = "import sys, models; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_card_without_calibration_says_why(make_bundle, tmp_path: Path) -> None:
+    card, _ = read_bundle(make_bundle(tmp_path / "run", calibrated=False))
+    assert card.calibration is None and card.uncalibrated == "this model was not calibrated"
+    assert isinstance(card, Card)

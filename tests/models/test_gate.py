@@ -1,0 +1,109 @@
+"""The library: three lines, any kind of picture, the same answers however they are grouped."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models import load
+from models.calibration import UNSURE
+from models.gate import Answer, Gate
+from utils.common.errors import ModelError, SettingsError
+from utils.common.labels import CLASSES
+
+
+@pytest.fixture(scope="module")
+def gate(bundle: Path) -> Gate:
+    return load(bundle, "cpu")
+
+
+@pytest.fixture
+def photos(
+    tmp_path: Path, make_picture: Callable[..., Image.Image], encode: Callable[..., bytes]
+) -> list[Path]:
+    paths = [tmp_path / f"{number}.png" for number in range(5)]
+    for number, path in enumerate(paths):
+        path.write_bytes(encode(make_picture(number, 90 + number, 70), "PNG"))
+    return paths
+
+
+def close(first: Answer, second: Answer) -> bool:
+    return first.label == second.label and list(first.probabilities.values()) == pytest.approx(
+        list(second.probabilities.values()), abs=1e-5
+    )
+
+
+def test_an_answer_says_all_that_is_known(gate: Gate, photos: list[Path]) -> None:
+    answer = gate(photos[0])
+    assert answer.label in CLASSES
+    assert list(answer.probabilities) == list(CLASSES)
+    assert sum(answer.probabilities.values()) == pytest.approx(1)
+    assert answer.probability == max(answer.probabilities.values())
+    assert answer.probability == answer.probabilities[answer.label]
+    assert answer.abstained == ("" if len(answer.possible) == 1 else "ambiguous")
+    assert answer.error == ""
+
+
+def test_paths_texts_and_open_pictures_get_the_same_answer(gate: Gate, photos: list[Path]) -> None:
+    with Image.open(photos[0]) as image:
+        answers = gate([photos[0], str(photos[0]), image])
+    assert all(close(answers[0], other) for other in answers)
+
+
+def test_answers_do_not_depend_on_the_other_pictures(
+    gate: Gate, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = gate(photos)
+    assert all(close(gate(path), answer) for path, answer in zip(photos, together, strict=True))
+    monkeypatch.setattr("models.gate.BATCH_SIZE", 2)
+    assert all(map(close, gate(iter(photos)), together))
+    assert not close(together[0], together[1]) or together[0] != together[1]
+    assert gate([]) == []
+
+
+def test_a_broken_picture_gets_its_reason_and_stops_nothing(
+    gate: Gate, photos: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    answers = gate([tmp_path / "gone.jpg", photos[0], tmp_path / "text.jpg"])
+    assert answers[0] == Answer(error="unreadable, No such file or directory")
+    assert answers[1].label
+    assert answers[2].error.startswith("not an image, 10 bytes")
+    assert gate(tmp_path / "gone.jpg").label == ""
+
+
+def test_what_is_unlike_anything_seen_is_unsure(bundle: Path, photos: list[Path]) -> None:
+    gate = load(bundle, "cpu")
+    novelty = gate.card.calibration.novelty
+    object.__setattr__(novelty, "threshold", 0.0)
+    answer = gate(photos[0])
+    assert (answer.label, answer.abstained) == (UNSURE, "unlike")
+
+
+def test_a_model_without_calibration_answers_plainly(
+    make_bundle, tmp_path: Path, gate: Gate, photos: list[Path]
+) -> None:
+    plain = load(make_bundle(tmp_path / "run", calibrated=False), "cpu")
+    answer, calibrated = plain(photos[0]), gate(photos[0])
+    assert answer.label == calibrated.label
+    assert (answer.possible, answer.abstained) == ((answer.label,), "")
+    assert answer.probability < calibrated.probability  # its temperature is 0.5
+
+
+def test_outputs_that_are_no_numbers_are_an_error(gate: Gate, monkeypatch) -> None:
+    monkeypatch.setattr(
+        gate, "look_at", lambda _: (torch.full((1, 5), torch.nan), torch.zeros(1, 66))
+    )
+    with np.errstate(invalid="ignore"):
+        [answer] = gate.answer(torch.zeros((1, 3, 160, 160), dtype=torch.uint8))
+    assert (answer.label, answer.error) == ("", "no answer, the model's outputs are no numbers")
+
+
+def test_what_cannot_be_loaded_is_said(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="There is no"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(SettingsError, match="--device abacus is no device"):
+        load(bundle, "abacus")
