@@ -223,12 +223,12 @@ def test_a_card_with_wrong_values(own: Path, change: Change, words: str) -> None
 
 
 def test_an_input_that_the_network_cannot_take(tmp_path: Path) -> None:
-    model = resolve("test_vit")
+    model = resolve("test_vit3")
     network, preprocessing = build(model, len(CLASSES), pretrained=False)
     store_bundle(tmp_path, network.eval(), Card(model, preprocessing))
     read_bundle(tmp_path)
     rewrite_card(tmp_path, lambda card: card["preprocessing"].update(height=96))
-    assert "test_vit cannot look at a picture of 160 x 96 pixels" in complaint(tmp_path)
+    assert "test_vit3 cannot look at a picture of 160 x 96 pixels" in complaint(tmp_path)
 
 
 def test_a_model_far_too_large_takes_no_memory(own: Path) -> None:

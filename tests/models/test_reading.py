@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from utils.training.transforms import read_pixels
 
 from models.reading import Reading
 from utils.common.location import Location
 from utils.common.pictures import PictureError
 from utils.dataset.prepare import PictureJob, prepare_picture
 from utils.training.pictures import Picture
+from utils.training.transforms import read_pixels
 
 
 def assembled(content: bytes, folder: Path, side: int) -> tuple[bytes, tuple[int, int], np.ndarray]:

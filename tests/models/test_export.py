@@ -1,0 +1,121 @@
+"""Exported models: they answer as PyTorch does, or are not left behind."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from models import export
+from models.bundle import read_bundle
+from utils.common.errors import ModelError, SettingsError, run_script
+from utils.common.labels import CLASSES
+
+HAS_ONNX = all(importlib.util.find_spec(name) for name in export.ONNX_PACKAGES)
+FORMATS = [
+    export.TORCH_EXPORT,
+    pytest.param(export.ONNX, marks=pytest.mark.skipif(not HAS_ONNX, reason="without onnx")),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.filterwarnings("ignore")  # the exporters' own
+def test_an_exported_model_answers_as_pytorch_does(
+    bundle: Path, tmp_path: Path, capsys, file_format: str
+) -> None:
+    target = tmp_path / f"model{export.ENDINGS[file_format]}"
+    export.main([str(bundle), "--format", file_format, "--output", str(target)])
+    line = capsys.readouterr().out
+    assert line.startswith(f"{target}: ") and line.count("\n") == 1
+    assert "; 100 drawn pictures, largest logit difference " in line
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    pixels = torch.randint(0, 256, (3, 3, 160, 160), dtype=torch.uint8)
+    if file_format == export.ONNX:
+        import onnx
+        import onnxruntime
+
+        assert ", opset " in line
+        properties = {one.key: one.value for one in onnx.load(target).metadata_props}
+        session = onnxruntime.InferenceSession(target)
+        logits = session.run(["logits"], {"pixels": pixels.numpy()})[0]
+    else:
+        stored = {export.CARD_KEY: ""}
+        program = torch.export.load(target, extra_files=stored)
+        properties = stored
+        logits = program.module()(pixels).detach().numpy()
+    facts = json.loads(properties[export.CARD_KEY])
+    assert facts["classes"] == list(CLASSES)
+    assert {"preprocessing", "reading", "calibration", "how_to_use"} <= set(facts)
+    card, network = read_bundle(bundle)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (
+        card.preprocessing.mean, card.preprocessing.std
+    ))  # fmt: skip
+    with torch.inference_mode():
+        expected = network((pixels / 255 - mean) / std).numpy()
+    assert logits == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_answers_otherwise_is_not_left_behind(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, network = read_bundle(bundle)
+
+    def write(whole, card, path, facts):
+        path.write_bytes(b"something")
+        return "made up", lambda pixels: whole(pixels) + 0.01
+
+    monkeypatch.setattr(export, "_write_export", write)
+    target = tmp_path / "model.pt2"
+    target.write_bytes(b"from before")
+    with pytest.raises(ModelError, match=r"answers otherwise .* difference 1\.0e-02") as caught:
+        export.export(card, network, target, export.TORCH_EXPORT)
+    assert "\n" not in str(caught.value)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"from before"]
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"), [(0.0, True), (5e-4, True), (2e-3, False), (float("nan"), False)]
+)
+def test_the_check_knows_its_limit(bundle: Path, error: float, passes: bool) -> None:
+    card, _ = read_bundle(bundle)
+
+    def whole(pixels: torch.Tensor) -> torch.Tensor:
+        means = pixels.float().mean(dim=(2, 3))
+        return torch.cat([means, means[:, :2] / 2], dim=1)
+
+    def look(pixels: torch.Tensor) -> torch.Tensor:
+        return whole(pixels) + error * torch.tensor([1.0, 0, 0, 0, 0])
+
+    if passes:
+        assert export.compare(whole, look, card).startswith("100 drawn pictures, ")
+    else:
+        with pytest.raises(ModelError, match="answers otherwise"):
+            export.compare(whole, look, card)
+
+
+def test_a_network_that_cannot_be_exported_is_one_line(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, network = read_bundle(bundle)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such operator\nand a long story")
+
+    monkeypatch.setattr(export, "_write_export", fail)
+    with pytest.raises(ModelError, match=r"cannot be exported as .*no such operator\. Try"):
+        export.export(card, network, tmp_path / "model.pt2", export.TORCH_EXPORT)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_optional_packages_the_command_is_told(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match="pip install onnx onnxruntime onnxscript"):
+        export.main([str(bundle), "--format", "onnx"])
+    with pytest.raises(SystemExit) as caught:
+        run_script(lambda: export.main([str(bundle), "--format", "gif"]))
+    assert caught.value.code == 2
+    assert "See: python -m models.export --help" in capsys.readouterr().err

@@ -1,0 +1,379 @@
+"""The script as it is called: rows, their order, broken pictures, archives, sorting, exit codes."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import predict
+from utils.common.errors import ModelError, ProjectError, SettingsError, SourceError
+from utils.common.labels import CLASSES
+from utils.prediction import sorting
+from utils.prediction.rows import COLUMNS
+
+ROOT = Path(__file__).parent.parent
+NUM_PHOTOS = 7
+
+
+@pytest.fixture
+def photos(
+    tmp_path: Path, make_picture: Callable[..., Image.Image], encode: Callable[..., bytes]
+) -> Path:
+    """Return a folder of pictures in two folders, with one that is broken."""
+    folder = tmp_path / "photos"
+    for number in range(NUM_PHOTOS):
+        kind = ("JPEG", "PNG")[number % 2]
+        place = folder / ("deep/er" if number > 4 else "") / f"{number}.{kind.lower()}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(encode(make_picture(number, 80 + number, 60), kind))
+    (folder / "3b.jpg").write_bytes(encode(make_picture(9))[:900])
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+@pytest.fixture
+def call(bundle: Path, tmp_path: Path) -> Callable[..., SimpleNamespace]:
+    """Give a function that runs the script and reads the rows that it wrote."""
+
+    def run(*arguments: object, output: str = "rows.csv") -> SimpleNamespace:
+        target = tmp_path / output
+        more = ("--output", target, "-j", 0, "--device", "cpu")
+        code = predict.main([str(bundle), *map(str, (*arguments, *more))])
+        with target.open(newline="", encoding="utf-8") as stream:
+            return SimpleNamespace(code=code, rows=list(csv.DictReader(stream)))
+
+    return run
+
+
+def zipped(folder: Path, target: Path) -> Path:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder).as_posix())
+    return target
+
+
+def answers(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
+    """Return all but the files' names and the last digits."""
+    return [
+        tuple(cell[:7] if name in (*CLASSES, "probability") else cell for name, cell in row.items())
+        [1:]
+        for row in rows
+    ]  # fmt: skip
+
+
+def test_one_row_for_each_picture_in_the_order_of_the_folder(call, photos: Path) -> None:
+    done = call(photos)
+    assert done.code == 3
+    assert [row["file"] for row in done.rows] == [
+        str(photos / name)
+        for name in (
+            *("0.jpeg", "1.png", "2.jpeg", "3.png", "3b.jpg", "4.jpeg"),
+            *("deep/er/5.png", "deep/er/6.jpeg"),
+        )
+    ]
+    assert list(done.rows[0]) == list(COLUMNS)
+    assert (
+        *("file", "label", "probability", "set", "abstained", "DERM", "DERM_CLINIC"),
+        *("LOW_QUALITY", "OTHER", "PAN", "error"),
+    ) == COLUMNS
+    for row in done.rows:
+        if "3b" in row["file"]:
+            assert row["error"].startswith("truncated, ")
+            assert not any(row[name] for name in COLUMNS[1:-1])
+        else:
+            assert row["probability"] == max(row[name] for name in CLASSES) == row[row["label"]]
+            assert sum(float(row[name]) for name in CLASSES) == pytest.approx(1, abs=1e-5)
+            assert set(row["set"].split("|")) - {""} <= set(CLASSES)
+            assert row["abstained"] == ("" if row["set"] in CLASSES else "ambiguous")
+            assert row["error"] == ""
+
+
+def test_a_zip_gives_the_same_rows_as_the_folder(call, photos: Path, tmp_path: Path) -> None:
+    archive = zipped(photos, tmp_path / "more.zip")
+    in_folder, in_zip = call(photos).rows, call(archive).rows
+    assert answers(in_zip) == answers(in_folder)
+    for one, other in zip(in_zip, in_folder, strict=True):
+        assert one["file"] == other["file"].replace(str(photos), str(archive))
+    assert answers(call(archive, photos).rows) == answers(in_zip + in_folder)
+
+
+def test_batches_and_workers_change_nothing(
+    bundle: Path, call, photos: Path, tmp_path: Path
+) -> None:
+    expected = call(photos).rows
+    for more in (["-b", "1"], ["-b", "3", "-j", "2"]):
+        target = tmp_path / "other.csv"
+        arguments = [str(bundle), str(photos), "--output", str(target), "--device", "cpu", *more]
+        assert predict.main(arguments) == 3
+        rows = list(csv.DictReader(target.read_text().splitlines()))
+        for row, other in zip(rows, expected, strict=True):
+            for name in (*CLASSES, "probability"):
+                if other[name]:
+                    assert float(row[name]) == pytest.approx(float(other[name]), abs=1e-5)
+            assert [row[n] for n in ("file", "label", "set", "error")] == [
+                other[n] for n in ("file", "label", "set", "error")
+            ]
+
+
+def test_the_order_given_is_the_order_of_the_rows(call, photos: Path) -> None:
+    given = [photos / name for name in ("4.jpeg", "0.jpeg", "1.png", "0.jpeg")]
+    done = call(*given)
+    assert done.code == 0
+    assert [row["file"] for row in done.rows] == [str(path) for path in given]
+
+
+def test_a_list_on_stdin_may_name_what_is_gone(
+    call, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = [photos / "gone.jpg", photos / "1.png"]
+    lines = io.BytesIO("".join(f"{path}\r\n\n" for path in named).encode())
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=lines))
+    done = call("-")
+    assert [row["file"] for row in done.rows] == [str(path) for path in named]
+    assert [row["error"] for row in done.rows] == ["unreadable, No such file or directory", ""]
+    assert done.code == 3
+
+
+def test_json_lines_say_the_same(bundle: Path, call, photos: Path, tmp_path: Path) -> None:
+    target = tmp_path / "rows.jsonl"
+    predict.main([str(bundle), str(photos), "--output", str(target), "--device", "cpu"])
+    lines = [json.loads(line) for line in target.read_text().splitlines()]
+    for line, row in zip(lines, call(photos).rows, strict=True):
+        assert tuple(line) == COLUMNS
+        assert "|".join(line["set"]) == row["set"]
+        assert (line["file"], line["label"] or "", line["error"]) == (
+            row["file"], row["label"], row["error"],
+        )  # fmt: skip
+        probability = line["probability"]
+        assert (probability is None) == bool(row["error"])
+        assert probability is None or probability == pytest.approx(
+            float(row["probability"]), abs=1e-5
+        )
+
+
+def test_without_output_a_table_is_printed(bundle: Path, photos: Path, capsys) -> None:
+    bad = photos / "bad\x1b[31m\nname.jpg"
+    (photos / "0.jpeg").rename(bad)
+    assert predict.main([str(bundle), str(bad), str(photos / "1.png"), "--device", "cpu"]) == 0
+    captured = capsys.readouterr()
+    header, first, second, _, last = captured.out.splitlines()
+    assert header.split() == list(COLUMNS)
+    assert "\x1b" not in captured.out and "\\x1b[31m\\nname.jpg" in first
+    assert second.startswith(str(photos / "1.png")[:20])
+    assert last.startswith("2 pictures: ")
+    assert captured.err == "Warning: PAN has no promised coverage: 3 val pictures.\n"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (20, 1)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF"])
+def test_anything_that_decodes_is_classified_however_small(
+    call, encode: Callable[..., bytes], tmp_path: Path, size: tuple[int, int], kind: str
+) -> None:
+    path = tmp_path / "small.picture"
+    path.write_bytes(encode(Image.new("RGB", size, "red"), kind))
+    done = call(path)
+    assert (done.code, done.rows[0]["error"]) == (0, "")
+    assert done.rows[0]["label"] in CLASSES
+
+
+def test_a_model_without_calibration_works_and_says_so(
+    make_bundle, photos: Path, tmp_path: Path, capsys
+) -> None:
+    run = make_bundle(tmp_path / "plain", calibrated=False)
+    assert predict.main([str(run), str(photos / "1.png"), "--device", "cpu"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == (
+        "Warning: probabilities are as the model gives them: this model was not calibrated.\n"
+    )
+    row = captured.out.splitlines()[1].split()
+    assert row[1] == row[3]
+
+
+def test_bad_input_is_one_clear_line(bundle: Path, photos: Path, tmp_path: Path, call) -> None:
+    def complaint(*arguments: object) -> ProjectError:
+        with pytest.raises(ProjectError) as caught:
+            predict.main([*map(str, arguments)])
+        return caught.value
+
+    missing = complaint(bundle, photos / "gone.jpg")
+    assert isinstance(missing, SettingsError)
+    assert f"There is no {photos / 'gone.jpg'}." in str(missing)
+    (tmp_path / "empty").mkdir()
+    assert "No pictures in" in str(complaint(bundle, tmp_path / "empty"))
+    assert isinstance(complaint(tmp_path / "empty", photos), ModelError)
+    (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04 torn")
+    assert isinstance(complaint(bundle, tmp_path / "torn.zip"), SourceError)
+    assert "tells no format" in str(complaint(bundle, photos, "--output", "rows.xlsx"))
+    assert "--batch-size 0 cannot be used" in str(complaint(bundle, photos, "-b", 0))
+    both = ("--move-into", tmp_path, "--copy-into", tmp_path)
+    assert "contradict each other" in str(complaint(bundle, photos, *both))
+    assert "is a file" in str(complaint(bundle, photos, "--move-into", photos / "1.png"))
+    assert "required" in str(complaint(bundle))
+    assert not (tmp_path / "rows.csv").exists()
+
+
+def test_an_interrupted_call_leaves_what_was_there(
+    call, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows.csv").write_text("before")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("models.gate.Gate.answer", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        call(photos)
+    assert (tmp_path / "rows.csv").read_text() == "before"
+    assert not list(tmp_path.glob("*.partial")) + list(tmp_path.glob(".*.partial"))
+
+
+def test_the_exit_codes_of_the_script_itself(bundle: Path, photos: Path) -> None:
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "predict.py", *map(str, arguments)], cwd=ROOT, check=False,
+            capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+
+    assert run(bundle, photos / "1.png", "--device", "cpu").returncode == 0
+    failed = run(bundle, photos, "--device", "cpu")
+    assert (failed.returncode, "Traceback" in failed.stderr) == (3, False)
+    (photos / "best.json").write_text("{")
+    (photos / "best.safetensors").write_text("{")
+    refused = run(photos, photos)
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1 and refused.stderr.startswith("Error: ")
+
+
+def test_help_comes_before_anything_heavy() -> None:
+    lines = [
+        "import sys, predict",
+        "try: predict.main(['--help'])",
+        "except SystemExit: pass",
+        "print([name for name in ('torch', 'cv2', 'PIL') if name in sys.modules])",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, check=True, capture_output=True
+    )
+    assert done.stdout.decode().splitlines()[-1] == "[]"
+
+
+class TestSorting:
+    """Pictures go into class folders; none is lost, none is overwritten."""
+
+    @staticmethod
+    def contents(folder: Path) -> dict[str, bytes]:
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+
+    def test_copies(self, call, photos: Path, tmp_path: Path, capsys) -> None:
+        before = self.contents(photos)
+        rows = call(photos, "--copy-into", tmp_path / "sorted").rows
+        expected = {
+            f"{row['label']}/{Path(row['file']).name}": Path(row["file"]).read_bytes()
+            for row in rows
+            if row["label"]
+        }
+        assert self.contents(tmp_path / "sorted") == expected
+        assert self.contents(photos) == before
+        assert f"Copied {NUM_PHOTOS} pictures into {tmp_path / 'sorted'}: " in (
+            capsys.readouterr().out
+        )
+        call(photos, "--copy-into", tmp_path / "sorted")
+        assert self.contents(tmp_path / "sorted") == expected
+        assert f"{NUM_PHOTOS} lay there already." in capsys.readouterr().out
+
+    @pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+    def test_moves(
+        self, call, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+    ) -> None:
+        if not links:
+
+            def refuse(*_: object) -> None:
+                raise PermissionError(1, "no links here")
+
+            monkeypatch.setattr(sorting.os, "link", refuse)
+        before = self.contents(photos)
+        rows = call(photos, "--move-into", tmp_path / "sorted").rows
+        assert sorted(self.contents(photos)) == ["3b.jpg", "notes.txt"]
+        assert self.contents(tmp_path / "sorted") == {
+            f"{row['label']}/{Path(row['file']).name}": before[
+                Path(row["file"]).relative_to(photos).as_posix()
+            ]
+            for row in rows
+            if row["label"]
+        }
+        assert not list((tmp_path / "sorted").rglob(".*"))
+
+    def test_nothing_is_overwritten(self, call, photos: Path, tmp_path: Path, capsys) -> None:
+        label = call(photos / "1.png").rows[0]["label"]
+        target = tmp_path / "sorted" / label
+        target.mkdir(parents=True)
+        (target / "1.png").write_bytes(b"mine")
+        (target / "1-2.png").write_bytes(b"mine, too")
+        content = (photos / "1.png").read_bytes()
+        call(photos / "1.png", "--move-into", tmp_path / "sorted")
+        assert self.contents(target) == {
+            "1.png": b"mine", "1-2.png": b"mine, too", "1-3.png": content,
+        }  # fmt: skip
+        assert f"1 got another name, because theirs was taken: {photos / '1.png'} as " in (
+            capsys.readouterr().out
+        )
+
+    def test_a_picture_given_twice_is_moved_once(self, call, photos: Path, tmp_path: Path) -> None:
+        call(photos / "1.png", photos / "1.png", "--move-into", tmp_path / "sorted")
+        assert len(self.contents(tmp_path / "sorted")) == 1
+
+    def test_what_lies_in_place_stays(self, call, photos: Path, tmp_path: Path) -> None:
+        call(photos / "1.png", "--move-into", tmp_path / "sorted")
+        before = self.contents(tmp_path / "sorted")
+        call(tmp_path / "sorted", "--move-into", tmp_path / "sorted")
+        assert self.contents(tmp_path / "sorted") == before
+
+    def test_a_link_is_moved_as_the_picture_it_leads_to(
+        self, call, photos: Path, tmp_path: Path
+    ) -> None:
+        (photos / "link.png").symlink_to("1.png")
+        call(photos / "link.png", "--move-into", tmp_path / "sorted")
+        assert not (photos / "link.png").exists()
+        [(_, content)] = self.contents(tmp_path / "sorted").items()
+        assert content == (photos / "1.png").read_bytes()
+
+    def test_out_of_archives_pictures_are_copied_and_not_moved(
+        self, call, photos: Path, tmp_path: Path
+    ) -> None:
+        archive = zipped(photos, tmp_path / "more.zip")
+        with pytest.raises(SettingsError, match="lies in an archive and cannot be moved out"):
+            call(archive, "--move-into", tmp_path / "sorted")
+        assert not (tmp_path / "sorted").exists()
+        call(archive, "--copy-into", tmp_path / "sorted")
+        copied = {Path(name).name: c for name, c in self.contents(tmp_path / "sorted").items()}
+        assert copied == {
+            Path(name).name: content
+            for name, content in self.contents(photos).items()
+            if name not in ("3b.jpg", "notes.txt")
+        }
+
+    def test_the_unlike_go_into_a_folder_of_their_own(
+        self, call, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def all_unlike(self: Any, features: Any) -> Any:
+            return self.distances(features) >= 0
+
+        monkeypatch.setattr("models.calibration.Novelty.is_unlike", all_unlike)
+        done = call(photos / "1.png", "--copy-into", tmp_path / "sorted")
+        assert (done.rows[0]["label"], done.rows[0]["abstained"]) == ("UNSURE", "unlike")
+        assert [path.name for path in (tmp_path / "sorted").iterdir()] == ["UNSURE"]
