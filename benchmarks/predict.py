@@ -1,0 +1,164 @@
+"""Speed and memory of predict.py, as ratios measured in one run.
+
+    python benchmarks/predict.py             all tables
+    python benchmarks/predict.py --quick     a tenth of the pictures
+
+The bound is a bare loop over the same loader and the same network, which judges nothing and writes
+nothing. Both take turns in one process. Peak memory is that of processes of their own.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from models import load
+from models.bundle import Card, store_bundle
+from models.gate import Gate
+from models.pretrained import build
+from models.zoo import resolve
+from utils.common.console import progress, table
+from utils.common.errors import run_script
+from utils.common.labels import CLASSES
+from utils.common.seeds import generator
+from utils.prediction.classify import classify
+from utils.prediction.inputs import Input, find_inputs
+from utils.prediction.settings import PredictSettings
+from utils.prediction.stream import stream_samples
+
+ROOT = Path(__file__).resolve().parent.parent
+NUM_PICTURES = 2_000
+GROWTH = (1_000, 20_000)
+NUM_FILES = 100
+"""Different ones; a list names them over and over."""
+
+WIDTH, HEIGHT = 600, 450
+WORKERS = 2
+REPEATS = 3
+LIMIT_BOUND, LIMIT_GROWTH = 0.9, 1.1
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a tenth of the pictures")
+    parser.add_argument("--model", default="resnet18", help="untrained (default: resnet18)")
+    arguments = parser.parse_args()
+    share = 10 if arguments.quick else 1
+    print(f"{os.cpu_count()} processors, {WORKERS} workers, {arguments.model}")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        store(folder / "run", arguments.model)
+        paths = draw(folder / "pictures")
+        print(against_bound(folder, paths, NUM_PICTURES // share))
+        print()
+        print(growth(folder, paths, share))
+
+
+def store(folder: Path, name: str) -> None:
+    """Store an untrained model as a run does."""
+    folder.mkdir()
+    model = resolve(name)
+    network, preprocessing = build(model, len(CLASSES), pretrained=False)
+    store_bundle(folder, network, Card(model, preprocessing))
+
+
+def draw(folder: Path) -> list[Path]:
+    """Draw JPEGs with detail at all scales."""
+    folder.mkdir()
+    paths = [folder / f"{number:03}.jpg" for number in range(NUM_FILES)]
+    for path in progress(paths, desc="Drawing", unit="pictures"):
+        rng = generator("benchmark", path.name)
+        coarse = Image.fromarray(rng.integers(40, 216, (6, 8, 3)).astype("uint8"))
+        pixels = rng.normal(coarse.resize((WIDTH, HEIGHT)), 8)
+        Image.fromarray(pixels.clip(0, 255).astype("uint8")).save(path, quality=92)
+    return paths
+
+
+def against_bound(folder: Path, paths: list[Path], count: int) -> str:
+    """Time predict.py's own loop and a bare one in turns, and return a table."""
+    gate = load(folder / "run")
+    inputs = (find_inputs(map(str, paths)) * (count // len(paths) + 1))[:count]
+    settings = PredictSettings(output=str(folder / "rows.csv"), workers=WORKERS)
+    look_only(gate, inputs[: 2 * settings.batch_size], settings)  # warms up
+    rounds = [(bare(gate, inputs, settings), ours(gate, inputs, settings)) for _ in range(REPEATS)]
+    bound, own = (statistics.median(column) for column in zip(*rounds, strict=True))
+    shares = statistics.median(first / second for first, second in rounds)
+    header = ["pictures", "bound, pictures/s", "predict.py", f"share (at least {LIMIT_BOUND})"]
+    return table(header, [[count, round(count / bound), round(count / own), round(shares, 3)]])
+
+
+def bare(gate: Gate, inputs: list[Input], settings: PredictSettings) -> float:
+    """Return the seconds of loading and looking alone."""
+    started = time.perf_counter()
+    look_only(gate, inputs, settings)
+    return time.perf_counter() - started
+
+
+def look_only(gate: Gate, inputs: list[Input], settings: PredictSettings) -> None:
+    """Load all pictures and let the network look at them."""
+    for samples in stream_samples(gate, inputs, settings.batch_size, settings.num_workers):
+        gate.look_at(samples.pixels)
+    if gate.compute.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def ours(gate: Gate, inputs: list[Input], settings: PredictSettings) -> float:
+    """Return the seconds of all that predict.py does with pictures that it has found."""
+    started = time.perf_counter()
+    classify(gate, inputs, settings)
+    return time.perf_counter() - started
+
+
+def growth(folder: Path, paths: list[Path], share: int) -> str:
+    """Run the script on ever more pictures and return a table of peak memory."""
+    rows = []
+    for count in (size // share for size in GROWTH):
+        names = [str(paths[number % len(paths)]) for number in range(count)]
+        kib = peak_kib(folder, "\n".join(names))
+        rows.append(
+            [count, round(kib / 1024), round(kib / 1024 / (rows or [[0, kib / 1024]])[0][1], 3)]
+        )
+    return table(["pictures", "peak MiB", f"x first row (limit {LIMIT_GROWTH})"], rows)
+
+
+def peak_kib(folder: Path, names: str) -> int:
+    """Run the script on a list; return the largest memory of it and its workers together."""
+    command = [sys.executable, str(ROOT / "predict.py"), str(folder / "run"), "-"]
+    command += ["--output", str(folder / "rows.jsonl"), "--workers", str(WORKERS)]
+    (folder / "names.txt").write_text(names)
+    with (folder / "names.txt").open() as stdin:
+        process = subprocess.Popen(
+            command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    peak = 0
+    while process.poll() is None:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        pids = [process.pid, *(children.read_text().split() if children.exists() else [])]
+        peak = max(peak, sum(map(pss_kib, pids)))
+        time.sleep(0.2)
+    if process.returncode:
+        raise SystemExit("predict.py failed")
+    return peak
+
+
+def pss_kib(pid: int | str) -> int:
+    """Return the memory of a living process, shared parts counted in parts (Linux; 0 elsewhere)."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
+if __name__ == "__main__":
+    run_script(main)
