@@ -72,7 +72,7 @@ def store(folder: Path, name: str) -> None:
     folder.mkdir()
     model = resolve(name)
     network, preprocessing = build(model, len(CLASSES), pretrained=False)
-    store_bundle(folder, network, Card(model, preprocessing))
+    store_bundle(folder, network.state_dict(), Card(model, preprocessing))
 
 
 def draw(folder: Path) -> list[Path]:

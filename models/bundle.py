@@ -80,11 +80,11 @@ class Card:
         }
 
 
-def store_bundle(folder: Path, network: nn.Module, card: Card) -> None:
+def store_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -> None:
     """Write both files; the card last, with a hash that ties it to these weights."""
     arrays = card.calibration.arrays() if card.calibration else {}
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    save_tensors(folder / WEIGHTS_NAME, {**network.state_dict(), **tensors})
+    save_tensors(folder / WEIGHTS_NAME, {**weights, **tensors})
     digest = sha256_of_file(folder / WEIGHTS_NAME)
     write_json(folder / CARD_NAME, {**card.to_dict(), "weights_sha256": digest})
 

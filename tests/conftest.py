@@ -348,7 +348,7 @@ def make_bundle() -> Callable[..., Path]:
             0.5, 0.95, (0.75,) * 4 + (None,), {"PAN": "3 val pictures"}, novelty
         )
         card = Card(model, preprocessing, calibration=calibration if calibrated else None)
-        store_bundle(folder, network.eval(), card)
+        store_bundle(folder, network.state_dict(), card)
         return folder
 
     return store

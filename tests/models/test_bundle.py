@@ -74,7 +74,7 @@ def test_a_stored_model_comes_back_as_it_was(bundle: Path, tmp_path: Path) -> No
     card, network = read_bundle(bundle)
     assert card.calibration is not None and card.model.name == "test_resnet"
     assert not network.training
-    store_bundle(tmp_path, network, card)
+    store_bundle(tmp_path, network.state_dict(), card)
     again, copy = read_bundle(tmp_path)
     assert again.to_dict() == card.to_dict()
     pixels = torch.rand(2, 3, 160, 160)
@@ -225,7 +225,7 @@ def test_a_card_with_wrong_values(own: Path, change: Change, words: str) -> None
 def test_an_input_that_the_network_cannot_take(tmp_path: Path) -> None:
     model = resolve("test_vit3")
     network, preprocessing = build(model, len(CLASSES), pretrained=False)
-    store_bundle(tmp_path, network.eval(), Card(model, preprocessing))
+    store_bundle(tmp_path, network.state_dict(), Card(model, preprocessing))
     read_bundle(tmp_path)
     rewrite_card(tmp_path, lambda card: card["preprocessing"].update(height=96))
     assert "test_vit3 cannot look at a picture of 160 x 96 pixels" in complaint(tmp_path)
