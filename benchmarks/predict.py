@@ -1,7 +1,7 @@
 """Speed and memory of predict.py, as ratios measured in one run.
 
     python benchmarks/predict.py             all tables
-    python benchmarks/predict.py --quick     a tenth of the pictures
+    python benchmarks/predict.py --quick     fewer pictures
 
 The bound is a bare loop over the same loader and the same network, which judges nothing and writes
 nothing. Both take turns in one process. Peak memory is that of processes of their own.
@@ -37,7 +37,7 @@ from utils.prediction.stream import stream_samples
 
 ROOT = Path(__file__).resolve().parent.parent
 NUM_PICTURES = 1_000
-GROWTH = (1_000, 20_000)
+GROWTH, QUICK_GROWTH = (1_000, 20_000), (500, 2_000)
 NUM_FILES = 100
 """Different ones; a list names them over and over."""
 
@@ -53,18 +53,18 @@ LIMIT_BOUND, LIMIT_GROWTH = 0.9, 1.1
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a tenth of the pictures")
+    parser.add_argument("--quick", action="store_true", help="fewer pictures")
     parser.add_argument("--model", default="resnet18", help="untrained (default: resnet18)")
     arguments = parser.parse_args()
-    share = 10 if arguments.quick else 1
+    count = NUM_PICTURES // 5 if arguments.quick else NUM_PICTURES
     print(f"{os.cpu_count()} processors, {WORKERS} workers, {arguments.model}")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         store(folder / "run", arguments.model)
         paths = draw(folder / "pictures")
-        print(against_bound(folder, paths, NUM_PICTURES // share))
+        print(against_bound(folder, paths, count))
         print()
-        print(growth(folder, paths, share))
+        print(growth(folder, paths, QUICK_GROWTH if arguments.quick else GROWTH))
 
 
 def store(folder: Path, name: str) -> None:
@@ -122,11 +122,11 @@ def ours(gate: Gate, inputs: list[Input], settings: PredictSettings) -> float:
     return time.perf_counter() - started
 
 
-def growth(folder: Path, paths: list[Path], share: int) -> str:
+def growth(folder: Path, paths: list[Path], sizes: tuple[int, ...]) -> str:
     """Run the script on ever more pictures with a tiny model, and return a table of peak memory."""
     store(folder / "tiny", TINY)
     rows: list[list[float]] = []
-    for count in (size // share for size in GROWTH):
+    for count in sizes:
         mib = peak_kib(folder, "\n".join(str(paths[i % len(paths)]) for i in range(count))) / 1024
         rows.append([count, round(mib), round(mib / rows[0][1], 3) if rows else 1.0])
     return table(["pictures", "peak MiB", f"x first row (limit {LIMIT_GROWTH})"], rows)

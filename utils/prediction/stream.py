@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from models.bundle import Card
 from models.gate import Answer, Gate, sample
@@ -48,6 +48,9 @@ class SampleReader(Dataset[Samples]):
         """Read, decode, resize and stack."""
         wanted = self.card.preprocessing
         pixels = torch.empty((len(batch), wanted.height, wanted.width, 3), dtype=torch.uint8)
+        if get_worker_info():
+            # Memory that is shared only when it is sent is never given back: a batch for each.
+            pixels.share_memory_()
         target = pixels.permute(0, 3, 1, 2).numpy()
         errors = []
         count = 0
