@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         asked = ask_missing(asked)
 
     # PyTorch takes seconds to import; --help, a wrong flag and the questions need not wait for it.
+    from models.bundle import read_weights, store_bundle
     from utils.evaluation.files import write_report
     from utils.evaluation.fitting import fit
     from utils.evaluation.report import examine
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         calibration = fit(answers.train, answers.val, session.facts.settings.coverage)
         pictures, facts = session.pictures.folder, session.summary()
         report = examine(answers, calibration, pictures, facts, session.history, SOURCES)
+        card = session.card(calibration, report.metrics.headline)
+        store_bundle(folder, read_weights(session.run.best), card)
         write_report(folder, report, pictures)
     print(f"\n{as_text(report)}\n\nReport, pictures and weights: {folder}")
     return 0

@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from measuring import ROOT, draw_dataset, machine, verdict
 
+from models.device import choose_device
 from models.zoo import MENU, resolve
 from utils.common.console import table
 from utils.common.errors import ProjectError, run_script
-from utils.training.device import choose_device
 
 GB = 10**9
 LIMITS_GB = {"resnet18": 2.5, "resnet50": 4.5, "vit": 8.0, "swin": 10.0}

@@ -27,6 +27,7 @@ from measuring import draw_dataset, machine, median_ratio, take_turns, verdict
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
+from models.device import FLOAT32, Compute, choose_device, choose_precision
 from models.preprocessing import Preprocessing
 from models.pretrained import build
 from models.zoo import MENU, Model, resolve
@@ -34,7 +35,7 @@ from utils.common.console import table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, TRAIN
 from utils.training.batches import Batch, prepare_worker
-from utils.training.device import FLOAT32, Compute, choose_device, choose_precision, prepare
+from utils.training.device import prepare
 from utils.training.engine import Trainer
 from utils.training.loader import PictureLoader
 from utils.training.pictures import read_folder

@@ -19,7 +19,7 @@ from utils.common.pictures import (
 )
 
 SHORTER_SIDE = 256
-"""In pixels; larger pictures of a data set are brought to it while they are loaded."""
+"""In pixels; a picture that create_dataset.py has not made is brought to what it would have got."""
 
 MAX_DIRECT_SIDE = 512
 """Longer shorter sides are decoded at a reduced scale, which is several times faster."""

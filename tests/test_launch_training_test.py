@@ -243,6 +243,7 @@ def test_a_run_leaves_all_its_files_and_the_next_one_gets_its_own_folder(
     assert {path.name for path in folder.iterdir()} == {
         "settings.json", "history.csv", "report.json", "predictions.csv", "confusion_matrix.png",
         "curves.png", "best.safetensors", "last.pt", "report.html", "looks_at_test.txt", ".lock",
+        "best.json",
     }  # fmt: skip
     captured = capsys.readouterr()
     assert "Epoch 1/1: train loss " in captured.out

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import launch_training_test
 import predict
 from utils.common.errors import ModelError, ProjectError, SettingsError, SourceError
 from utils.common.labels import CLASSES
@@ -94,7 +95,7 @@ def test_one_row_for_each_picture_in_the_order_of_the_folder(call, photos: Path)
         else:
             assert row["probability"] == max(row[name] for name in CLASSES) == row[row["label"]]
             assert sum(float(row[name]) for name in CLASSES) == pytest.approx(1, abs=1e-5)
-            assert set(row["set"].split("|")) - {""} <= set(CLASSES)
+            assert set(row["set"].split()) <= set(CLASSES)
             assert row["abstained"] == ("" if row["set"] in CLASSES else "ambiguous")
             assert row["error"] == ""
 
@@ -151,7 +152,7 @@ def test_json_lines_say_the_same(bundle: Path, call, photos: Path, tmp_path: Pat
     lines = [json.loads(line) for line in target.read_text().splitlines()]
     for line, row in zip(lines, call(photos).rows, strict=True):
         assert tuple(line) == COLUMNS
-        assert "|".join(line["set"]) == row["set"]
+        assert " ".join(line["set"]) == row["set"]
         assert (line["file"], line["label"] or "", line["error"]) == (
             row["file"], row["label"], row["error"],
         )  # fmt: skip
@@ -377,3 +378,31 @@ class TestSorting:
         done = call(photos / "1.png", "--copy-into", tmp_path / "sorted")
         assert (done.rows[0]["label"], done.rows[0]["abstained"]) == ("UNSURE", "unlike")
         assert [path.name for path in (tmp_path / "sorted").iterdir()] == ["UNSURE"]
+
+
+@pytest.mark.slow
+def test_a_trained_model_says_what_its_test_said(
+    drawn_dataset: Path, tmp_path: Path, capsys
+) -> None:
+    runs = tmp_path / "runs"
+    flags = "--model test_resnet -b 16 -j 0 --epochs 1 --device cpu --no-pretrained --no-amp"
+    places = ["--data-dir", str(drawn_dataset), "--output-dir", str(runs)]
+    assert launch_training_test.main([*places, *flags.split()]) == 0
+    [run] = runs.iterdir()
+    for name in ("last.pt", "settings.json", "report.json"):
+        (run / name).unlink()
+    with (run / "predictions.csv").open(newline="") as stream:
+        said = list(csv.DictReader(stream))
+    files = [str(drawn_dataset / row["file"]) for row in said]
+    target = tmp_path / "rows.csv"
+    assert predict.main([str(run), *files, "--output", str(target), "--device", "cpu"]) == 0
+    with target.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row, other in zip(rows, said, strict=True):
+        assert (row["set"], row["abstained"]) == (other["set"], other["abstained"])
+        for name in CLASSES:
+            assert float(row[name]) == pytest.approx(float(other[name]), abs=1e-5)
+    card = json.loads((run / "best.json").read_text())
+    assert card["reading"] == {"shorter_side": 256, "is_written": True}
+    assert set(card["metrics"]) == {"accuracy", "balanced_accuracy", "macro_f1", "brier"}
+    assert card["calibration"] is not None

@@ -11,8 +11,8 @@ from models.reading import Reading
 from utils.common.location import Location
 from utils.common.pictures import PictureError
 from utils.dataset.prepare import PictureJob, prepare_picture
+from utils.training.decoding import read_pixels
 from utils.training.pictures import Picture
-from utils.training.transforms import read_pixels
 
 
 def assembled(content: bytes, folder: Path, side: int) -> tuple[bytes, tuple[int, int], np.ndarray]:

@@ -13,13 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
+from models.device import Compute
 from models.preprocessing import Preprocessing
 from models.pretrained import build
 from models.zoo import resolve
 from utils.common.labels import CLASSES, SPLITS
 from utils.common.pictures import write_jpeg
 from utils.dataset.manifest import ManifestRow, write_manifest
-from utils.training.device import Compute
 from utils.training.engine import Trainer
 from utils.training.loader import PictureLoader
 from utils.training.pictures import read_folder

@@ -9,11 +9,12 @@ import pytest
 import timm
 import torch
 
+from models import device
+from models.device import Compute, choose_device, choose_precision
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import TEST, TRAIN
-from utils.training import checkpoint, device, engine, loader, optimisation, predictions
+from utils.training import checkpoint, engine, loader, optimisation, predictions
 from utils.training.batches import Batch
-from utils.training.device import Compute, choose_device, choose_precision
 from utils.training.engine import Trainer
 from utils.training.optimisation import (
     balanced_loss,

@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models.device import Compute
 from models.preprocessing import Normalisation
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import TEST, TRAIN
 from utils.training import checkpoint, footprint
 from utils.training.checkpoint import Progress
-from utils.training.device import Compute, is_out_of_memory
+from utils.training.device import is_out_of_memory
 from utils.training.engine import MAX_GRADIENT_NORM, Trainer
 from utils.training.footprint import activation_bytes, check_memory
 from utils.training.optimisation import class_weights, learning_rate

@@ -48,6 +48,12 @@ class Metrics:
     groups: dict[str, int]
     confusion: NDArray[np.int64]
 
+    @property
+    def headline(self) -> dict[str, float | None]:
+        """Return the values of the figures that stand for the whole test."""
+        names = ("accuracy", "balanced_accuracy", "macro_f1", "brier")
+        return {name: getattr(self, name).value for name in names}
+
 
 def measure(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], groups: NDArray[np.int64]

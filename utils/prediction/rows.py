@@ -18,7 +18,7 @@ from utils.common.labels import CLASSES, DERM_CLINIC
 COLUMNS = ("file", "label", "probability", "set", "abstained", *CLASSES, "error")
 DIGITS = 6
 SHOWN_DIGITS = 3
-SET_MARK = "|"
+SET_MARK = " "
 SET_WIDTH = 24
 """Of the printed column: two classes fit; a longer set pushes its own row."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from models.bundle import read_weights
 from utils.common.errors import ModelError
 from utils.common.files import whole_file
 from utils.training.engine import Trainer
@@ -114,27 +115,15 @@ def restore(state: dict[str, Any], trainer: Trainer) -> Progress:
         ) from error
 
 
-def save_weights(path: Path, network: torch.nn.Module) -> None:
-    """Write weights alone, as safetensors."""
-    from safetensors.torch import save as serialise
-
-    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    with whole_file(path, durable=True) as partial:
-        partial.write_bytes(serialise(weights))  # its own save_file lets nobody else read
-
-
 def load_weights(path: Path, network: torch.nn.Module) -> None:
-    """Read what `save_weights` wrote.
+    """Read the weights of a run's best epoch.
 
     Raises:
         ModelError: If the file is missing, torn or of another network.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        network.load_state_dict(read_weights(path))
+    except (ModelError, RuntimeError) as error:
         raise ModelError(
             f"{path} does not hold this run's best weights",
             todo="Train again, or bring the file back",

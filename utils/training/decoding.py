@@ -6,14 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.reading import MAX_DIRECT_SIDE, SHORTER_SIDE
 from utils.common.pictures import PictureError, fit_shorter_side, read_picture
 from utils.training.pictures import Picture
-
-SHORTER_SIDE = 256
-"""A picture that create_dataset.py has not made is first brought to the size it would have got."""
-
-MAX_DIRECT_SIDE = 512
-"""Longer shorter sides are decoded at a reduced scale, which is several times faster."""
 
 END_OF_JPEG = b"\xff\xd9"
 

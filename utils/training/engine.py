@@ -12,19 +12,13 @@ from timm.utils import ModelEmaV3
 from torch import nn
 
 from models.answers import logits_and_features
+from models.device import FLOAT16, Compute, memory_format
 from models.preprocessing import Normalisation, Preprocessing
 from utils.common.console import progress, warn
 from utils.common.errors import ModelError
 from utils.common.labels import TRAIN
 from utils.common.seeds import stable_hash
-from utils.training.device import (
-    FLOAT16,
-    Compute,
-    blame_flag,
-    is_out_of_memory,
-    memory_format,
-    save_activations_memory,
-)
+from utils.training.device import blame_flag, is_out_of_memory, save_activations_memory
 from utils.training.loader import Batch, PictureLoader
 from utils.training.optimisation import (
     balanced_loss,

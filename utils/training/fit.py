@@ -5,6 +5,7 @@ import io
 import time
 from typing import Any
 
+from models.bundle import save_tensors
 from utils.common.files import write_text
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.training import checkpoint
@@ -83,7 +84,7 @@ def _close_epoch(session: Session, predictions: Predictions, seconds: float) -> 
     progress.history.append({**row, "seconds": round(seconds, 1)})
     better = row["val_balanced_accuracy"] > progress.best_metric
     if better:
-        checkpoint.save_weights(session.run.best, trainer.answering)
+        save_tensors(session.run.best, trainer.answering.state_dict())
         progress.best_metric, progress.best_epoch = row["val_balanced_accuracy"], row["epoch"]
     progress.epochs_without_gain = 0 if better else progress.epochs_without_gain + 1
     progress.epoch, progress.step = progress.epoch + 1, 0

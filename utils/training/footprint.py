@@ -7,10 +7,10 @@ memory is lent beyond what is there, and the system then ends some process witho
 import torch
 from torch import nn
 
+from models.device import Compute
 from models.preprocessing import Preprocessing
 from utils.common.errors import SettingsError
 from utils.common.memory import available_memory, gib
-from utils.training.device import Compute
 from utils.training.loader import PREFETCH
 from utils.training.settings import Settings
 from utils.training.statistics import RunningStatistics

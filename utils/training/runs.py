@@ -9,13 +9,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from models import CARD_NAME, WEIGHTS_NAME
 from models.zoo import resolve
 from utils.common.errors import ModelError, OutputError
 from utils.common.files import explain_write_errors, remove_partial_files, write_text
 from utils.training.settings import AUTO, Settings
 
 LAST_NAME = "last.pt"
-BEST_NAME = "best.safetensors"
 REPORT_NAME = "report.json"
 SETTINGS_NAME = "settings.json"
 HISTORY_NAME = "history.csv"
@@ -42,7 +42,7 @@ class Run:
     @property
     def best(self) -> Path:
         """The weights of the best epoch."""
-        return self.folder / BEST_NAME
+        return self.folder / WEIGHTS_NAME
 
     @property
     def is_finished(self) -> bool:
@@ -85,7 +85,11 @@ class Run:
         write_text(self.folder / LOOKS_NAME, "\n".join(lines) + "\n")
 
     def reopen(self, epochs: int) -> None:
-        """Set the report of a finished run aside, because it is to be trained further."""
+        """Set the report of a finished run aside, because it is to be trained further.
+
+        Its best weights may change from now on, so their card no longer holds.
+        """
+        (self.folder / CARD_NAME).unlink(missing_ok=True)
         report = self.folder / REPORT_NAME
         report.replace(report.with_stem(f"{report.stem}-{epochs}-epochs"))
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,21 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.bundle import Card
+from models.calibration import Calibration
+from models.device import Compute, choose_device, choose_precision
 from models.preprocessing import Preprocessing
 from models.pretrained import WeightsUnavailableError, build
+from models.reading import Reading
 from models.zoo import Model, resolve
 from utils.common import prompts
 from utils.common.console import warn
 from utils.common.errors import DatasetError, ModelError
 from utils.common.files import write_json
-from utils.common.labels import CLASSES, SPLITS
+from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.training import checkpoint
 from utils.training.checkpoint import Progress
-from utils.training.device import (
-    Compute,
-    check_precision,
-    choose_device,
-    choose_precision,
-    prepare,
-)
+from utils.training.device import check_precision, prepare
 from utils.training.engine import Trainer
 from utils.training.facts import Facts, device_name, peak_gpu_bytes, versions
 from utils.training.footprint import check_memory
@@ -70,6 +69,19 @@ class Session:
     def save(self) -> None:
         """Write everything that a resume needs."""
         checkpoint.save(self.run.last, self.trainer, self.progress, self.facts.to_dict())
+
+    def card(self, calibration: Calibration, metrics: Mapping[str, float | None]) -> Card:
+        """Return all that is needed to use the best weights, save the weights themselves."""
+        return Card(
+            resolve(self.facts.settings.model),
+            self.trainer.preprocessing,
+            Reading.of_sizes(picture.size for picture in self.pictures.splits[TRAIN]),
+            calibration,
+            "",
+            self.facts.fingerprint,
+            metrics,
+            versions(),
+        )
 
     def summary(self) -> dict[str, Any]:
         """Return what the report says beside its figures."""
