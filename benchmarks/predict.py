@@ -37,7 +37,7 @@ from utils.prediction.stream import stream_samples
 
 ROOT = Path(__file__).resolve().parent.parent
 NUM_PICTURES = 1_000
-GROWTH, QUICK_GROWTH = (1_000, 20_000), (500, 2_000)
+GROWTH, QUICK_GROWTH = (1_000, 20_000), (500, 1_500)
 NUM_FILES = 100
 """Different ones; a list names them over and over."""
 
