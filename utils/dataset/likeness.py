@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from PIL import Image
-from scipy.spatial import KDTree
 
 SIDE = 16
 """Width and height of a thumbnail in pixels."""
@@ -73,6 +72,8 @@ def _near(terms: np.ndarray) -> np.ndarray:
     The tree searches the few terms that vary most, where it can still leave out whole branches;
     in all 24 it would compare almost everything with everything.
     """
+    from scipy.spatial import KDTree  # see links.py
+
     if len(terms) < 2:
         return np.empty((0, 2), np.int64)
     widest = np.argsort(-terms.std(axis=0), kind="stable")[:SEARCH_TERMS]

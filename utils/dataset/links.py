@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from utils.dataset.likeness import find_copies
 from utils.dataset.prepare import Prepared
@@ -112,6 +110,10 @@ def component_of(
 
 def components(num_pictures: int, edges: Edges, rules: Sequence[str]) -> Iterator[list[int]]:
     """Yield what some rules join: the positions of two pictures or more, in ascending order."""
+    # SciPy takes longer to import than a second run takes to see that nothing changed.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     pairs = np.concatenate([edges[rule] for rule in rules])
     ones = np.ones(len(pairs), bool)
     graph = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), (num_pictures, num_pictures))

@@ -186,7 +186,7 @@ class Workspace:
                 relative = Path(folder).relative_to(self.output).as_posix()
                 for name in names:
                     if is_ours(name):
-                        found = Path(folder, name).stat()
+                        found = os.stat(os.path.join(folder, name))
                         listing[f"{relative}/{name}"] = found.st_size, found.st_mtime_ns
                     elif not is_clutter(name):
                         strangers.append(f"{relative}/{name}")

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from posixpath import splitext
 from typing import Any, BinaryIO, NoReturn, cast
 
 from utils.common.errors import SourceError
@@ -141,7 +142,7 @@ def refuse(title: str, found: str, expected: str = "a collection as it was publi
 
 def may_be_archive(name: str) -> bool:
     """Tell by a file's name whether it is an archive, or might be one."""
-    return is_named_so(name) or PurePosixPath(name).suffix.lower() not in NO_ARCHIVES
+    return is_named_so(name) or splitext(name)[1].lower() not in NO_ARCHIVES
 
 
 def is_named_so(name: str) -> bool:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from utils.common.errors import SourceError
 from utils.sources.record import ANY_SPLIT, LeftOut, Record
@@ -38,20 +37,20 @@ class PictureFolders:
         return reading if found else None
 
     def _add(self, reading: Reading, name: str, folder: str, path: str) -> None:
-        inside = PurePosixPath(path).relative_to(folder)
-        subfolders = [part.lower() for part in inside.parts[:-1]]
+        inside = path.removeprefix(f"{folder}/").split("/")
+        subfolders = [part.lower() for part in inside[:-1]]
         split = next((part for part in subfolders if part in self.splits), None)
         if self.splits and split is None:
             rule = f"not in a folder {' or '.join(self.splits)}"
             reading.left_out.append(LeftOut(name, path, rule))
             return
-        identity = group = "/".join(inside.parts[subfolders.index(split) if split else 0 :])
+        identity = group = "/".join(inside[subfolders.index(split) if split else 0 :])
         if self.group:
             matched = re.match(self.group, stem(path))
             if matched is None:
                 reading.left_out.append(LeftOut(name, path, "name of another form"))
                 return
-            identity, group = inside.name, matched.group(1)
+            identity, group = inside[-1], matched.group(1)
         splits = self.splits[split] if split else ANY_SPLIT
         identity, group = f"{name}/{identity}", f"{name}/{group}" if group != identity else ""
         reading.records.append(Record(name, path, identity, self.label, group or identity, splits))
