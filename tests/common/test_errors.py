@@ -69,6 +69,28 @@ def test_a_script_leaves_with_its_code_and_one_line(body: str, code: int, line: 
     assert (done.returncode, done.stderr.strip(), done.stdout) == (code, line, "")
 
 
+def test_it_ends_silently_where_nobody_reads_its_output() -> None:
+    program = (
+        "from utils.common import errors\n"
+        "def main():\n    for _ in range(100_000): print('a line that nobody reads')\n"
+        "errors.run_script(main)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 141)
+
+
+def test_another_broken_pipe_shows_its_traceback() -> None:
+    def main() -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run_script(main)
+
+
 def test_a_bug_shows_its_traceback() -> None:
     def main() -> None:
         raise ZeroDivisionError

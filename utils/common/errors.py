@@ -11,12 +11,14 @@
 Anything else that escapes is a bug and shows its traceback.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 
 EXIT_OK = 0
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+EXIT_OUTPUT_CLOSED = 141
 MAX_OFFENDERS = 5
 
 
@@ -70,13 +72,28 @@ def shortlist(items: Iterable[object], limit: int = MAX_OFFENDERS) -> str:
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
 
+def _is_output_closed() -> bool:
+    try:
+        print(flush=True)  # what failed before is not tried again by a flush alone
+    except BrokenPipeError:
+        return True
+    return False
+
+
 def run_script(main: Callable[[], int | None]) -> None:
     """Run a script's `main` and leave the process with its exit code.
 
-    A `ProjectError` becomes one line on stderr and exit code 2, Ctrl-C exit code 130.
+    A `ProjectError` becomes one line on stderr and exit code 2, Ctrl-C exit code 130. Where nobody
+    reads the output any more, as after `| head`, it ends silently.
     """
     try:
         code = main() or EXIT_OK
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _is_output_closed():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        code = EXIT_OUTPUT_CLOSED
     except ProjectError as error:
         print(f"Error: {error}", file=sys.stderr)
         code = EXIT_USER_ERROR
