@@ -58,8 +58,9 @@ def find_copies(thumbnails: Sequence[bytes]) -> np.ndarray:
     ]
     different = np.fromiter(first.values(), np.int64, len(first))
     terms, has_structure = _low_frequencies(list(first))
-    telling = np.flatnonzero(has_structure)
-    candidates = different[telling[_near(terms[telling])]]
+    first.clear()  # the search takes the most memory of the whole assembly
+    telling, terms = np.flatnonzero(has_structure), terms[has_structure]
+    candidates = different[telling[_near(terms)]]
     alike = candidates[_correlation(thumbnails, candidates) >= MIN_CORRELATION]
     same = np.array(repeated, np.int64).reshape(-1, 2)
     same = same[np.isin(same[:, 0], different[telling])]

@@ -52,7 +52,9 @@ class Pictures:
             self._run(crew, [r for _, r in fresh if self._key(r) not in self._workspace.prepared])
             for position, record in fresh:
                 self._is_seen[position] = True
-                if (result := self.result(record)).reason:
+                result = self.result(record)
+                self._keys[record.original] = result.key  # the same number, in one place
+                if result.reason:
                     self.failed[record.original] = result
             self.looked_at = [
                 Linkable(record, self.result(record))

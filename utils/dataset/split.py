@@ -89,13 +89,12 @@ def assign_splits(
     """
     component_of = component_of or {}
     open_splits = _open_splits(records)
-    drawn = {group: _draw(group, seed, allowed) for group, allowed in open_splits.items()}
     splits: dict[str, str] = {}
     may_be: dict[str, Choice] = {}
-    for group, split in drawn.items():
-        component = component_of.get(group, group)
+    for group, allowed in open_splits.items():
+        component, split = component_of.get(group, group), _draw(group, seed, allowed)
         splits[component] = min(splits.get(component, split), split, key=STRICTNESS.index)
-        may_be[component] = _shared(may_be.get(component, ANY) & open_splits[group])
+        may_be[component] = _shared(may_be.get(component, ANY) & allowed)
     labels: dict[str, frozenset[str]] = {}
     for record in records:
         if record.original not in copies:
@@ -107,7 +106,7 @@ def assign_splits(
             _fill_empty_splits(label, components, splits, may_be, labels, seed)
         elif not allow_empty:
             raise TooFewGroupsError(label, len(components))
-    return {group: splits[component_of.get(group, group)] for group in drawn}
+    return {group: splits[component_of.get(group, group)] for group in open_splits}
 
 
 @cache
