@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from real_quality import recall_at
-from usual_kinds import train
+from usual_kinds import add_training_flags, train
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -41,11 +41,7 @@ def main() -> None:
     """Train once for each kind and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", type=Path, required=True, help="a data set")
-    parser.add_argument("--output", type=Path, required=True, help="gets data sets and runs")
-    parser.add_argument("--model", default="resnet18")
-    parser.add_argument("--pretrained-path", default="")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--batch-size", type=int, default=16)
+    add_training_flags(parser)
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     given = parser.parse_args()
     rows = read_manifest(given.data_dir)

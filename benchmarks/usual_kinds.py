@@ -47,12 +47,8 @@ def main() -> None:
     parser.add_argument("--poor", type=Path, required=True, help="really poor pictures")
     parser.add_argument("--all-data", type=Path, required=True, help="the originals, unpacked")
     parser.add_argument("--data-dir", type=Path, required=True, help="the data set made of them")
-    parser.add_argument("--output", type=Path, required=True, help="gets data set and runs")
-    parser.add_argument("--model", default="resnet18")
-    parser.add_argument("--pretrained-path", default="")
-    parser.add_argument("--epochs", type=int, default=8)
+    add_training_flags(parser)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--batch-size", type=int, default=16)
     given = parser.parse_args()
     usual = make_usual(given.all_data, given.data_dir, given.output / "DATASET-usual")
     sets = {"usual": (usual, ["--no-fresh-low-quality"]), "measured": (given.data_dir, [])}
@@ -68,6 +64,15 @@ def main() -> None:
                 ]
             )
     print(compare(poor, good, given.seeds))
+
+
+def add_training_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what `train` wants to know."""
+    parser.add_argument("--output", type=Path, required=True, help="gets data sets and runs")
+    parser.add_argument("--model", default="resnet18")
+    parser.add_argument("--pretrained-path", default="")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--batch-size", type=int, default=16)
 
 
 def train(

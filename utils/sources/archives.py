@@ -26,7 +26,7 @@ from utils.common.pictures import SUFFIXES
 from utils.sources.paths import leads_out
 from utils.sources.unpacked import CHUNK, Unpacked
 
-ENDINGS = (*(".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"),)
+ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
 """Names of archives; a file whose name tells nothing is asked for its first bytes."""
 
 NO_ARCHIVES = frozenset(

@@ -71,6 +71,7 @@ def save_activations_memory(network: nn.Module) -> None:
     """
     try:
         network.set_grad_checkpointing(True)
+    # timm's networks say by an assertion that they cannot; others lack the method.
     except (AttributeError, AssertionError, NotImplementedError):
         raise SettingsError(
             f"{type(network).__name__} knows no gradient checkpointing",
