@@ -1,11 +1,14 @@
 """Pictures per second of one core on every way from a file to a batch, and ratios to the naive way.
 
     python benchmarks/loader.py                 all sizes of originals
+    python benchmarks/loader.py --pictures ALL_DATA     with what these pictures show
     python benchmarks/loader.py --quick         a few pictures, one round
 
 All in one process on one core, taking turns. The naive way decodes the original wholly with Pillow,
 resizes it and makes a float tensor; the others read what create_dataset.py has made of it, with
-the augmentation of training. The second table adds the data loader and its workers.
+the augmentation of training. How long a decoder takes depends on what a picture shows, so real ones
+of that size or more tell more than the drawn ones that take their place. The second table adds the
+data loader and its workers.
 """
 
 import argparse
@@ -24,7 +27,7 @@ import cv2
 import numpy as np
 import torch
 from measuring import draw_image, machine, median_ratio, take_turns, verdict, write_dataset
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms.v2 import functional
 
@@ -62,6 +65,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="times each (default: 5)")
     parser.add_argument("--repeat", type=int, default=10, help="each picture (default: 10)")
     parser.add_argument("--workers", type=int, default=2, help="of the loader (default: 2)")
+    parser.add_argument("--pictures", type=Path, help="folder of real ones (default: drawn)")
     parser.add_argument("--quick", action="store_true", help="one round, each picture once")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -71,43 +75,58 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        print(by_path(Path(folder), arguments.rounds, arguments.repeat, most))
+        print(by_path(Path(folder), arguments.pictures, arguments.rounds, arguments.repeat, most))
         print()
         print(by_cache(Path(folder), arguments.rounds, arguments.repeat, arguments.workers))
 
 
-def by_path(folder: Path, rounds: int, repeat: int, most: int | None) -> str:
+def by_path(folder: Path, real: Path | None, rounds: int, repeat: int, most: int | None) -> str:
     """Return a table of pictures per second and core by original and path; `most` limits them."""
     rows = []
     for title, (width, height, file_format, count, limit) in SIZES.items():
-        originals = draw_originals(folder / title, width, height, file_format, most or count)
+        found_real = real_images(real, width, height, most or count)
+        images = found_real or [
+            draw_image(height, width, number) for number in range(most or count)
+        ]
+        originals = write_originals(folder / title, images, file_format)
         pictures = make_tree(folder / f"{title} tree", originals)
         found = take_turns(paths(pictures, originals, repeat), rounds)
         ratios = {name: median_ratio(rates, found[NAIVE]) for name, rates in found.items()}
         rows.append(
             [
                 title,
+                "real" if found_real else "drawn",
                 *(round(median(rates), 1) for rates in found.values()),
                 *(round(ratios[name], 1) for name in (TREE, PACKED, RAM)),
                 verdict(ratios[TREE], limit),
             ]
         )
     header = [
-        "original", NAIVE, TREE_PILLOW, TREE_TORCHVISION, TREE, PACKED, RAM, "tree x naive",
-        "packed x", "ram x", "tree x naive asked",
+        "original", "content", NAIVE, TREE_PILLOW, TREE_TORCHVISION, TREE, PACKED, RAM,
+        "tree x naive", "packed x", "ram x", "tree x naive asked",
     ]  # fmt: skip
     return f"Pictures per second of one core\n{table(header, rows)}"
 
 
-def draw_originals(
-    folder: Path, width: int, height: int, file_format: str, count: int
-) -> list[Path]:
-    """Draw pictures as they might be downloaded."""
+def real_images(folder: Path | None, width: int, height: int, most: int) -> list[Image.Image]:
+    """Cut pictures of this size out of those below a folder that have as many pixels."""
+    chosen: list[Image.Image] = []
+    for path in sorted(folder.rglob("*.jp*g")) if folder else []:
+        with Image.open(path) as image:
+            if len(chosen) < most and image.width >= width and image.height >= height:
+                chosen.append(
+                    ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.LANCZOS)
+                )
+    return chosen
+
+
+def write_originals(folder: Path, images: list[Image.Image], file_format: str) -> list[Path]:
+    """Write pictures as they might be downloaded."""
     folder.mkdir()
     settings = {"quality": 92} if file_format == "JPEG" else {}
-    originals = [folder / f"{number}.{file_format.lower()}" for number in range(count)]
-    for path in originals:
-        draw_image(height, width, path.name).save(path, file_format, **settings)
+    originals = [folder / f"{number}.{file_format.lower()}" for number in range(len(images))]
+    for path, image in zip(originals, images, strict=True):
+        image.save(path, file_format, **settings)
     return originals
 
 

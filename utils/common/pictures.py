@@ -18,7 +18,7 @@ SUFFIXES = (
 )
 """File name endings, in lower case, under which a picture is looked for."""
 
-JPEG_QUALITY = 95
+JPEG_QUALITY = 92
 ORIENTATION_TAG = 0x0112
 PNG_END = b"IEND\xae\x42\x60\x82"
 MAX_TRAILER = 2**16
@@ -203,7 +203,7 @@ def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def write_jpeg(image: Image.Image) -> bytes:
-    """Encode an RGB picture as JPEG of quality 95, the same bytes at every call."""
+    """Encode an RGB picture as JPEG, the same bytes at every call."""
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=JPEG_QUALITY)
     return stream.getvalue()

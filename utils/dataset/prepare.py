@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import PIL
+import simplejpeg
 from PIL import Image
 
 from utils.common.files import write_bytes
@@ -15,7 +16,7 @@ from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
-VERSION = f"3 pillow {PIL.__version__} opencv {cv2.__version__}"
+VERSION = f"4 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
 """Changes whenever the same original would be written as other bytes."""
 
 OTHER_CONTENT = "other content than published"

@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from models.reading import MAX_DIRECT_SIDE, SHORTER_SIDE
 from utils.common.pictures import PictureError, fit_shorter_side, read_picture
 from utils.training.pictures import Picture
-
-END_OF_JPEG = b"\xff\xd9"
 
 
 def read_pixels(folder: Path, picture: Picture) -> NDArray[np.uint8]:
@@ -28,17 +26,20 @@ def read_pixels(folder: Path, picture: Picture) -> NDArray[np.uint8]:
         raise PictureError("unreadable", error.strerror or str(error)) from None
     if picture.size is None or min(picture.size) > MAX_DIRECT_SIDE:
         return np.asarray(read_picture(content, SHORTER_SIDE)[0])
-    if not content.endswith(END_OF_JPEG):  # OpenCV would fill the missing part with grey
-        return np.asarray(read_picture(content)[0])
-    pixels = cv2.imdecode(
-        np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    )
-    if pixels is None:
-        raise PictureError("damaged", f"{len(content):,} bytes that are no whole picture")
+    pixels = _decode_plain(content)
     height, width = pixels.shape[:2]
     if (width, height) != picture.size:
         raise PictureError("changed", f"{width} x {height} pixels, {picture.size} when it was made")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return pixels
+
+
+def _decode_plain(content: bytes) -> NDArray[np.uint8]:
+    """Decode what should be an upright RGB JPEG, and leave to the slow way what is none."""
+    try:
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "RGB", strict=True)
+    except ValueError:
+        return np.asarray(read_picture(content)[0])
+    return pixels
 
 
 def decoded_size(picture: Picture) -> tuple[int, int] | None:

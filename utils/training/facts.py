@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import simplejpeg
 import timm
 import torch
 
@@ -81,4 +82,5 @@ def versions() -> dict[str, str]:
         "timm": timm.__version__,
         "numpy": np.__version__,
         "opencv": cv2.__version__,
+        "simplejpeg": simplejpeg.__version__,
     }

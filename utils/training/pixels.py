@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-import cv2
 import numpy as np
+import simplejpeg
 import torch
 from filelock import FileLock
 from numpy.typing import NDArray
@@ -239,7 +239,7 @@ def _header(pictures: PictureFolder) -> bytes:
         "version": VERSION,
         "data": pictures.fingerprint,
         "pictures": sum(map(len, pictures.splits.values())),
-        "decoder": cv2.__version__,
+        "decoder": simplejpeg.__version__,
     }
     return json.dumps(facts).encode().ljust(HEADER_BYTES)
 
