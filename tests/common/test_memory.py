@@ -1,12 +1,31 @@
 """What is left of memory: the least of what system and container tell."""
 
 import doctest
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from utils.common import memory
 from utils.common.memory import available_memory
+
+PAGE_FAULTS = """
+import resource
+from utils.common.memory import keep_large_freed_memory
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+{preparation}
+size = 64 * 2**20
+b"x" * size
+before = faults()
+for _ in range(10):
+    b"x" * size
+print(faults() - before)
+"""
 
 
 def write(root: Path, path: str, content: str) -> None:
@@ -40,3 +59,19 @@ def test_this_computer_has_some() -> None:
     assert doctest.testmod(memory).failed == 0
     left = available_memory()
     assert left is None or left > 2**20
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="told to glibc alone")
+def test_large_blocks_are_kept_where_that_was_asked_for() -> None:
+    """The same block again and again costs a fault for each page, or none after the first."""
+    faults = {
+        preparation: int(
+            subprocess.run(
+                [sys.executable, "-c", PAGE_FAULTS.format(preparation=preparation)],
+                check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2],
+            ).stdout
+        )
+        for preparation in ("pass", "keep_large_freed_memory()")
+    }  # fmt: skip
+    assert faults["pass"] > 10 * 1000
+    assert faults["keep_large_freed_memory()"] < 1000

@@ -32,6 +32,14 @@ def test_a_table_has_its_rows(script: str, said: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="tells no peak there")
+def test_what_keeping_freed_memory_gains_has_a_row() -> None:
+    done = run("benchmarks/freed_memory.py", "--quick", "--models", "test_resnet")
+    assert done.returncode == 0, done.stderr
+    assert "\ntest_resnet  " in done.stdout
+
+
+@pytest.mark.slow
 def test_the_loader_has_a_row_for_each_kind_of_original() -> None:
     done = run("benchmarks/loader.py", "--quick")
     assert done.returncode == 0, done.stderr

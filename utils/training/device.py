@@ -7,6 +7,7 @@ from torch import nn
 
 from models.device import FLOAT16
 from utils.common.errors import SettingsError
+from utils.common.memory import keep_large_freed_memory
 
 CUBLAS_VARIABLE, CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
 """With buffers of its own for each stream, cuBLAS adds up in the same order each time."""
@@ -26,10 +27,12 @@ def check_precision(device: torch.device, precision: str) -> None:
 
 
 def prepare(device: torch.device, deterministic: bool) -> None:
-    """Switch on what makes a CUDA device fast, or else what makes it give the same bits each time.
+    """Switch on what makes a device fast, or on CUDA what makes it give the same bits each time.
 
     On a CPU the bits are the same anyway, for the same number of threads.
     """
+    if device.type == "cpu":
+        keep_large_freed_memory()
     if device.type != "cuda":
         return
     torch.cuda.set_device(device)
