@@ -56,11 +56,8 @@ def write_dataset(folder: Path, contents: Iterable[bytes], size: tuple[int, int]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
-        rows.append(
-            ManifestRow(
-                file, split, label, "drawn", file, file, digest, *size, digest, "JPEG", *size
-            )
-        )
+        names = file, split, label, "drawn", file, file, file
+        rows.append(ManifestRow(*names, digest, *size, digest, "JPEG", *size))
 
     for number, content in enumerate(contents):
         write(TRAIN, number, content)

@@ -255,6 +255,16 @@ class TestOrientation:
         _, original = read_picture(encode(quarters(), "JPEG", exif=oriented(number)))
         assert original.is_plain == (number == 1)
 
+    def test_only_a_jpeg_has_tables_and_they_tell_its_quality(self, encode: Encode) -> None:
+        def sums(*wanted: object, mode: str = "RGB", **how: object) -> tuple[int, ...]:
+            return read_picture(encode(quarters(mode), *wanted, **how))[1].table_sums
+
+        # Those of quality 50 are printed in the standard, ITU-T T.81, annex K.
+        assert sums("JPEG", quality=50) == (3688, 5505)
+        assert sums("JPEG", mode="L", quality=50) == (3688,)
+        assert sums("JPEG", quality=100) == (64, 64)
+        assert sums("PNG") == ()
+
     def test_what_is_written_is_upright_without_being_told(self, encode: Encode) -> None:
         found, _ = read_picture(encode(quarters(), "JPEG", exif=oriented(6)))
         with Image.open(io.BytesIO(write_jpeg(found))) as written:

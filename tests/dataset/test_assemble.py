@@ -70,11 +70,14 @@ class TestTheDrawnDataSet:
             with Image.open(io.BytesIO(content)) as image:
                 assert image.format == row.original_format
                 assert image.size == (row.original_width, row.original_height)
+                tables = getattr(image, "quantization", {})
+            assert row.original_tables == " ".join(str(sum(tables[key])) for key in sorted(tables))
 
     def test_no_group_is_in_two_splits(self, drawn_dataset: Path) -> None:
         splits: dict[str, set[str]] = defaultdict(set)
         for row in read_manifest(drawn_dataset):
             splits[row.group].add(row.split)
+            splits[row.component].add(row.split)
         assert [group for group, found in splits.items() if len(found) > 1] == []
 
     def test_no_original_is_used_twice_but_for_low_quality(self, drawn_dataset: Path) -> None:
@@ -330,6 +333,26 @@ class TestUnreadable:
         found = {row.original for row in read_manifest(tmp_path / "DATASET") if not row.parent}
         assert "other/copy.png" in found
         assert len(found) == len(records)
+
+    def test_groups_that_a_copy_joins_are_one_component(
+        self, tmp_path: Path, build, small_all_data
+    ) -> None:
+        root, records = small_all_data
+        bad = tmp_path / "ALL_DATA"
+        shutil.copytree(root, bad)
+        shutil.copy(root / records[0].original, bad / "later.png")
+        copy = replace(
+            records[0], original="later.png", identity="made/copy", group=records[2].group
+        )
+        build(tmp_path / "DATASET", bad, [*records, copy])
+        by_original = {
+            row.original: row for row in read_manifest(tmp_path / "DATASET") if not row.parent
+        }
+        joined = [by_original[record.original] for record in records[:4]]
+        assert len({row.group for row in joined}) == 2
+        assert {row.component for row in joined} == {records[0].group}
+        for record in records[4:]:
+            assert by_original[record.original].component == record.group
 
     def test_a_class_that_breaks_down_stops_the_run_before_anything_appears(
         self, tmp_path: Path, build, small_all_data

@@ -23,6 +23,7 @@ FACTS: dict[str, object] = {
     "source": "made",
     "original": 'x/a, "b"\n\u00e4.jpg',
     "group": "made/a, b; c",
+    "component": "made/a",
     "sha256": "0" * 64,
     "width": 256,
     "height": 341,
@@ -30,6 +31,7 @@ FACTS: dict[str, object] = {
     "original_format": "PNG",
     "original_width": 600,
     "original_height": 800,
+    "original_tables": "592 891",
 }
 LOW = {
     "file": "test/LOW_QUALITY/a.jpg",

@@ -1,5 +1,6 @@
 """The output folder is locked, keeps what is finished, and touches nothing that is not its own."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,14 @@ class TestJournal:
         self.journal(made).unlink()
         build(made, *small_all_data)
         assert snapshot(made) == before
+
+    def test_what_very_many_say_alike_is_held_once(self, made: Path) -> None:
+        """From the journal as from another process."""
+        noted = list(Workspace(made).prepared.values())
+        sent = [pickle.loads(pickle.dumps(result)) for result in noted]
+        assert sent == noted
+        jpegs = [one for one in noted + sent if one.original_format == "JPEG"]
+        assert len(jpegs) > 2
+        assert len({id(one.original_format) for one in jpegs}) == 1
+        assert {one.original_tables for one in jpegs} == {"1858 2780"}  # of quality 75
+        assert len({id(one.original_tables) for one in jpegs}) == 1

@@ -50,10 +50,10 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / file).write_bytes(write_jpeg(Image.new("RGB", (40, 32), colour)))
                 source = SOURCES.get(label, ("both", "things")[number % 2])
+                group = f"{split}/{label}/{number // 2}"
                 row = ManifestRow(
-                    file, split, label, source, file, f"{split}/{label}/{number // 2}", "0" * 64,
-                    40, 32, "0" * 64, "PNG" if label == OTHER else "JPEG",
-                    640 if label == OTHER else 320, 240,
+                    file, split, label, source, file, group, group, "0" * 64, 40, 32, "0" * 64,
+                    "PNG" if label == OTHER else "JPEG", 640 if label == OTHER else 320, 240,
                 )  # fmt: skip
                 if label == LOW_QUALITY:
                     kind = ("haze", "glare", "haze+glare")[number % 3]

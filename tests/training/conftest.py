@@ -46,7 +46,7 @@ def make_tree(folder: Path, counts: tuple[int, int, int]) -> Path:
                 facts = {"original_sha256": digest, "original_format": "JPEG"}
                 rows.append(
                     ManifestRow(
-                        file, split, label, "fake", file, file, digest, 80, 64, **facts,
+                        file, split, label, "fake", file, file, file, digest, 80, 64, **facts,
                         original_width=80, original_height=64,
                     )
                 )  # fmt: skip

@@ -65,6 +65,8 @@ class Original:
     height: int
     num_frames: int
     """More than one in an animated or multi-page file, of which the first is read."""
+    table_sums: tuple[int, ...]
+    """As `table_sums` gives them."""
     is_plain: bool
     """Whether it already is an upright 8-bit RGB JPEG, so that its bytes can be kept."""
 
@@ -140,7 +142,16 @@ def _look_at(image: Image.Image, max_pixels: int) -> Original:
         width, height = height, width
     is_plain = image.format == "JPEG" and image.mode == "RGB" and orientation not in TURNS
     num_frames = getattr(image, "n_frames", 1)
-    return Original(image.format or "", width, height, num_frames, is_plain)
+    return Original(image.format or "", width, height, num_frames, table_sums(image), is_plain)
+
+
+def table_sums(image: Image.Image) -> tuple[int, ...]:
+    """Return the sum of each of a JPEG's quantisation tables: the coarser, the larger.
+
+    Usually one for brightness and one for colour; other formats have none.
+    """
+    tables: dict[int, list[int]] = getattr(image, "quantization", {})
+    return tuple(sum(table) for _, table in sorted(tables.items()))
 
 
 def _decode_jpeg(content: bytes, size: tuple[int, int], shorter_side: int) -> Image.Image:

@@ -116,14 +116,15 @@ def _rejected(records: Iterable[Record], pictures: Pictures) -> list[Rejected]:
 
 
 def _row(planned: Planned, result: Prepared, pictures: Pictures) -> ManifestRow:
-    original = pictures.result(planned.record)
+    original, group = pictures.result(planned.record), planned.record.group
     return ManifestRow(
         file=planned.file,
         split=planned.split,
         label=planned.label,
         source=planned.record.source,
         original=planned.record.original,
-        group=planned.record.group,
+        group=group,
+        component=pictures.links.component_of.get(group, group),
         sha256=result.sha256.hex(),
         width=result.width,
         height=result.height,
@@ -132,6 +133,7 @@ def _row(planned: Planned, result: Prepared, pictures: Pictures) -> ManifestRow:
         original_width=original.original_width,
         original_height=original.original_height,
         original_frames=original.original_frames,
+        original_tables=original.original_tables,
         parent=planned.parent.file if planned.parent else "",
         degradation=result.degradation,
         severity=result.severity,

@@ -29,6 +29,8 @@ class ManifestRow:
         source: Short name of the collection.
         original: Path of the file that it was made from, below ALL_DATA.
         group: Patient, lesion, case or picture that is in no other split.
+        component: The first of the groups that copies, look-alikes or a series join with this one;
+            pictures of different components are independent.
         sha256: Of the written file's bytes, 64 hexadecimal digits.
         width: Of the written picture, in pixels.
         height: Of the written picture, in pixels.
@@ -37,6 +39,8 @@ class ManifestRow:
         original_width: Of the upright original, in pixels.
         original_height: Of the upright original, in pixels.
         original_frames: Of the original; of an animated or multi-page file the first is used.
+        original_tables: Sums of the original's JPEG quantisation tables, such as "592 891"; empty
+            if it has none.
         parent: LOW_QUALITY only: `file` of the picture that was degraded.
         degradation: LOW_QUALITY only: a kind, or "kind+kind".
         severity: LOW_QUALITY only: 1 (just visible) to 5 (useless).
@@ -49,6 +53,7 @@ class ManifestRow:
     source: str
     original: str
     group: str
+    component: str
     sha256: str
     width: int
     height: int
@@ -57,6 +62,7 @@ class ManifestRow:
     original_width: int
     original_height: int
     original_frames: int = 1
+    original_tables: str = ""
     parent: str = ""
     degradation: str = ""
     severity: int | None = None

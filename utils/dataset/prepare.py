@@ -1,8 +1,10 @@
 """One original file in, its written JPEG in the staging folder and the facts about it out."""
 
 import hashlib
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,10 +18,11 @@ from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
-VERSION = f"4 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
-"""Changes whenever the same original would be written as other bytes."""
+VERSION = f"5 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
+"""Changes whenever the same original would be written as other bytes, or told other facts of."""
 
 OTHER_CONTENT = "other content than published"
+ALIKE = ("original_format", "original_tables", "degradation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,22 @@ class Prepared:
     original_width: int = 0
     original_height: int = 0
     original_frames: int = 0
+    original_tables: str = ""
     degradation: str = ""
     severity: int | None = None
     parameters: str = ""
     thumbnail: bytes = b""
     reason: str = ""
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        """Hold once in memory what very many say alike."""
+        for name in ALIKE:
+            object.__setattr__(self, name, sys.intern(getattr(self, name)))
+
+    def __reduce__(self) -> tuple[type["Prepared"], tuple[Any, ...]]:
+        """Come out of a worker through `__post_init__`, too."""
+        return Prepared, tuple(getattr(self, field.name) for field in fields(self))
 
 
 def prepare_picture(job: PictureJob) -> Prepared:
@@ -122,6 +135,7 @@ def prepare_picture(job: PictureJob) -> Prepared:
         original.width,
         original.height,
         original.num_frames,
+        " ".join(map(str, original.table_sums)),
         thumbnail=thumbnail(picture),
     )
 

@@ -25,10 +25,13 @@ def rows_of(known: Mapping[str, ManifestRow], files: Sequence[str]) -> list[Mani
 
 
 def group_codes(rows: Sequence[ManifestRow]) -> NDArray[np.int64]:
-    """Number the groups, from 0 without gaps; N."""
-    return np.unique([row.group for row in rows], return_inverse=True)[1]
+    """Number the groups that pictures are drawn by, from 0 without gaps; N.
+
+    Groups that copies, look-alikes or a series join are one, as they are to the splits.
+    """
+    return np.unique([row.component for row in rows], return_inverse=True)[1]
 
 
 def _unknown(file: str) -> ManifestRow:
     split, label, *_ = file.split("/")
-    return ManifestRow(file, split, label, "", "", file, "", 0, 0, "", "", 0, 0)
+    return ManifestRow(file, split, label, "", "", file, file, "", 0, 0, "", "", 0, 0)
