@@ -268,8 +268,7 @@ def shortcuts(report: Report) -> str:
         "Shortcuts",
         "How well a small model tells the classes from facts that say nothing of what a picture "
         f"shows; guessing reaches {percent(1 / occurring)}. What the originals give away and the "
-        "written pictures do not was removed by resizing and encoding them anew. JPEG tables and "
-        "border colour of the originals are not used, because the data set does not hold them.",
+        "written pictures do not was removed by resizing and encoding them anew.",
     ) + table(["facts", "balanced accuracy"], rows)
 
 

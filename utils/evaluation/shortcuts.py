@@ -6,6 +6,7 @@ network could take as well.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from PIL import Image
 from sklearn.ensemble import RandomForestClassifier
 
 from utils.common.labels import CLASSES
-from utils.common.pictures import read_picture
+from utils.common.pictures import read_picture, table_sums
 from utils.common.seeds import stable_hash
 from utils.dataset.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, figures
@@ -29,43 +30,79 @@ SHORTER_SIDE = 256
 BORDER = 8
 """Width of the frame whose colour counts, in pixels."""
 
-Facts = Callable[[Path, ManifestRow], Sequence[float]]
+NUM_TABLES = 2
+"""For brightness and for colour."""
 
 
-def original_file(folder: Path, row: ManifestRow) -> list[float]:
-    """Return what the manifest knows of an original: format, width, height, aspect, frames."""
+class Pictures:
+    """The pictures of a data set, of which each is read once.
+
+    Args:
+        folder: Of the data set.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.border = cache(self._border)
+
+    def file(self, file: str) -> list[float]:
+        """Return width, height, aspect and JPEG tables of a picture."""
+        with Image.open(self._folder / file) as image:
+            return [*image.size, image.width / image.height, *_tables(table_sums(image))]
+
+    def _border(self, file: str) -> list[float]:
+        """Return mean and spread of each side of a picture's frame, for each channel."""
+        image = read_picture((self._folder / file).read_bytes(), SHORTER_SIDE)[0]
+        pixels = np.asarray(image, dtype=np.float64)
+        sides = (pixels[:BORDER], pixels[-BORDER:], pixels[:, :BORDER], pixels[:, -BORDER:])
+        return [
+            float(value)
+            for side in sides
+            for value in (*side.mean(axis=(0, 1)), *side.std(axis=(0, 1)))
+        ]
+
+
+def original_file(pictures: Pictures, row: ManifestRow) -> list[float]:
+    """Return format, width, height, aspect, frames and JPEG tables of an original."""
     width, height = row.original_width, row.original_height
     kind = float(stable_hash(row.original_format) % 1000)
-    return [kind, width, height, width / max(height, 1), row.original_frames]
+    tables = _tables([int(number) for number in row.original_tables.split()])
+    return [kind, width, height, width / max(height, 1), row.original_frames, *tables]
 
 
-def written_file(folder: Path, row: ManifestRow) -> list[float]:
-    """Return width, height, aspect and the sums of the JPEG tables of a written picture."""
-    with Image.open(folder / row.file) as image:
-        tables = [sum(table) for _, table in sorted(getattr(image, "quantization", {}).items())]
-        padded = [*tables, 0, 0][:2]
-        return [*image.size, image.width / image.height, len(tables), *padded]
+def original_border(pictures: Pictures, row: ManifestRow) -> list[float]:
+    """Return the border of an original, as the picture tells it that was written of it.
+
+    Resizing averages, so a frame keeps its colour; of a degraded picture the parent is asked.
+    """
+    return pictures.border(row.parent or row.file)
 
 
-def written_border(folder: Path, row: ManifestRow) -> list[float]:
-    """Return mean and spread of each side of a written picture's frame, for each channel."""
-    image = read_picture((folder / row.file).read_bytes(), SHORTER_SIDE)[0]
-    pixels = np.asarray(image, dtype=np.float64)
-    sides = (pixels[:BORDER], pixels[-BORDER:], pixels[:, :BORDER], pixels[:, -BORDER:])
-    return [
-        float(value)
-        for side in sides
-        for value in (*side.mean(axis=(0, 1)), *side.std(axis=(0, 1)))
-    ]
+def written_file(pictures: Pictures, row: ManifestRow) -> list[float]:
+    """Return width, height, aspect and JPEG tables of a written picture."""
+    return pictures.file(row.file)
 
+
+def written_border(pictures: Pictures, row: ManifestRow) -> list[float]:
+    """Return the border of a written picture."""
+    return pictures.border(row.file)
+
+
+def _tables(sums: Sequence[int]) -> list[int]:
+    return [len(sums), *[*sums, *[0] * NUM_TABLES][:NUM_TABLES]]
+
+
+Facts = Callable[[Pictures, ManifestRow], Sequence[float]]
 
 PROBES: Mapping[str, tuple[Facts, ...]] = {
-    "originals: format, size, aspect": (original_file,),
+    "originals: format, size, aspect, JPEG tables": (original_file,),
+    "originals: border colour": (original_border,),
+    "originals: all of these": (original_file, original_border),
     "written pictures: size, aspect, JPEG tables": (written_file,),
     "written pictures: border colour": (written_border,),
     "written pictures: all of these": (written_file, written_border),
 }
-NEEDS_MANIFEST = (original_file,)
+NEEDS_MANIFEST = (original_file, original_border)
 
 
 def probe(
@@ -77,10 +114,8 @@ def probe(
         folder: Of the data set.
         train: Of some training pictures.
         test: Of all test pictures.
-
-    The JPEG tables and the border colour of the originals are not used: a data set does not hold
-    the originals, and their borders are those of the written pictures.
     """
+    pictures = Pictures(folder)
     test = sorted(test, key=lambda row: stable_hash("probe", row.file))[:MAX_PICTURES]
     groups = group_codes(test)
     truth = np.array([CLASSES.index(row.label) for row in test])
@@ -94,7 +129,7 @@ def probe(
         for kind in kinds:
             if kind not in known:
                 known[kind] = tuple(
-                    np.array([kind(folder, row) for row in rows]) for rows in (train, test)
+                    np.array([kind(pictures, row) for row in rows]) for rows in (train, test)
                 )
         seen, asked = (np.hstack([known[kind][side] for kind in kinds]) for side in (0, 1))
         model = RandomForestClassifier(
