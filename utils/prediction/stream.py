@@ -47,10 +47,10 @@ class SampleReader(Dataset[Samples]):
     def __getitem__(self, batch: Sequence[Input]) -> Samples:
         """Read, decode, resize and stack."""
         wanted = self.card.preprocessing
-        pixels = torch.empty((len(batch), wanted.height, wanted.width, 3), dtype=torch.uint8)
+        # Of numpy: glibc cannot reuse the aligned blocks of PyTorch, and a worker would grow.
+        pixels = torch.from_numpy(np.empty((len(batch), wanted.height, wanted.width, 3), np.uint8))
         if get_worker_info():
-            # Memory that is shared only when it is sent is never given back: a batch for each.
-            pixels.share_memory_()
+            pixels.share_memory_()  # else another thread does it, from memory of its own
         target = pixels.permute(0, 3, 1, 2).numpy()
         errors = []
         count = 0
