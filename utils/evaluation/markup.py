@@ -14,19 +14,27 @@ def heading(text: str, introduction: str = "") -> str:
     return f"<h2>{escape(text)}</h2>{below}"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """Return a table; its first column is text, a figure is shown with its interval."""
+def table(header: Sequence[str], rows: Iterable[Sequence[Cell]], kind: str = "") -> str:
+    """Return a table; its first column is text, a figure is shown with its interval.
+
+    Args:
+        header: Name of each column.
+        rows: Their cells.
+        kind: "stacked" if it has too many columns for a phone: there each row becomes a block.
+    """
     head = "".join(f"<th>{breakable(cell)}</th>" for cell in header)
     body = "".join(
         "<tr>"
         + "".join(
-            f"<th>{breakable(str(cell))}</th>" if column == 0 else f"<td>{show(cell)}</td>"
-            for column, cell in enumerate(row)
+            f'<td data-name="{escape(name)}">{show(cell)}</td>'
+            if column
+            else f"<th>{breakable(str(cell))}</th>"
+            for column, (name, cell) in enumerate(zip(header, row, strict=True))
         )
         + "</tr>"
         for row in rows
     )
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+    return f'<div class="wide"><table class="{kind}"><tr>{head}</tr>{body}</table></div>'
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:

@@ -127,7 +127,7 @@ def licences(report: Report) -> str:
         return "<p>The data set has no manifest: its pictures' licences are not known.</p>"
     bound = [entry.title for entry in report.collections if not entry.commercial]
     rows = [
-        [entry.title, entry.pictures, entry.licence, "" if entry.commercial else "no"]
+        [entry.title, entry.pictures, entry.licence, "yes" if entry.commercial else "no"]
         for entry in report.collections
     ]
     note = (
@@ -148,6 +148,7 @@ def classes(report: Report) -> str:
             [name, *row.values(), metrics.pictures[name], metrics.groups[name]]
             for name, row in metrics.per_class.items()
         ],
+        kind="stacked",
     )
     low, high = metrics.brier.interval or (np.nan, np.nan)
     shares = row_shares(metrics.confusion)
