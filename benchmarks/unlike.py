@@ -3,8 +3,9 @@
 python benchmarks/unlike.py demo/DATASET
 python benchmarks/unlike.py demo/DATASET --model vit --sheet strangers.png
 
-Draws noise fields, text pages, screenshots and stripes. How a picture looks is described without
-the network, so that no trained model is needed; the model only says how large its input is.
+Draws noise fields, text pages, screenshots and stripes, and reads them as predict.py does, by way
+of a JPEG: without it they would also be told by its absence. How a picture looks is described
+without the network, so that no trained model is needed; the model only says how large its input is.
 """
 
 import argparse
@@ -16,11 +17,13 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from models.preprocessing import Normalisation, Preprocessing
 from models.pretrained import build
+from models.reading import Reading
 from models.texture import describe
 from models.zoo import resolve
 from utils.common.errors import run_script
@@ -190,8 +193,9 @@ def main() -> None:
 
 
 def as_batch(drawn: list[Picture], preprocessing: Preprocessing) -> Batch:
-    """Cut and stack pictures as every evaluated picture is."""
-    pixels = np.stack([preprocessing.centre_crop(picture) for picture in drawn])
+    """Read, cut and stack pictures as predict.py does."""
+    read = (Reading().image_pixels(Image.fromarray(picture)) for picture in drawn)
+    pixels = np.stack([preprocessing.centre_crop(picture) for picture in read])
     return Batch(torch.from_numpy(pixels), torch.zeros(len(drawn), dtype=torch.int64))
 
 
