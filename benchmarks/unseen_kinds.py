@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from real_quality import recall_at
-from usual_kinds import add_training_flags, train
+from usual_kinds import STEADY, add_training_flags, train
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -51,7 +51,8 @@ def main() -> None:
     table_rows: list[list[object]] = []
     for left_out in (NONE, *given.kinds):
         data_dir = without(left_out, given.data_dir, rows, given.output)
-        run = train(given, data_dir, f"without-{left_out}", 0, ["--no-fresh-low-quality"])
+        flags = (*STEADY, "--no-fresh-low-quality")
+        run = train(given, data_dir, f"without-{left_out}", 0, flags)
         gate = load(str(run))
 
         def score(pictures: list[Image.Image], gate=gate) -> np.ndarray:
