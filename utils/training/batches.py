@@ -80,10 +80,9 @@ class BatchReader(Dataset[Batch]):
     def __getitem__(self, ticket: Ticket) -> Batch | BrokenPicture:
         """Decode, vary and stack the pictures of one ticket."""
         chosen = [self.splits[ticket.split][index] for index in ticket.indices]
-        stack = torch.empty(
-            (len(chosen), self.preprocessing.height, self.preprocessing.width, 3),
-            dtype=torch.uint8,
-        ).permute(0, 3, 1, 2)
+        shape = (len(chosen), self.preprocessing.height, self.preprocessing.width, 3)
+        # Of numpy: glibc cannot reuse the aligned blocks of PyTorch, and a worker would grow.
+        stack = torch.from_numpy(np.empty(shape, np.uint8)).permute(0, 3, 1, 2)
         target = stack.numpy()
         for position, (index, picture) in enumerate(zip(ticket.indices, chosen, strict=True)):
             try:
