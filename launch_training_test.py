@@ -4,23 +4,43 @@ python launch_training_test.py                                  asks three thing
 python launch_training_test.py -b 32 -j 4 --model resnet18      asks nothing
 python launch_training_test.py --resume                         goes on with an unfinished run
 python launch_training_test.py --test-only --resume runs/resnet18-1
+torchrun --nproc-per-node=2 launch_training_test.py -b 32 -j 4 --model resnet18
 """
 
+import sys
 from collections.abc import Sequence
 
 from utils.common.errors import run_script
-from utils.training.runs import find_run
-from utils.training.settings import ask_missing, check_data_folder, read_settings
+from utils.training.jobs import Job, this_job
+from utils.training.runs import Run, find_run
+from utils.training.settings import Settings, ask_missing, check_data_folder, read_settings
+from utils.training.world import World, joined
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return its exit code."""
-    asked, given = read_settings(argv)
-    run = find_run(asked)
-    if run is None:
+    arguments = sys.argv[1:] if argv is None else argv
+    with joined() as world:
+        return run(world, *world.share(lambda: choose(arguments)))
+
+
+def choose(
+    arguments: Sequence[str],
+) -> tuple[Settings, frozenset[str], Run | None, Job]:
+    """Settle what is to be done: read the command line and ask for what is missing."""
+    asked, given = read_settings(arguments)
+    job = this_job(asked.output_dir, arguments)
+    asked = job.recall(asked)
+    found = find_run(asked)
+    if found is None:
         check_data_folder(asked.data_dir)
         asked = ask_missing(asked)
+        job.keep(asked)
+    return asked, given, found, job
 
+
+def run(world: World, asked: Settings, given: frozenset[str], found: Run | None, job: Job) -> int:
+    """Train and test, or whatever else was settled, and return the exit code."""
     # PyTorch takes seconds to import; --help, a wrong flag and the questions need not wait for it.
     from models.bundle import read_weights, store_bundle
     from utils.evaluation.files import write_report
@@ -33,9 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from utils.training.session import go_on, start
     from utils.training.stopping import StopRequest, listening
 
-    session = start(asked) if run is None else go_on(run, asked, given)
+    session = start(asked, world) if found is None else go_on(found, asked, given, world)
     if session is None:
+        job.forget()
         return 0
+    if world.is_first:
+        job.keep(asked, session.run.folder)
     stop = StopRequest()
     folder = session.run.folder
     session.trainer.stop = stop
@@ -47,13 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
                 answers = test(session)
         except Stopped:
             print(f"Stopped. Go on with: python launch_training_test.py --resume {folder}")
-            return stop.exit_code
+            return world.largest(stop.exit_code)
+        if answers is None:
+            return 0
         calibration = fit(answers.train, answers.val, session.facts.settings.coverage)
         pictures, facts = session.pictures.folder, session.summary()
         report = examine(answers, calibration, pictures, facts, session.history, SOURCES)
         card = session.card(calibration, report.metrics.headline)
         store_bundle(folder, read_weights(session.run.best), card)
         write_report(folder, report, pictures)
+        job.forget()
     print(f"\n{as_text(report)}\n\nReport, pictures and weights: {folder}")
     return 0
 

@@ -6,6 +6,14 @@ from typing import Any
 
 from tqdm import tqdm
 
+_is_hushed = False
+
+
+def hush() -> None:
+    """Show no more progress and warnings, in a process beside one that shows the same."""
+    global _is_hushed
+    _is_hushed = True
+
 
 def progress(
     iterable: Iterable[Any] | None = None,
@@ -29,13 +37,15 @@ def progress(
     return tqdm(
         iterable, total=total, initial=initial, desc=desc, unit=unit if scale else f" {unit}",
         unit_scale=scale, file=sys.stderr, ascii=True,
-        disable=None, dynamic_ncols=True, leave=False, mininterval=0.2, smoothing=0.05,
+        disable=_is_hushed or None, dynamic_ncols=True, leave=False, mininterval=0.2,
+        smoothing=0.05,
     )  # fmt: skip
 
 
 def warn(message: str) -> None:
     """Print one line on stderr that deserves the user's attention but stops nothing."""
-    print(f"Warning: {message}", file=sys.stderr)
+    if not _is_hushed:
+        print(f"Warning: {message}", file=sys.stderr)
 
 
 def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:

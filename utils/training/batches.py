@@ -19,6 +19,9 @@ from utils.training.pictures import PictureFolder
 from utils.training.pixels import PixelReader
 from utils.training.transforms import training_sample
 
+IGNORED = -100
+"""Label of a picture that counts nowhere; PyTorch's losses know it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
@@ -28,11 +31,15 @@ class Ticket:
         split: Of `labels.SPLITS`.
         indices: Positions in that split's list of pictures.
         epoch: Seeds the augmentation; None cuts out the centre as for evaluation.
+        whole: Positions of the batch that `indices` are one process's share of; the same if empty.
+        is_idle: Whether the share is another process's, lent to one that gets none.
     """
 
     split: str
     indices: tuple[int, ...]
     epoch: int | None
+    whole: tuple[int, ...] = ()
+    is_idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +48,18 @@ class Batch:
 
     Attributes:
         pixels: N x 3 x H x W, uint8, RGB, stored with the channels last.
-        labels: N, int64, indices into `labels.CLASSES`.
+        labels: N, int64, indices into `labels.CLASSES`; IGNORED in an idle process.
+        all_labels: Of the same batch in all processes; None where there is but one.
     """
 
     pixels: torch.Tensor
     labels: torch.Tensor
+    all_labels: torch.Tensor | None = None
 
     def pin_memory(self) -> "Batch":
         """Return a copy from which a GPU can fetch by itself; called by the data loader."""
-        return Batch(self.pixels.pin_memory(), self.labels.pin_memory())
+        all_labels = None if self.all_labels is None else self.all_labels.pin_memory()
+        return Batch(self.pixels.pin_memory(), self.labels.pin_memory(), all_labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,15 @@ class BatchReader(Dataset[Batch]):
                 target[position] = training_sample(
                     pixels, picture.file, self.preprocessing, self.seed, ticket.epoch
                 )
-        return Batch(stack, torch.tensor([picture.label for picture in chosen]))
+        labels = self._labels(ticket.split, ticket.indices)
+        if ticket.is_idle:
+            labels.fill_(IGNORED)
+        return Batch(
+            stack, labels, self._labels(ticket.split, ticket.whole) if ticket.whole else None
+        )
+
+    def _labels(self, split: str, indices: tuple[int, ...]) -> torch.Tensor:
+        return torch.tensor([self.splits[split][index].label for index in indices])
 
     def _read(self, ticket: Ticket, index: int) -> NDArray[np.uint8]:
         """Return a picture's pixels, or in training those of a new degradation of its parent."""

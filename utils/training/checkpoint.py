@@ -38,18 +38,21 @@ class Progress:
 
 
 def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]) -> None:
-    """Write the state of a run; the file before it is there until this one is whole.
+    """Let the first process write the state; the file before is there until this one is whole.
 
     The learning rate follows from the step, order and augmentation from seed and epoch, dropout
     from seed, epoch and step: so no schedule and no generator has a state of its own.
 
     Args:
         path: Of last.pt.
-        trainer: Gives weights, their average, optimizer, the parts that batches are cut into, and
-            the sums of the epoch at hand.
+        trainer: Gives weights, their average, optimizer, the parts that batches are cut into over
+            all processes, and the sums of the epoch at hand.
         progress: Where the run is.
         facts: What the run was started with and keeps to, as plain values.
     """
+    sums = trainer.sums.of_all(trainer.world)
+    if not trainer.world.is_first:
+        return
     state = {
         "version": VERSION,
         "facts": facts,
@@ -58,8 +61,8 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
         "optimizer": trainer.optimizer.state_dict(),
         "scaler": trainer.scaler.state_dict(),
         "average": trainer.average.module.state_dict() if trainer.average else None,
-        "parts": trainer.parts,
-        "sums": {"totals": trainer.sums.totals, "confusion": trainer.sums.confusion},
+        "parts": trainer.parts * trainer.world.size,
+        "sums": {"totals": sums.totals, "confusion": sums.confusion},
     }
     with whole_file(path, durable=True) as partial:
         torch.save(state, partial)
@@ -104,9 +107,11 @@ def restore(state: dict[str, Any], trainer: Trainer) -> Progress:
             trainer.scaler.load_state_dict(state["scaler"])
         if trainer.average is not None:
             trainer.average.module.load_state_dict(state["average"])
-        trainer.parts = state["parts"]
+        trainer.parts = -(-state["parts"] // trainer.world.size)
         device = trainer.compute.device
         sums = {name: tensor.to(device) for name, tensor in state["sums"].items()}
+        if not trainer.world.is_first:
+            sums["confusion"].zero_()
         trainer.sums = EpochSums(**sums)
         return Progress(**state["progress"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

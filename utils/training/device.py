@@ -5,12 +5,50 @@ import os
 import torch
 from torch import nn
 
-from models.device import FLOAT16
+from models.device import FLOAT16, choose_device
 from utils.common.errors import SettingsError
 from utils.common.memory import keep_large_freed_memory
+from utils.training.settings import Settings
+from utils.training.world import World
 
 CUBLAS_VARIABLE, CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
 """With buffers of its own for each stream, cuBLAS adds up in the same order each time."""
+
+
+def own_device(settings: Settings, world: World) -> torch.device:
+    """Find the device of this process: each has a GPU of its own.
+
+    Raises:
+        SettingsError: If this computer has none for it.
+    """
+    device = choose_device(settings.device)
+    if world.size == 1 or device.type == "cpu":
+        return device
+    if device.type != "cuda" or device.index is not None:
+        raise SettingsError(
+            f"--device {settings.device} is one device for {world.size} processes",
+            expected="auto, cuda or cpu",
+        )
+    if world.local_rank >= torch.cuda.device_count():
+        raise SettingsError(
+            f"There is no GPU for process {world.local_rank + 1} of this computer: PyTorch finds "
+            f"{torch.cuda.device_count()}",
+            todo="Give torchrun --nproc-per-node=gpu",
+        )
+    return torch.device("cuda", world.local_rank)
+
+
+def synchronised(network: nn.Module, device: torch.device, world: World) -> nn.Module:
+    """Let batch norm see the pictures of all processes.
+
+    Raises:
+        SettingsError: Without CUDA.
+    """
+    if device.type != "cuda":
+        raise SettingsError(
+            f"--sync-bn needs CUDA and not {device.type}", todo="Leave --sync-bn out"
+        )
+    return world.with_common_batch_norm(network)
 
 
 def check_precision(device: torch.device, precision: str) -> None:

@@ -1,5 +1,6 @@
 """Batches in, a better model or its predictions out; never waits for the device at each step."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,10 +28,11 @@ from utils.training.optimisation import (
     make_optimizer,
     set_rate,
 )
-from utils.training.predictions import Predictions
-from utils.training.settings import Settings
+from utils.training.predictions import Predictions, interleave
+from utils.training.settings import LR_SCALES, Settings
 from utils.training.statistics import RunningStatistics
 from utils.training.sums import MAX_BAD_STEPS, EpochSums
+from utils.training.world import Agreement, World
 
 Answer = TypeVar("Answer")
 
@@ -53,9 +55,12 @@ class Trainer:
         compute: Device and precision.
         settings: Complete.
         loader: Serves the pictures.
+        world: The processes that train together.
+        processes: That the run was started with.
         stop: Set from outside to stop after the step at hand.
         average: Of the weights over the steps, with --ema.
-        parts: Into which each batch is cut; the gradients of all are added up for one step.
+        parts: Into which each process cuts its share of a batch; the gradients of all are added up
+            for one step.
     """
 
     network: nn.Module
@@ -63,6 +68,8 @@ class Trainer:
     compute: Compute
     settings: Settings
     loader: PictureLoader
+    world: World = field(default_factory=World)
+    processes: int = 1
     stop: threading.Event = field(default_factory=threading.Event)
     optimizer: torch.optim.Optimizer = field(init=False)
     scaler: torch.amp.GradScaler = field(init=False)
@@ -70,6 +77,10 @@ class Trainer:
     average: ModelEmaV3 | None = field(init=False)
     parts: int = field(init=False)
     _forward: Callable[[torch.Tensor], torch.Tensor] = field(init=False)
+    _replica: nn.Module = field(init=False)
+    _is_frozen: bool | None = field(init=False, default=None)
+    _agreement: Agreement = field(init=False)
+    _probed: set[int] = field(init=False, default_factory=set)
     _normalise: Normalisation = field(init=False)
     _weights: torch.Tensor = field(init=False)
     _layout: torch.memory_format = field(init=False)
@@ -90,21 +101,24 @@ class Trainer:
         self.average = (
             ModelEmaV3(self.network, settings.ema, use_warmup=True) if settings.ema else None
         )
-        self.parts = settings.grad_accum_steps
-        # One program for each size of batch: which one a resumed run meets first changes nothing.
-        self._forward = (
-            torch.compile(self.network, dynamic=False) if settings.compile else self.network
-        )
+        self.parts = -(-settings.grad_accum_steps * self.processes // self.world.size)
+        self._agreement = self.world.agreement()
         self._normalise = Normalisation(self.preprocessing).to(device)
         counts = self.loader.pictures.counts(TRAIN)
         self._weights = torch.tensor(class_weights(counts), device=device)
         self._statistics = RunningStatistics(self.network)
         self._trainable = [weight for weight in self.network.parameters() if weight.requires_grad]
+        self._freeze(False)
 
     @property
     def answering(self) -> nn.Module:
         """The network that is validated, kept and tested: with --ema the average."""
         return self.network if self.average is None else self.average.module
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, from 0 over the whole training."""
+        peak = self.settings.lr * LR_SCALES[self.settings.lr_scaling](self.processes)
+        return learning_rate(step, self.loader.steps(TRAIN), self.settings.epochs, peak)
 
     def train_epoch(self, epoch: int, first_step: int = 0) -> Iterator[int]:
         """Train on the batches of one epoch and yield the number of steps done after each.
@@ -130,9 +144,13 @@ class Trainer:
                 if self.compute.device.type == "cpu" or step % CHECK_EVERY == 0:
                     self._check_loss()
                 yield step + 1
-                if self.stop.is_set():
-                    raise Stopped
+                self._stop_if_asked()
         self._check_loss()
+
+    def _stop_if_asked(self) -> None:
+        """Stop where any process was asked to."""
+        if self._agreement.reach(self.stop.is_set()):
+            raise Stopped
 
     def _freeze(self, is_frozen: bool) -> None:
         """Let all weights learn, or those of the classifier alone."""
@@ -144,24 +162,42 @@ class Trainer:
             heads = classifier if isinstance(classifier, tuple) else (classifier,)
             for head in heads:
                 head.train().requires_grad_()
+        if is_frozen == self._is_frozen:
+            return
+        # Which gradients are exchanged is settled when the replica is made.
+        self._is_frozen = is_frozen
+        self._replica = self.world.replicate(self.network)
+        # One program for each size of batch: which one a resumed run meets first changes nothing.
+        self._forward = (
+            torch.compile(self._replica, dynamic=False) if self.settings.compile else self._replica
+        )
 
     def _step(self, batch: Batch, epoch: int, step: int, steps: int) -> None:
         done = epoch * steps + step
-        rate = learning_rate(done, steps, self.settings.epochs, self.settings.lr)
-        set_rate(self.optimizer, rate)
+        set_rate(self.optimizer, self.rate(done))
         before = self._statistics.read()
 
-        def attempt() -> tuple[torch.Tensor, torch.Tensor]:
+        def attempt(is_alone: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
             # Dropout draws from the global generator; seeded by the step, it needs no saving.
-            torch.manual_seed(stable_hash(self.settings.seed, epoch, step, "dropout") >> 1)
+            name = (self.settings.seed, epoch, step, "dropout", self.world.rank)
+            torch.manual_seed(stable_hash(*name) >> 1)
             self.optimizer.zero_grad(set_to_none=True)
-            return self._add_up_gradients(pixels, labels, weight_sum)
+            return self._add_up_gradients(pixels, labels, weight_sum, is_alone)
+
+        def undo() -> None:
+            self._statistics.write(before)
 
         pixels, labels = self._to_device(batch)
-        weight_sum = self._weights[labels].sum()
-        logits, loss_sum = self._within_memory(
-            len(labels), attempt, undo=lambda: self._statistics.write(before)
-        )
+        weight_sum = self._weight_sum(batch, labels)
+        size = len(labels if batch.all_labels is None else batch.all_labels)
+        if self.world.size > 1 and size not in self._probed:
+            self._within_memory(len(labels), partial(attempt, is_alone=True), undo)
+            undo()
+            self.parts = self.world.largest(self.parts)
+            self._probed.add(size)
+        may_cut = self.world.size == 1  # several would wait for each other
+        logits, loss_sum = self._within_memory(len(labels), attempt, undo, may_cut)
+        loss_sum = self.world.add_up(loss_sum)
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
         good = torch.isfinite(loss_sum)
@@ -178,20 +214,34 @@ class Trainer:
         self.sums.add(logits, labels, loss_sum, weight_sum, good)
 
     def _add_up_gradients(
-        self, pixels: torch.Tensor, labels: torch.Tensor, weight_sum: torch.Tensor
+        self,
+        pixels: torch.Tensor,
+        labels: torch.Tensor,
+        weight_sum: torch.Tensor,
+        is_alone: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Send a batch through the network, forth and back; return logits and the loss's sum."""
+        """Send a batch through the network, forth and back; return logits and the loss's sum.
+
+        With the last part the gradients of all processes are averaged, unless `is_alone`.
+        """
         logits, losses = [], []
         count = self._num_parts(len(labels))
-        for part, part_labels in zip(
-            pixels.tensor_split(count), labels.tensor_split(count), strict=True
+        for number, (part, part_labels) in enumerate(
+            zip(pixels.tensor_split(count), labels.tensor_split(count), strict=True), 1
         ):
-            with self.compute.autocast():
-                answers = self._forward(self._normalised(part))
-            loss = balanced_loss(answers, part_labels, self._weights, self.settings.label_smoothing)
-            # Checkpointing computes parts of the forward pass again; batch norm is to see it once.
-            seen = self._statistics.read() if self.settings.grad_checkpointing else None
-            self.scaler.scale(loss / weight_sum).backward()
+            with contextlib.ExitStack() as around:
+                if is_alone or number < count:
+                    around.enter_context(self.world.apart(self._replica))
+                with self.compute.autocast():
+                    answers = self._forward(self._normalised(part))
+                loss = balanced_loss(
+                    answers, part_labels, self._weights, self.settings.label_smoothing
+                )
+                # Checkpointing computes parts of the forward pass again; batch norm is to see it
+                # once.
+                seen = self._statistics.read() if self.settings.grad_checkpointing else None
+                # The mean over the processes is to be the sum.
+                self.scaler.scale(loss * self.world.size / weight_sum).backward()
             if seen is not None:
                 self._statistics.write(seen)
             logits.append(answers.detach())
@@ -199,7 +249,11 @@ class Trainer:
         return torch.cat(logits), torch.stack(losses).sum()
 
     def _within_memory(
-        self, size: int, attempt: Callable[[], Answer], undo: Callable[[], None] = lambda: None
+        self,
+        size: int,
+        attempt: Callable[[], Answer],
+        undo: Callable[[], None] = lambda: None,
+        may_cut: bool = True,
     ) -> Answer:
         """Try until it fits, with batches of `size` cut into ever smaller parts.
 
@@ -218,17 +272,17 @@ class Trainer:
                     raise blamed from error
             # Not before here, where the error's traceback is gone, is the attempt's memory free.
             undo()
-            self._cut_smaller(size)
+            self._cut_smaller(size, may_cut)
 
     def _num_parts(self, size: int) -> int:
         # Batch norm cannot learn from one picture alone.
         smallest = 2 if self._statistics else 1
         return max(1, min(self.parts, size // smallest))
 
-    def _cut_smaller(self, size: int) -> None:
+    def _cut_smaller(self, size: int, may_cut: bool) -> None:
         parts = self._num_parts(size)
         self.parts = 2 * parts
-        if self._num_parts(size) == parts:
+        if self._num_parts(size) == parts or not may_cut:
             raise ModelError(
                 f"{self.compute.device} has too little memory even for {-(-size // parts)} "
                 "pictures at a time",
@@ -254,13 +308,22 @@ class Trainer:
         pixels = batch.pixels.to(self.compute.device, non_blocking=True)
         return pixels, batch.labels.to(self.compute.device, non_blocking=True)
 
+    def _weight_sum(self, batch: Batch, labels: torch.Tensor) -> torch.Tensor:
+        """Return the weights of a batch in all processes, added up."""
+        if batch.all_labels is not None:
+            labels = batch.all_labels.to(self.compute.device, non_blocking=True)
+        return self._weights[labels].sum()
+
     def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         return self._normalise(pixels).contiguous(memory_format=self._layout)
 
     def predict(
         self, split: str, title: str, positions: Sequence[int] | None = None
-    ) -> Predictions:
+    ) -> Predictions | None:
         """Let the model say what each picture of a split is, each exactly once.
+
+        The pictures are dealt out to all processes; the answers come together in the first one,
+        and the others return None.
 
         Args:
             split: Of `labels.SPLITS`.
@@ -272,18 +335,28 @@ class Trainer:
             Stopped: If `stop` was set.
         """
         network = self.answering.eval()
+        # In training each process has its own statistics of batch norm; the first one's are kept.
+        self.world.equalise(network.buffers())
         every = self.loader.pictures.splits[split]
         chosen = range(len(every)) if positions is None else positions
         answers = []
         bar = progress(total=len(chosen), desc=title, unit="pictures")
         with torch.inference_mode(), bar:
-            for batch in self.loader.evaluation_batches(split, chosen):
-                pixels, _ = self._to_device(batch)
-                answers += self._within_memory(len(pixels), partial(self._answer, network, pixels))
-                bar.update(len(pixels))
-                if self.stop.is_set():
-                    raise Stopped
-        logits, features = (torch.cat(parts).cpu().numpy() for parts in zip(*answers, strict=True))
+            for batch in self.loader.dealt_batches(split, chosen):
+                if batch is not None:
+                    pixels, _ = self._to_device(batch)
+                    answer = partial(self._answer, network, pixels)
+                    answers += self._within_memory(len(pixels), answer)
+                    bar.update(len(pixels) * self.world.size)
+                self._stop_if_asked()
+        parts = self.world.gather(
+            tuple(torch.cat(column).cpu().numpy() for column in zip(*answers, strict=True))
+        )
+        if not self.world.is_first:
+            return None
+        logits, features = (
+            interleave(columns) for columns in zip(*filter(None, parts), strict=True)
+        )
         pictures = [every[position] for position in chosen]
         return Predictions(
             tuple(picture.file for picture in pictures),

@@ -27,6 +27,7 @@ class Facts:
         threads: That compute on a CPU; sums come out in another order with another number.
         preprocessing: Of the model, as a dictionary.
         classes: In the order of the model's outputs.
+        processes: That it was started with; with it the size of a batch is settled.
     """
 
     settings: Settings
@@ -35,6 +36,12 @@ class Facts:
     threads: int
     preprocessing: dict[str, Any]
     classes: tuple[str, ...] = CLASSES
+    processes: int = 1
+
+    @property
+    def pictures_per_step(self) -> int:
+        """Size of a batch over all processes, however many there are now."""
+        return self.settings.batch_size * self.settings.grad_accum_steps * self.processes
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON and for a checkpoint."""

@@ -11,7 +11,6 @@ from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.training import checkpoint
 from utils.training.engine import Stopped
 from utils.training.loader import epoch_order
-from utils.training.optimisation import learning_rate
 from utils.training.predictions import (
     Answers,
     Predictions,
@@ -49,16 +48,22 @@ def train(session: Session) -> None:
         print(f"Stopped after epoch {progress.epoch}: none of the last {settings.patience} better.")
 
 
-def test(session: Session) -> Answers:
-    """Load the weights of the best epoch and let them say what each picture is, test last."""
-    trainer = session.trainer
-    checkpoint.load_weights(session.run.best, trainer.answering)
+def test(session: Session) -> Answers | None:
+    """Load the weights of the best epoch and let them say what each picture is, test last.
+
+    Returns:
+        None in all processes but the first.
+    """
+    trainer, world = session.trainer, session.world
+    world.share(lambda: checkpoint.load_weights(session.run.best, trainer.answering))
+    world.equalise(trainer.answering.state_dict().values())
     num_train = len(session.pictures.splits[TRAIN])
     some = epoch_order(session.facts.settings.seed, 0, num_train)[:MAX_TRAIN_PICTURES]
     train = trainer.predict(TRAIN, "How training looks", sorted(some))
     val = trainer.predict(VAL, "Calibration")
-    session.run.count_look(session.progress.best_epoch)
-    return Answers(train, val, trainer.predict(TEST, "Test"))
+    world.share(lambda: session.run.count_look(session.progress.best_epoch))
+    test = trainer.predict(TEST, "Test")
+    return Answers(train, val, test) if train and val and test else None
 
 
 def is_out_of_patience(session: Session) -> bool:
@@ -70,27 +75,36 @@ def _train_epoch(session: Session) -> None:
     progress = session.progress
     interval_s = session.facts.settings.checkpoint_minutes * SECONDS_PER_MINUTE
     saved = time.monotonic()
+    agreement = session.world.agreement()
     for steps_done in session.trainer.train_epoch(progress.epoch, progress.step):
         progress.step = steps_done
-        if interval_s and time.monotonic() - saved > interval_s:
+        is_due = interval_s > 0 and time.monotonic() - saved > interval_s
+        if agreement.reach(is_due):
             session.save()
             saved = time.monotonic()
 
 
-def _close_epoch(session: Session, predictions: Predictions, seconds: float) -> None:
-    """Note what the epoch reached, keep its weights if they are the best, and save the state."""
-    progress, trainer = session.progress, session.trainer
-    row = {"epoch": progress.epoch + 1, **_train_figures(session), **_val_figures(predictions)}
+def _close_epoch(session: Session, predictions: Predictions | None, seconds: float) -> None:
+    """Note what the epoch reached, keep its weights if they are the best, and save the state.
+
+    Args:
+        session: At the end of an epoch.
+        predictions: Of all val pictures; None in all processes but the first.
+        seconds: That the epoch took.
+    """
+    progress, trainer, world = session.progress, session.trainer, session.world
+    trained = {"epoch": progress.epoch + 1, **_train_figures(session)}
+    row = world.share(lambda: {**trained, **_val_figures(predictions)})
     progress.history.append({**row, "seconds": round(seconds, 1)})
     better = row["val_balanced_accuracy"] > progress.best_metric
     if better:
-        save_tensors(session.run.best, trainer.answering.state_dict())
+        world.share(lambda: save_tensors(session.run.best, trainer.answering.state_dict()))
         progress.best_metric, progress.best_epoch = row["val_balanced_accuracy"], row["epoch"]
     progress.epochs_without_gain = 0 if better else progress.epochs_without_gain + 1
     progress.epoch, progress.step = progress.epoch + 1, 0
     trainer.sums = EpochSums.empty(trainer.compute.device)
     session.save()
-    write_history(session)
+    world.share(lambda: write_history(session))
     print(
         f"Epoch {row['epoch']}/{session.facts.settings.epochs}: "
         f"train loss {row['train_loss']:.3f}, accuracy {row['train_accuracy']:.3f}; "
@@ -103,13 +117,13 @@ def _close_epoch(session: Session, predictions: Predictions, seconds: float) -> 
 
 
 def _train_figures(session: Session) -> dict[str, Any]:
-    trainer, settings = session.trainer, session.facts.settings
-    loss, weight, skipped, _ = trainer.sums.totals.tolist()
-    confusion = trainer.sums.confusion.cpu().numpy().reshape(len(CLASSES), len(CLASSES))
-    steps = trainer.loader.steps(TRAIN)
-    last_step = (session.progress.epoch + 1) * steps - 1
+    trainer = session.trainer
+    sums = trainer.sums.of_all(session.world)
+    loss, weight, skipped, _ = sums.totals.tolist()
+    confusion = sums.confusion.cpu().numpy().reshape(len(CLASSES), len(CLASSES))
+    last_step = (session.progress.epoch + 1) * trainer.loader.steps(TRAIN) - 1
     return {
-        "lr": learning_rate(last_step, steps, settings.epochs, settings.lr),
+        "lr": trainer.rate(last_step),
         "train_loss": loss / weight if weight else None,
         "train_accuracy": accuracy(confusion),
         "train_balanced_accuracy": balanced_accuracy(confusion),
@@ -117,7 +131,8 @@ def _train_figures(session: Session) -> dict[str, Any]:
     }
 
 
-def _val_figures(predictions: Predictions) -> dict[str, Any]:
+def _val_figures(predictions: Predictions | None) -> dict[str, Any]:
+    assert predictions is not None
     return {
         "val_loss": balanced_log_loss(predictions),
         "val_accuracy": accuracy(predictions.confusion),

@@ -23,9 +23,20 @@ BYTES_PER_WEIGHT = 12
 
 
 def check_memory(
-    network: nn.Module, preprocessing: Preprocessing, compute: Compute, settings: Settings
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    compute: Compute,
+    settings: Settings,
+    processes: int = 1,
 ) -> None:
     """Estimate what training on a CPU will take on top of what this process has taken so far.
+
+    Args:
+        network: On the CPU.
+        preprocessing: Of the network.
+        compute: Device and precision.
+        settings: Complete.
+        processes: That share this computer's memory.
 
     Nothing is known beforehand of what --grad-checkpointing spares.
 
@@ -35,6 +46,7 @@ def check_memory(
     left = available_memory()
     if compute.device.type != "cpu" or settings.grad_checkpointing or left is None:
         return
+    left //= processes
     weights = sum(weight.numel() for weight in network.parameters())
     fixed = weights * (BYTES_PER_WEIGHT + (4 if settings.ema else 0))
     waiting = settings.workers * PREFETCH * settings.grad_accum_steps
@@ -43,10 +55,11 @@ def check_memory(
     needed = fixed + each * settings.batch_size
     if needed <= left:
         return
+    each_process = " for each process" if processes > 1 else ""
     most = max(0, int((left - fixed) / each))
     raise SettingsError(
         f"Training {settings.model} with batches of {settings.batch_size} takes about "
-        f"{gib(needed)} and {gib(left)} of memory are left",
+        f"{gib(needed)} and {gib(left)} of memory are left{each_process}",
         expected=f"--batch-size {most} or less" if most else "a smaller model",
         todo="--grad-accum-steps makes one step of several such batches" if most else "",
     )

@@ -25,13 +25,16 @@ class PictureLoader:
     Args:
         pictures: The data set.
         preprocessing: Of the model.
-        batch_size: Pictures per batch; the last one of an epoch may be shorter.
+        batch_size: Pictures per batch, over all processes; the last one of an epoch may be
+            shorter.
         workers: Processes; 0 loads in this one.
         seed: Order and augmentation follow from it.
         pin_memory: Prepare batches for a fast copy to a GPU.
         start_method: "fork", "spawn" or None for the system's own.
         cache: Of `settings.CACHES`: where decoded pictures are kept.
         fresh_low_quality: Whether to degrade parents anew for a share of LOW_QUALITY.
+        rank: Of this process; each gets its share of every training batch.
+        num_processes: That train together.
     """
 
     def __init__(
@@ -45,9 +48,13 @@ class PictureLoader:
         start_method: str | None = None,
         cache: str = NONE,
         fresh_low_quality: bool = False,
+        rank: int = 0,
+        num_processes: int = 1,
     ) -> None:
         self.pictures = pictures
         self.batch_size = batch_size
+        self.rank = rank
+        self.num_processes = num_processes
         self.seed = seed
         self._tickets: list[Ticket] = []
         reader = BatchReader(
@@ -75,15 +82,32 @@ class PictureLoader:
         """Yield the batches of an epoch, from any step on: a function of (seed, epoch, step)."""
         order = epoch_order(self.seed, epoch, len(self.pictures.splits[TRAIN]))
         groups = cut(order, self.batch_size)[first_step:]
-        return self._serve([Ticket(TRAIN, group, epoch) for group in groups])
+        return self._serve([self._share(group, epoch) for group in groups])
 
     def evaluation_batches(
         self, split: str, positions: Sequence[int] | None = None
     ) -> Iterator[Batch]:
         """Yield these pictures of a split, in this order; by default all, each exactly once."""
         chosen = range(len(self.pictures.splits[split])) if positions is None else positions
-        groups = cut(chosen, self.batch_size)
+        groups = cut(chosen, self.share_size)
         return self._serve([Ticket(split, group, None) for group in groups])
+
+    def dealt_batches(self, split: str, positions: Sequence[int]) -> Iterator[Batch | None]:
+        """Yield this process's share of these pictures, and None as long as others have more."""
+        own = self.evaluation_batches(split, positions[self.rank :: self.num_processes])
+        most = len(cut(positions[:: self.num_processes], self.share_size))
+        return (next(own, None) for _ in range(most))
+
+    @property
+    def share_size(self) -> int:
+        """Pictures of a batch that one process gets at most."""
+        return -(-self.batch_size // self.num_processes)
+
+    def _share(self, group: tuple[int, ...], epoch: int) -> Ticket:
+        if self.num_processes == 1:
+            return Ticket(TRAIN, group, epoch)
+        own, is_idle = deal(group, self.rank, self.num_processes)
+        return Ticket(TRAIN, own, epoch, group, is_idle)
 
     def _serve(self, tickets: list[Ticket]) -> Iterator[Batch]:
         self._tickets[:] = tickets
@@ -108,6 +132,20 @@ def _quiet_about_workers() -> Iterator[None]:
 def epoch_order(seed: int, epoch: int, num_pictures: int) -> list[int]:
     """Shuffle the positions of the training pictures for one epoch."""
     return generator(seed, epoch, "order").permutation(num_pictures).tolist()
+
+
+def deal(group: tuple[int, ...], rank: int, num_processes: int) -> tuple[tuple[int, ...], bool]:
+    """Return one process's share of a batch, and whether it is only lent.
+
+    Each share holds at least two pictures, because batch norm cannot learn from one alone. Where
+    there are too few for all, those without one get the first share lent: they keep step with the
+    others, and what they compute counts nothing.
+
+    >>> [deal((7, 8, 9, 4, 5), rank, 3) for rank in range(3)]
+    [((7, 9, 5), False), ((8, 4), False), ((7, 9, 5), True)]
+    """
+    busy = max(1, min(num_processes, len(group) // 2))
+    return group[rank if rank < busy else 0 :: busy], rank >= busy
 
 
 def cut(order: Sequence[int], batch_size: int) -> list[tuple[int, ...]]:

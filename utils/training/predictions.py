@@ -1,6 +1,8 @@
 """What a model said about a split: the one thing that training hands over to evaluation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +57,18 @@ class Answers:
     train: Predictions
     val: Predictions
     test: Predictions
+
+
+def interleave(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Undo dealing out rows in turns.
+
+    >>> interleave([np.array([1, 3, 5]), np.array([2, 4])])
+    array([1, 2, 3, 4, 5])
+    """
+    whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    for rank, part in enumerate(parts):
+        whole[rank :: len(parts)] = part
+    return whole
 
 
 def confusion_of(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.int64]:

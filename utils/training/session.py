@@ -13,7 +13,7 @@ from torch import nn
 
 from models.bundle import Card
 from models.calibration import Calibration
-from models.device import Compute, choose_device, choose_precision
+from models.device import Compute, choose_precision
 from models.preprocessing import Preprocessing
 from models.pretrained import WeightsUnavailableError, build
 from models.reading import Reading
@@ -25,7 +25,7 @@ from utils.common.files import write_json
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.training import checkpoint
 from utils.training.checkpoint import Progress
-from utils.training.device import check_precision, prepare
+from utils.training.device import check_precision, own_device, prepare, synchronised
 from utils.training.engine import Trainer
 from utils.training.facts import Facts, device_name, peak_gpu_bytes, versions
 from utils.training.footprint import check_memory
@@ -33,6 +33,7 @@ from utils.training.loader import PictureLoader
 from utils.training.pictures import PictureFolder, read_folder
 from utils.training.runs import SETTINGS_NAME, Run, new_run
 from utils.training.settings import Settings, check_data_folder, complete, merge
+from utils.training.world import World
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class Session:
         trainer: The model, ready.
         progress: How far it has come.
         hold: On the run, let go when the session ends.
+        world: The processes that train together.
     """
 
     run: Run
@@ -54,6 +56,7 @@ class Session:
     trainer: Trainer
     progress: Progress
     hold: contextlib.ExitStack
+    world: World
 
     def __enter__(self) -> "Session":
         return self
@@ -92,6 +95,7 @@ class Session:
             "best_val_balanced_accuracy": self.progress.best_metric,
             "epochs": self.progress.epoch,
             "parts": self.trainer.parts,
+            "processes_at_the_end": self.world.size,
             "skipped_steps": sum(row["skipped_steps"] for row in self.history),
             "looks_at_test": self.run.looks_at_test,
             "data_hash": self.facts.fingerprint,
@@ -106,17 +110,21 @@ class Session:
         }
 
 
-def start(settings: Settings) -> Session:
+def start(settings: Settings, world: World) -> Session:
     """Open a new run; batch size, workers and model are chosen.
+
+    Args:
+        settings: As asked for.
+        world: The processes that train together.
 
     Raises:
         DatasetError: If the data set is not whole.
         ModelError: If its weights cannot be had, and random ones are not wanted.
     """
     pictures = read_folder(Path(settings.data_dir))
-    device = choose_device(settings.device)
+    device = own_device(settings, world)
     model = resolve(settings.model)
-    settings, network, preprocessing = _build(settings, model)
+    settings, network, preprocessing = _build_in_all(settings, model, world)
     settings = complete(settings, model)
     facts = Facts(
         settings,
@@ -124,49 +132,57 @@ def start(settings: Settings) -> Session:
         choose_precision(device, settings.amp),
         torch.get_num_threads(),
         preprocessing.to_dict(),
+        processes=world.size,
     )
-    check_memory(network, preprocessing, Compute(device, facts.precision), settings)
-    trainer = _make_trainer(facts, pictures, device, network)
+    compute = Compute(device, facts.precision)
+    check_memory(network, preprocessing, compute, settings, world.local_size)
+    trainer = _make_trainer(facts, pictures, device, network, world)
     with contextlib.ExitStack() as hold:
-        run = new_run(Path(settings.output_dir), model.folder_name)
-        hold.enter_context(run.locked())
+        run = world.share(lambda: new_run(Path(settings.output_dir), model.folder_name))
+        _lock(run, hold, world)
         session = _open(run, facts, pictures, trainer)
         session.save()
         session.hold = hold.pop_all()
     return session
 
 
-def go_on(run: Run, asked: Settings, given: frozenset[str]) -> Session | None:
+def go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Session | None:
     """Open a run as it was left; None, and a line that says so, if nothing is left to do.
 
     Args:
         run: Found by --resume.
         asked: As the command line says.
         given: Names of the settings that it gives.
+        world: The processes that train together, more or fewer than before.
 
     Raises:
         DatasetError: If the data set is not the one that it was started with.
         OutputError: If another process is at work on it.
     """
     with contextlib.ExitStack() as hold:
-        hold.enter_context(run.locked())
-        session = _go_on(run, asked, given)
+        _lock(run, hold, world)
+        session = _go_on(run, asked, given, world)
         if session is not None:
             session.hold = hold.pop_all()
     return session
 
 
-def _go_on(run: Run, asked: Settings, given: frozenset[str]) -> Session | None:
-    state = checkpoint.load(run.last)
+def _lock(run: Run, hold: contextlib.ExitStack, world: World) -> None:
+    world.share(lambda: hold.enter_context(run.locked()))
+
+
+def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Session | None:
+    state = world.share(lambda: checkpoint.load(run.last))
     stored = Facts.from_dict(state["facts"])
     settings = merge(stored.settings, asked, given)
     grows = settings.epochs > stored.settings.epochs
-    if asked.test_only and not run.is_finished:
+    is_finished = world.share(lambda: run.is_finished)
+    if asked.test_only and not is_finished:
         raise ModelError(
             f"{run.folder} is not finished, and only a finished run is tested",
             todo=f"Go on with it: python launch_training_test.py --resume {run.folder}",
         )
-    if run.is_finished and not asked.test_only and not grows:
+    if is_finished and not asked.test_only and not grows:
         print(
             f"{run.folder} is finished after {state['progress']['epoch']} of "
             f"{stored.settings.epochs} epochs; its report is there. More --epochs train it further."
@@ -182,16 +198,18 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str]) -> Session | None:
             expected=f"the one with {stored.fingerprint[:12]}",
             todo="Give its place with --data-dir, or start anew without --resume",
         )
-    device = choose_device(settings.device)
+    device = own_device(settings, world)
     check_precision(device, stored.precision)
-    torch.set_num_threads(stored.threads)
+    if world.size == stored.processes:
+        torch.set_num_threads(stored.threads)
     network, preprocessing = build(resolve(settings.model), len(CLASSES), pretrained=False)
     if not asked.test_only:
-        check_memory(network, preprocessing, Compute(device, stored.precision), settings)
+        compute = Compute(device, stored.precision)
+        check_memory(network, preprocessing, compute, settings, world.local_size)
     facts = dataclasses.replace(stored, settings=settings)
-    trainer = _make_trainer(facts, pictures, device, network)
-    if run.is_finished and not asked.test_only:
-        run.reopen(stored.settings.epochs)
+    trainer = _make_trainer(facts, pictures, device, network, world)
+    if is_finished and not asked.test_only:
+        world.share(lambda: run.reopen(stored.settings.epochs))
     session = _open(run, facts, pictures, trainer)
     session.progress = checkpoint.restore(state, trainer)
     if grows:
@@ -200,41 +218,71 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str]) -> Session | None:
 
 
 def _make_trainer(
-    facts: Facts, pictures: PictureFolder, device: torch.device, network: nn.Module
+    facts: Facts,
+    pictures: PictureFolder,
+    device: torch.device,
+    network: nn.Module,
+    world: World,
 ) -> Trainer:
     """Get everything ready that takes memory and time, before a folder is made or changed."""
     settings = facts.settings
     prepare(device, settings.deterministic)
+    if settings.sync_bn:
+        network = synchronised(network, device, world)
     preprocessing = Preprocessing.from_dict(facts.preprocessing)
     compute = Compute(device, facts.precision)
     loader = PictureLoader(
         pictures,
         preprocessing,
-        settings.batch_size * settings.grad_accum_steps,
+        facts.pictures_per_step,
         settings.workers,
         settings.seed,
         pin_memory=device.type == "cuda",
         cache=settings.cache,
         fresh_low_quality=settings.fresh_low_quality,
+        rank=world.rank,
+        num_processes=world.size,
     )
-    return Trainer(network, preprocessing, compute, settings, loader)
+    return Trainer(network, preprocessing, compute, settings, loader, world, facts.processes)
 
 
 def _open(run: Run, facts: Facts, pictures: PictureFolder, trainer: Trainer) -> Session:
-    settings, device = facts.settings, trainer.compute.device
-    run.sweep()
-    write_json(run.folder / SETTINGS_NAME, facts.to_dict())
+    settings, device, world = facts.settings, trainer.compute.device, trainer.world
+    if world.is_first:
+        run.sweep()
+        write_json(run.folder / SETTINGS_NAME, facts.to_dict())
     counts = ", ".join(f"{len(pictures.splits[split])} {split}" for split in SPLITS)
-    batches = f"batches of {settings.batch_size}" + (
-        f" x {settings.grad_accum_steps}" if settings.grad_accum_steps > 1 else ""
+    factors = f"{settings.batch_size}" + "".join(
+        f" x {number}{unit}"
+        for number, unit in ((settings.grad_accum_steps, ""), (facts.processes, " processes"))
+        if number > 1
     )
+    total = f" = {facts.pictures_per_step}" if " x " in factors else ""
     print(
-        f"{run.folder}: {settings.model} on {device.type} in {facts.precision}, {batches}; "
+        f"{run.folder}: {settings.model} on {device.type} in {facts.precision}, batches of "
+        f"{factors}{total}; "
         f"pictures: {counts}"
     )
     if device.type == "cpu":
         warn("no GPU is used; on a CPU this will be slow.")
-    return Session(run, facts, pictures, trainer, Progress(), contextlib.ExitStack())
+    return Session(run, facts, pictures, trainer, Progress(), contextlib.ExitStack(), world)
+
+
+def _build_in_all(
+    settings: Settings, model: Model, world: World
+) -> tuple[Settings, nn.Module, Preprocessing]:
+    """Build the network in all processes; the first one alone looks for its weights."""
+    built: list[tuple[nn.Module, Preprocessing]] = []
+
+    def build_first() -> Settings:
+        chosen, *made = _build(settings, model)
+        built.append((made[0], made[1]))
+        return chosen
+
+    chosen = world.share(build_first)
+    network, preprocessing = built[0] if built else build(model, len(CLASSES), pretrained=False)
+    world.equalise(network.state_dict().values())
+    return chosen, network, preprocessing
 
 
 def _build(settings: Settings, model: Model) -> tuple[Settings, nn.Module, Preprocessing]:

@@ -2,8 +2,9 @@
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ from utils.common.settings import parse, setting
 AUTO = "auto"
 NONE, RAM, PACKED = CACHES = ("none", "ram", "packed")
 EMA_DECAY = 0.9998
+LR_SCALES: dict[str, Callable[[int], float]] = {
+    "none": lambda _: 1.0,
+    "linear": float,
+    "sqrt": sqrt,
+}
+"""What --lr-scaling makes of the number of processes."""
 DESCRIPTION = "Train a model on DATASET, test it, and write a report into runs/<model>-<n>/."
 EPILOG = """examples:
   python launch_training_test.py
@@ -48,7 +55,7 @@ class Settings:
 
     data_dir: str = setting("DATASET", "folder made by create_dataset.py", metavar="DIR")
     batch_size: int | None = setting(
-        None, "pictures per step; 32-64 suits most GPUs; asked for when not given",
+        None, "pictures per step and process; 32-64 suits most GPUs; asked for when not given",
         "-b", "--batch-size", type=int, metavar="N",
     )  # fmt: skip
     workers: int | None = setting(
@@ -69,6 +76,13 @@ class Settings:
         f"{MENU[2].recipe.lr:g} for transformers, {FROM_SCRATCH.lr:g} from random weights)",
         type=float, metavar="X",
     )  # fmt: skip
+    lr_scaling: str = setting(
+        "none", "what the peak learning rate is multiplied by where torchrun starts several "
+        "processes: none (nothing), linear (their number) or sqrt (its root)", choices=LR_SCALES,
+    )  # fmt: skip
+    sync_bn: bool = setting(
+        False, "let batch norm see the pictures of all processes of torchrun (CUDA only)"
+    )
     weight_decay: float | None = setting(
         None, f"of AdamW; not on norms and biases (default: {FROM_SCRATCH.weight_decay:g})",
         type=float, metavar="X",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 
 from utils.common.labels import CLASSES
+from utils.training.batches import IGNORED
+from utils.training.world import World
 
 MAX_BAD_STEPS = 3
 
@@ -14,8 +16,9 @@ class EpochSums:
     """What one epoch has added up so far.
 
     Attributes:
-        totals: Weighted loss, weights, skipped steps, skipped steps in a row; float32.
-        confusion: Rows true, columns predicted, flattened; int64.
+        totals: Weighted loss, weights, skipped steps, skipped steps in a row; float32. Of all
+            processes.
+        confusion: Rows true, columns predicted, flattened; int64. Of this process's pictures.
     """
 
     totals: torch.Tensor
@@ -41,8 +44,8 @@ class EpochSums:
 
         Args:
             logits: N x classes.
-            labels: N, int64.
-            loss_sum: Weighted sum over the batch, scalar.
+            labels: N, int64; IGNORED ones are not counted.
+            loss_sum: Weighted sum over the batch of all processes, scalar.
             weight_sum: Of its pictures, scalar.
             good: Whether the step was taken; False counts it as skipped, scalar bool.
         """
@@ -57,8 +60,12 @@ class EpochSums:
                 torch.where(lasts, streak + ~good, 0),
             ]
         )
-        cells = labels * len(CLASSES) + logits.argmax(dim=1)
-        self.confusion.index_add_(0, cells, good.long().expand(len(cells)))
+        cells = labels.clamp(min=0) * len(CLASSES) + logits.argmax(dim=1)
+        self.confusion.index_add_(0, cells, (good & (labels != IGNORED)).long())
+
+    def of_all(self, world: World) -> "EpochSums":
+        """Return the sums over all processes."""
+        return EpochSums(self.totals, world.add_up(self.confusion))
 
     def is_diverging(self) -> bool:
         """Return whether too many steps in a row were skipped; waits for the device."""

@@ -1,0 +1,87 @@
+"""A job of torchrun in, a note of its answers and its run out: what is started again goes on."""
+
+import dataclasses
+import json
+import os
+import platform
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.common.files import write_json
+from utils.training.runs import LAST_NAME
+from utils.training.settings import Settings
+
+FOLDER_NAME = ".jobs"
+NAMELESS = ("", "none")
+"""What torchrun calls a job that was given no --rdzv-id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is noted of a job so that its processes, started again, neither ask nor begin anew.
+
+    Attributes:
+        note: Where it is written; None where there is nothing to be started again by.
+        arguments: The command line; a job with another one is another job.
+    """
+
+    note: Path | None
+    arguments: tuple[str, ...]
+
+    def recall(self, asked: Settings) -> Settings:
+        """Return the settings with the answers that were given and the run that was begun."""
+        noted = self._read()
+        if noted is None:
+            return asked
+        settings = Settings(**noted["settings"])
+        run = noted["run"]
+        if run and (Path(run) / LAST_NAME).is_file():
+            print(f"Started again: going on with {run}.")
+            return dataclasses.replace(settings, resume=run)
+        return settings
+
+    def keep(self, settings: Settings, run: Path | None = None) -> None:
+        """Note answers, and the run once there is one; without a job to note, do nothing."""
+        if self.note is None:
+            return
+        write_json(
+            self.note,
+            {
+                "arguments": list(self.arguments),
+                "settings": dataclasses.asdict(settings),
+                "run": str(run) if run else "",
+            },
+        )
+
+    def forget(self) -> None:
+        """Remove the note of a job that has come to its end."""
+        if self.note is not None:
+            self.note.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Any] | None:
+        if self.note is None or not self.note.is_file():
+            return None
+        noted: dict[str, Any] = json.loads(self.note.read_text(encoding="utf-8"))
+        return noted if noted["arguments"] == list(self.arguments) else None
+
+
+def this_job(output_dir: str, arguments: Sequence[str]) -> Job:
+    """Find out from torchrun's variables which job this is.
+
+    Its id is that of --rdzv-id (or of --standalone's own making). A job without one is known by
+    the agent that starts its processes, as long as that lives.
+
+    Args:
+        output_dir: Of the runs; gets a folder of notes.
+        arguments: The command line.
+    """
+    name = os.environ.get("TORCHELASTIC_RUN_ID")
+    if name is None:
+        return Job(None, tuple(arguments))
+    if name in NAMELESS:
+        name = f"{platform.node()}-{os.getppid()}"
+    file = f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.json"
+    return Job(Path(output_dir) / FOLDER_NAME / file, tuple(arguments))

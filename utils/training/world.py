@@ -1,0 +1,104 @@
+"""The environment in, the processes that train together out: this one alone, or torchrun's."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from utils.common.console import hush
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Value = TypeVar("Value")
+
+LAUNCHED = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"}
+"""Variables that torchrun sets for each process that it starts."""
+
+
+class Agreement:
+    """Lets all processes act on the wish of any at the same step."""
+
+    def reach(self, wish: bool) -> bool:
+        """Return whether any process wishes so; all must ask equally often."""
+        return wish
+
+
+class World:
+    """All processes of a training: one, which need not ask any other.
+
+    Attributes:
+        rank: Of this process, from 0.
+        size: Number of processes.
+        local_rank: Of this process on this computer, from 0.
+        local_size: Number of processes on this computer.
+    """
+
+    rank, size = 0, 1
+    local_rank, local_size = 0, 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process asks, prints and writes for all."""
+        return self.rank == 0
+
+    def share(self, make: Callable[[], Value]) -> Value:
+        """Let the first process make a value, and give it to all; if it fails, all end."""
+        return make()
+
+    def gather(self, value: Value) -> list[Value]:
+        """Return the values of all processes, by rank, to the first; to the others nothing."""
+        return [value]
+
+    def add_up(self, tensor: "torch.Tensor") -> "torch.Tensor":
+        """Return the sum over all processes."""
+        return tensor
+
+    def largest(self, number: int) -> int:
+        """Return the largest number that any process has."""
+        return number
+
+    def agreement(self) -> Agreement:
+        """Return what all processes ask at each step."""
+        return Agreement()
+
+    def equalise(self, tensors: Iterable["torch.Tensor"]) -> None:
+        """Give all processes what the first one's tensors hold."""
+
+    def replicate(self, network: "nn.Module") -> "nn.Module":
+        """Return a network whose gradients are the mean over all processes."""
+        return network
+
+    def apart(self, network: "nn.Module") -> contextlib.AbstractContextManager[None]:
+        """Let the gradients of what `replicate` gave add up on each process by itself."""
+        return contextlib.nullcontext()
+
+    def with_common_batch_norm(self, network: "nn.Module") -> "nn.Module":
+        """Return a network whose batch norm sees the pictures of all processes (CUDA only)."""
+        return network
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[World]:
+    """Meet the other processes where torchrun has started this one.
+
+    All but the first then print nothing but errors.
+
+    Raises:
+        ModelError: If another process ended before its time.
+    """
+    if not os.environ.keys() >= LAUNCHED:
+        yield World()
+        return
+    from utils.training.distributed import meet
+
+    with contextlib.ExitStack() as stack:
+        world = stack.enter_context(meet())
+        if not world.is_first:
+            hush()
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        yield world
+        sys.stdout.flush()
