@@ -3,11 +3,12 @@
 import contextlib
 import functools
 import io
+import multiprocessing
 import os
 import socket
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -65,6 +66,26 @@ def make_picture() -> Callable[..., Image.Image]:
 def encode() -> Callable[..., bytes]:
     """Give `encoded(image, file_format, **settings)`."""
     return encoded
+
+
+def growth_of_worker(batches: Iterable[object]) -> int:
+    """Return by how many KiB of its own the only worker behind batches grew after a quarter."""
+    others = {child.pid for child in multiprocessing.active_children()}
+    private = []
+    for _ in batches:
+        children = multiprocessing.active_children()
+        (pid,) = (child.pid for child in children if child.pid not in others)
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+        private.append({line.split()[0]: int(line.split()[1]) for line in rollup}["Private_Dirty:"])
+    return private[-2] - private[len(private) // 4]  # at the last batch it may have ended
+
+
+@pytest.fixture(scope="session")
+def worker_growth_kib() -> Callable[[Iterable[object]], int]:
+    """Give `growth_of_worker(batches)`, or skip where the system does not tell it."""
+    if not Path("/proc/self/smaps_rollup").exists():
+        pytest.skip("Linux tells it")
+    return growth_of_worker
 
 
 @pytest.fixture

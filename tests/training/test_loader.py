@@ -1,7 +1,6 @@
 """Properties of the batch stream: one stream for any worker count, start and epoch."""
 
 import hashlib
-import multiprocessing
 from collections import Counter
 from pathlib import Path
 
@@ -65,25 +64,15 @@ def test_an_epoch_can_be_entered_at_any_step(make_loader) -> None:
         assert digest(list(loader.training_batches(3, step))) == digest(whole[step:])
 
 
-def private_kib(loader: PictureLoader, positions: list[int]) -> list[int]:
-    """Return the memory of its own that the only worker has at each batch."""
-    found = []
-    for _ in loader.evaluation_batches(TRAIN, positions):
-        (worker,) = multiprocessing.active_children()
-        rollup = Path(f"/proc/{worker.pid}/smaps_rollup").read_text().splitlines()[1:]
-        found.append({line.split()[0]: int(line.split()[1]) for line in rollup}["Private_Dirty:"])
-    return found
-
-
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux tells it")
-def test_a_worker_does_not_grow_with_the_number_of_batches(tiny_dataset: Path) -> None:
+def test_a_worker_does_not_grow_with_the_number_of_batches(
+    tiny_dataset: Path, worker_growth_kib
+) -> None:
     wanted = Preprocessing(224, 224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", 0.9)
     batch_size = 8
-    private = private_kib(
-        PictureLoader(read_folder(tiny_dataset), wanted, batch_size, 1, 0), list(range(24)) * 20
-    )
+    loader = PictureLoader(read_folder(tiny_dataset), wanted, batch_size, 1, 0)
+    batches = loader.evaluation_batches(TRAIN, list(range(24)) * 20)
     batch_kib = batch_size * 3 * wanted.height * wanted.width / 1024
-    assert private[-2] - private[len(private) // 4] < 5 * batch_kib
+    assert worker_growth_kib(batches) < 5 * batch_kib
 
 
 def test_an_abandoned_epoch_leaves_nothing_behind(make_loader) -> None:
