@@ -42,7 +42,7 @@ from utils.training.device import prepare
 from utils.training.engine import Trainer
 from utils.training.loader import PictureLoader
 from utils.training.pictures import read_folder
-from utils.training.settings import Settings, complete
+from utils.training.settings import CACHES, NONE, Settings, complete
 
 SYNTHETIC, END_TO_END, NAIVE = "synthetic", "end to end", "naive"
 LIMIT_SHARE = 0.95
@@ -76,7 +76,8 @@ def main() -> None:
         "model", "precision", f"{SYNTHETIC}/s", f"{END_TO_END}/s", "share", "asked",
         f"{NAIVE}/s", "x naive", "asked",
     ]  # fmt: skip
-    print(f"Pictures per second, batches of {arguments.batch_size}, {arguments.workers} workers")
+    how = f"batches of {arguments.batch_size}, {arguments.workers} workers, cache {arguments.cache}"
+    print(f"Pictures per second, {how}")
     print(table(header, rows))
 
 
@@ -91,6 +92,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, help="default: 2 on a CPU, 4 on a GPU")
     parser.add_argument("--device", default="auto", help="default: auto")
     parser.add_argument("--data-dir", type=Path, help="default: drawn pictures")
+    parser.add_argument("--cache", default=NONE, choices=CACHES, help=f"default: {NONE}")
     parser.add_argument("--chosen-only", action="store_true", help="leave out float32")
     parser.add_argument("--quick", action="store_true", help="one round of two small steps")
     arguments = parser.parse_args()
@@ -115,7 +117,8 @@ def measure(
     pictures = read_folder(folder)
     loader = PictureLoader(
         pictures, preprocessing, settings.batch_size, settings.workers, 0,
-        pin_memory=compute.device.type == "cuda", fresh_low_quality=settings.fresh_low_quality,
+        pin_memory=compute.device.type == "cuda", cache=arguments.cache,
+        fresh_low_quality=settings.fresh_low_quality,
     )  # fmt: skip
     trainer = Trainer(network, preprocessing, compute, settings, loader)
     plain = (model, preprocessing, compute, settings, folder)
