@@ -2,6 +2,7 @@
 
     python benchmarks/memory.py                        the four models, batch 64, 4 workers
     python benchmarks/memory.py --models resnet18      some models
+    python benchmarks/memory.py --jobs 8               so many at once: their speeds then suffer
     python benchmarks/memory.py --quick                to see that it works
 
 Each figure is a whole run of launch_training_test.py on drawn pictures. On a GPU it is what PyTorch
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -32,6 +35,10 @@ LIMITS_GB = {"resnet18": 2.5, "resnet50": 4.5, "vit": 8.0, "swin": 10.0}
 LIMIT_SHARE = 0.6
 """Of the plain run's memory, with checkpointing."""
 
+Flags = tuple[str, ...]
+KEPT: Flags = ()
+RECOMPUTED: Flags = ("--grad-checkpointing",)
+
 STEPS = 30
 
 
@@ -40,35 +47,15 @@ def main() -> None:
     arguments = parse_arguments()
     device = choose_device(arguments.device)
     print(machine(device))
-    rows = []
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(arguments.jobs) as crew:
         folder = draw_dataset(Path(scratch) / "DATASET", arguments.steps * arguments.batch_size)
-        for name in arguments.models:
-            peaks: list[float] = []
-            for flags in ((), ("--grad-checkpointing",)):
-                output = Path(scratch) / f"runs{len(rows)}"
-                peak, speed = run_training(name, folder, output, arguments, flags)
-                peaks.append(peak)
-                share = peak / peaks[0]
-                limit = LIMITS_GB.get(name) if device.type == "cuda" else None
-                asked = "-"
-                if limit and flags:
-                    asked = verdict(share, LIMIT_SHARE, at_most=True)
-                elif limit:
-                    asked = verdict(peak / GB, limit, at_most=True)
-                rows.append(
-                    [
-                        name,
-                        "recomputed" if flags else "kept",
-                        round(peak / GB, 2),
-                        round(share, 2),
-                        asked,
-                        round(speed, 1),
-                    ]
-                )
+        train = partial(run_training, folder, Path(scratch), arguments)
+        wanted = [(name, flags) for name in arguments.models for flags in (KEPT, RECOMPUTED)]
+        found = dict(zip(wanted, crew.map(train, wanted), strict=True))
+    rows = [as_row(found, name, flags, device.type == "cuda") for name, flags in wanted]
     kind = "reserved on the GPU" if device.type == "cuda" else "of the process and its workers"
     print(f"Peak memory {kind}, batch {arguments.batch_size}, {arguments.workers} workers")
-    print(table(["model", "activations", "GB", "share", "asked", "pictures/s, one epoch"], rows))
+    print(table(["model", "activations", "GB", "share", "asked", "pictures/s"], rows))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -80,6 +67,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=4, help="default: 4")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"default: {STEPS}")
     parser.add_argument("--device", default="auto", help="default: auto")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once (default: 1)")
     parser.add_argument("--quick", action="store_true", help="two steps of 16 pictures")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -88,21 +76,40 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
+def as_row(
+    found: dict[tuple[str, Flags], tuple[float, float]], name: str, flags: Flags, on_gpu: bool
+) -> list[object]:
+    """Return a row of the table: a run beside the one that keeps all activations."""
+    peak, speed = found[name, flags]
+    share = peak / found[name, KEPT][0]
+    limit = LIMITS_GB.get(name) if on_gpu else None
+    asked = "-"
+    if limit:
+        value, most = (share, LIMIT_SHARE) if flags else (peak / GB, limit)
+        asked = verdict(value, most, at_most=True)
+    kind = "recomputed" if flags else "kept"
+    return [name, kind, round(peak / GB, 2), round(share, 2), asked, round(speed, 1)]
+
+
 def run_training(
-    model: str, folder: Path, output: Path, arguments: argparse.Namespace, flags: tuple[str, ...]
+    folder: Path, scratch: Path, arguments: argparse.Namespace, wanted: tuple[str, Flags]
 ) -> tuple[float, float]:
-    """Run the script for one epoch; return its peak memory in bytes and pictures per second."""
+    """Run the script for two epochs; return its peak memory in bytes and pictures per second."""
+    model, flags = wanted
+    output = scratch / "-".join((model, *flags))
+    output.mkdir()
     command = [
         sys.executable, str(ROOT / "launch_training_test.py"), "--data-dir", str(folder),
         "--output-dir", str(output), "--model", model, "-b", str(arguments.batch_size),
-        "-j", str(arguments.workers), "--epochs", "1", "--no-pretrained", "--device",
+        "-j", str(arguments.workers), "--epochs", "2", "--no-pretrained", "--device",
         arguments.device, *flags,
     ]  # fmt: skip
-    with (output.parent / "log").open("w+") as log:
+    with (output / "log").open("w+") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         pss = 0
         while process.poll() is None:
-            pss = max(pss, proportional_bytes(process.pid))
+            if choose_device(arguments.device).type == "cpu":
+                pss = max(pss, proportional_bytes(process.pid))
             time.sleep(0.05)
         if process.returncode:
             log.seek(0)
@@ -110,7 +117,7 @@ def run_training(
     run = output / f"{resolve(model).folder_name}-1"
     report = json.loads((run / "report.json").read_text())
     with (run / "history.csv").open() as stream:
-        seconds = float(next(csv.DictReader(stream))["seconds"])
+        seconds = float(list(csv.DictReader(stream))[-1]["seconds"])  # all is warmed up
     pictures = sum(report["pictures"]["train"].values())
     return report["peak_gpu_bytes"] or pss, pictures / seconds
 

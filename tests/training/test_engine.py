@@ -136,7 +136,7 @@ def test_bfloat16_trains_too(tiny_dataset: Path, trainer: Trainer) -> None:
 
 def test_pixels_are_laid_out_as_the_network_likes_them(trainer: Trainer) -> None:
     batch = Batch(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
-    pixels = trainer._normalised(trainer._to_device(batch)[0])
+    pixels = trainer._normalised(batch.pixels)
     assert pixels.is_contiguous(memory_format=torch.channels_last)
     plain = device.memory_format(timm.create_model("test_vit"))
     assert plain == torch.contiguous_format

@@ -9,6 +9,7 @@ import torch
 from launch_training_test import main
 from utils.common.labels import CLASSES
 from utils.training import device
+from utils.training.ahead import copied_ahead
 from utils.training.batches import Batch
 from utils.training.engine import Trainer
 
@@ -69,6 +70,22 @@ def test_deterministic_runs_end_with_the_same_bits(
         flags = ("--device", "cuda", "--amp", "--deterministic", "-j", workers)
         assert main(arguments(*flags)) == 0
     assert_same_run(*(tmp_path / "runs" / f"test_resnet-{number}" for number in (1, 2)))
+
+
+def test_batches_copied_ahead_are_the_same_in_the_same_order() -> None:
+    batches = [
+        Batch(torch.full((64, 3, SIDE, SIDE), number, dtype=torch.uint8), torch.full((64,), number))
+        for number in range(9)
+    ]
+    arrived = []
+    for batch in copied_ahead((batch.pin_memory() for batch in batches), torch.device("cuda")):
+        busy = torch.ones(4096, 4096, device="cuda")
+        for _ in range(20):
+            busy = busy @ busy * 1e-4  # the copy of the next batch overtakes this
+        assert batch.pixels.is_cuda and batch.labels.is_cuda
+        arrived.append((batch.pixels.sum(), batch.labels.sum()))
+    for number, (pixels, labels) in enumerate(arrived):
+        assert (int(pixels), int(labels)) == (64 * 3 * SIDE * SIDE * number, 64 * number)
 
 
 def peak_of_a_step(trainer: Trainer, batch: Batch) -> int:

@@ -11,7 +11,12 @@ import torch.nn.functional as F
 from utils.common.errors import SettingsError
 from utils.common.labels import TEST
 from utils.training import device
-from utils.training.device import blame_flag, prepare, save_activations_memory
+from utils.training.device import (
+    blame_flag,
+    prepare,
+    recompute_first_stage,
+    save_activations_memory,
+)
 from utils.training.engine import Trainer
 from utils.training.optimisation import balanced_loss, class_weights, make_optimizer, set_rate
 
@@ -92,6 +97,30 @@ def test_checkpointing_changes_no_bit_of_weights_and_statistics(make_trainer, mo
         list(trainer.train_epoch(0))
     after = state(sparing)
     assert all(torch.equal(value, after[name]) for name, value in state(plain).items())
+
+
+def test_a_first_stage_computed_again_changes_no_bit_and_keeps_less() -> None:
+    gradients, kept = [], []
+    for prepare_network in (lambda network: None, recompute_first_stage):
+        torch.manual_seed(0)
+        network = timm.create_model(
+            "swin_base_patch4_window7_224", img_size=56, depths=(2, 2), embed_dim=16,
+            num_heads=(2, 4), num_classes=5,
+        )  # fmt: skip
+        prepare_network(network)
+        sizes: dict[int, int] = {}
+
+        def note(tensor: torch.Tensor, sizes=sizes) -> torch.Tensor:
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            answers = network(torch.randn(2, 3, 56, 56))
+        answers.square().sum().backward()
+        kept.append(sum(sizes.values()))
+        gradients.append([weight.grad for weight in network.parameters()])
+    assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
+    assert kept[1] < 0.7 * kept[0]
 
 
 def test_a_model_that_cannot_recompute_is_one_line() -> None:

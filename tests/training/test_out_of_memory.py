@@ -111,8 +111,9 @@ def test_without_batch_norm_the_gradients_are_those_of_the_whole_batch(make_trai
         trainer = make_trainer("test_vit")
         trainer.parts = parts
         trainer.network.train()
-        pixels, labels = trainer._to_device(next(trainer.loader.training_batches(0)))
-        trainer._add_up_gradients(pixels, labels, trainer._weights[labels].sum())
+        batch = next(trainer.loader.training_batches(0))
+        weight_sum = trainer._weights[batch.labels].sum()
+        trainer._add_up_gradients(batch.pixels, batch.labels, weight_sum)
         gradients.append([weight.grad for weight in trainer.network.parameters()])
     for whole, added in zip(*gradients, strict=True):
         torch.testing.assert_close(whole, added, rtol=1e-4, atol=1e-5)

@@ -56,10 +56,18 @@ class Batch:
     labels: torch.Tensor
     all_labels: torch.Tensor | None = None
 
+    def tensors(self) -> list[torch.Tensor]:
+        """Return those that are there."""
+        found = (self.pixels, self.labels, self.all_labels)
+        return [tensor for tensor in found if tensor is not None]
+
     def pin_memory(self) -> "Batch":
         """Return a copy from which a GPU can fetch by itself; called by the data loader."""
-        all_labels = None if self.all_labels is None else self.all_labels.pin_memory()
-        return Batch(self.pixels.pin_memory(), self.labels.pin_memory(), all_labels)
+        return Batch(*(tensor.pin_memory() for tensor in self.tensors()))
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return it on a device; what comes from pinned memory comes while others go on."""
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import os
 
 import torch
+from timm.models.swin_transformer import SwinTransformer
 from torch import nn
 
 from models.device import FLOAT16, choose_device
@@ -73,7 +74,8 @@ def prepare(device: torch.device, deterministic: bool) -> None:
         keep_large_freed_memory()
     if device.type != "cuda":
         return
-    torch.cuda.set_device(device)
+    if device.index is not None:
+        torch.cuda.set_device(device)
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = not deterministic
     if deterministic:
@@ -118,3 +120,13 @@ def save_activations_memory(network: nn.Module) -> None:
             f"{type(network).__name__} knows no gradient checkpointing",
             todo="Leave --grad-checkpointing out, or take another model",
         ) from None
+
+
+def recompute_first_stage(network: nn.Module) -> None:
+    """Let a Swin Transformer compute its first stage again for the way back; others stay.
+
+    There the picture has the most tokens: of Swin-B's 24 blocks the first two keep a quarter of all
+    activations, and take no more arithmetic than any other two.
+    """
+    if isinstance(network, SwinTransformer):
+        network.layers[0].grad_checkpointing = True

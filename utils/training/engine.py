@@ -19,7 +19,13 @@ from utils.common.console import progress, warn
 from utils.common.errors import ModelError
 from utils.common.labels import TRAIN
 from utils.common.seeds import stable_hash
-from utils.training.device import blame_flag, is_out_of_memory, save_activations_memory
+from utils.training.ahead import copied_ahead
+from utils.training.device import (
+    blame_flag,
+    is_out_of_memory,
+    recompute_first_stage,
+    save_activations_memory,
+)
 from utils.training.loader import Batch, PictureLoader
 from utils.training.optimisation import (
     balanced_loss,
@@ -93,6 +99,8 @@ class Trainer:
         self.network.to(device=device, memory_format=self._layout)
         if settings.grad_checkpointing:
             save_activations_memory(self.network)
+        elif device.type == "cuda":
+            recompute_first_stage(self.network)
         self.optimizer = make_optimizer(
             self.network, settings.lr, settings.weight_decay, settings.layer_decay
         )
@@ -133,7 +141,7 @@ class Trainer:
         """
         self._freeze(epoch < self.settings.freeze_epochs)
         steps = self.loader.steps(TRAIN)
-        batches = self.loader.training_batches(epoch, first_step)
+        batches = copied_ahead(self.loader.training_batches(epoch, first_step), self.compute.device)
         title = f"Epoch {epoch + 1}/{self.settings.epochs}"
         bar = progress(total=steps, desc=title, unit="batches")
         bar.update(first_step)
@@ -187,9 +195,11 @@ class Trainer:
         def undo() -> None:
             self._statistics.write(before)
 
-        pixels, labels = self._to_device(batch)
-        weight_sum = self._weight_sum(batch, labels)
-        size = len(labels if batch.all_labels is None else batch.all_labels)
+        batch = batch.to(self.compute.device)
+        pixels, labels = batch.pixels, batch.labels
+        all_labels = labels if batch.all_labels is None else batch.all_labels
+        weight_sum = self._weights[all_labels].sum()
+        size = len(all_labels)
         if self.world.size > 1 and size not in self._probed:
             self._within_memory(len(labels), partial(attempt, is_alone=True), undo)
             undo()
@@ -304,16 +314,6 @@ class Trainer:
                 todo=f"Try a lower --lr than {self.settings.lr:g}, or --no-amp",
             )
 
-    def _to_device(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        pixels = batch.pixels.to(self.compute.device, non_blocking=True)
-        return pixels, batch.labels.to(self.compute.device, non_blocking=True)
-
-    def _weight_sum(self, batch: Batch, labels: torch.Tensor) -> torch.Tensor:
-        """Return the weights of a batch in all processes, added up."""
-        if batch.all_labels is not None:
-            labels = batch.all_labels.to(self.compute.device, non_blocking=True)
-        return self._weights[labels].sum()
-
     def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         return self._normalise(pixels).contiguous(memory_format=self._layout)
 
@@ -344,7 +344,7 @@ class Trainer:
         with torch.inference_mode(), bar:
             for batch in self.loader.dealt_batches(split, chosen):
                 if batch is not None:
-                    pixels, _ = self._to_device(batch)
+                    pixels = batch.to(self.compute.device).pixels
                     answer = partial(self._answer, network, pixels)
                     answers += self._within_memory(len(pixels), answer)
                     bar.update(len(pixels) * self.world.size)

@@ -35,8 +35,8 @@ class RunningStatistics:
         """Put back what `read` gave."""
         for group, flat in zip(self._groups, values, strict=True):
             parts = flat.split([buffer.numel() for buffer in group])
-            for buffer, part in zip(group, parts, strict=True):
-                buffer.copy_(part.view_as(buffer))
+            shaped = [part.view_as(buffer) for buffer, part in zip(group, parts, strict=True)]
+            torch._foreach_copy_(group, shaped)
 
     def keep_if(self, good: torch.Tensor, before: Sequence[torch.Tensor]) -> None:
         """Go back to what was read before unless `good`, a scalar bool on the device, is true."""
