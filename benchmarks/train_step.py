@@ -18,7 +18,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, get_start_method
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -139,7 +139,8 @@ def measure(
         fresh_low_quality=settings.fresh_low_quality,
     )  # fmt: skip
     trainer = Trainer(network, preprocessing, compute, settings, loader)
-    own_process.submit(naive, model, preprocessing, compute, settings, folder).result()
+    plain = (model, preprocessing, compute, settings, folder, get_start_method())
+    own_process.submit(naive, *plain).result()
     found = take_turns(
         {
             SYNTHETIC: timed(compute, synthetic(trainer)),
@@ -224,8 +225,9 @@ def naive(
     compute: Compute,
     settings: Settings,
     folder: Path,
+    start_method: str,
 ) -> None:
-    """Get ready, in a process of its own, to train as tutorials do."""
+    """Get ready, in a process of its own, to train as tutorials do; its workers start as ours."""
     device = compute.device
     size = (preprocessing.height, preprocessing.width)
     transform = v2.Compose(
@@ -243,6 +245,7 @@ def naive(
         batches = DataLoader(
             data, settings.batch_size, shuffle=True, num_workers=settings.workers,
             persistent_workers=settings.workers > 0, worker_init_fn=prepare_worker,
+            multiprocessing_context=start_method if settings.workers else None,
             pin_memory=device.type == "cuda",
         )  # fmt: skip
     network, _ = build(model, len(CLASSES), pretrained=False)

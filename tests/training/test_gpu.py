@@ -1,5 +1,6 @@
 """What only a CUDA device can show: it trains, waits for nothing, repeats itself, runs out."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,9 @@ def test_a_run_ends_with_a_report(arguments, tmp_path: Path, flags: tuple[str, .
 def test_a_step_never_waits_for_the_device(make_trainer, batch: Batch, model: str) -> None:
     trainer = make_trainer(model, device="cuda", batch_size=NUM_PICTURES)
     trainer._step(batch, 0, 0, 9)
-    torch.cuda.set_sync_debug_mode("error")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Synchronization debug mode is a prototype")
+        torch.cuda.set_sync_debug_mode("error")
     try:
         trainer._step(batch, 0, 1, 9)
     finally:
