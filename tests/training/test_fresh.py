@@ -13,10 +13,11 @@ from utils.dataset.manifest import read_manifest
 from utils.quality.degrade import DegradationError
 from utils.training import batches
 from utils.training.batches import Ticket
-from utils.training.fresh import FRESH_SHARE, is_drawn_anew
+from utils.training.fresh import FRESH_SHARE, draw_parent, is_drawn_anew
 from utils.training.loader import PictureLoader
 from utils.training.pictures import read_folder
-from utils.training.settings import CACHES
+from utils.training.pixels import open_pixels
+from utils.training.settings import CACHES, NONE
 
 NUM_EPOCHS = 3
 
@@ -92,9 +93,45 @@ def test_low_quality_alone_is_drawn_anew_and_in_each_epoch_differently(make_load
     assert changed[LOW_QUALITY] >= 3
 
 
-def test_half_of_them_are_drawn_anew() -> None:
+def test_that_share_of_them_is_drawn_anew() -> None:
     drawn = [is_drawn_anew(f"{number}.jpg", 0, epoch) for number in range(500) for epoch in (0, 1)]
     assert np.mean(drawn) == pytest.approx(FRESH_SHARE, abs=0.05)
+
+
+def test_all_good_pictures_of_a_class_become_parents_equally_often() -> None:
+    drawn = Counter(
+        draw_parent(range(10, 15), f"{number}.jpg", 0, epoch)
+        for number in range(500)
+        for epoch in (0, 1)
+    )
+    assert set(drawn) == {10, 11, 12, 13, 14}
+    assert sum((count - 200) ** 2 / 200 for count in drawn.values()) < 18.5  # 0.1 %
+
+
+def test_the_class_of_the_parent_stays(make_loader, monkeypatch) -> None:
+    """So parents stay evenly spread over the classes, and each split keeps to its own."""
+    fresh = make_loader()
+    listed = fresh.pictures.splits[TRAIN]
+    parents: dict[str, set[str]] = {}
+
+    def note(parent: np.ndarray, file: str, *_: int) -> np.ndarray:
+        (found,) = {
+            picture.file
+            for index, picture in enumerate(listed)
+            if picture.label != CLASSES.index(LOW_QUALITY)
+            and np.array_equal(reader.read(TRAIN, index), parent)
+        }
+        parents.setdefault(file, set()).add(found)
+        return parent
+
+    reader = open_pixels(fresh.pictures, NONE)
+    monkeypatch.setattr(batches, "degrade_anew", note)
+    for epoch in range(NUM_EPOCHS):
+        samples(fresh, epoch)
+    own = {p.file: listed[p.parent].file for p in listed if p.parent is not None}
+    for file, found in parents.items():
+        assert {parent.split("/")[1] for parent in found} == {own[file].split("/")[1]}
+    assert any(found - {own[file]} for file, found in parents.items())
 
 
 @pytest.mark.parametrize(("split", "epoch"), [(VAL, None), (TRAIN, None)])

@@ -2,6 +2,8 @@
 
 import contextlib
 import signal
+from array import array
+from collections import defaultdict
 from dataclasses import dataclass
 from types import FrameType
 
@@ -12,9 +14,10 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from models.preprocessing import Preprocessing
+from utils.common.labels import CLASSES, LOW_QUALITY
 from utils.common.pictures import PictureError
 from utils.quality.degrade import DegradationError
-from utils.training.fresh import degrade_anew, is_drawn_anew
+from utils.training.fresh import degrade_anew, draw_parent, is_drawn_anew
 from utils.training.pictures import PictureFolder
 from utils.training.pixels import PixelReader
 from utils.training.transforms import training_sample
@@ -94,6 +97,7 @@ class BatchReader(Dataset[Batch]):
         self.preprocessing = preprocessing
         self.seed = seed
         self.fresh_low_quality = fresh_low_quality
+        self.good = _good_positions(pictures) if fresh_low_quality else {}
 
     def __getitem__(self, ticket: Ticket) -> Batch | BrokenPicture:
         """Decode, vary and stack the pictures of one ticket."""
@@ -132,11 +136,28 @@ class BatchReader(Dataset[Batch]):
             and picture.parent is not None
             and is_drawn_anew(picture.file, self.seed, ticket.epoch)
         ):
-            parent = self.pixels.read(ticket.split, picture.parent)
+            label = self.splits[ticket.split][picture.parent].label
+            position = draw_parent(
+                self.good[ticket.split, label], picture.file, self.seed, ticket.epoch
+            )
+            parent = self.pixels.read(ticket.split, position)
             # A parent that resists, of which there are few, has one on disk that does not.
             with contextlib.suppress(DegradationError):
                 return degrade_anew(parent, picture.file, self.seed, ticket.epoch)
         return self.pixels.read(ticket.split, index)
+
+
+def _good_positions(pictures: PictureFolder) -> dict[tuple[str, int], array]:
+    """Return where the pictures of each (split, label) stand that may be made worse.
+
+    As plain numbers side by side: workers share them without counting references.
+    """
+    found: dict[tuple[str, int], array] = defaultdict(lambda: array("l"))
+    for split, listed in pictures.splits.items():
+        for position, picture in enumerate(listed):
+            if CLASSES[picture.label] != LOW_QUALITY:
+                found[split, picture.label].append(position)
+    return dict(found)
 
 
 def prepare_worker(worker: int) -> None:

@@ -1,4 +1,6 @@
-"""The parent of a LOW_QUALITY picture in, the same parent degraded in yet another way out."""
+"""A LOW_QUALITY picture's place in an epoch in, a parent and a new degradation of it out."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -6,16 +8,31 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from utils.common.pictures import write_jpeg
-from utils.common.seeds import uniform
+from utils.common.seeds import stable_hash, uniform
 from utils.quality.degrade import degrade
 
-FRESH_SHARE = 0.5
+FRESH_SHARE = 0.75
 """Of the LOW_QUALITY samples of an epoch, those that are drawn anew."""
 
 
 def is_drawn_anew(file: str, seed: int, epoch: int) -> bool:
     """Tell whether an epoch takes a new degradation in place of the one on disk."""
     return uniform("fresh", seed, epoch, file) < FRESH_SHARE
+
+
+def draw_parent(candidates: Sequence[int], file: str, seed: int, epoch: int) -> int:
+    """Return one of several positions in a list of pictures, all equally likely.
+
+    On disk a small part of a class's pictures are parents; drawn from all of them, many more
+    subjects are seen poor as well as good.
+
+    Args:
+        candidates: Good pictures of one class and split.
+        file: The LOW_QUALITY picture whose place it takes.
+        seed: Of the training.
+        epoch: From 0.
+    """
+    return candidates[stable_hash("fresh parent", seed, epoch, file) % len(candidates)]
 
 
 def degrade_anew(parent: NDArray[np.uint8], file: str, seed: int, epoch: int) -> NDArray[np.uint8]:

@@ -120,7 +120,7 @@ class Settings:
         "beside the data set; the result is the same", choices=CACHES,
     )  # fmt: skip
     fresh_low_quality: bool = setting(
-        True, "in each epoch draw new degradations for half of the LOW_QUALITY pictures",
+        True, "in each epoch draw new degradations for three quarters of the LOW_QUALITY pictures",
         "--fresh-low-quality", action=OWN_SWITCH,
     )  # fmt: skip
     output_dir: str = setting("runs", "folder that gets <model>-<n>/", metavar="DIR")
