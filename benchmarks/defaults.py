@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from statistics import mean, stdev
 
-from usual_kinds import add_training_flags, train
+from trainings import Training, add_training_flags, train_all
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -38,12 +38,15 @@ def main() -> None:
     given = parser.parse_args()
     recipe = resolve(given.model).recipe if given.pretrained_path else FROM_SCRATCH
     flags = variants(recipe.lr)
-    found = {}
-    for seed in range(given.seeds):
-        for name in [DEFAULTS, *(given.variants or list(flags)[1:])]:
-            folder = name.replace(" ", "-").replace("/", "over")
-            run = train(given, given.data_dir, folder, seed, flags[name])
-            found[name, seed] = best_epoch(run)
+    trainings = [
+        Training(name, given.data_dir, seed, flags[name])
+        for seed in range(given.seeds)
+        for name in (DEFAULTS, *(given.variants or list(flags)[1:]))
+    ]
+    found = {
+        (training.name, training.seed): best_epoch(run)
+        for training, run in train_all(given, trainings).items()
+    }
     print(as_table(found, given.seeds))
 
 

@@ -93,10 +93,9 @@ def find_pictures(folder: Path, but: str = "") -> dict[Path, str]:
 
 def judge(run: str, pictures: dict[Path, str]) -> list[Judged]:
     """Let a model say what each picture is; one that cannot be read is named and left out."""
-    gate = load(run)
+    shown = progress(pictures, desc="Judging", unit="pictures")
     judged = []
-    for path, place in progress(pictures.items(), desc="Judging", unit="pictures"):
-        answer = gate(path)
+    for (path, place), answer in zip(pictures.items(), load(run)(shown), strict=True):
         if answer.error:
             print(f"{path}: {answer.error}")
         else:
