@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.training.conftest import TINY, make_tree
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -54,3 +56,37 @@ def test_without_a_gpu_it_says_so() -> None:
     assert done.stderr == (
         "Error: PyTorch finds no CUDA device. On a CPU run each script in benchmarks/ by itself.\n"
     )
+
+
+@pytest.mark.slow
+def test_trainings_at_once_are_those_one_after_another(tmp_path: Path) -> None:
+    data_dir = make_tree(tmp_path / "DATASET", (6, 2, 2))
+    flags = ("--data-dir", str(data_dir), "--model", TINY, "--epochs", "2", "--seeds", "1")
+    flags += ("--variants", "lr x 3")
+
+    def train(jobs: int) -> tuple[str, list[Path]]:
+        output = tmp_path / f"{jobs}-jobs"
+        done = run("benchmarks/defaults.py", *flags, "--output", str(output), "--jobs", str(jobs))
+        assert done.returncode == 0, done.stderr
+        return done.stdout, sorted(output.glob("*/*/report.json"))
+
+    table, reports = train(2)
+    assert "\nlr x 3 " in table
+    assert train(1)[0] == table
+    before = [report.stat().st_mtime_ns for report in reports]
+    reports[0].unlink()  # as if it had been cut short
+    assert train(2) == (table, reports)
+    assert reports[0].stat().st_mtime_ns > before[0]
+    assert reports[1].stat().st_mtime_ns == before[1]
+
+
+@pytest.mark.slow
+def test_a_training_that_fails_names_its_log(tmp_path: Path) -> None:
+    data_dir = make_tree(tmp_path / "DATASET", (6, 2, 2))
+    (data_dir / "train/DERM/0.jpg").write_bytes(b"no picture")
+    flags = ("--data-dir", str(data_dir), "--model", TINY, "--epochs", "1", "--seeds", "1")
+    done = run("benchmarks/defaults.py", *flags, "--output", str(tmp_path / "runs"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: A training failed: Error: ")
+    assert "0.jpg" in done.stderr
+    assert str(tmp_path / "runs/defaults-0/training.log") in done.stderr
