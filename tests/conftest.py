@@ -294,9 +294,9 @@ def dead_url() -> Iterator[str]:
 
 @pytest.fixture
 def quick() -> Manners:
-    """Return manners of somebody in a hurry, for a server that does not mind."""
+    """Return manners without pauses, which put up with a computer that stands still for a while."""
     return Manners(
-        connect_s=5, read_s=5, file_s=5, backoff_s=0, max_retry_after_s=2, pause_s=0, note_s=0.05
+        connect_s=90, read_s=90, file_s=90, backoff_s=0, max_retry_after_s=2, pause_s=0, note_s=0.05
     )
 
 

@@ -28,6 +28,8 @@ from utils.training.pictures import read_folder
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = str(ROOT / "launch_training_test.py")
 PATIENCE_S = 120
+MANY_EPOCHS = 40
+"""So many that a run is still at work when a signal sent after the second one reaches it."""
 WITHOUT_BATCH_NORM = ("--model", "test_vit", "--patience", "0")
 
 CommandLine = Callable[..., list[str]]
@@ -162,16 +164,16 @@ def test_a_run_goes_on_with_another_number_of_processes(
 ) -> None:
     size = ("-b", "4" if before else "8")
     shared = (*WITHOUT_BATCH_NORM, "--lr", "1e-4", *size)
-    whole = launch(before, command_line(tmp_path / "whole", *shared, "--epochs", "6"))
-    finish(whole)
-    part = launch(before, command_line(tmp_path / "part", *shared, "--epochs", "6"))
+    epochs = ("--epochs", str(MANY_EPOCHS))
+    finish(launch(before, command_line(tmp_path / "whole", *shared, *epochs)))
+    part = launch(before, command_line(tmp_path / "part", *shared, *epochs))
     run = tmp_path / "part" / "test_vit-1"
     wait_for_epoch(part, run, 2)
     part.send_signal(signal.SIGTERM)
     part.communicate(timeout=PATIENCE_S)
     assert not (run / "report.json").exists()
     finish(launch(after, ["--resume", str(run), "-j", "0"]))
-    assert state(run)["progress"]["epoch"] == 6
+    assert state(run)["progress"]["epoch"] == MANY_EPOCHS
     assert largest_difference(tmp_path / "whole" / "test_vit-1", run) <= 1e-4
 
 
@@ -211,7 +213,7 @@ def test_a_killed_process_ends_the_others_with_one_line(
 def test_after_a_kill_torchrun_goes_on_by_itself(
     command_line: CommandLine, launch, tmp_path: Path
 ) -> None:
-    arguments = command_line(tmp_path, *WITHOUT_BATCH_NORM, "--epochs", "12")
+    arguments = command_line(tmp_path, *WITHOUT_BATCH_NORM, "--epochs", str(MANY_EPOCHS))
     process = launch(2, arguments, "--max-restarts=2")
     run = tmp_path / "test_vit-1"
     wait_for_epoch(process, run, 2)
@@ -219,7 +221,7 @@ def test_after_a_kill_torchrun_goes_on_by_itself(
     said = finish(process)
     assert f"Started again: going on with {run}." in said
     assert [folder.name for folder in tmp_path.iterdir() if folder.name[0] != "."] == [run.name]
-    assert state(run)["progress"]["epoch"] == 12
+    assert state(run)["progress"]["epoch"] == MANY_EPOCHS
     assert not list((tmp_path / ".jobs").iterdir())
 
 
@@ -234,7 +236,7 @@ def test_after_a_computer_is_lost_the_others_go_on_by_themselves(
     command_line: CommandLine, launch, tmp_path: Path
 ) -> None:
     """Two agents, as on two computers; the second and its process die."""
-    arguments = command_line(tmp_path, *WITHOUT_BATCH_NORM, "--epochs", "40")
+    arguments = command_line(tmp_path, *WITHOUT_BATCH_NORM, "--epochs", str(MANY_EPOCHS))
     meeting = (
         "--nnodes=1:2", "--max-restarts=3", "--rdzv-id=job", "--rdzv-backend=c10d",
         f"--rdzv-endpoint=127.0.0.1:{free_port()}",
@@ -251,7 +253,7 @@ def test_after_a_computer_is_lost_the_others_go_on_by_themselves(
         os.kill(worker, signal.SIGKILL)
     said = finish(agents[0]) + agents[1].communicate()[0]
     assert f"Started again: going on with {run}." in said
-    assert state(run)["progress"]["epoch"] == 40
+    assert state(run)["progress"]["epoch"] == MANY_EPOCHS
     assert state(run)["facts"]["processes"] == 2
     report = json.loads((run / "report.json").read_text())
     assert report["processes_at_the_end"] == 1
