@@ -30,7 +30,7 @@ from models.device import memory_format
 from models.gate import Gate
 from models.preprocessing import Normalisation
 from models.pretrained import build
-from models.texture import describe
+from models.texture import NUM_FEATURES
 from models.zoo import resolve
 from utils.common.console import progress, table
 from utils.common.errors import run_script
@@ -83,13 +83,12 @@ def store(folder: Path, name: str) -> None:
     folder.mkdir()
     model = resolve(name)
     network, preprocessing = build(model, len(CLASSES), pretrained=False)
-    size = describe(torch.zeros(1, 3, preprocessing.height, preprocessing.width)).shape[1]
     rng = generator("benchmark", name)
     answers = Predictions(
         ("",) * NUM_FITTED,
         np.arange(NUM_FITTED) % len(CLASSES),
         rng.normal(size=(NUM_FITTED, len(CLASSES))).astype(np.float32),
-        rng.normal(size=(NUM_FITTED, size)).astype(np.float32),
+        rng.normal(size=(NUM_FITTED, NUM_FEATURES)).astype(np.float32),
     )
     card = Card(model, preprocessing, calibration=fit(answers, answers, coverage=0.95))
     store_bundle(folder, network.state_dict(), card)

@@ -21,7 +21,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from models.preprocessing import Normalisation, Preprocessing
+from models.preprocessing import Preprocessing
 from models.pretrained import build
 from models.reading import Reading
 from models.texture import describe
@@ -168,20 +168,19 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     _, preprocessing = build(resolve(arguments.model), len(CLASSES), pretrained=False)
-    normalise = Normalisation(preprocessing)
     pictures = read_folder(arguments.dataset)
     loader = PictureLoader(pictures, preprocessing, batch_size=32, workers=0, seed=0)
     some = sorted(
         generator("some").permutation(len(pictures.splits[TRAIN]))[:MAX_TRAIN_PICTURES].tolist()
     )
-    train = features_of(loader.evaluation_batches(TRAIN, some), normalise)
-    val, test = (features_of(loader.evaluation_batches(split), normalise) for split in (VAL, TEST))
+    train = features_of(loader.evaluation_batches(TRAIN, some))
+    val, test = (features_of(loader.evaluation_batches(split)) for split in (VAL, TEST))
     labels = np.array([pictures.splits[TRAIN][position].label for position in some])
     novelty = fit_novelty(train, labels, val)
     print(f"{len(train)} train pictures; {novelty.reason or f'fitted on {len(val)} val pictures'}")
     for name, draw in STRANGERS.items():
         drawn = [draw(generator("stranger", name, number)) for number in range(PER_KIND)]
-        features = features_of([as_batch(drawn, preprocessing)], normalise)
+        features = features_of([as_batch(drawn, preprocessing)])
         print(f"{name + ':':14} {novelty.is_unlike(features).mean():6.1%} of {PER_KIND} unlike")
     print(f"test pictures: {novelty.is_unlike(test).mean():6.1%} of {len(test)} unlike")
     if arguments.sheet:
@@ -199,9 +198,9 @@ def as_batch(drawn: list[Picture], preprocessing: Preprocessing) -> Batch:
     return Batch(torch.from_numpy(pixels), torch.zeros(len(drawn), dtype=torch.int64))
 
 
-def features_of(batches: Iterable[Batch], normalise: Normalisation) -> NDArray[np.float32]:
+def features_of(batches: Iterable[Batch]) -> NDArray[np.float32]:
     """Describe how the pictures of some batches look, N x D."""
-    return torch.cat([describe(normalise(batch.pixels)) for batch in batches]).numpy()
+    return torch.cat([describe(batch.pixels) for batch in batches]).numpy()
 
 
 if __name__ == "__main__":

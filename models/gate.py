@@ -115,9 +115,11 @@ class Gate:
     def look_at(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits and features of samples, N x 3 x H x W, uint8, on the gate's device."""
         moved = pixels.to(self.compute.device, non_blocking=True)
-        prepared = self._normalise(moved).contiguous(memory_format=self._layout)
         with self.compute.autocast():
-            return logits_and_features(self._network, prepared)
+            return logits_and_features(self._network, self._prepare, moved)
+
+    def _prepare(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self._normalise(pixels).contiguous(memory_format=self._layout)
 
     def _sample(self, picture: Picture) -> NDArray[np.uint8] | str:
         try:

@@ -349,22 +349,19 @@ def make_bundle() -> Callable[..., Path]:
     """Give a function that stores an untrained network of timm's own tests as a run does."""
 
     def store(folder: Path, *, calibrated: bool = True, seed: int = 0) -> Path:
-        import torch
-
         from models.bundle import Card, store_bundle
         from models.calibration import Calibration, Novelty
         from models.pretrained import build
-        from models.texture import describe
+        from models.texture import NUM_FEATURES
         from models.zoo import resolve
 
         folder.mkdir(parents=True)
         model = resolve("test_resnet")
         network, preprocessing = build(model, len(CLASSES), pretrained=False, seed=seed)
-        size = describe(torch.zeros(1, 3, preprocessing.height, preprocessing.width)).shape[1]
         rng = np.random.default_rng(0)
-        novelty = Novelty(
-            1e6, "", *(rng.normal(size=shape).astype(np.float32) for shape in ((size, 4), (5, 4)))
-        )
+        shapes = ((NUM_FEATURES, 4), (5, 4))
+        arrays = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+        novelty = Novelty(1e6, "", *arrays)
         calibration = Calibration(
             0.5, 0.95, (0.75,) * 4 + (None,), {"PAN": "3 val pictures"}, novelty
         )

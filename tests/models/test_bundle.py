@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import CARD_NAME, WEIGHTS_NAME, load
-from models.bundle import MAX_CARD_BYTES, Card, read_bundle, store_bundle
+from models.bundle import FORMAT, MAX_CARD_BYTES, Card, read_bundle, store_bundle
 from models.pretrained import build
 from models.zoo import resolve
 from utils.common.errors import ModelError
@@ -187,7 +187,7 @@ def within(name: str, **fields: Any) -> Change:
     [
         (lambda c: c.pop("classes"), "'classes' is missing"),
         (lambda c: c.pop("reading"), "'reading' is missing"),
-        (lambda c: c.update(format=2), "format 2 instead of 1"),
+        (lambda c: c.update(format=FORMAT - 1), f"format {FORMAT - 1} instead of {FORMAT}"),
         (lambda c: c.update(classes=["CAT", "DOG"]), "classes other than DERM"),
         (lambda c: c.update(model="no_such_net"), "timm knows no model 'no_such_net'"),
         (lambda c: c.update(model=["resnet18"]), "a list where a text should be"),

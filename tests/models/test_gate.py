@@ -11,6 +11,7 @@ from PIL import Image
 from models import load
 from models.calibration import UNSURE
 from models.gate import Answer, Gate
+from models.texture import NUM_FEATURES
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import CLASSES
 
@@ -95,7 +96,7 @@ def test_a_model_without_calibration_answers_plainly(
 
 def test_outputs_that_are_no_numbers_are_an_error(gate: Gate, monkeypatch) -> None:
     monkeypatch.setattr(
-        gate, "look_at", lambda _: (torch.full((1, 5), torch.nan), torch.zeros(1, 66))
+        gate, "look_at", lambda _: (torch.full((1, 5), torch.nan), torch.zeros(1, NUM_FEATURES))
     )
     with np.errstate(invalid="ignore"):
         [answer] = gate.answer(torch.zeros((1, 3, 160, 160), dtype=torch.uint8))

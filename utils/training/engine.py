@@ -370,6 +370,6 @@ class Trainer:
     ) -> list[tuple[torch.Tensor, torch.Tensor]]:
         with self.compute.autocast():
             return [
-                logits_and_features(network, self._normalised(part))
+                logits_and_features(network, self._normalised, part)
                 for part in pixels.tensor_split(self._num_parts(len(pixels)))
             ]
