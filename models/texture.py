@@ -5,6 +5,8 @@ photographs in them. What a trained network's last layer holds is no such measur
 to see the five classes, and sees one of them in anything.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch.nn import functional
 
@@ -31,6 +33,8 @@ FLAT = 2.4
 CELLS = 7
 """Across and down; how texture is spread over a picture is told by so many parts of it."""
 
+Look = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
 PAIRS = ((0, 1), (0, 2), (1, 2))
 """Of lightness and the two colour contrasts."""
 
@@ -49,29 +53,36 @@ def describe(pixels: torch.Tensor) -> torch.Tensor:
     Returns:
         N x `NUM_FEATURES`, float32.
     """
-    if pixels.device.type == "cpu":
-        return torch.cat([_describe(few) for few in pixels.split(FEW)])
-    return _describe(pixels)
+    few = FEW if pixels.device.type == "cpu" else max(1, len(pixels))
+    columns, level = _in_parts(_look_at_pixels, pixels, few)
+    whole = [columns]
+    for scale in range(1, NUM_SCALES):
+        columns, level = _in_parts(_look_at_level, level, few * 4**scale)
+        whole.append(columns)
+    return torch.cat(whole, dim=1)
 
 
-def _describe(pixels: torch.Tensor) -> torch.Tensor:
+def _in_parts(look: Look, batch: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    columns, levels = zip(*map(look, batch.split(size)), strict=True)
+    return torch.cat(columns), torch.cat(levels)
+
+
+def _look_at_pixels(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Describe colours and the finest texture, N x 27; return the next level, half as large."""
     red, green, blue = pixels.float().unbind(dim=1)
     opponents = torch.stack(
         [(red + green + blue) / 3, red - green, (red + green) / 2 - blue], dim=1
     )
-    floors = opponents.new_tensor(FLOORS)
     means = opponents.mean(dim=(2, 3), keepdim=True)
     spreads = (opponents - means).square_().mean(dim=(2, 3)).sqrt()
-    columns = [means.flatten(1), (spreads + floors).log()]
-    for scale in range(NUM_SCALES):
-        if scale:
-            opponents = functional.avg_pool2d(opponents, 2)
-        columns += _texture(opponents, floors)
-    return torch.cat(columns, dim=1)
+    texture, level = _look_at_level(opponents)
+    colours = [means.flatten(1), (spreads + spreads.new_tensor(FLOORS)).log()]
+    return torch.cat([*colours, texture], dim=1), level
 
 
-def _texture(opponents: torch.Tensor, floors: torch.Tensor) -> list[torch.Tensor]:
-    """Describe the differences between neighbours at one scale, N x 21."""
+def _look_at_level(opponents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Describe the differences between neighbours, N x 21; return the next level."""
+    floors = opponents.new_tensor(FLOORS)
     corner = opponents[:, :, :-1, :-1]
     across, down = opponents[:, :, :-1, 1:] - corner, opponents[:, :, 1:, :-1] - corner
     squares = [across.square(), down.square()]
@@ -84,7 +95,8 @@ def _texture(opponents: torch.Tensor, floors: torch.Tensor) -> list[torch.Tensor
         strength = (energy.sqrt() + floors).log()
         flat = (size[:, :1] < FLAT).float().mean(dim=(2, 3))
         columns += [strength, (size.mean(dim=(2, 3)) + floors).log() - strength, flat]
-    return [*columns, _spread(sizes[0] + sizes[1]), direction, agreement]
+    columns += [_spread(sizes[0] + sizes[1]), direction, agreement]
+    return torch.cat(columns, dim=1), functional.avg_pool2d(opponents, 2)
 
 
 def _spread(sizes: torch.Tensor) -> torch.Tensor:
