@@ -11,6 +11,7 @@ import torch
 
 from models import device
 from models.device import Compute, choose_device, choose_precision
+from models.texture import NUM_FEATURES
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import TEST, TRAIN
 from utils.training import checkpoint, engine, loader, optimisation, predictions
@@ -79,7 +80,7 @@ def test_some_pictures_are_answered_as_among_all(trainer: Trainer) -> None:
     assert some.labels.tolist() == every.labels[[9, 2, 5]].tolist()
     np.testing.assert_allclose(some.logits, every.logits[[9, 2, 5]], atol=1e-5)
     np.testing.assert_allclose(some.features, every.features[[9, 2, 5]], atol=1e-5)
-    assert every.features.shape == (len(every.files), 66)
+    assert every.features.shape == (len(every.files), NUM_FEATURES)
 
 
 def test_the_same_answers_come_for_any_batch_size(trainer: Trainer) -> None:
