@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from utils.common.errors import run_script
+from utils.common.imports import imported_at_once
 from utils.training.jobs import Job, this_job
 from utils.training.runs import Run, find_run
 from utils.training.settings import Settings, ask_missing, check_data_folder, read_settings
@@ -42,16 +43,17 @@ def choose(
 def run(world: World, asked: Settings, given: frozenset[str], found: Run | None, job: Job) -> int:
     """Train and test, or whatever else was settled, and return the exit code."""
     # PyTorch takes seconds to import; --help, a wrong flag and the questions need not wait for it.
-    from models.bundle import read_weights, store_bundle
-    from utils.evaluation.files import write_report
-    from utils.evaluation.fitting import fit
-    from utils.evaluation.report import examine
-    from utils.evaluation.text import as_text
-    from utils.sources.catalog import SOURCES
-    from utils.training.engine import Stopped
-    from utils.training.fit import test, train
-    from utils.training.session import go_on, start
-    from utils.training.stopping import StopRequest, listening
+    with imported_at_once():
+        from models.bundle import read_weights, store_bundle
+        from utils.evaluation.files import write_report
+        from utils.evaluation.fitting import fit
+        from utils.evaluation.report import examine
+        from utils.evaluation.text import as_text
+        from utils.sources.catalog import SOURCES
+        from utils.training.engine import Stopped
+        from utils.training.fit import test, train
+        from utils.training.session import go_on, start
+        from utils.training.stopping import StopRequest, listening
 
     session = start(asked, world) if found is None else go_on(found, asked, given, world)
     if session is None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.common.errors import EXIT_OK, run_script
+from utils.common.imports import imported_at_once
 from utils.prediction.settings import read_settings
 
 EXIT_SOME_FAILED = 3
@@ -26,8 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if settings.move_into:
         check_movable(inputs)
 
-    from models import load
-    from utils.prediction.classify import classify
+    with imported_at_once():
+        from models import load
+        from utils.prediction.classify import classify
 
     gate = load(settings.run, settings.device, settings.amp)
     tally = classify(gate, inputs, settings)
