@@ -36,6 +36,7 @@ class Ticket:
         epoch: Seeds the augmentation; None cuts out the centre as for evaluation.
         whole: Positions of the batch that `indices` are one process's share of; the same if empty.
         is_idle: Whether the share is another process's, lent to one that gets none.
+        slot: Where the pixels go in memory that is shared; None sends them back.
     """
 
     split: str
@@ -43,6 +44,7 @@ class Ticket:
     epoch: int | None
     whole: tuple[int, ...] = ()
     is_idle: bool = False
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,6 @@ class Batch:
         found = (self.pixels, self.labels, self.all_labels)
         return [tensor for tensor in found if tensor is not None]
 
-    def pin_memory(self) -> "Batch":
-        """Return a copy from which a GPU can fetch by itself; called by the data loader."""
-        return Batch(*(tensor.pin_memory() for tensor in self.tensors()))
-
     def to(self, device: torch.device) -> "Batch":
         """Return it on a device; what comes from pinned memory comes while others go on."""
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))
@@ -81,8 +79,17 @@ class BrokenPicture:
     error: PictureError
 
 
-class BatchReader(Dataset[Batch]):
-    """Turns tickets into batches; lives in every worker process."""
+class BatchReader(Dataset[torch.Tensor | BrokenPicture | None]):
+    """Turns tickets into pixels; lives in every worker process.
+
+    Args:
+        pictures: The data set.
+        pixels: Gives decoded pictures.
+        preprocessing: Of the model.
+        seed: Of the augmentation.
+        fresh_low_quality: Whether to degrade parents anew for a share of LOW_QUALITY.
+        slots: `Slots.memory`, where there are workers.
+    """
 
     def __init__(
         self,
@@ -91,20 +98,26 @@ class BatchReader(Dataset[Batch]):
         preprocessing: Preprocessing,
         seed: int,
         fresh_low_quality: bool = False,
+        slots: torch.Tensor | None = None,
     ) -> None:
         self.splits = pictures.splits
         self.pixels = pixels
         self.preprocessing = preprocessing
         self.seed = seed
         self.fresh_low_quality = fresh_low_quality
+        self.slots = slots
         self.good = _good_positions(pictures) if fresh_low_quality else {}
 
-    def __getitem__(self, ticket: Ticket) -> Batch | BrokenPicture:
-        """Decode, vary and stack the pictures of one ticket."""
+    def __getitem__(self, ticket: Ticket) -> torch.Tensor | BrokenPicture | None:
+        """Decode, vary and stack the pictures of one ticket; None says that its slot has them."""
         chosen = [self.splits[ticket.split][index] for index in ticket.indices]
-        shape = (len(chosen), self.preprocessing.height, self.preprocessing.width, 3)
-        # Of numpy: glibc cannot reuse the aligned blocks of PyTorch, and a worker would grow.
-        stack = torch.from_numpy(np.empty(shape, np.uint8)).permute(0, 3, 1, 2)
+        if self.slots is None or ticket.slot is None:
+            shape = (len(chosen), self.preprocessing.height, self.preprocessing.width, 3)
+            # Of numpy: glibc cannot reuse the aligned blocks of PyTorch, and a worker would grow.
+            stack = torch.from_numpy(np.empty(shape, np.uint8))
+        else:
+            stack = self.slots[ticket.slot, : len(chosen)]
+        stack = stack.permute(0, 3, 1, 2)
         target = stack.numpy()
         for position, (index, picture) in enumerate(zip(ticket.indices, chosen, strict=True)):
             try:
@@ -117,15 +130,7 @@ class BatchReader(Dataset[Batch]):
                 target[position] = training_sample(
                     pixels, picture.file, self.preprocessing, self.seed, ticket.epoch
                 )
-        labels = self._labels(ticket.split, ticket.indices)
-        if ticket.is_idle:
-            labels.fill_(IGNORED)
-        return Batch(
-            stack, labels, self._labels(ticket.split, ticket.whole) if ticket.whole else None
-        )
-
-    def _labels(self, split: str, indices: tuple[int, ...]) -> torch.Tensor:
-        return torch.tensor([self.splits[split][index].label for index in indices])
+        return stack if ticket.slot is None else None
 
     def _read(self, ticket: Ticket, index: int) -> NDArray[np.uint8]:
         """Return a picture's pixels, or in training those of a new degradation of its parent."""

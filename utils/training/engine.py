@@ -342,12 +342,12 @@ class Trainer:
         answers = []
         bar = progress(total=len(chosen), desc=title, unit="pictures")
         with torch.inference_mode(), bar:
-            for batch in self.loader.dealt_batches(split, chosen):
+            dealt = self.loader.dealt_batches(split, chosen)
+            for batch in copied_ahead(dealt, self.compute.device):
                 if batch is not None:
-                    pixels = batch.to(self.compute.device).pixels
-                    answer = partial(self._answer, network, pixels)
-                    answers += self._within_memory(len(pixels), answer)
-                    bar.update(len(pixels) * self.world.size)
+                    answer = partial(self._answer, network, batch.pixels)
+                    answers += self._within_memory(len(batch.labels), answer)
+                    bar.update(len(batch.labels) * self.world.size)
                 self._stop_if_asked()
         parts = self.world.gather(
             tuple(torch.cat(column).cpu().numpy() for column in zip(*answers, strict=True))

@@ -10,13 +10,27 @@ from torch.utils.data import DataLoader
 from models.preprocessing import Preprocessing
 from utils.common.labels import TRAIN
 from utils.common.seeds import generator
-from utils.training.batches import Batch, BatchReader, BrokenPicture, Ticket, prepare_worker
+from utils.training.batches import (
+    IGNORED,
+    Batch,
+    BatchReader,
+    BrokenPicture,
+    Ticket,
+    prepare_worker,
+)
 from utils.training.pictures import PictureFolder, unreadable
 from utils.training.pixels import open_pixels
 from utils.training.settings import NONE
+from utils.training.slots import Dispatcher, Slots
 
 PREFETCH = 4
 """Batches that each worker prepares ahead."""
+
+MIN_SHARE = 2
+"""Pictures of a batch that one process gets at least: batch norm cannot learn from one alone."""
+
+NUM_IN_USE = 3
+"""Batches that the training looks at or copies to a GPU meanwhile."""
 
 
 class PictureLoader:
@@ -56,18 +70,25 @@ class PictureLoader:
         self.rank = rank
         self.num_processes = num_processes
         self.seed = seed
-        self._tickets: list[Ticket] = []
+        self._pin_memory = pin_memory
+        self._slots = self._make_slots(workers, preprocessing) if workers else None
+        self._dispatcher = Dispatcher(self._slots)
+        self._labels = {
+            split: torch.tensor([picture.label for picture in listed], dtype=torch.int64)
+            for split, listed in pictures.splits.items()
+        }
         reader = BatchReader(
-            pictures, open_pixels(pictures, cache), preprocessing, seed, fresh_low_quality
-        )
+            pictures, open_pixels(pictures, cache), preprocessing, seed, fresh_low_quality,
+            self._slots.memory if self._slots else None,
+        )  # fmt: skip
         with _quiet_about_workers():
             self._loader = DataLoader(
                 reader,
                 batch_size=None,
-                sampler=self._tickets,
+                sampler=self._dispatcher,
                 num_workers=workers,
                 worker_init_fn=prepare_worker,
-                pin_memory=pin_memory,
+                pin_memory=pin_memory and not workers,
                 persistent_workers=workers > 0,
                 prefetch_factor=PREFETCH if workers else None,
                 multiprocessing_context=start_method if workers else None,
@@ -110,13 +131,30 @@ class PictureLoader:
         return Ticket(TRAIN, own, epoch, group, is_idle)
 
     def _serve(self, tickets: list[Ticket]) -> Iterator[Batch]:
-        self._tickets[:] = tickets
+        self._dispatcher.plan(tickets)
         with _quiet_about_workers():
-            batches = iter(self._loader)
-        for batch in batches:
-            if isinstance(batch, BrokenPicture):
-                raise unreadable(self.pictures.folder, batch.file, batch.error)
-            yield batch
+            arrivals = iter(self._loader)
+        if self._slots and self._pin_memory:
+            self._slots.pin()
+        for arrival in arrivals:
+            yield self._batch(self._dispatcher.arrived(), arrival)
+
+    def _batch(self, ticket: Ticket, arrival: torch.Tensor | BrokenPicture | None) -> Batch:
+        if isinstance(arrival, BrokenPicture):
+            raise unreadable(self.pictures.folder, arrival.file, arrival.error)
+        if self._slots and ticket.slot is not None:
+            arrival = self._slots.show(ticket.slot, len(ticket.indices))
+        labels = self._labels[ticket.split]
+        own, whole = labels[list(ticket.indices)], labels[list(ticket.whole)]
+        if ticket.is_idle:
+            own.fill_(IGNORED)
+        return Batch(arrival, own, whole if ticket.whole else None)
+
+    def _make_slots(self, workers: int, preprocessing: Preprocessing) -> Slots:
+        """Return memory for all batches under way, each as large as `cut` and `deal` make them."""
+        count = workers * PREFETCH + NUM_IN_USE
+        capacity = max(self.share_size + 1, 2 * MIN_SHARE - 1)
+        return Slots(count, capacity, preprocessing.height, preprocessing.width)
 
 
 @contextlib.contextmanager
@@ -137,14 +175,14 @@ def epoch_order(seed: int, epoch: int, num_pictures: int) -> list[int]:
 def deal(group: tuple[int, ...], rank: int, num_processes: int) -> tuple[tuple[int, ...], bool]:
     """Return one process's share of a batch, and whether it is only lent.
 
-    Each share holds at least two pictures, because batch norm cannot learn from one alone. Where
-    there are too few for all, those without one get the first share lent: they keep step with the
-    others, and what they compute counts nothing.
+    Each share holds at least `MIN_SHARE` pictures. Where there are too few for all, those without
+    one get the first share lent: they keep step with the others, and what they compute counts
+    nothing.
 
     >>> [deal((7, 8, 9, 4, 5), rank, 3) for rank in range(3)]
     [((7, 9, 5), False), ((8, 4), False), ((7, 9, 5), True)]
     """
-    busy = max(1, min(num_processes, len(group) // 2))
+    busy = max(1, min(num_processes, len(group) // MIN_SHARE))
     return group[rank if rank < busy else 0 :: busy], rank >= busy
 
 

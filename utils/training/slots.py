@@ -1,0 +1,110 @@
+"""A place for each batch in memory that all processes share: workers fill it, nobody copies it."""
+
+import contextlib
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import torch
+
+from utils.training.batches import Ticket
+
+CHANNELS = 3
+
+
+class Slots:
+    """Memory for a fixed number of batches, each lent to one batch at a time.
+
+    Memory that is new costs a page fault for each 4 KiB in every process that touches it, and a
+    batch sent through a queue is new memory every time. A slot is given back when the last tensor
+    that shows its pixels is gone, so a batch may be kept as long as one likes.
+
+    Args:
+        count: Of slots.
+        capacity: Pictures of the largest batch.
+        height: Of a picture, in pixels.
+        width: Of a picture, in pixels.
+
+    Attributes:
+        memory: count x capacity x height x width x 3, uint8; for the workers.
+    """
+
+    def __init__(self, count: int, capacity: int, height: int, width: int) -> None:
+        shape = (count, capacity, height, width, CHANNELS)
+        storage = torch.UntypedStorage._new_shared(torch.Size(shape).numel(), device="cpu")
+        self.memory = torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
+        self._free = deque(range(count))
+        self._is_pinned = False
+
+    def take(self) -> int | None:
+        """Return a slot that nobody uses, or None."""
+        try:
+            return self._free.pop()  # the last one given back: its pages are there already
+        except IndexError:
+            return None
+
+    def give_back(self, slot: int) -> None:
+        """Let another batch have a slot."""
+        self._free.append(slot)
+
+    def show(self, slot: int, count: int) -> torch.Tensor:
+        """Return its first pictures, N x 3 x H x W; with the tensor's end the slot is free.
+
+        Args:
+            slot: That a worker has filled.
+            count: Of pictures.
+        """
+        pixels = self.memory[slot, :count].numpy()
+        weakref.finalize(pixels, self.give_back, slot)
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+    def pin(self) -> None:
+        """Let a GPU fetch from here by itself, while the main process goes on."""
+        if self._is_pinned:
+            return
+        self._is_pinned = True
+        runtime, start = torch.cuda.cudart(), self.memory.data_ptr()
+        try:
+            torch.cuda.check_error(int(runtime.cudaHostRegister(start, self.memory.numel(), 0)))
+        except RuntimeError:  # as in some virtual machines: copies then take a detour
+            with contextlib.suppress(RuntimeError):
+                torch.zeros(1, device="cuda")  # takes the error, which would wait for the next call
+            return
+        weakref.finalize(self, runtime.cudaHostUnregister, start)
+
+
+class Dispatcher:
+    """Hands out a pass's tickets in order, each with a slot for its batch.
+
+    Args:
+        slots: None where batches come from this process itself.
+    """
+
+    def __init__(self, slots: Slots | None) -> None:
+        self._slots = slots
+        self._waiting: Iterable[Ticket] = ()
+        self._under_way: deque[Ticket] = deque()
+
+    def plan(self, tickets: Iterable[Ticket]) -> None:
+        """Take the tickets of the next pass."""
+        self._waiting = tickets
+
+    def __iter__(self) -> Iterator[Ticket]:
+        """Yield tickets; a data loader asks for the first when no worker is at work any more."""
+        for ticket in self._under_way:  # of a pass that was left
+            self._let_go(ticket)
+        self._under_way.clear()
+        for ticket in self._waiting:
+            # Without a free one the batch comes through the queue: of a user who keeps many.
+            slot = self._slots.take() if self._slots else None
+            self._under_way.append(replace(ticket, slot=slot))
+            yield self._under_way[-1]
+
+    def arrived(self) -> Ticket:
+        """Return the ticket of the batch that came next."""
+        return self._under_way.popleft()
+
+    def _let_go(self, ticket: Ticket) -> None:
+        if self._slots and ticket.slot is not None:
+            self._slots.give_back(ticket.slot)
