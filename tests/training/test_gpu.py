@@ -13,6 +13,8 @@ from utils.training import device
 from utils.training.ahead import copied_ahead
 from utils.training.batches import Batch
 from utils.training.engine import Trainer
+from utils.training.loader import PictureLoader
+from utils.training.pictures import read_folder
 
 pytestmark = [
     pytest.mark.gpu,
@@ -81,7 +83,8 @@ def test_batches_copied_ahead_are_the_same_in_the_same_order() -> None:
         for number in range(9)
     ]
     arrived = []
-    for batch in copied_ahead((batch.pin_memory() for batch in batches), torch.device("cuda")):
+    pinned = (Batch(*(tensor.pin_memory() for tensor in batch.tensors())) for batch in batches)
+    for batch in copied_ahead(pinned, torch.device("cuda")):
         busy = torch.ones(4096, 4096, device="cuda")
         for _ in range(20):
             busy = busy @ busy * 1e-4  # the copy of the next batch overtakes this
@@ -89,6 +92,52 @@ def test_batches_copied_ahead_are_the_same_in_the_same_order() -> None:
         arrived.append((batch.pixels.sum(), batch.labels.sum()))
     for number, (pixels, labels) in enumerate(arrived):
         assert (int(pixels), int(labels)) == (64 * 3 * SIDE * SIDE * number, 64 * number)
+
+
+@pytest.mark.parametrize("model", ["test_resnet", "test_vit", "swin_tiny_patch4_window7_224"])
+@pytest.mark.parametrize("flags", [{}, {"ema": 0.9, "layer_decay": 0.8, "grad_accum_steps": 2}])
+def test_a_recorded_step_is_the_issued_one(
+    make_trainer, batch: Batch, model: str, flags: dict[str, float]
+) -> None:
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True)
+    side = 224 if model.startswith("swin") else SIDE
+    pixels = torch.nn.functional.interpolate(batch.pixels[:32].float(), side).byte()
+    recorded, issued = (
+        make_trainer(model, device="cuda", batch_size=16, **flags) for _ in range(2)
+    )
+    issued._recorder = None
+    for trainer in (recorded, issued):
+        for step in range(12):  # the last batch of each epoch is smaller
+            size = 5 if step % 3 == 2 else 16
+            part = Batch(pixels[step : step + size], batch.labels[step : step + size])
+            trainer.network.train()
+            trainer._step(part, step // 3, step % 3, 3)
+    assert sorted(recorded._recorder._recordings) == [5, 16]
+    assert torch.equal(recorded.sums.totals, issued.sums.totals)
+    assert torch.equal(recorded.sums.confusion, issued.sums.confusion)
+    after = recorded.answering.state_dict()
+    for name, tensor in issued.answering.state_dict().items():
+        assert torch.equal(after[name], tensor), name
+
+
+def test_a_recorded_step_without_a_number_is_left_out(make_trainer, batch: Batch) -> None:
+    trainer = make_trainer(device="cuda", batch_size=NUM_PICTURES)
+    for step in range(4):
+        trainer._step(batch, 0, step, 9)
+    assert trainer._recorder._recordings
+    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+    trainer._weights.fill_(float("nan"))
+    trainer._step(batch, 0, 4, 9)
+    assert trainer.sums.totals[2:].tolist() == [1, 1]
+    for name, tensor in trainer.network.state_dict().items():
+        assert torch.equal(before[name], tensor), name
+
+
+def test_workers_fill_memory_that_the_gpu_reads(tiny_dataset: Path, small_preprocessing) -> None:
+    loader = PictureLoader(read_folder(tiny_dataset), small_preprocessing, 4, 2, 0, pin_memory=True)
+    batches = list(loader.training_batches(0))[:3]
+    assert all(batch.pixels.is_pinned() for batch in batches)
 
 
 def peak_of_a_step(trainer: Trainer, batch: Batch) -> int:

@@ -11,14 +11,10 @@ import torch.nn.functional as F
 from utils.common.errors import SettingsError
 from utils.common.labels import TEST
 from utils.training import device
-from utils.training.device import (
-    blame_flag,
-    prepare,
-    recompute_first_stage,
-    save_activations_memory,
-)
+from utils.training.device import blame_flag, prepare
 from utils.training.engine import Trainer
 from utils.training.optimisation import balanced_loss, class_weights, make_optimizer, set_rate
+from utils.training.recomputation import recompute_first_stages, save_activations_memory
 
 
 def state(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -99,9 +95,9 @@ def test_checkpointing_changes_no_bit_of_weights_and_statistics(make_trainer, mo
     assert all(torch.equal(value, after[name]) for name, value in state(plain).items())
 
 
-def test_a_first_stage_computed_again_changes_no_bit_and_keeps_less() -> None:
+def test_first_stages_computed_again_change_no_bit_and_keep_less() -> None:
     gradients, kept = [], []
-    for prepare_network in (lambda network: None, recompute_first_stage):
+    for prepare_network in (lambda network: None, recompute_first_stages):
         torch.manual_seed(0)
         network = timm.create_model(
             "swin_base_patch4_window7_224", img_size=56, depths=(2, 2), embed_dim=16,

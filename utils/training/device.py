@@ -3,7 +3,6 @@
 import os
 
 import torch
-from timm.models.swin_transformer import SwinTransformer
 from torch import nn
 
 from models.device import FLOAT16, choose_device
@@ -104,29 +103,3 @@ def blame_flag(error: RuntimeError) -> SettingsError | None:
             f"--compile does not work here: {first}", todo="Start anew without --compile"
         )
     return None
-
-
-def save_activations_memory(network: nn.Module) -> None:
-    """Let a network compute activations again where it needs them instead of keeping them.
-
-    Raises:
-        SettingsError: If it cannot.
-    """
-    try:
-        network.set_grad_checkpointing(True)
-    # timm's networks say by an assertion that they cannot; others lack the method.
-    except (AttributeError, AssertionError, NotImplementedError):
-        raise SettingsError(
-            f"{type(network).__name__} knows no gradient checkpointing",
-            todo="Leave --grad-checkpointing out, or take another model",
-        ) from None
-
-
-def recompute_first_stage(network: nn.Module) -> None:
-    """Let a Swin Transformer compute its first stage again for the way back; others stay.
-
-    There the picture has the most tokens: of Swin-B's 24 blocks the first two keep a quarter of all
-    activations, and take no more arithmetic than any other two.
-    """
-    if isinstance(network, SwinTransformer):
-        network.layers[0].grad_checkpointing = True

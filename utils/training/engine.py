@@ -20,12 +20,7 @@ from utils.common.errors import ModelError
 from utils.common.labels import TRAIN
 from utils.common.seeds import stable_hash
 from utils.training.ahead import copied_ahead
-from utils.training.device import (
-    blame_flag,
-    is_out_of_memory,
-    recompute_first_stage,
-    save_activations_memory,
-)
+from utils.training.device import blame_flag, is_out_of_memory
 from utils.training.loader import Batch, PictureLoader
 from utils.training.optimisation import (
     balanced_loss,
@@ -35,6 +30,8 @@ from utils.training.optimisation import (
     set_rate,
 )
 from utils.training.predictions import Predictions, interleave
+from utils.training.recomputation import recompute_first_stages, save_activations_memory
+from utils.training.recorder import Outcome, Recorder
 from utils.training.settings import LR_SCALES, Settings
 from utils.training.statistics import RunningStatistics
 from utils.training.sums import MAX_BAD_STEPS, EpochSums
@@ -91,6 +88,7 @@ class Trainer:
     _weights: torch.Tensor = field(init=False)
     _layout: torch.memory_format = field(init=False)
     _statistics: RunningStatistics = field(init=False)
+    _recorder: Recorder | None = field(init=False)
     _trainable: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,7 +98,7 @@ class Trainer:
         if settings.grad_checkpointing:
             save_activations_memory(self.network)
         elif device.type == "cuda":
-            recompute_first_stage(self.network)
+            recompute_first_stages(self.network)
         self.optimizer = make_optimizer(
             self.network, settings.lr, settings.weight_decay, settings.layer_decay
         )
@@ -116,6 +114,7 @@ class Trainer:
         self._weights = torch.tensor(class_weights(counts), device=device)
         self._statistics = RunningStatistics(self.network)
         self._trainable = [weight for weight in self.network.parameters() if weight.requires_grad]
+        self._recorder = self._make_recorder()
         self._freeze(False)
 
     @property
@@ -174,6 +173,8 @@ class Trainer:
             return
         # Which gradients are exchanged is settled when the replica is made.
         self._is_frozen = is_frozen
+        if self._recorder:
+            self._recorder.forget()
         self._replica = self.world.replicate(self.network)
         # One program for each size of batch: which one a resumed run meets first changes nothing.
         self._forward = (
@@ -183,19 +184,47 @@ class Trainer:
     def _step(self, batch: Batch, epoch: int, step: int, steps: int) -> None:
         done = epoch * steps + step
         set_rate(self.optimizer, self.rate(done))
+        batch = batch.to(self.compute.device)
+        # Dropout draws from the global generator; seeded by the step, it needs no saving.
+        seed = stable_hash(self.settings.seed, epoch, step, "dropout", self.world.rank) >> 1
+        torch.manual_seed(seed)
+        outcome = self._recorder.replay(batch) if self._recorder else None
+        if outcome is None:
+            outcome = self._issue_within_memory(batch, seed)
+        if self.average is not None:
+            self.average.update(self.network, step=done)
+        self.sums.add(
+            outcome.logits, batch.labels, outcome.loss_sum, outcome.weight_sum, outcome.good
+        )
+
+    def _make_recorder(self) -> Recorder | None:
+        """Return what replays a step, where it asks neither the device nor other processes."""
+        is_plain = not (self.settings.compile or self.settings.grad_checkpointing)
+        may_wait = self.scaler.is_enabled() or self.world.size > 1
+        if self.compute.device.type == "cuda" and is_plain and not may_wait:
+            return Recorder(self._issue, self.optimizer)
+        return None
+
+    def _issue(self, batch: Batch) -> Outcome:
+        """Take a step with the memory there is, from the seed that is set."""
+        before = self._statistics.read()
+        self.optimizer.zero_grad(set_to_none=True)
+        weight_sum = self._weights[batch.labels].sum()
+        logits, loss_sum = self._add_up_gradients(batch.pixels, batch.labels, weight_sum)
+        return self._take_step(logits, loss_sum, weight_sum, before)
+
+    def _issue_within_memory(self, batch: Batch, seed: int) -> Outcome:
+        """Take a step in as many parts as memory asks for."""
         before = self._statistics.read()
 
         def attempt(is_alone: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-            # Dropout draws from the global generator; seeded by the step, it needs no saving.
-            name = (self.settings.seed, epoch, step, "dropout", self.world.rank)
-            torch.manual_seed(stable_hash(*name) >> 1)
+            torch.manual_seed(seed)
             self.optimizer.zero_grad(set_to_none=True)
             return self._add_up_gradients(pixels, labels, weight_sum, is_alone)
 
         def undo() -> None:
             self._statistics.write(before)
 
-        batch = batch.to(self.compute.device)
         pixels, labels = batch.pixels, batch.labels
         all_labels = labels if batch.all_labels is None else batch.all_labels
         weight_sum = self._weights[all_labels].sum()
@@ -207,7 +236,16 @@ class Trainer:
             self._probed.add(size)
         may_cut = self.world.size == 1  # several would wait for each other
         logits, loss_sum = self._within_memory(len(labels), attempt, undo, may_cut)
-        loss_sum = self.world.add_up(loss_sum)
+        return self._take_step(logits, self.world.add_up(loss_sum), weight_sum, before)
+
+    def _take_step(
+        self,
+        logits: torch.Tensor,
+        loss_sum: torch.Tensor,
+        weight_sum: torch.Tensor,
+        before: Sequence[torch.Tensor],
+    ) -> Outcome:
+        """Change the weights by the gradients, unless these or the loss are no numbers."""
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
         good = torch.isfinite(loss_sum)
@@ -219,9 +257,7 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self._statistics.keep_if(good, before)
-        if self.average is not None:
-            self.average.update(self.network, step=done)
-        self.sums.add(logits, labels, loss_sum, weight_sum, good)
+        return Outcome(logits, loss_sum, weight_sum, good)
 
     def _add_up_gradients(
         self,
@@ -282,7 +318,8 @@ class Trainer:
                     raise blamed from error
             # Not before here, where the error's traceback is gone, is the attempt's memory free.
             undo()
-            self._cut_smaller(size, may_cut)
+            if not (self._recorder and self._recorder.forget()):
+                self._cut_smaller(size, may_cut)
 
     def _num_parts(self, size: int) -> int:
         # Batch norm cannot learn from one picture alone.

@@ -37,9 +37,19 @@ def make_optimizer(
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of all groups, each with its own scale."""
+    """Set the learning rate of all groups, each with its own scale.
+
+    On a CUDA device it lies there: a recorded step reads it anew each time.
+    """
     for group in optimizer.param_groups:
-        group["lr"] = rate * group.get("lr_scale", 1.0)
+        own_rate = rate * group.get("lr_scale", 1.0)
+        device = group["params"][0].device
+        if device.type != "cuda":
+            group["lr"] = own_rate
+        elif isinstance(group["lr"], torch.Tensor) and group["lr"].device == device:
+            group["lr"].fill_(own_rate)
+        else:
+            group["lr"] = torch.full((), own_rate, device=device)
 
 
 def learning_rate(step: int, steps_per_epoch: int, epochs: int, peak: float) -> float:

@@ -1,0 +1,95 @@
+"""When steps are recorded and when they are issued; that both are the same shows on a GPU alone."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from utils.training import recorder
+from utils.training.batches import Batch
+from utils.training.recorder import NUM_BEFORE, Recorder
+
+
+class Double:
+    """Stands for a CUDA graph."""
+
+    def __init__(self, issue: Callable[[Batch], str], batch: Batch, others: object) -> None:
+        self.name = issue(batch)
+        self.others = others
+
+    def replay(self, batch: Batch) -> str:
+        return f"{self.name} again"
+
+
+@pytest.fixture
+def optimizer() -> torch.optim.Optimizer:
+    return torch.optim.AdamW([torch.nn.Parameter(torch.zeros(2))], fused=True)
+
+
+@pytest.fixture
+def make_recorder(monkeypatch: pytest.MonkeyPatch, optimizer: torch.optim.Optimizer):
+    def make(issue: Callable[[Batch], str]) -> Recorder:
+        monkeypatch.setattr(recorder, "Recording", Double)
+        return Recorder(issue, optimizer)
+
+    return make
+
+
+def batch_of(size: int) -> Batch:
+    return Batch(torch.zeros(size, 3, 2, 2, dtype=torch.uint8), torch.zeros(size, dtype=torch.long))
+
+
+def test_a_size_is_recorded_once_it_has_been_issued(make_recorder) -> None:
+    made = make_recorder(lambda batch: f"{len(batch.labels)}")
+    for _ in range(NUM_BEFORE):
+        assert made.replay(batch_of(8)) is None
+    assert made.replay(batch_of(8)) == made.replay(batch_of(8)) == "8 again"
+
+
+def test_another_size_gets_the_memory_and_then_shares_it(make_recorder) -> None:
+    made = make_recorder(lambda batch: f"{len(batch.labels)}")
+    for _ in range(NUM_BEFORE):  # epochs whose last batch is smaller
+        for _ in range(NUM_BEFORE + 1):
+            made.replay(batch_of(8))
+        assert list(made._recordings) == [8]
+        assert made.replay(batch_of(3)) is None
+        assert not made._recordings
+    assert [made.replay(batch_of(8)), made.replay(batch_of(3))] == ["8 again", "3 again"]
+    assert made._recordings[3].others is made._recordings[8]
+
+
+def test_what_is_forgotten_is_recorded_anew(make_recorder) -> None:
+    made = make_recorder(lambda batch: "step")
+    assert not made.forget()
+    for _ in range(NUM_BEFORE + 1):
+        made.replay(batch_of(8))
+    assert made.forget()
+    assert not made._recordings
+    assert made.replay(batch_of(8)) == "step again"
+
+
+def test_the_optimizer_knows_when_it_is_recorded(make_recorder, optimizer) -> None:
+    def issue(batch: Batch) -> str:
+        assert optimizer.param_groups[0]["capturable"]
+        return "step"
+
+    made = make_recorder(issue)
+    for _ in range(NUM_BEFORE + 1):
+        made.replay(batch_of(8))
+    assert made._recordings
+    assert not optimizer.param_groups[0]["capturable"]
+
+
+def test_where_nothing_can_be_recorded_steps_are_issued_and_it_is_said_once(
+    make_recorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def issue(batch: Batch) -> str:
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    made = make_recorder(issue)
+    assert [made.replay(batch_of(8)) for _ in range(NUM_BEFORE + 3)] == [None] * (NUM_BEFORE + 3)
+    assert capsys.readouterr().err.count("operation not permitted when stream is capturing") == 1
+
+
+def test_on_a_cpu_nothing_is_recorded(make_trainer) -> None:
+    assert make_trainer()._recorder is None
