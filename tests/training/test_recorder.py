@@ -21,6 +21,17 @@ class Double:
         return f"{self.name} again"
 
 
+class Told(Recorder):
+    """Is told once how a step is issued."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, issue: Callable[[Batch], str]) -> None:
+        super().__init__(optimizer)
+        self._issue = issue
+
+    def replay(self, batch: Batch) -> str | None:
+        return super().replay(batch, self._issue)
+
+
 @pytest.fixture
 def optimizer() -> torch.optim.Optimizer:
     return torch.optim.AdamW([torch.nn.Parameter(torch.zeros(2))], fused=True)
@@ -28,9 +39,9 @@ def optimizer() -> torch.optim.Optimizer:
 
 @pytest.fixture
 def make_recorder(monkeypatch: pytest.MonkeyPatch, optimizer: torch.optim.Optimizer):
-    def make(issue: Callable[[Batch], str]) -> Recorder:
+    def make(issue: Callable[[Batch], str]) -> Told:
         monkeypatch.setattr(recorder, "Recording", Double)
-        return Recorder(issue, optimizer)
+        return Told(optimizer, issue)
 
     return make
 

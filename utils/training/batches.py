@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from models.preprocessing import Preprocessing
 from utils.common.labels import CLASSES, LOW_QUALITY
+from utils.common.memory import keep_freed_memory
 from utils.common.pictures import PictureError
 from utils.quality.degrade import DegradationError
 from utils.training.fresh import degrade_anew, draw_parent, is_drawn_anew
@@ -169,6 +170,7 @@ def prepare_worker(worker: int) -> None:
     """Leave the cores to as many workers as there are, and stopping to the main process."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+    keep_freed_memory()
     # Ctrl-C and a scheduler's SIGTERM reach the whole group, but the main process still needs its
     # workers until it has saved its state; the signal that ends a forgotten worker comes later.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -22,6 +22,7 @@ from utils.common.seeds import stable_hash
 from utils.training.ahead import copied_ahead
 from utils.training.device import blame_flag, is_out_of_memory
 from utils.training.loader import Batch, PictureLoader
+from utils.training.norms import narrow_norms
 from utils.training.optimisation import (
     balanced_loss,
     class_weights,
@@ -99,6 +100,8 @@ class Trainer:
             save_activations_memory(self.network)
         elif device.type == "cuda":
             recompute_first_stages(self.network)
+        if device.type == "cuda":
+            narrow_norms(self.network)
         self.optimizer = make_optimizer(
             self.network, settings.lr, settings.weight_decay, settings.layer_decay
         )
@@ -188,7 +191,7 @@ class Trainer:
         # Dropout draws from the global generator; seeded by the step, it needs no saving.
         seed = stable_hash(self.settings.seed, epoch, step, "dropout", self.world.rank) >> 1
         torch.manual_seed(seed)
-        outcome = self._recorder.replay(batch) if self._recorder else None
+        outcome = self._recorder.replay(batch, self._issue) if self._recorder else None
         if outcome is None:
             outcome = self._issue_within_memory(batch, seed)
         if self.average is not None:
@@ -199,11 +202,8 @@ class Trainer:
 
     def _make_recorder(self) -> Recorder | None:
         """Return what replays a step, where it asks neither the device nor other processes."""
-        is_plain = not (self.settings.compile or self.settings.grad_checkpointing)
-        may_wait = self.scaler.is_enabled() or self.world.size > 1
-        if self.compute.device.type == "cuda" and is_plain and not may_wait:
-            return Recorder(self._issue, self.optimizer)
-        return None
+        asks = self.scaler.is_enabled() or self.world.size > 1 or self.settings.grad_checkpointing
+        return Recorder(self.optimizer) if self.compute.device.type == "cuda" and not asks else None
 
     def _issue(self, batch: Batch) -> Outcome:
         """Take a step with the memory there is, from the seed that is set."""

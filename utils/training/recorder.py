@@ -40,25 +40,28 @@ class Recorder:
     """Replays a training step on a CUDA device.
 
     Args:
-        issue: Takes one step without asking the device for anything; randomness comes from the
-            default generator, which the caller seeds before.
-        optimizer: That takes it; its rates are tensors on the device.
+        optimizer: That takes the steps; its rates are tensors on the device.
     """
 
-    def __init__(self, issue: Callable[[Batch], Outcome], optimizer: torch.optim.Optimizer) -> None:
-        self._issue = issue
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
         self._seen: Counter[int] = Counter()
         self._recordings: dict[int, Recording] = {}
         self._is_able = True
 
-    def replay(self, batch: Batch) -> Outcome | None:
+    def replay(self, batch: Batch, issue: Callable[[Batch], Outcome]) -> Outcome | None:
         """Take a step as it was recorded; None where it is still to be issued.
 
-        The outcome's tensors are the same at each call, and filled anew.
+        Args:
+            batch: On the device.
+            issue: Takes one step without asking the device for anything; randomness comes from the
+                default generator, which is seeded before.
+
+        Returns:
+            Tensors that are the same at each call, and filled anew.
         """
         size = len(batch.labels)
-        if size not in self._recordings and not self._record(batch):
+        if size not in self._recordings and not self._record(batch, issue):
             self.forget()  # what is issued needs the memory that recordings hold
             self._seen[size] += 1
             return None
@@ -73,7 +76,7 @@ class Recorder:
             torch.cuda.empty_cache()
         return had_some
 
-    def _record(self, batch: Batch) -> bool:
+    def _record(self, batch: Batch, issue: Callable[[Batch], Outcome]) -> bool:
         size = len(batch.labels)
         if not self._is_able or self._seen[size] < NUM_BEFORE:
             return False
@@ -81,7 +84,7 @@ class Recorder:
         self._allow(True)
         try:
             others = next(iter(self._recordings.values()), None)
-            self._recordings[size] = Recording(self._issue, batch, others)
+            self._recordings[size] = Recording(issue, batch, others)
         except RuntimeError as error:
             self._is_able = False
             why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
