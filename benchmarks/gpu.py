@@ -15,10 +15,10 @@ import torch
 from measuring import ROOT, machine
 
 from utils.common.errors import SettingsError, run_script
-from utils.training.settings import PACKED
+from utils.training.settings import RAM
 
 TESTS = ("-m", "pytest", "-q", "-m", "gpu", "tests/training")
-BENCHMARKS = (("loader.py",), ("train_step.py", "--cache", PACKED), ("memory.py",))
+BENCHMARKS = (("loader.py",), ("train_step.py", "--cache", RAM), ("memory.py",))
 """A fast GPU outruns the decoding of the tree by four workers."""
 
 

@@ -52,7 +52,7 @@ LIMIT_NAIVE_ON_CPU = {"resnet18": 2.3, "resnet50": 3.0}
 """With avx512_bf16 or AMX."""
 
 LIMIT_NAIVE_ON_GPU = 3.0
-STEPS_ON_CPU, STEPS_ON_GPU = 8, {"resnet18": 200, "resnet50": 100, "vit": 60, "swin": 32}
+STEPS_ON_CPU, STEPS_ON_GPU = 8, {"resnet18": 400, "resnet50": 120, "vit": 60, "swin": 32}
 """Per round; on a GPU as many as take every model about as long."""
 
 MAX_NAIVE_STEPS = 80

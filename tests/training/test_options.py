@@ -14,7 +14,7 @@ from utils.training import device
 from utils.training.device import blame_flag, prepare
 from utils.training.engine import Trainer
 from utils.training.optimisation import balanced_loss, class_weights, make_optimizer, set_rate
-from utils.training.recomputation import recompute_first_stages, save_activations_memory
+from utils.training.recomputation import recompute_hidden_answers, save_activations_memory
 
 
 def state(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -95,9 +95,9 @@ def test_checkpointing_changes_no_bit_of_weights_and_statistics(make_trainer, mo
     assert all(torch.equal(value, after[name]) for name, value in state(plain).items())
 
 
-def test_first_stages_computed_again_change_no_bit_and_keep_less() -> None:
+def test_hidden_answers_computed_again_change_no_bit_and_keep_less() -> None:
     gradients, kept = [], []
-    for prepare_network in (lambda network: None, recompute_first_stages):
+    for prepare_network in (lambda network: None, recompute_hidden_answers):
         torch.manual_seed(0)
         network = timm.create_model(
             "swin_base_patch4_window7_224", img_size=56, depths=(2, 2), embed_dim=16,
@@ -116,7 +116,7 @@ def test_first_stages_computed_again_change_no_bit_and_keep_less() -> None:
         kept.append(sum(sizes.values()))
         gradients.append([weight.grad for weight in network.parameters()])
     assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
-    assert kept[1] < 0.7 * kept[0]
+    assert kept[1] < 0.85 * kept[0]
 
 
 def test_a_model_that_cannot_recompute_is_one_line() -> None:

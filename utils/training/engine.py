@@ -31,7 +31,7 @@ from utils.training.optimisation import (
     set_rate,
 )
 from utils.training.predictions import Predictions, interleave
-from utils.training.recomputation import recompute_first_stages, save_activations_memory
+from utils.training.recomputation import recompute_hidden_answers, save_activations_memory
 from utils.training.recorder import Outcome, Recorder
 from utils.training.settings import LR_SCALES, Settings
 from utils.training.statistics import RunningStatistics
@@ -99,7 +99,7 @@ class Trainer:
         if settings.grad_checkpointing:
             save_activations_memory(self.network)
         elif device.type == "cuda":
-            recompute_first_stages(self.network)
+            recompute_hidden_answers(self.network)
         if device.type == "cuda":
             narrow_norms(self.network)
         self.optimizer = make_optimizer(

@@ -1,17 +1,12 @@
 """A network in, one that keeps fewer activations for the way back and computes them again out."""
 
-from collections.abc import Iterator
-
 import torch
-from timm.layers import DropPath
+from timm.layers import Mlp
 from timm.models.swin_transformer import SwinTransformer
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from utils.common.errors import SettingsError
-
-NUM_STAGES = 2
-"""Stages of a Swin Transformer that are computed again."""
 
 
 def save_activations_memory(network: nn.Module) -> None:
@@ -30,72 +25,31 @@ def save_activations_memory(network: nn.Module) -> None:
         ) from None
 
 
-def recompute_first_stages(network: nn.Module) -> None:
-    """Let a Swin Transformer compute its first two stages again for the way back; others stay.
+def recompute_hidden_answers(network: nn.Module) -> None:
+    """Let a Swin Transformer compute the answers of its hidden layers again; others stay.
 
-    There the picture has the most tokens: of Swin-B's 24 blocks the first four keep almost 40 % of
-    all activations, and take no more arithmetic than any other four.
+    They are a quarter of all that it keeps, and cost no matrix product.
     """
     if isinstance(network, SwinTransformer):
-        for stage in network.layers[:NUM_STAGES]:
-            stage.blocks = RecomputedBlocks(*stage.blocks)
+        for module in network.modules():
+            if type(module) is Mlp and not module.drop1.p and not module.drop2.p:
+                module.__class__ = SparingMlp
 
 
-class RecomputedBlocks(nn.Sequential):
-    """Blocks whose input alone is kept.
+class SparingMlp(Mlp):
+    """timm's Mlp without dropout, which keeps what its hidden layer is told, not what it says."""
 
-    Which paths are dropped is drawn before the blocks run, so that the second run needs no state of
-    a generator; a CUDA graph could not read it.
-    """
-
-    def __init__(self, *blocks: nn.Module) -> None:
-        super().__init__(*blocks)
-        self._paths = list(_hold_draws(self))
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Run all blocks, N x H x W x C in and out."""
-        if not (self.training and torch.is_grad_enabled()):
-            return super().forward(pixels)
-        for path in self._paths:
-            path.draw(pixels)
-        run = super().forward
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Go through both layers, ... x C in and out."""
+        told = self.fc1(tokens)
+        if not torch.is_grad_enabled():
+            return self._answer(told)
+        # No state of a generator: nothing is drawn here, and a CUDA graph could not read it.
         answer: torch.Tensor = checkpoint(
-            run, pixels, use_reentrant=False, preserve_rng_state=False
+            self._answer, told, use_reentrant=False, preserve_rng_state=False
         )
         return answer
 
-
-class HeldDropPath(nn.Module):
-    """timm's DropPath that keeps what it has drawn until it is told to draw anew.
-
-    Args:
-        path: Whose place it takes.
-    """
-
-    def __init__(self, path: DropPath) -> None:
-        super().__init__()
-        self._keep = 1 - path.drop_prob
-        self._scale = self._keep if path.scale_by_keep and self._keep else 1.0
-        self._factors: torch.Tensor | None = None
-
-    def draw(self, like: torch.Tensor) -> None:
-        """Draw for each picture of a batch, N x ..., whether it takes this path."""
-        drawn = torch.empty(len(like), device=like.device).bernoulli_(self._keep)
-        self._factors = drawn / self._scale
-
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Set the values of pictures that do not take this path to 0."""
-        if not self.training or self._factors is None:
-            return values
-        shape = (-1,) + (1,) * (values.ndim - 1)
-        return values * self._factors.to(values.dtype).view(shape)
-
-
-def _hold_draws(blocks: nn.Module) -> Iterator[HeldDropPath]:
-    """Put a HeldDropPath in the place of each DropPath, in the order of the blocks."""
-    for parent in list(blocks.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, DropPath):
-                held = HeldDropPath(child)
-                setattr(parent, name, held)
-                yield held
+    def _answer(self, told: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.fc2(self.norm(self.act(told)))
+        return answer
