@@ -1,4 +1,4 @@
-"""Imports without searches for garbage: the collector is as before, and leaves them alone."""
+"""Imports without searches for garbage in between: the collector then leaves them alone."""
 
 import gc
 import subprocess
@@ -20,17 +20,58 @@ print(len(searches), gc.isenabled(), gc.get_freeze_count() > 10_000)
 """
 
 
+OF_A_CALLER = """
+import gc, sys, weakref
+from utils.common.imports import imported_at_once
+
+def fail():
+    error = ImportError()
+    error.itself = error
+    raise error
+
+class Package:
+    def find_spec(self, name, path, target=None):
+        if name == "package":
+            try:
+                fail()
+            except ImportError:
+                pass
+
+class Session:
+    pass
+
+def call():
+    with imported_at_once():
+        try:
+            import package
+        except ImportError:
+            import pandas
+    session = Session()
+    return weakref.ref(session)
+
+sys.meta_path.insert(0, Package())
+print(call()() is None)
+"""
+
+
 @pytest.fixture(autouse=True)
 def _thawed() -> Iterator[None]:
     yield
     gc.unfreeze()
 
 
-def test_what_is_imported_is_never_searched() -> None:
+def test_what_is_imported_is_searched_once() -> None:
     found = subprocess.run(
         [sys.executable, "-c", OF_A_NEW_PROCESS], capture_output=True, text=True, check=True
     )
-    assert found.stdout.split() == ["0", "True", "True"]
+    assert found.stdout.split() == ["2", "True", "True"]  # one start, one stop
+
+
+def test_an_error_that_a_package_catches_holds_nothing_of_the_caller() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", OF_A_CALLER], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "True\n"
 
 
 def test_nothing_is_set_aside_where_nothing_was_new() -> None:

@@ -76,3 +76,14 @@ def test_killed_at_random_steps_it_ends_the_same(
     assert run_script(["--resume", str(run)]).wait() == 0
     assert_same_run(whole, run)
     print(f"\n{NUM_KILLS} kills and a SIGTERM, after steps {places} of {last + 1}: same bits")
+
+
+@pytest.mark.slow
+def test_a_run_with_workers_ends_by_itself(
+    command_line: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    process = run_script(command_line(tmp_path / "runs", "-j", "2"))
+    try:
+        assert process.wait(timeout=PATIENCE_S) == 0
+    finally:
+        process.kill()

@@ -23,4 +23,5 @@ def imported_at_once() -> Iterator[None]:
         if was_enabled:
             gc.enable()
     if len(sys.modules) > before:
+        gc.collect()  # errors that packages have caught hold the frames of those who import them
         gc.freeze()

@@ -95,6 +95,10 @@ class PictureLoader:
                 generator=torch.Generator(),
             )
 
+    def close(self) -> None:
+        """End the workers; nothing is served any more."""
+        del self._loader
+
     def steps(self, split: str) -> int:
         """Return the number of batches of one pass over a split."""
         return len(cut(range(len(self.pictures.splits[split])), self.batch_size))

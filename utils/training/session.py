@@ -62,6 +62,7 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.trainer.loader.close()
         self.hold.close()
 
     @property
