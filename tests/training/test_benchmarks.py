@@ -59,6 +59,30 @@ def test_without_a_gpu_it_says_so() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="ends groups of processes")
+def test_ours_and_a_peer_have_a_row_each_and_are_compared() -> None:
+    flags = ("--quick", "--model", TINY, "--workers", "0", "--peers", "naive", "timm")
+    done = run("benchmarks/peers.py", *flags)
+    assert done.returncode == 0, done.stderr
+    for row in ("\nours  ", "\nnaive  ", "\ntimm  ", "the fastest peer, takes", "the smallest: "):
+        assert row in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="ends groups of processes")
+def test_a_target_that_is_never_reached_says_so(tmp_path: Path) -> None:
+    data_dir = make_tree(tmp_path / "DATASET", (4, 1, 1))
+    flags = ("--data-dir", str(data_dir), "--model", TINY, "--workers", "0", "--max-epochs", "1")
+    flags += ("--peers", "torchvision", "--seeds", "0")
+    done = run("benchmarks/time_to_accuracy.py", *flags, "--target", "0.01", "--batch-size", "4")
+    assert done.returncode == 0, done.stderr
+    assert "Ours takes " in done.stdout
+    done = run("benchmarks/time_to_accuracy.py", *flags, "--target", "1.01", "--batch-size", "4")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("not reached") == 2
+
+
+@pytest.mark.slow
 def test_trainings_at_once_are_those_one_after_another(tmp_path: Path) -> None:
     data_dir = make_tree(tmp_path / "DATASET", (6, 2, 2))
     flags = ("--data-dir", str(data_dir), "--model", TINY, "--epochs", "2", "--seeds", "1")

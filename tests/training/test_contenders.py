@@ -1,0 +1,78 @@
+"""A training beside others: what is read of it, when it is stopped, and what is said if it fails."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from utils.common.errors import ProjectError
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+EPOCHS = """
+import json, sys, time
+for epoch in range(1, 6):
+    row = {"epoch": epoch, "seconds": 0.1 * epoch, "val_balanced_accuracy": 0.2 * epoch}
+    with open(sys.argv[-1], "a") as stream:
+        stream.write(json.dumps({**row, "peak_gpu_bytes": 10 * epoch}) + "\\n")
+    if LASTS and epoch == 3:
+        time.sleep(600)
+"""
+
+
+@pytest.fixture
+def contenders(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    spec = importlib.util.spec_from_file_location("contenders", BENCHMARKS / "contenders.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "contenders", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run_peer(contenders: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def run(code: str, target: float | None = None):
+        def command(self, contender, output: Path) -> list[str]:
+            return [sys.executable, "-c", code, str(output / "report.jsonl")]
+
+        monkeypatch.setattr(contenders.Task, "command", command)
+        task = contenders.Task(tmp_path, "net", "", 8, 4, 0, 0, sys.executable)
+        peer = contenders.Contender("timm", contenders.FLOAT32)
+        return contenders.run(peer, task, tmp_path / "output", target)
+
+    return run
+
+
+def test_each_epoch_is_read_and_none_beyond_those_asked_for(run_peer) -> None:
+    outcome = run_peer(f"LASTS = False{EPOCHS}")
+    assert outcome.accuracies == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert outcome.epoch_seconds == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert outcome.peak_gpu_bytes == 50
+    assert not outcome.has_reached
+
+
+def test_it_is_stopped_as_soon_as_the_target_is_seen(run_peer) -> None:
+    outcome = run_peer(f"LASTS = True{EPOCHS}", target=0.6)
+    assert outcome.has_reached
+    assert len(outcome.accuracies) == 3
+    assert 0 < outcome.seconds < 300
+
+
+def test_one_that_fails_is_one_line(run_peer) -> None:
+    with pytest.raises(ProjectError, match="^timm failed: ValueError: no such network. Read "):
+        run_peer("raise ValueError('no such network')")
+
+
+def test_ours_is_told_the_same_as_a_peer(contenders: ModuleType, tmp_path: Path) -> None:
+    task = contenders.Task(tmp_path, "net", "weights.pth", 8, 4, 3, 5, "another-python")
+    ours = task.command(contenders.Contender(contenders.OURS, contenders.FLOAT32), tmp_path)
+    peer = task.command(contenders.Contender("timm", contenders.FLOAT32), tmp_path)
+    for command in (ours, peer):
+        text = " ".join(command)
+        assert "--model net --batch-size 8 --epochs 4 --workers 3 --seed 5" in text
+        assert "weights.pth" in text
+    assert "--no-amp" in ours
+    assert peer[0] == "another-python"
