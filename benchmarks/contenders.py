@@ -1,6 +1,7 @@
 """A training by ours or by a peer as one process: what it took, and when val reached what."""
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -33,6 +34,9 @@ PACKAGES = {
 
 CUDA_ONLY_BFLOAT16 = ("fastai", "ultralytics")
 POLL_S = 0.2
+MEMORY_EVERY = 25
+"""Polls between two looks at memory, each of which takes some hundredths of a second from all."""
+
 PATIENCE_S = 60
 """That a process gets to end by itself."""
 
@@ -100,7 +104,8 @@ class Outcome:
         seconds: From the start of its process to the end, or until the target was seen.
         epoch_seconds: Of each epoch, as the contender counts: training and validation.
         accuracies: Balanced accuracy on val after each epoch.
-        peak_bytes: Of all its processes, shared pages once (Linux; 0 elsewhere).
+        peak_bytes: Of all its processes, shared pages once; 0 with a target, and where the system
+            does not tell.
         peak_gpu_bytes: Reserved on a GPU.
         has_reached: Whether the target was reached.
     """
@@ -143,8 +148,11 @@ def run(contender: Contender, task: Task, output: Path, target: float | None = N
             command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            while process.poll() is None and not outcome.has_reached:
-                outcome.peak_bytes = max(outcome.peak_bytes, proportional_bytes(process.pid))
+            for number in itertools.count():
+                if process.poll() is not None or outcome.has_reached:
+                    break
+                if target is None and number % MEMORY_EVERY == 0:
+                    outcome.peak_bytes = max(outcome.peak_bytes, proportional_bytes(process.pid))
                 time.sleep(POLL_S)
                 read(output, outcome)
                 best = max(outcome.accuracies, default=0.0)

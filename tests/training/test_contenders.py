@@ -1,4 +1,4 @@
-"""A training beside others: what is read of it, when it is stopped, and what is said if it fails."""
+"""A training beside others: what is read of it, when it is stopped, what is said if it fails."""
 
 import importlib.util
 import sys
@@ -62,7 +62,7 @@ def test_it_is_stopped_as_soon_as_the_target_is_seen(run_peer) -> None:
 
 
 def test_one_that_fails_is_one_line(run_peer) -> None:
-    with pytest.raises(ProjectError, match="^timm failed: ValueError: no such network. Read "):
+    with pytest.raises(ProjectError, match=r"^timm failed: ValueError: no such network\. Read "):
         run_peer("raise ValueError('no such network')")
 
 
