@@ -3,7 +3,7 @@
     python benchmarks/create_dataset.py                 all tables
     python benchmarks/create_dataset.py --quick         a tenth of the pictures
     python benchmarks/create_dataset.py --scale 100000  so many pictures of 600 x 450, nothing else:
-                                                        an hour, and 15 GB below --folder
+                                                        half an hour, and 15 GB below --folder
 
 Against pyvips (pip install pyvips pyvips-binary), which only shrinks and saves: ours also hashes,
 checks, looks for copies, notes and certifies.
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -52,6 +53,9 @@ WORKERS = 2
 REPEATS = 3
 SHORTER_SIDE = 256
 SEARCHED = (25_000, 50_000, 100_000)
+BLOCK_BYTES = 512
+"""In which st_blocks counts."""
+
 SCALED = (
     "imagenet-mini/train/n01440764", "hospital_varese/train", "ISIC_2019_Training_Input"
 )  # fmt: skip
@@ -173,6 +177,8 @@ def growth(folder: Path, share: int) -> str:
 
 def scale(folder: Path, count: int) -> str:
     """Assemble many pictures of a usual size as a user would, twice, and return a table."""
+    from memory import proportional_bytes  # and PyTorch with it, which the workers do without
+
     all_data, output = folder / "ALL_DATA", folder / "DATASET"
     jobs = []
     for number in range(count):
@@ -185,7 +191,9 @@ def scale(folder: Path, count: int) -> str:
         )
         for _ in progress(drawn, total=count, desc="Drawing", unit="pictures"):
             pass
-    first, kib = assemble(all_data, output)
+    first, kib = assemble(
+        all_data, output, look=lambda pid: proportional_bytes(pid) // 1024, pause_s=1.0
+    )
     second, _ = assemble(all_data, output)
     written = sum(1 for _ in output.rglob("*.jpg"))
     header = ["originals", "GB", "minutes", "ms each", "written", "GB", "peak MiB", "second run"]
@@ -197,20 +205,37 @@ def scale(folder: Path, count: int) -> str:
 
 
 def gigabytes(folder: Path) -> float:
-    """Return what all files below a folder take together."""
-    return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9, 2)
+    """Return what all files below a folder take of the disk, in whole blocks where it tells."""
+    found = (path.stat() for path in folder.rglob("*") if path.is_file())
+    taken = sum(getattr(file, "st_blocks", 0) * BLOCK_BYTES or file.st_size for file in found)
+    return round(taken / 1e9, 2)
 
 
-def assemble(all_data: Path, output: Path, *flags: str) -> tuple[float, int]:
-    """Run the script; return its seconds and the peak memory of its main process in KiB."""
+def assemble(
+    all_data: Path,
+    output: Path,
+    *flags: str,
+    look: Callable[[int], int] | None = None,
+    pause_s: float = 0.02,
+) -> tuple[float, int]:
+    """Run the script; return its seconds and its peak memory in KiB.
+
+    Args:
+        all_data: Its sources.
+        output: Its data set.
+        *flags: More flags.
+        look: Tells the memory by the process's id; by default that of the main process.
+        pause_s: Between two looks.
+    """
+    look = look or read_peak_kib
     command = [sys.executable, str(ROOT / "create_dataset.py"), "--no-download", "--allow-empty"]
     command += ["--all-data", str(all_data), "--output", str(output), *flags]
     started = time.perf_counter()
     process = subprocess.Popen([*command, "--workers", str(WORKERS)], stdout=subprocess.DEVNULL)
     peak_kib = 0
     while process.poll() is None:
-        peak_kib = max(peak_kib, read_peak_kib(process.pid))
-        time.sleep(0.02)
+        peak_kib = max(peak_kib, look(process.pid))
+        time.sleep(pause_s)
     if process.returncode:
         raise SystemExit("create_dataset.py failed")
     return time.perf_counter() - started, peak_kib
