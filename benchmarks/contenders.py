@@ -16,11 +16,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from measuring import ROOT
 from memory import proportional_bytes
 
+from models.device import FLOAT32
 from utils.common.errors import ProjectError
 from utils.training.runs import HISTORY_NAME, REPORT_NAME
 
 OURS = "ours"
-FLOAT32, BFLOAT16 = "float32", "bfloat16"
 PACKAGES = {
     "naive": "torchvision",
     "torchvision": "torchvision",

@@ -21,9 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from contenders import (
-    BFLOAT16,
     CUDA_ONLY_BFLOAT16,
-    FLOAT32,
     OURS,
     Contender,
     Outcome,
@@ -33,7 +31,7 @@ from contenders import (
 )
 from measuring import draw_dataset, machine, median_ratio, verdict
 
-from models.device import choose_device, choose_precision
+from models.device import BFLOAT16, FLOAT32, choose_device, choose_precision
 from utils.common.console import table
 from utils.common.errors import run_script
 

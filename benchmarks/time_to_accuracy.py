@@ -17,10 +17,10 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from contenders import BFLOAT16, FLOAT32, OURS, Contender, Outcome, Task, installed, run
+from contenders import OURS, Contender, Outcome, Task, installed, run
 from measuring import machine, verdict
 
-from models.device import choose_device, choose_precision
+from models.device import BFLOAT16, FLOAT32, choose_device, choose_precision
 from utils.common.console import table
 from utils.common.errors import run_script
 
