@@ -9,6 +9,7 @@ torchrun --nproc-per-node=2 launch_training_test.py -b 32 -j 4 --model resnet18
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from utils.common.errors import run_script
 from utils.common.imports import imported_at_once
@@ -16,6 +17,10 @@ from utils.training.jobs import Job, this_job
 from utils.training.runs import Run, find_run
 from utils.training.settings import Settings, ask_missing, check_data_folder, read_settings
 from utils.training.world import World, joined
+
+if TYPE_CHECKING:
+    from utils.training.predictions import Answers
+    from utils.training.session import Session
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,12 +49,6 @@ def run(world: World, asked: Settings, given: frozenset[str], found: Run | None,
     """Train and test, or whatever else was settled, and return the exit code."""
     # PyTorch takes seconds to import; --help, a wrong flag and the questions need not wait for it.
     with imported_at_once():
-        from models.bundle import read_weights, store_bundle
-        from utils.evaluation.files import write_report
-        from utils.evaluation.fitting import fit
-        from utils.evaluation.report import examine
-        from utils.evaluation.text import as_text
-        from utils.sources.catalog import SOURCES
         from utils.training.engine import Stopped
         from utils.training.fit import test, train
         from utils.training.session import go_on, start
@@ -75,15 +74,31 @@ def run(world: World, asked: Settings, given: frozenset[str], found: Run | None,
             return world.largest(stop.exit_code)
         if answers is None:
             return 0
-        calibration = fit(answers.train, answers.val, session.facts.settings.coverage)
-        pictures, facts = session.pictures.folder, session.summary()
-        report = examine(answers, calibration, pictures, facts, session.history, SOURCES)
-        card = session.card(calibration, report.metrics.headline)
-        store_bundle(folder, read_weights(session.run.best), card)
-        write_report(folder, report, pictures)
+        session.end_workers()
+        told = conclude(session, answers)
         job.forget()
-    print(f"\n{as_text(report)}\n\nReport, pictures and weights: {folder}")
+    print(f"\n{told}\n\nReport, pictures and weights: {folder}")
     return 0
+
+
+def conclude(session: "Session", answers: "Answers") -> str:
+    """Write the model that can be used and its report, and return what is to be printed."""
+    # Not before: workers and training would carry what these packages take.
+    with imported_at_once():
+        from models.bundle import read_weights, store_bundle
+        from utils.evaluation.files import write_report
+        from utils.evaluation.fitting import fit
+        from utils.evaluation.report import examine
+        from utils.evaluation.text import as_text
+        from utils.sources.catalog import SOURCES
+
+    calibration = fit(answers.train, answers.val, session.facts.settings.coverage)
+    pictures, facts = session.pictures.folder, session.summary()
+    report = examine(answers, calibration, pictures, facts, session.history, SOURCES)
+    card = session.card(calibration, report.metrics.headline)
+    store_bundle(session.run.folder, read_weights(session.run.best), card)
+    write_report(session.run.folder, report, pictures)
+    return as_text(report)
 
 
 if __name__ == "__main__":

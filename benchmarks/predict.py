@@ -41,7 +41,7 @@ from utils.prediction.classify import classify
 from utils.prediction.inputs import Input, find_inputs
 from utils.prediction.settings import PredictSettings
 from utils.prediction.stream import stream_samples
-from utils.training.predictions import Predictions
+from utils.training.predictions import Examined, Looks
 
 ROOT = Path(__file__).resolve().parent.parent
 NUM_PICTURES = 500
@@ -84,13 +84,11 @@ def store(folder: Path, name: str) -> None:
     model = resolve(name)
     network, preprocessing = build(model, len(CLASSES), pretrained=False)
     rng = generator("benchmark", name)
-    answers = Predictions(
-        ("",) * NUM_FITTED,
-        np.arange(NUM_FITTED) % len(CLASSES),
-        rng.normal(size=(NUM_FITTED, len(CLASSES))).astype(np.float32),
-        rng.normal(size=(NUM_FITTED, NUM_FEATURES)).astype(np.float32),
-    )
-    card = Card(model, preprocessing, calibration=fit(answers, answers, coverage=0.95))
+    logits = rng.normal(size=(NUM_FITTED, len(CLASSES))).astype(np.float32)
+    features = rng.normal(size=(NUM_FITTED, NUM_FEATURES)).astype(np.float32)
+    pictures = ("",) * NUM_FITTED, np.arange(NUM_FITTED) % len(CLASSES)
+    train, val = Looks(*pictures, features), Examined(*pictures, logits, features)
+    card = Card(model, preprocessing, calibration=fit(train, val, coverage=0.95))
     store_bundle(folder, network.state_dict(), card)
 
 

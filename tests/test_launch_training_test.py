@@ -190,6 +190,18 @@ def test_the_help_answers_before_torch_is_loaded() -> None:
         assert flag in done.stdout
 
 
+def test_training_does_not_carry_what_only_the_report_needs() -> None:
+    code = (
+        "import sys, utils.training.fit, utils.training.session\n"
+        "print([name for name in ('sklearn', 'scipy', 'matplotlib', 'pandas') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["[]"]
+
+
 @pytest.fixture
 def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:

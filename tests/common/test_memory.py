@@ -11,6 +11,22 @@ import pytest
 from utils.common import memory
 from utils.common.memory import available_memory
 
+KEPT = """
+from utils.common.memory import keep_large_freed_memory, return_freed_memory
+
+def resident():
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1]) * 4096
+
+keep_large_freed_memory()
+blocks = [b"x" * 2**20 for _ in range(128)]
+spacer = b"x" * 2**20
+del blocks
+before = resident()
+return_freed_memory()
+print(before - resident())
+"""
+
 PAGE_FAULTS = """
 import resource
 from utils.common.memory import keep_large_freed_memory
@@ -75,3 +91,13 @@ def test_large_blocks_are_kept_where_that_was_asked_for() -> None:
     }  # fmt: skip
     assert faults["pass"] > 10 * 1000
     assert faults["keep_large_freed_memory()"] < 1000
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="told to glibc alone")
+def test_what_is_kept_can_be_given_back() -> None:
+    """A block that still stands above them keeps the freed ones from the end of the heap."""
+    done = subprocess.run(
+        [sys.executable, "-c", KEPT], check=True, capture_output=True, text=True,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert int(done.stdout) > 100 * 2**20

@@ -14,7 +14,7 @@ from utils.common.pictures import write_jpeg
 from utils.dataset.manifest import ManifestRow, write_manifest
 from utils.evaluation.fitting import fit
 from utils.evaluation.report import Report, examine
-from utils.training.predictions import Answers, Predictions
+from utils.training.predictions import Answers, Examined, Looks
 
 PER_CLASS = {"train": 12, "val": 25, "test": 8}
 SOURCES = {"DERM": "both", "DERM_CLINIC": "both", OTHER: "things", "PAN": "bodies"}
@@ -27,14 +27,14 @@ HISTORY = [
 ]  # fmt: skip
 
 
-def answer(files: list[str], seed: int = 0, clarity: float = 3.0) -> Predictions:
+def answer(files: list[str], seed: int = 0, clarity: float = 3.0) -> Examined:
     """Return the answers of a model that tends to the class in each file's name."""
     rng = np.random.default_rng([seed, len(files)])
     labels = np.array([CLASSES.index(file.split("/")[1]) for file in files])
     logits = rng.normal(size=(len(files), len(CLASSES))).astype(np.float32)
     logits[np.arange(len(files)), labels] += clarity
     features = rng.normal(size=(len(files), 4)).astype(np.float32)
-    return Predictions(tuple(files), labels, 3 * logits, features)
+    return Examined(tuple(files), labels, 3 * logits, features)
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +70,8 @@ def answers() -> Answers:
         split: [f"{split}/{label}/{n:02}.jpg" for label in CLASSES for n in range(count)]
         for split, count in PER_CLASS.items()
     }
-    return Answers(*(answer(files[split], seed) for seed, split in enumerate(files)))
+    train, val, test = (answer(files[split], seed) for seed, split in enumerate(files))
+    return Answers(Looks(train.files, train.labels, train.features), val, test)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from utils.evaluation import files
 from utils.evaluation.files import write_report
 from utils.evaluation.report import Report
 from utils.evaluation.text import as_text
-from utils.training.predictions import Answers, Predictions
+from utils.training.predictions import Answers, Examined
 
 VOID = {"meta", "img", "wbr", "br"}
 
@@ -126,8 +126,8 @@ def test_the_printed_matrix_has_names_and_says_what_is_what(report: Report) -> N
     assert lines[-1].startswith("* fewer than 30 groups")
 
 
-def part(predictions: Predictions, chosen: np.ndarray) -> Predictions:
-    return Predictions(
+def part(predictions: Examined, chosen: np.ndarray) -> Examined:
+    return Examined(
         tuple(np.array(predictions.files)[chosen]),
         predictions.labels[chosen],
         predictions.logits[chosen],

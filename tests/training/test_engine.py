@@ -73,14 +73,27 @@ def test_an_epoch_counts_every_picture_once(trainer: Trainer) -> None:
     assert answers.files == tuple(p.file for p in trainer.loader.pictures.splits[TEST])
 
 
-def test_some_pictures_are_answered_as_among_all(trainer: Trainer) -> None:
-    every = trainer.predict(TEST, "Test")
-    some = trainer.predict(TEST, "Test", positions=[9, 2, 5])
+def test_some_pictures_are_described_as_among_all(trainer: Trainer) -> None:
+    every = trainer.examine(TEST, "Test")
+    some = trainer.describe(TEST, "Test", positions=[9, 2, 5])
     assert some.files == tuple(every.files[position] for position in (9, 2, 5))
     assert some.labels.tolist() == every.labels[[9, 2, 5]].tolist()
-    np.testing.assert_allclose(some.logits, every.logits[[9, 2, 5]], atol=1e-5)
     np.testing.assert_allclose(some.features, every.features[[9, 2, 5]], atol=1e-5)
     assert every.features.shape == (len(every.files), NUM_FEATURES)
+
+
+def test_a_description_does_not_change_an_answer(trainer: Trainer) -> None:
+    examined, predicted = trainer.examine(TEST, "Test"), trainer.predict(TEST, "Test")
+    assert (examined.logits == predicted.logits).all()
+    assert examined.files == predicted.files
+
+
+def test_pictures_are_described_without_the_network(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = trainer.describe(TEST, "Test", range(15)).features
+    monkeypatch.setattr(trainer.network, "forward", lambda pixels: pytest.fail("was asked"))
+    assert (trainer.describe(TEST, "Test", range(15)).features == expected).all()
 
 
 def test_the_same_answers_come_for_any_batch_size(trainer: Trainer) -> None:

@@ -1,6 +1,7 @@
 """Properties of the batch stream: one stream for any worker count, start and epoch."""
 
 import hashlib
+import multiprocessing
 from collections import Counter
 from pathlib import Path
 
@@ -159,3 +160,14 @@ def test_the_pixels_are_those_that_pillow_decodes(
     for picture in read_folder(own_dataset).splits[TRAIN]:
         with Image.open(own_dataset / picture.file) as image:
             assert np.array_equal(read_pixels(own_dataset, picture), np.asarray(image))
+
+
+def test_workers_end_when_a_loader_is_closed_and_may_be_closed_again(make_loader) -> None:
+    before = set(multiprocessing.active_children())
+    loader = make_loader(2)
+    assert everything(loader)
+    workers = set(multiprocessing.active_children()) - before
+    assert len(workers) == 2
+    loader.close()
+    loader.close()
+    assert not any(worker.is_alive() for worker in workers)

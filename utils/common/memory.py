@@ -11,7 +11,10 @@ import numpy as np
 LARGEST_THRESHOLD = 32 * 2**20 - 2**16
 """In bytes, just below 32 MiB: blocks above that no longer raise the limits of glibc's malloc."""
 
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+LARGEST_KEPT = 100_000_000
+"""In bytes; larger blocks leave so large gaps that a tenth more memory is needed."""
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Names of glibc's malloc.h."""
 
 TOP_PAD = 64 * 2**20
@@ -34,17 +37,34 @@ def keep_freed_memory() -> None:
 
 @cache
 def keep_large_freed_memory() -> None:
-    """Let malloc keep blocks of any size, for a process that computes the same again and again.
+    """Let malloc keep large blocks, for a process that computes the same again and again.
 
-    A training step on a CPU frees activations of up to a few hundred megabytes each, for which
-    `keep_freed_memory` does not suffice. Kept in one heap they cost no page faults, and about a
-    tenth more memory, because the heap has gaps. Only glibc is told; results are the same anyway.
+    A training step on a CPU frees activations of up to a hundred megabytes each, for which
+    `keep_freed_memory` does not suffice. Kept in one heap they cost no page faults, and a little
+    more memory, because the heap has gaps. Only glibc is told; results are the same anyway.
     """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    mallopt = ctypes.CDLL(None).mallopt
-    for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, TOP_PAD)):
-        mallopt(option, value)
+    if _is_glibc():
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, value in (
+            (M_MMAP_THRESHOLD, LARGEST_KEPT),
+            (M_TRIM_THRESHOLD, -1),
+            (M_TOP_PAD, TOP_PAD),
+        ):
+            mallopt(option, value)
+
+
+def return_freed_memory() -> None:
+    """Give the system back what malloc keeps, where what comes next is something else.
+
+    Processes that are forked afterwards then hold no pages that nobody needs. Only glibc is told.
+    """
+    if _is_glibc():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@cache
+def _is_glibc() -> bool:
+    return platform.libc_ver()[0] == "glibc"
 
 
 def available_memory(root: Path = Path("/")) -> int | None:

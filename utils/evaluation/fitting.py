@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from models.calibration import Calibration, Novelty, softmax
 from utils.common.labels import CLASSES
-from utils.training.predictions import Predictions
+from utils.training.predictions import Examined, Looks
 
 REFUSED = 0.02
 """Share of the val pictures that are called unlike."""
@@ -20,11 +20,11 @@ SHRINKAGE = 0.01
 """Of the features' correlations towards none; few pictures cannot tell them all."""
 
 
-def fit(train: Predictions, val: Predictions, coverage: float) -> Calibration:
+def fit(train: Looks, val: Examined, coverage: float) -> Calibration:
     """Fit all that makes a model's outputs trustworthy.
 
     Args:
-        train: Some pictures that were trained on; only their features and classes are used.
+        train: Some pictures that were trained on.
         val: All val pictures.
         coverage: Share of each class's pictures whose set is to hold their class, 0-1.
     """

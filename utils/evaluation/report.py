@@ -20,7 +20,7 @@ from utils.evaluation.reliability import Reliability, reliability, risk_by_cover
 from utils.evaluation.rows import group_codes, read_rows, rows_of
 from utils.evaluation.shortcuts import probe
 from utils.evaluation.slices import Slices, cut
-from utils.training.predictions import Answers, Predictions
+from utils.training.predictions import Answers, Examined
 
 
 class Terms(Protocol):
@@ -88,7 +88,7 @@ class Report:
         history: One row per epoch.
     """
 
-    test: Predictions
+    test: Examined
     verdicts: Verdicts
     calibration: Calibration
     metrics: Metrics

@@ -12,9 +12,10 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import nn
 
-from models.answers import logits_and_features
+from models.answers import logits_and_features, logits_of
 from models.device import FLOAT16, Compute, memory_format
 from models.preprocessing import Normalisation, Preprocessing
+from models.texture import describe
 from utils.common.console import progress, warn
 from utils.common.errors import ModelError
 from utils.common.labels import TRAIN
@@ -30,7 +31,7 @@ from utils.training.optimisation import (
     make_optimizer,
     set_rate,
 )
-from utils.training.predictions import Predictions, interleave
+from utils.training.predictions import Asked, Examined, Looks, Predictions, interleave
 from utils.training.recomputation import recompute_hidden_answers, save_activations_memory
 from utils.training.recorder import Outcome, Recorder
 from utils.training.settings import LR_SCALES, Settings
@@ -39,6 +40,8 @@ from utils.training.sums import MAX_BAD_STEPS, EpochSums
 from utils.training.world import Agreement, World
 
 Answer = TypeVar("Answer")
+Kind = TypeVar("Kind", bound=Asked)
+Columns = tuple[torch.Tensor, ...]
 
 MAX_GRADIENT_NORM = 1.0
 CHECK_EVERY = 32
@@ -354,9 +357,7 @@ class Trainer:
     def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         return self._normalise(pixels).contiguous(memory_format=self._layout)
 
-    def predict(
-        self, split: str, title: str, positions: Sequence[int] | None = None
-    ) -> Predictions | None:
+    def predict(self, split: str, title: str) -> Predictions | None:
         """Let the model say what each picture of a split is, each exactly once.
 
         The pictures are dealt out to all processes; the answers come together in the first one,
@@ -365,15 +366,49 @@ class Trainer:
         Args:
             split: Of `labels.SPLITS`.
             title: Of the progress bar.
-            positions: Of the pictures in the split's list; all of them by default.
 
         Raises:
             ModelError: If memory does not suffice.
             Stopped: If `stop` was set.
         """
+        network = self._network_to_ask()
+
+        def answer(pixels: torch.Tensor) -> Columns:
+            return (logits_of(network, self._normalised, pixels),)
+
+        return self._ask(Predictions, split, title, answer)
+
+    def examine(self, split: str, title: str) -> Examined | None:
+        """Let the model say what each picture is, as `predict` does, and describe how it looks."""
+        network = self._network_to_ask()
+        answer = partial(logits_and_features, network, self._normalised)
+        return self._ask(Examined, split, title, answer)
+
+    def describe(self, split: str, title: str, positions: Sequence[int]) -> Looks | None:
+        """Describe how some pictures look; only the first process returns it, as in `predict`.
+
+        Args:
+            split: Of `labels.SPLITS`.
+            title: Of the progress bar.
+            positions: Of the pictures in the split's list.
+        """
+        return self._ask(Looks, split, title, lambda pixels: (describe(pixels),), positions)
+
+    def _network_to_ask(self) -> nn.Module:
         network = self.answering.eval()
         # In training each process has its own statistics of batch norm; the first one's are kept.
         self.world.equalise(network.buffers())
+        return network
+
+    def _ask(
+        self,
+        kind: type[Kind],
+        split: str,
+        title: str,
+        answer: Callable[[torch.Tensor], Columns],
+        positions: Sequence[int] | None = None,
+    ) -> Kind | None:
+        """Collect the answers of a split's pictures, all of them by default, in their order."""
         every = self.loader.pictures.splits[split]
         chosen = range(len(every)) if positions is None else positions
         answers = []
@@ -382,8 +417,8 @@ class Trainer:
             dealt = self.loader.dealt_batches(split, chosen)
             for batch in copied_ahead(dealt, self.compute.device):
                 if batch is not None:
-                    answer = partial(self._answer, network, batch.pixels)
-                    answers += self._within_memory(len(batch.labels), answer)
+                    attempt = partial(self._answer_in_parts, answer, batch.pixels)
+                    answers += self._within_memory(len(batch.labels), attempt)
                     bar.update(len(batch.labels) * self.world.size)
                 self._stop_if_asked()
         parts = self.world.gather(
@@ -391,22 +426,14 @@ class Trainer:
         )
         if not self.world.is_first:
             return None
-        logits, features = (
-            interleave(columns) for columns in zip(*filter(None, parts), strict=True)
-        )
+        columns = map(interleave, zip(*filter(None, parts), strict=True))
         pictures = [every[position] for position in chosen]
-        return Predictions(
-            tuple(picture.file for picture in pictures),
-            np.array([picture.label for picture in pictures], dtype=np.int64),
-            logits,
-            features,
-        )
+        files = tuple(picture.file for picture in pictures)
+        labels = np.array([picture.label for picture in pictures], dtype=np.int64)
+        return kind(files, labels, *columns)
 
-    def _answer(
-        self, network: nn.Module, pixels: torch.Tensor
-    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def _answer_in_parts(
+        self, answer: Callable[[torch.Tensor], Columns], pixels: torch.Tensor
+    ) -> list[Columns]:
         with self.compute.autocast():
-            return [
-                logits_and_features(network, self._normalised, part)
-                for part in pixels.tensor_split(self._num_parts(len(pixels)))
-            ]
+            return [answer(part) for part in pixels.tensor_split(self._num_parts(len(pixels)))]

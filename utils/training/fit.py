@@ -59,10 +59,10 @@ def test(session: Session) -> Answers | None:
     world.equalise(trainer.answering.state_dict().values())
     num_train = len(session.pictures.splits[TRAIN])
     some = epoch_order(session.facts.settings.seed, 0, num_train)[:MAX_TRAIN_PICTURES]
-    train = trainer.predict(TRAIN, "How training looks", sorted(some))
-    val = trainer.predict(VAL, "Calibration")
+    train = trainer.describe(TRAIN, "How training looks", sorted(some))
+    val = trainer.examine(VAL, "Calibration")
     world.share(lambda: session.run.count_look(session.progress.best_epoch))
-    test = trainer.predict(TEST, "Test")
+    test = trainer.examine(TEST, "Test")
     return Answers(train, val, test) if train and val and test else None
 
 

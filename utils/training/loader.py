@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from models.preprocessing import Preprocessing
 from utils.common.labels import TRAIN
+from utils.common.memory import return_freed_memory
 from utils.common.seeds import generator
 from utils.training.batches import (
     IGNORED,
@@ -73,6 +74,7 @@ class PictureLoader:
         self._pin_memory = pin_memory
         self._slots = self._make_slots(workers, preprocessing) if workers else None
         self._dispatcher = Dispatcher(self._slots)
+        self._has_begun = False
         self._labels = {
             split: torch.tensor([picture.label for picture in listed], dtype=torch.int64)
             for split, listed in pictures.splits.items()
@@ -96,8 +98,8 @@ class PictureLoader:
             )
 
     def close(self) -> None:
-        """End the workers; nothing is served any more."""
-        del self._loader
+        """End the workers; nothing is served any more. Closing twice does no harm."""
+        self.__dict__.pop("_loader", None)
 
     def steps(self, split: str) -> int:
         """Return the number of batches of one pass over a split."""
@@ -136,6 +138,9 @@ class PictureLoader:
 
     def _serve(self, tickets: list[Ticket]) -> Iterator[Batch]:
         self._dispatcher.plan(tickets)
+        if not self._has_begun:
+            self._has_begun = True
+            return_freed_memory()  # forked workers would keep it for good
         with _quiet_about_workers():
             arrivals = iter(self._loader)
         if self._slots and self._pin_memory:

@@ -1,4 +1,4 @@
-"""What a model said about a split: the one thing that training hands over to evaluation."""
+"""What is known of pictures once a model is trained: all that training hands to evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +11,38 @@ from utils.common.labels import CLASSES
 
 
 @dataclass(frozen=True, slots=True)
-class Predictions:
-    """The model's answers, one row per picture.
+class Asked:
+    """Pictures that something was asked of, one row each.
 
     Attributes:
         files: Paths below the data set's folder.
         labels: True classes, N, int64, indices into `labels.CLASSES`.
-        logits: Raw outputs, N x number of classes, float32.
-        features: How the pictures look, N x D, float32, as `models.answers` gives them.
     """
 
     files: tuple[str, ...]
     labels: NDArray[np.int64]
-    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Looks(Asked):
+    """How pictures look, whatever they show.
+
+    Attributes:
+        features: N x D, float32, as `models.texture` describes them.
+    """
+
     features: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions(Asked):
+    """What a model says of pictures.
+
+    Attributes:
+        logits: Raw outputs, N x number of classes, float32.
+    """
+
+    logits: NDArray[np.float32]
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -45,18 +63,29 @@ class Predictions:
 
 
 @dataclass(frozen=True, slots=True)
+class Examined(Predictions):
+    """What a model says of pictures, and how they look.
+
+    Attributes:
+        features: N x D, float32, as in `Looks`.
+    """
+
+    features: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
-    """What the best weights said of all that evaluation needs.
+    """All that evaluation needs.
 
     Attributes:
         train: Some training pictures, to know how pictures look in training.
-        val: All val pictures: everything is fitted on them.
-        test: All test pictures.
+        val: All val pictures, by the best weights: everything is fitted on them.
+        test: All test pictures, by the best weights.
     """
 
-    train: Predictions
-    val: Predictions
-    test: Predictions
+    train: Looks
+    val: Examined
+    test: Examined
 
 
 def interleave(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

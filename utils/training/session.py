@@ -23,6 +23,7 @@ from utils.common.console import warn
 from utils.common.errors import DatasetError, ModelError
 from utils.common.files import write_json
 from utils.common.labels import CLASSES, SPLITS, TRAIN
+from utils.common.memory import return_freed_memory
 from utils.training import checkpoint
 from utils.training.checkpoint import Progress
 from utils.training.device import check_precision, own_device, prepare, synchronised
@@ -64,6 +65,11 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.trainer.loader.close()
         self.hold.close()
+
+    def end_workers(self) -> None:
+        """Let the workers go, and the memory that training has kept for its next step."""
+        self.trainer.loader.close()
+        return_freed_memory()
 
     @property
     def history(self) -> list[dict[str, Any]]:
