@@ -4,6 +4,7 @@
     python benchmarks/peers.py --python PATH                its python; the default is this one
     python benchmarks/peers.py --data-dir DATASET           on your own pictures
     python benchmarks/peers.py --peers timm lightning       some of them
+    python benchmarks/peers.py --precisions bfloat16        in one precision
     python benchmarks/peers.py --quick                      to see that it works
 
 Same folder, network, batch size, epochs and workers; all else as each project's examples have it.
@@ -46,7 +47,7 @@ def main() -> None:
     """Print the table after each round."""
     given = parse_arguments()
     print(machine(choose_device("auto")))
-    contenders = list_contenders(given.peers, given.python)
+    contenders = list_contenders(given.peers, given.python, given.precisions)
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.data_dir or draw_dataset(Path(scratch) / "DATASET", given.pictures)
         task = Task(
@@ -68,11 +69,14 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", default=sys.executable, help="an interpreter with the peers")
     parser.add_argument("--peers", nargs="+", help="default: all that it has")
+    parser.add_argument(
+        "--precisions", nargs="+", choices=(FLOAT32, BFLOAT16), help="default: all that are fast"
+    )
     parser.add_argument("--data-dir", type=Path, help="default: drawn pictures")
-    parser.add_argument("--pictures", type=int, default=600, help="drawn ones (default: 600)")
+    parser.add_argument("--pictures", type=int, default=320, help="drawn ones (default: 320)")
     parser.add_argument("--model", default="resnet18")
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--workers", type=int, help="default: 2 on a CPU, 4 on a GPU")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="one round of two small steps")
@@ -84,15 +88,16 @@ def parse_arguments() -> argparse.Namespace:
     return given
 
 
-def list_contenders(names: list[str] | None, python: str) -> list[Contender]:
+def list_contenders(
+    names: list[str] | None, python: str, wanted: list[str] | None
+) -> list[Contender]:
     """Return ours and all peers that are there, in float32 and, where that is fast, bfloat16."""
     found = installed(python)
     if missing := sorted(set(names or found) - set(found)):
         print(f"Not installed, left out: {', '.join(missing)}")
     device = choose_device("auto")
-    precisions = [FLOAT32]
-    if choose_precision(device, None) != FLOAT32:
-        precisions.append(BFLOAT16)
+    fast = [FLOAT32] if choose_precision(device, None) == FLOAT32 else [FLOAT32, BFLOAT16]
+    precisions = [precision for precision in fast if wanted is None or precision in wanted]
     return [
         Contender(name, precision)
         for name in (OURS, *(name for name in found if names is None or name in names))

@@ -53,8 +53,9 @@ class Pictures:
     def _border(self, file: str) -> list[float]:
         """Return mean and spread of each side of a picture's frame, for each channel."""
         image = read_picture((self._folder / file).read_bytes(), SHORTER_SIDE)[0]
-        pixels = np.asarray(image, dtype=np.float64)
-        sides = (pixels[:BORDER], pixels[-BORDER:], pixels[:, :BORDER], pixels[:, -BORDER:])
+        pixels = np.asarray(image)
+        frame = (pixels[:BORDER], pixels[-BORDER:], pixels[:, :BORDER], pixels[:, -BORDER:])
+        sides = (side.astype(np.float64) for side in frame)
         return [
             float(value)
             for side in sides
