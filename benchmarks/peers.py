@@ -34,7 +34,7 @@ from measuring import draw_dataset, machine, median_ratio, verdict
 
 from models.device import BFLOAT16, FLOAT32, choose_device, choose_precision
 from utils.common.console import table
-from utils.common.errors import run_script
+from utils.common.errors import SettingsError, run_script
 
 LIMIT_LEVEL, LIMIT_DEFAULT, LIMIT_MEMORY = 1.0, 1.8, 1.1
 OTHER_NETWORK = "ultralytics"
@@ -98,6 +98,8 @@ def list_contenders(
     device = choose_device("auto")
     fast = [FLOAT32] if choose_precision(device, None) == FLOAT32 else [FLOAT32, BFLOAT16]
     precisions = [precision for precision in fast if wanted is None or precision in wanted]
+    if not precisions:
+        raise SettingsError(f"{', '.join(wanted or [])} is not fast here", expected=fast[0])
     return [
         Contender(name, precision)
         for name in (OURS, *(name for name in found if names is None or name in names))

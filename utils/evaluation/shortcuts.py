@@ -134,7 +134,7 @@ def probe(
                 )
         seen, asked = (np.hstack([known[kind][side] for kind in kinds]) for side in (0, 1))
         model = RandomForestClassifier(
-            n_estimators=100, min_samples_leaf=2, class_weight="balanced", random_state=0
+            n_estimators=100, min_samples_leaf=2, class_weight="balanced", random_state=0, n_jobs=-1
         )
         answers = model.fit(seen, [CLASSES.index(row.label) for row in train]).predict(asked)
         statistic = make_basic_statistic(truth, np.eye(len(CLASSES))[answers], groups)
