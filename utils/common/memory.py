@@ -14,7 +14,7 @@ LARGEST_THRESHOLD = 32 * 2**20 - 2**16
 LARGEST_KEPT = 100_000_000
 """In bytes; larger blocks leave so large gaps that a tenth more memory is needed."""
 
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
 """Names of glibc's malloc.h."""
 
 TOP_PAD = 64 * 2**20
@@ -45,11 +45,9 @@ def keep_large_freed_memory() -> None:
     """
     if _is_glibc():
         mallopt = ctypes.CDLL(None).mallopt
-        for option, value in (
-            (M_MMAP_THRESHOLD, LARGEST_KEPT),
-            (M_TRIM_THRESHOLD, -1),
-            (M_TOP_PAD, TOP_PAD),
-        ):
+        if not mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT):
+            mallopt(M_MMAP_MAX, 0)  # older versions keep blocks of any size or none above 32 MiB
+        for option, value in ((M_TRIM_THRESHOLD, -1), (M_TOP_PAD, TOP_PAD)):
             mallopt(option, value)
 
 
