@@ -31,6 +31,7 @@ from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.common.seeds import generator
 from utils.evaluation.fitting import fit_novelty
 from utils.training.batches import Batch
+from utils.training.fit import MAX_TRAIN_PICTURES
 from utils.training.loader import PictureLoader
 from utils.training.pictures import read_folder
 
@@ -39,7 +40,6 @@ FINE_SIDE = 512
 """Pages are drawn so large and then shrunk, as a photograph or a screenshot of them is."""
 
 PER_KIND = 200
-MAX_TRAIN_PICTURES = 2_000
 TEXT = (
     "the patient was seen today with a lesion on the left arm which has grown since march no pain "
     "or itching reported next visit in six weeks dose twice daily after meals"

@@ -12,7 +12,7 @@ LARGEST_THRESHOLD = 32 * 2**20 - 2**16
 """In bytes, just below 32 MiB: blocks above that no longer raise the limits of glibc's malloc."""
 
 LARGEST_KEPT = 100_000_000
-"""In bytes; larger blocks leave so large gaps that a tenth more memory is needed."""
+"""In bytes; with larger blocks the gaps in the heap would take another tenth of memory."""
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
 """Names of glibc's malloc.h."""
@@ -40,8 +40,8 @@ def keep_large_freed_memory() -> None:
     """Let malloc keep large blocks, for a process that computes the same again and again.
 
     A training step on a CPU frees activations of up to a hundred megabytes each, for which
-    `keep_freed_memory` does not suffice. Kept in one heap they cost no page faults, and a little
-    more memory, because the heap has gaps. Only glibc is told; results are the same anyway.
+    `keep_freed_memory` does not suffice. Kept in one heap they cost no page faults, and up to a
+    tenth more memory, because the heap has gaps. Only glibc is told; results are the same anyway.
     """
     if _is_glibc():
         mallopt = ctypes.CDLL(None).mallopt
