@@ -10,16 +10,21 @@
 `synthetic` repeats our step on one batch that lies on the device: no loader can do better. `naive`
 is a plain loop over the same pictures: ImageFolder, float tensors, float32, AdamW, a look at
 the loss at each step; in a process of its own, because ours tells malloc to keep freed memory. All
-three take turns, so that what disturbs one disturbs the others.
+three take turns, so that what disturbs one disturbs the others. On a CPU that is shared with others
+speed changes within seconds: there each of our steps is followed by a synthetic one, during which
+the workers stand still.
 """
 
 import argparse
+import os
+import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context, get_start_method
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context, get_start_method
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -146,14 +151,9 @@ def measure(
     trainer = Trainer(network, preprocessing, compute, settings, loader)
     plain = (model, preprocessing, compute, settings, folder, get_start_method())
     own_process.submit(naive, *plain).result()
-    found = take_turns(
-        {
-            SYNTHETIC: timed(compute, synthetic(trainer)),
-            END_TO_END: timed(compute, end_to_end(trainer)),
-            NAIVE: lambda: own_process.submit(run_naive).result(),
-        },
-        arguments.pairs,
-    )
+    runs = alternating(trainer) if can_alternate(compute) else one_by_one(trainer)
+    runs[NAIVE] = lambda: own_process.submit(run_naive).result()
+    found = take_turns(runs, arguments.pairs)
     own_process.submit(end_naive).result()
     share = median_ratio(found[END_TO_END], found[SYNTHETIC])
     gain = median_ratio(found[END_TO_END], found[NAIVE])
@@ -193,8 +193,75 @@ def wait(compute: Compute) -> None:
         torch.cuda.synchronize(compute.device)
 
 
-def synthetic(trainer: Trainer) -> Callable[[], int]:
-    """Return what takes the steps of an epoch on one batch that is on the device already."""
+def one_by_one(trainer: Trainer) -> dict[str, Callable[[], float]]:
+    """Return what takes the steps of an epoch on synthetic data, and what then trains one."""
+    take, steps = synthetic_step(trainer), trainer.loader.steps(TRAIN)
+
+    def synthetic() -> int:
+        trainer.network.train()
+        for step in range(steps):
+            take(step)
+        return steps * trainer.settings.batch_size
+
+    def end_to_end() -> int:
+        for _ in trainer.train_epoch(0):
+            pass
+        return sum(trainer.loader.pictures.counts(TRAIN))
+
+    compute = trainer.compute
+    return {SYNTHETIC: timed(compute, synthetic), END_TO_END: timed(compute, end_to_end)}
+
+
+def can_alternate(compute: Compute) -> bool:
+    """Return whether steps end before the next begins, and workers can be told to stand still."""
+    return compute.device.type == "cpu" and hasattr(signal, "SIGSTOP")
+
+
+def alternating(trainer: Trainer) -> dict[str, Callable[[], float]]:
+    """Return what trains an epoch, with a synthetic step after each step, and tells both speeds."""
+    take, steps = synthetic_step(trainer), trainer.loader.steps(TRAIN)
+    pictures = sum(trainer.loader.pictures.counts(TRAIN))
+    seconds = dict.fromkeys((SYNTHETIC, END_TO_END), 0.0)
+
+    @contextmanager
+    def added_to(name: str) -> Iterator[None]:
+        started = perf_counter()
+        yield
+        seconds[name] += perf_counter() - started
+
+    def end_to_end() -> float:
+        seconds.update(dict.fromkeys(seconds, 0.0))
+        epoch = trainer.train_epoch(0)
+        for step in range(steps):
+            with added_to(END_TO_END):
+                next(epoch)
+            with standing_still(), added_to(SYNTHETIC):
+                take(step)
+        with added_to(END_TO_END):
+            next(epoch, None)
+        return pictures / seconds[END_TO_END]
+
+    def synthetic() -> float:
+        return steps * trainer.settings.batch_size / seconds[SYNTHETIC]
+
+    return {END_TO_END: end_to_end, SYNTHETIC: synthetic}
+
+
+@contextmanager
+def standing_still() -> Iterator[None]:
+    """Let no worker do anything meanwhile."""
+    workers = [process.pid for process in active_children() if process.pid]
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+
+
+def synthetic_step(trainer: Trainer) -> Callable[[int], None]:
+    """Return what takes a step of an epoch on one batch that is on the device already."""
     settings, preprocessing = trainer.settings, trainer.preprocessing
     generator = torch.Generator().manual_seed(0)
     shape = (settings.batch_size, 3, preprocessing.height, preprocessing.width)
@@ -203,25 +270,7 @@ def synthetic(trainer: Trainer) -> Callable[[], int]:
     device = trainer.compute.device
     batch = Batch(pixels.to(device, memory_format=torch.channels_last), labels.to(device))
     steps = trainer.loader.steps(TRAIN)
-
-    def run() -> int:
-        trainer.network.train()
-        for step in range(steps):
-            trainer._step(batch, 0, step, steps)
-        return steps * settings.batch_size
-
-    return run
-
-
-def end_to_end(trainer: Trainer) -> Callable[[], int]:
-    """Return what trains one epoch, from the files on."""
-
-    def run() -> int:
-        for _ in trainer.train_epoch(0):
-            pass
-        return sum(trainer.loader.pictures.counts(TRAIN))
-
-    return run
+    return lambda step: trainer._step(batch, 0, step, steps)
 
 
 def naive(
