@@ -9,7 +9,8 @@
 
 Same folder, network, batch size, epochs and workers; all else as each project's examples have it.
 Ultralytics trains its own, smaller network. Each is a process of its own, from its start to its
-end; ours also looks at train, tests and writes its report in that time. All take turns.
+end; ours also looks at train, tests and writes its report in that time. All take turns, and each
+round begins with another of them.
 """
 
 import argparse
@@ -55,7 +56,7 @@ def main() -> None:
         )
         found: Found = {contender: [] for contender in contenders}
         for number in range(given.rounds):
-            for contender in contenders:
+            for contender in turned(contenders, number):
                 output = Path(scratch) / f"{contender.name}-{contender.precision}-{number}"
                 found[contender].append(run(contender, task, output))
             print(f"\nRound {number + 1} of {given.rounds}: medians so far")
@@ -106,6 +107,12 @@ def list_contenders(
         for precision in precisions
         if precision == FLOAT32 or device.type == "cuda" or name not in CUDA_ONLY_BFLOAT16
     ]
+
+
+def turned(contenders: list[Contender], number: int) -> list[Contender]:
+    """Return who trains when in a round: another begins each, and ours is not always the first."""
+    first = number % len(contenders)
+    return contenders[first:] + contenders[:first]
 
 
 def show(found: Found) -> str:
