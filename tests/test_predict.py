@@ -20,7 +20,7 @@ import predict
 from models import load
 from utils.common.errors import ModelError, ProjectError, SettingsError, SourceError
 from utils.common.labels import CLASSES
-from utils.prediction import sorting
+from utils.prediction import sorting, stream
 from utils.prediction.inputs import find_inputs
 from utils.prediction.rows import COLUMNS
 from utils.prediction.stream import stream_samples
@@ -128,6 +128,21 @@ def test_batches_and_workers_change_nothing(
             assert [row[n] for n in ("file", "label", "set", "error")] == [
                 other[n] for n in ("file", "label", "set", "error")
             ]
+
+
+@pytest.mark.parametrize(("num_batches", "fitting"), [(11, 2), (10, 2), (9, 1), (0, 0)])
+def test_where_processes_can_share_little_fewer_workers_read(
+    bundle: Path, photos: Path, monkeypatch, capsys, num_batches: int, fitting: int
+) -> None:
+    gate = load(bundle, "cpu")
+    inputs = find_inputs((str(photos),))
+    wanted = gate.card.preprocessing
+    free = num_batches * 2 * 3 * wanted.height * wanted.width + 1
+    monkeypatch.setattr(stream, "shared_memory_left", lambda: free)
+    expected = [samples.errors for samples in stream_samples(gate, inputs, 2, 0)]
+    assert [samples.errors for samples in stream_samples(gate, inputs, 2, 2)] == expected
+    told = f"are enough for {fitting} of 2 workers. Make /dev/shm larger"
+    assert (told in capsys.readouterr().err) == (fitting < 2)
 
 
 def test_a_worker_does_not_grow_with_the_number_of_pictures(

@@ -5,11 +5,12 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from utils.common import memory
-from utils.common.memory import available_memory
+from utils.common.memory import available_memory, shared_memory_left
 
 KEPT = """
 from utils.common.memory import keep_large_freed_memory, return_freed_memory
@@ -69,6 +70,17 @@ def test_an_older_container_too(tmp_path: Path) -> None:
     write(tmp_path, f"{folder}/memory.usage_in_bytes", "1500\n")
     write(tmp_path, f"{folder}/memory.stat", "total_inactive_file 100\n")
     assert available_memory(tmp_path) == 0
+
+
+@pytest.mark.parametrize(("total", "left"), [(64, 5), (0, None)])  # 0: without a limit
+def test_what_processes_can_still_share(monkeypatch, total: int, left: int | None) -> None:
+    usage = SimpleNamespace(total=total, free=min(total, 5))
+    monkeypatch.setattr(memory.shutil, "disk_usage", lambda place: usage)
+    assert shared_memory_left() == left
+
+
+def test_where_nothing_limits_what_processes_share(tmp_path: Path) -> None:
+    assert shared_memory_left(tmp_path / "absent") is None
 
 
 def test_this_computer_has_some() -> None:

@@ -100,21 +100,21 @@ def test_too_little_disk_is_one_line(own_dataset: Path, monkeypatch) -> None:
     with pytest.raises(OutputError) as raised:
         everything(own_dataset, PACKED)
     assert str(raised.value) == (
-        f"--cache packed needs 0.0 GiB in {own_dataset / '.state'} and 0.0 GiB are free. "
+        f"--cache packed needs 0.3 MiB in {own_dataset / '.state'} and 0.0 MiB are free. "
         "Free some space, or leave it out."
     )
 
 
 def test_too_little_memory_is_one_line(own_dataset: Path, monkeypatch) -> None:
     monkeypatch.setattr(pixels, "available_memory", lambda: 1000)
-    with pytest.raises(SettingsError, match=r"--cache ram needs 0\.0 GiB and 0\.0 GiB of memory"):
+    with pytest.raises(SettingsError, match=r"--cache ram needs 0\.\d MiB and 0\.0 MiB of memory"):
         everything(own_dataset, RAM)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("unable to allocate shared memory(shm)")
 
     monkeypatch.setattr(pixels, "available_memory", lambda: None)
-    monkeypatch.setattr(torch.Tensor, "share_memory_", refuse)
+    monkeypatch.setattr(torch.UntypedStorage, "_new_shared", refuse)
     with pytest.raises(SettingsError, match=r"shared memory for --cache ram cannot be had\. Make"):
         everything(own_dataset, RAM)
 

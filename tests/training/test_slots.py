@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models.preprocessing import Preprocessing
+from utils.common.errors import SettingsError
 from utils.common.labels import TRAIN, VAL
 from utils.training.loader import NUM_IN_USE, PREFETCH, PictureLoader
 from utils.training.pictures import read_folder
@@ -48,6 +49,20 @@ def test_batches_that_are_kept_stay_what_they_are(make_loader) -> None:
         pass
     for batch, copy in zip(kept, copies, strict=True):
         assert torch.equal(batch.pixels, copy)
+
+
+def test_too_little_shared_memory_is_one_line(make_loader, monkeypatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("unable to allocate shared memory(shm)")
+
+    monkeypatch.setattr(torch.UntypedStorage, "_new_shared", refuse)
+    with pytest.raises(SettingsError) as raised:
+        make_loader()
+    assert str(raised.value).endswith(
+        " MiB of shared memory for the batches under way cannot be had. Make /dev/shm larger "
+        "(docker run --shm-size), or give fewer --workers or a smaller --batch-size."
+    )
+    assert list(make_loader(workers=0).training_batches(0))
 
 
 def test_a_part_of_a_batch_keeps_the_whole() -> None:

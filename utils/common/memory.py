@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,9 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
 TOP_PAD = 64 * 2**20
 """In bytes: what is asked of the system at once where the kept memory does not suffice."""
 
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
+SHARED_MEMORY = Path("/dev/shm")
+LARGER_SHARED_MEMORY = f"Make {SHARED_MEMORY} larger (docker run --shm-size)"
 
 
 @cache
@@ -119,10 +122,28 @@ def _read_table(path: Path) -> dict[str, int]:
         return {}
 
 
-def gib(num_bytes: float) -> str:
+def shared_memory_left(place: Path = SHARED_MEMORY) -> int | None:
+    """Return the bytes that processes can still share; containers often start with 64 MiB.
+
+    Args:
+        place: Where Linux keeps them.
+
+    Returns:
+        None where nothing but memory itself limits them, as on macOS and Windows.
+    """
+    try:
+        found = shutil.disk_usage(place)
+    except OSError:
+        return None
+    return found.free if found.total else None
+
+
+def byte_size(num_bytes: float) -> str:
     """Write an amount for people.
 
-    >>> gib(3 * 2**30 / 2)
-    '1.5 GiB'
+    >>> byte_size(3 * 2**30 / 2), byte_size(64 * 2**20), byte_size(300_000)
+    ('1.5 GiB', '64 MiB', '0.3 MiB')
     """
-    return f"{num_bytes / GIB:.1f} GiB"
+    if num_bytes >= GIB:
+        return f"{num_bytes / GIB:.1f} GiB"
+    return f"{num_bytes / MIB:.{0 if num_bytes >= 10 * MIB else 1}f} MiB"

@@ -13,12 +13,20 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from models.bundle import Card
 from models.gate import Answer, Gate, sample
+from models.preprocessing import Preprocessing
+from utils.common.console import warn
 from utils.common.location import DamagedError
+from utils.common.memory import LARGER_SHARED_MEMORY, byte_size, shared_memory_left
 from utils.common.pictures import PictureError
 from utils.prediction.inputs import Input
 
 PREFETCH = 4
 """Batches that each worker prepares ahead."""
+
+NUM_IN_USE = 2
+"""Batches that the main process looks at or is handed meanwhile."""
+
+CHANNELS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,7 @@ def stream_samples(
     """Yield batches of samples in order; only a few are ever in memory."""
     batches = [inputs[i : i + batch_size] for i in range(0, len(inputs), batch_size)]
     workers = 0 if len(batches) == 1 else min(workers, len(batches))
+    workers = _as_many_as_fit(workers, batch_size, gate.card.preprocessing)
     with _quiet_about_workers():
         loader = DataLoader(
             SampleReader(gate.card),
@@ -102,6 +111,21 @@ def stream_answers(
     for samples in stream_samples(gate, inputs, batch_size, workers):
         answers = iter(gate.answer(samples.pixels) if len(samples.pixels) else [])
         yield [Answer(error=error) if error else next(answers) for error in samples.errors]
+
+
+def _as_many_as_fit(workers: int, batch_size: int, wanted: Preprocessing) -> int:
+    """Return how many workers have enough shared memory for their batches; say so if not all."""
+    free = shared_memory_left()
+    if free is None:
+        return workers
+    batch_bytes = batch_size * wanted.height * wanted.width * CHANNELS
+    fitting = min(workers, max(0, free // batch_bytes - NUM_IN_USE) // PREFETCH)
+    if fitting < workers:
+        warn(
+            f"{byte_size(free)} of shared memory are enough for {fitting} of {workers} workers. "
+            f"{LARGER_SHARED_MEMORY} to be faster."
+        )
+    return fitting
 
 
 def _prepare_worker(worker: int) -> None:

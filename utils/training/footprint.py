@@ -10,7 +10,7 @@ from torch import nn
 from models.device import Compute
 from models.preprocessing import Preprocessing
 from utils.common.errors import SettingsError
-from utils.common.memory import available_memory, gib
+from utils.common.memory import available_memory, byte_size
 from utils.training.loader import PREFETCH
 from utils.training.settings import Settings
 from utils.training.statistics import RunningStatistics
@@ -59,7 +59,7 @@ def check_memory(
     most = max(0, int((left - fixed) / each))
     raise SettingsError(
         f"Training {settings.model} with batches of {settings.batch_size} takes about "
-        f"{gib(needed)} and {gib(left)} of memory are left{each_process}",
+        f"{byte_size(needed)} and {byte_size(left)} of memory are left{each_process}",
         expected=f"--batch-size {most} or less" if most else "a smaller model",
         todo="--grad-accum-steps makes one step of several such batches" if most else "",
     )

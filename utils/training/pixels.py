@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 from utils.common.console import progress
 from utils.common.errors import OutputError, SettingsError
 from utils.common.files import explain_write_errors, whole_file
-from utils.common.memory import available_memory, gib
+from utils.common.memory import available_memory, byte_size
 from utils.common.pictures import PictureError
 from utils.training.decoding import decoded_size, read_pixels
 from utils.training.pictures import Picture, PictureFolder, unreadable
 from utils.training.settings import PACKED, RAM
+from utils.training.sharing import share_memory
 
 PACKED_NAME = Path(".state", "pixels.packed")
 """Below the data set's folder, where create_dataset.py keeps what is no part of it."""
@@ -183,17 +184,12 @@ class PackedPixels:
 def _load(layout: Layout, pictures: PictureFolder) -> SharedPixels:
     free = available_memory()
     if free is not None and layout.num_bytes > free:
+        needed = byte_size(layout.num_bytes)
         raise SettingsError(
-            f"--cache {RAM} needs {gib(layout.num_bytes)} and {gib(free)} of memory are free",
+            f"--cache {RAM} needs {needed} and {byte_size(free)} of memory are free",
             todo=f"Leave it out, or give --cache {PACKED}, which needs as much disk",
         )
-    try:
-        content = torch.empty(layout.num_bytes, dtype=torch.uint8).share_memory_()
-    except RuntimeError as error:  # /dev/shm may be smaller than the memory, as in containers
-        raise SettingsError(
-            f"{gib(layout.num_bytes)} of shared memory for --cache {RAM} cannot be had",
-            todo=f"Make /dev/shm larger (docker run --shm-size), or give --cache {PACKED}",
-        ) from error
+    content = share_memory(layout.num_bytes, f"--cache {RAM}", f"give --cache {PACKED}")
     end = 0
     for pixels in _decode_all(layout, pictures, "Loading"):
         start, end = end, end + pixels.size
@@ -221,8 +217,9 @@ def _write_pack(layout: Layout, pictures: PictureFolder, path: Path, header: byt
     free = shutil.disk_usage(path.parent).free
     size = len(header) + layout.num_bytes + layout.table.nbytes
     if size > free:
+        needed, left = byte_size(size), byte_size(free)
         raise OutputError(
-            f"--cache {PACKED} needs {gib(size)} in {path.parent} and {gib(free)} are free",
+            f"--cache {PACKED} needs {needed} in {path.parent} and {left} are free",
             todo="Free some space, or leave it out",
         )
     with whole_file(path, durable=True) as partial, partial.open("wb") as stream:
@@ -230,7 +227,7 @@ def _write_pack(layout: Layout, pictures: PictureFolder, path: Path, header: byt
         for pixels in _decode_all(layout, pictures, "Packing"):
             stream.write(pixels)
         stream.write(layout.table.tobytes())
-    print(f"{path}: {len(layout.table):,} pictures, {gib(size)}")
+    print(f"{path}: {len(layout.table):,} pictures, {byte_size(size)}")
 
 
 def _header(pictures: PictureFolder) -> bytes:

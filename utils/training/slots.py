@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 
 from utils.training.batches import Ticket
+from utils.training.sharing import share_memory
 
 CHANNELS = 3
 
@@ -26,14 +27,20 @@ class Slots:
         height: Of a picture, in pixels.
         width: Of a picture, in pixels.
 
+    Raises:
+        SettingsError: If there is not so much memory that processes can share.
+
     Attributes:
         memory: count x capacity x height x width x 3, uint8; for the workers.
     """
 
     def __init__(self, count: int, capacity: int, height: int, width: int) -> None:
         shape = (count, capacity, height, width, CHANNELS)
-        storage = torch.UntypedStorage._new_shared(torch.Size(shape).numel(), device="cpu")
-        self.memory = torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
+        content = share_memory(
+            torch.Size(shape).numel(), "the batches under way",
+            "give fewer --workers or a smaller --batch-size",
+        )  # fmt: skip
+        self.memory = content.view(shape)
         self._free = deque(range(count))
         self._is_pinned = False
 
