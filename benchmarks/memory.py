@@ -123,16 +123,27 @@ def run_training(
 
 
 def proportional_bytes(pid: int) -> int:
-    """Return what a process and all below it take, each shared page counted once (Linux only)."""
-    total = 0
+    """Return what a process and all below it take, each shared page counted once (Linux only).
+
+    Of files such as libraries it is what that process maps which maps most: others that map them as
+    well, and belong to somebody else, change nothing.
+    """
+    own, files = 0, 0
     for process in (pid, *descendants(pid)):
         try:
-            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+            shares = _read_kib(Path(f"/proc/{process}/smaps_rollup"))
+            mapped = _read_kib(Path(f"/proc/{process}/status"))
         except OSError:  # ended meanwhile, or another system
             continue
-        lines = dict(line.split(":", 1) for line in rollup.splitlines()[1:])
-        total += int(lines.get("Pss", "0 kB").split()[0]) * 1024
-    return total
+        own += shares.get("Pss_Anon", 0) + shares.get("Pss_Shmem", 0)
+        files = max(files, mapped.get("RssFile", 0))
+    return (own + files) * 1024
+
+
+def _read_kib(path: Path) -> dict[str, int]:
+    """Read the lines of a file of Linux that give a number of KiB."""
+    lines = [line.split() for line in path.read_text().splitlines()]
+    return {words[0].rstrip(":"): int(words[1]) for words in lines if words[2:] == ["kB"]}
 
 
 def descendants(pid: int) -> list[int]:

@@ -5,12 +5,15 @@
     python benchmarks/peers.py --data-dir DATASET           on your own pictures
     python benchmarks/peers.py --peers timm lightning       some of them
     python benchmarks/peers.py --precisions bfloat16        in one precision
+    python benchmarks/peers.py --turn-s 3                   on a computer whose speed changes
     python benchmarks/peers.py --quick                      to see that it works
 
 Same folder, network, batch size, epochs and workers; all else as each project's examples have it.
 Ultralytics trains its own, smaller network. Each is a process of its own, from its start to its
 end; ours also looks at train, tests and writes its report in that time. All take turns, and each
-round begins with another of them.
+round begins with another of them. Where speed changes from one run to the next, `--turn-s` lets
+all train at once, each for some seconds while the others stand still, so that it changes for all;
+that needs memory for all, so choose some by `--peers` and `--precisions`.
 """
 
 import argparse
@@ -30,6 +33,7 @@ from contenders import (
     Task,
     installed,
     run,
+    run_in_turns,
 )
 from measuring import draw_dataset, machine, median_ratio, verdict
 
@@ -56,9 +60,16 @@ def main() -> None:
         )
         found: Found = {contender: [] for contender in contenders}
         for number in range(given.rounds):
-            for contender in turned(contenders, number):
-                output = Path(scratch) / f"{contender.name}-{contender.precision}-{number}"
-                found[contender].append(run(contender, task, output))
+            order = turned(contenders, number)
+            outputs = [Path(scratch) / f"{one.name}-{one.precision}-{number}" for one in order]
+            if given.turn_s:
+                outcomes = run_in_turns(order, task, outputs, given.turn_s)
+            else:
+                outcomes = [
+                    run(one, task, output) for one, output in zip(order, outputs, strict=True)
+                ]
+            for contender, outcome in zip(order, outcomes, strict=True):
+                found[contender].append(outcome)
             print(f"\nRound {number + 1} of {given.rounds}: medians so far")
             print(show(found), flush=True)
     print()
@@ -80,6 +91,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--workers", type=int, help="default: 2 on a CPU, 4 on a GPU")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--turn-s", type=float, default=0.0, metavar="S",
+        help="all train at once, S seconds each in turn (default: one after another)",
+    )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="one round of two small steps")
     given = parser.parse_args()
     if given.quick:

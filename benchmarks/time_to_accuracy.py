@@ -3,12 +3,16 @@
     python benchmarks/time_to_accuracy.py --data-dir DATASET --target 0.7 --python PATH
     python benchmarks/time_to_accuracy.py ... --model mobilenetv1_100 --weights FILE
     python benchmarks/time_to_accuracy.py ... --ours-flags="--ema 0.99"     another default of ours
+    python benchmarks/time_to_accuracy.py ... --give-up 3                   wait less for peers
 
 From the start of each process to the end of the epoch that reaches it; the process is stopped then.
 The target is fixed before, so choose one that all can reach. `peers.py` tells how to install them.
+With `--give-up N` a peer that takes more than N times as long as ours did with the same seed is
+stopped, and the time it has had is taken for what it needs: to its advantage.
 """
 
 import argparse
+import math
 import shlex
 import sys
 import tempfile
@@ -45,10 +49,13 @@ def main() -> None:
                 given.data_dir, given.model, given.weights, given.batch_size, given.max_epochs,
                 given.workers, seed, given.python,
             )  # fmt: skip
+            longest_s = math.inf
             for contender in contenders:
                 output = Path(scratch) / f"{contender.name}-{seed}"
-                outcome = run(contender, task, output, given.target)
+                outcome = run(contender, task, output, given.target, longest_s)
                 found[contender].append(outcome)
+                if contender.name == OURS:
+                    longest_s = given.give_up * least_seconds(outcome)
                 best = max(outcome.accuracies, default=0.0)
                 print(
                     f"{contender.name}, seed {seed}: {shown(outcome)} s, "
@@ -71,16 +78,20 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--python", default=sys.executable, help="an interpreter with the peers")
     parser.add_argument("--peers", nargs="+", help="default: all that it has")
+    parser.add_argument(
+        "--give-up", type=float, default=math.inf, metavar="N",
+        help="stop peers after N x the time of ours (default: never)",
+    )  # fmt: skip
     parser.add_argument("--ours-flags", default="", help="flags of launch_training_test.py")
     return parser.parse_args()
 
 
 def summary(found: dict[Contender, list[Outcome]], seeds: list[int]) -> str:
     """Return the table, and ours against the best peer."""
-    times = {one: median(map(reached_after, outcomes)) for one, outcomes in found.items()}
+    times = {one: median(map(least_seconds, outcomes)) for one, outcomes in found.items()}
     own = next(one for one in found if one.name == OURS)
     rows = [
-        [one.name, one.precision, *map(shown, outcomes), shown_time(times[one]),
+        [one.name, one.precision, *map(shown, outcomes), shown_median(outcomes),
          round(times[own] / times[one], 2)]
         for one, outcomes in found.items()
     ]  # fmt: skip
@@ -103,9 +114,9 @@ def summary(found: dict[Contender, list[Outcome]], seeds: list[int]) -> str:
     return "\n".join(lines)
 
 
-def reached_after(outcome: Outcome) -> float:
-    """Return the seconds until the target, infinity if it was not reached."""
-    return outcome.seconds if outcome.has_reached else float("inf")
+def least_seconds(outcome: Outcome) -> float:
+    """Return the seconds until the target, at least; infinity if all epochs did not reach it."""
+    return outcome.seconds if outcome.has_reached or outcome.was_stopped else math.inf
 
 
 def shown(outcome: Outcome) -> str:
@@ -113,9 +124,13 @@ def shown(outcome: Outcome) -> str:
     return f"{'' if outcome.has_reached else '> '}{outcome.seconds:.1f}"
 
 
-def shown_time(seconds: float) -> str:
-    """Return seconds as text."""
-    return "not reached" if seconds == float("inf") else f"{seconds:.1f}"
+def shown_median(outcomes: list[Outcome]) -> str:
+    """Return the median as text, with > where a run that was stopped might make it longer."""
+    middle = median(map(least_seconds, outcomes))
+    if middle == math.inf:
+        return "not reached"
+    may_be_longer = any(one.was_stopped and one.seconds <= middle for one in outcomes)
+    return f"{'> ' if may_be_longer else ''}{middle:.1f}"
 
 
 if __name__ == "__main__":

@@ -83,6 +83,18 @@ def test_a_target_that_is_never_reached_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="ends groups of processes")
+def test_a_peer_that_takes_too_long_is_stopped_and_its_time_so_far_counts(tmp_path: Path) -> None:
+    data_dir = make_tree(tmp_path / "DATASET", (4, 1, 1))
+    flags = ("--data-dir", str(data_dir), "--model", TINY, "--workers", "0", "--max-epochs", "1")
+    flags += ("--peers", "torchvision", "--seeds", "0", "--target", "0.01", "--batch-size", "4")
+    done = run("benchmarks/time_to_accuracy.py", *flags, "--give-up", "0.01")
+    assert done.returncode == 0, done.stderr
+    assert "\ntorchvision, seed 0: > " in done.stdout
+    assert " x the time of torchvision, the best peer: <= 0.5 MISSED" in done.stdout
+
+
+@pytest.mark.slow
 def test_trainings_at_once_are_those_one_after_another(tmp_path: Path) -> None:
     data_dir = make_tree(tmp_path / "DATASET", (6, 2, 2))
     flags = ("--data-dir", str(data_dir), "--model", TINY, "--epochs", "2", "--seeds", "1")

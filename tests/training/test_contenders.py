@@ -2,6 +2,8 @@
 
 import importlib.util
 import sys
+import time
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -9,6 +11,7 @@ import pytest
 
 from utils.common.errors import ProjectError
 
+ENDS_GROUPS = pytest.mark.skipif(sys.platform == "win32", reason="ends groups of processes")
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 EPOCHS = """
@@ -64,6 +67,58 @@ def test_it_is_stopped_as_soon_as_the_target_is_seen(run_peer) -> None:
 def test_one_that_fails_is_one_line(run_peer) -> None:
     with pytest.raises(ProjectError, match=r"^timm failed: ValueError: no such network\. Read "):
         run_peer("raise ValueError('no such network')")
+
+
+STEPS = """
+import json, pathlib, sys, time
+report = pathlib.Path(sys.argv[-1])
+for epoch in range(1, 5):
+    for _ in range(20):
+        time.sleep(0.02)
+        with open(report.parent.parent / "steps.txt", "a") as stream:
+            stream.write(report.parent.name)
+    row = {"epoch": epoch, "seconds": 1000, "val_balanced_accuracy": 0.1, "peak_gpu_bytes": 0}
+    with open(report, "a") as stream:
+        stream.write(json.dumps(row) + "\\n")
+"""
+TURN_S = 0.5
+
+
+@pytest.fixture
+def run_peers_in_turns(contenders: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def run(codes: dict[str, str]):
+        def command(self, contender, output: Path) -> list[str]:
+            return [sys.executable, "-c", codes[contender.name], str(output / "report.jsonl")]
+
+        monkeypatch.setattr(contenders.Task, "command", command)
+        task = contenders.Task(tmp_path, "net", "", 8, 4, 0, 0, sys.executable)
+        peers = [contenders.Contender(name, contenders.FLOAT32) for name in codes]
+        outputs = [tmp_path / name for name in "ab"]
+        return contenders.run_in_turns(peers, task, outputs, TURN_S)
+
+    return run
+
+
+@ENDS_GROUPS
+def test_in_turns_one_stands_still_while_another_trains(run_peers_in_turns, tmp_path: Path) -> None:
+    started = time.perf_counter()
+    outcomes = run_peers_in_turns({"timm": STEPS, "fastai": STEPS})
+    total = sum(outcome.seconds for outcome in outcomes)
+    assert total <= time.perf_counter() - started
+    steps = (tmp_path / "steps.txt").read_text()
+    assert steps.count("a") == steps.count("b") == 80
+    changes = sum(one != other for one, other in pairwise(steps))
+    assert 2 <= changes <= total / TURN_S + 2  # as many as there are turns; some 80 at once
+    for outcome in outcomes:
+        assert len(outcome.epoch_seconds) == 4
+        assert max(outcome.epoch_seconds) < 1000  # their own clocks do not stand still
+        assert sum(outcome.epoch_seconds) <= outcome.seconds
+
+
+@ENDS_GROUPS
+def test_in_turns_one_that_fails_ends_all(run_peers_in_turns) -> None:
+    with pytest.raises(ProjectError, match=r"^fastai failed: ZeroDivisionError: "):
+        run_peers_in_turns({"timm": "import time; time.sleep(600)", "fastai": "1 / 0"})
 
 
 def test_ours_is_told_the_same_as_a_peer(contenders: ModuleType, tmp_path: Path) -> None:
