@@ -5,11 +5,14 @@ come from few collections. What predicts the class from such facts alone is a sh
 network could take as well.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -55,12 +58,7 @@ class Pictures:
         image = read_picture((self._folder / file).read_bytes(), SHORTER_SIDE)[0]
         pixels = np.asarray(image)
         frame = (pixels[:BORDER], pixels[-BORDER:], pixels[:, :BORDER], pixels[:, -BORDER:])
-        sides = (side.astype(np.float64) for side in frame)
-        return [
-            float(value)
-            for side in sides
-            for value in (*side.mean(axis=(0, 1)), *side.std(axis=(0, 1)))
-        ]
+        return [float(value) for value in np.ravel([cv2.meanStdDev(side) for side in frame])]
 
 
 def original_file(pictures: Pictures, row: ManifestRow) -> list[float]:
@@ -119,26 +117,54 @@ def probe(
     pictures = Pictures(folder)
     test = sorted(test, key=lambda row: stable_hash("probe", row.file))[:MAX_PICTURES]
     groups = group_codes(test)
-    truth = np.array([CLASSES.index(row.label) for row in test])
+    truth, labels = (np.array([CLASSES.index(row.label) for row in rows]) for rows in (test, train))
     fewest = min(len(np.unique(groups[truth == label])) for label in np.unique(truth))
-    known: dict[Facts, tuple[NDArray[Any], NDArray[Any]]] = {}
-    found = {}
-    for name, kinds in PROBES.items():
-        if not train[0].source and any(kind in NEEDS_MANIFEST for kind in kinds):
-            found[name] = Figure(None, None, fewest, "without a manifest nothing is known of them")
-            continue
-        for kind in kinds:
-            if kind not in known:
-                known[kind] = tuple(
-                    np.array([kind(pictures, row) for row in rows]) for rows in (train, test)
-                )
-        seen, asked = (np.hstack([known[kind][side] for kind in kinds]) for side in (0, 1))
-        model = RandomForestClassifier(
-            n_estimators=100, min_samples_leaf=2, class_weight="balanced", random_state=0, n_jobs=-1
-        )
-        answers = model.fit(seen, [CLASSES.index(row.label) for row in train]).predict(asked)
-        statistic = make_basic_statistic(truth, np.eye(len(CLASSES))[answers], groups)
-        found[name] = figures(
-            lambda weights, of=statistic: of(weights)[:, 1:2], int(groups.max()) + 1, [fewest], [""]
-        )[0]
-    return found
+    has_manifest = bool(train[0].source)
+    asked = {
+        name: kinds
+        for name, kinds in PROBES.items()
+        if has_manifest or not any(kind in NEEDS_MANIFEST for kind in kinds)
+    }
+
+    # Threads, because decoding and growing trees let go of the interpreter.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def look(kind: Facts, rows: Sequence[ManifestRow]) -> NDArray[np.float64]:
+            return np.array(list(pool.map(partial(kind, pictures), rows)))
+
+        known = {
+            kind: (look(kind, train), look(kind, test))
+            for kind in dict.fromkeys(chain(*asked.values()))
+        }
+        columns = [
+            [np.hstack(side) for side in zip(*(known[kind] for kind in kinds), strict=True)]
+            for kinds in asked.values()
+        ]
+        answers = list(pool.map(lambda sides: _learn(sides[0], labels, sides[1]), columns))
+    of_name = dict(zip(asked, answers, strict=True))
+    return {
+        name: _balanced_accuracy(truth, of_name[name], groups, fewest)
+        if name in of_name
+        else Figure(None, None, fewest, "without a manifest nothing is known of them")
+        for name in PROBES
+    }
+
+
+def _learn(
+    seen: NDArray[np.float64], labels: NDArray[np.int64], asked: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Return the classes of some pictures as their facts tell them to who has seen others."""
+    model = RandomForestClassifier(
+        n_estimators=100, min_samples_leaf=2, class_weight="balanced", random_state=0
+    )
+    answers: NDArray[np.int64] = model.fit(seen, labels).predict(asked)
+    return answers
+
+
+def _balanced_accuracy(
+    truth: NDArray[np.int64], answers: NDArray[np.int64], groups: NDArray[np.int64], fewest: int
+) -> Figure:
+    statistic = make_basic_statistic(truth, np.eye(len(CLASSES))[answers], groups)
+    return figures(
+        lambda weights: statistic(weights)[:, 1:2], int(groups.max()) + 1, [fewest], [""]
+    )[0]
