@@ -1,5 +1,6 @@
 """The script as the user meets it: one command, plain words, exit code 2 for what is wrong."""
 
+import errno
 import functools
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import create_dataset
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, SPLITS
+from utils.common.location import Location
 from utils.dataset.manifest import MANIFEST_NAME, read_manifest
 from utils.sources import drawings
 from utils.sources.catalog import NAMES, sources_for
@@ -256,6 +258,29 @@ class TestAssembly:
         assert any(row.original.endswith("PAT_99999_1_1.png") for row in rows)
         create(*flags, "--output", "fresh")
         assert snapshot(Path("DATASET")) == snapshot(Path("fresh"))
+
+    def test_what_could_not_be_read_for_a_while_is_tried_again(
+        self, assembled, snapshot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assembled("--output", "whole")
+        victim = next(
+            row.original for row in read_manifest(Path("whole")) if row.source == "pad_ufes_20"
+        )
+        read = Location.read
+
+        def refuse(location: Location) -> bytes:
+            if Path(location.path).as_posix().endswith(victim):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return read(location)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Location, "read", refuse)
+            for _ in range(2):
+                assembled()
+                rejected = Path("DATASET/rejected.csv").read_text()
+                assert f"{victim},pad_ufes_20,unreadable,Permission denied" in rejected
+        assembled()
+        assert snapshot(Path("DATASET")) == snapshot(Path("whole"))
 
     def test_the_table_shows_what_is_on_disk(self, assembled) -> None:
         out = assembled().out

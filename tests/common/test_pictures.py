@@ -242,6 +242,22 @@ class TestOrientation:
         wanted = as_grey(TURNED[number]) if mode in ("L", "LA", "I;16") else TURNED[number]
         assert np.abs(corners(found) - np.array(wanted)).max() <= 12
 
+    @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+    @pytest.mark.parametrize(
+        "exif",
+        [
+            *(b"", b"II*\0", b"II*\0\x08\0\0\0", b"MM\0*\xff\xff\xff\xff", b"II+\0", b"no TIFF"),
+            b"II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x04\0\0\0word",  # an orientation in letters
+        ],
+    )
+    @pytest.mark.parametrize("settings", [{}, {"dpi": (72, 72)}])
+    def test_exif_that_is_none_turns_nothing_and_harms_nothing(
+        self, encode: Encode, file_format: str, exif: bytes, settings: dict[str, Any]
+    ) -> None:
+        content = encode(quarters(), file_format, exif=b"Exif\0\0" + exif, **settings)
+        found, original = read_picture(content)
+        assert found.size == (original.width, original.height) == quarters().size
+
     @pytest.mark.parametrize("number", [0, 9, 65535])
     def test_an_orientation_that_does_not_exist_turns_nothing(
         self, encode: Encode, number: int

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from utils.common.errors import OutputError
-from utils.dataset.crew import Crew, available_processors
+from utils.common.processors import available_processors
+from utils.dataset.crew import Crew
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -340,9 +340,17 @@ def test_what_lies_there_unpacked_wins_and_that_is_said_once(plant) -> None:
         "Top/b.JPG": b"disk", "other/a.jpg": b"zip", "top/a.jpg": b"disk", "top/c.jpg": b"zip",
     }  # fmt: skip
     assert tree.notes == [
-        "x.zip: 2 of its 3 files lie there unpacked, too, and those are read; the others are "
-        "read from the archive"
+        "x.zip: 2 of its 3 files lie there unpacked, or in another archive, too, and those are "
+        "read; the others are read from this one"
     ]
+
+
+def test_archives_in_an_archive_whose_files_have_the_same_names_lose_none(plant) -> None:
+    parts = {f"{name}.zip": zipped({"1.jpg": name.encode()}) for name in "ab"}
+    tree = plant({"x.zip": zipped({**parts, "c.zip": zipped({"2.jpg": b"c"})})})
+    assert contents(tree) == {
+        "x/1.jpg": b"a", "x/b.zip/1.jpg": b"b", "x/2.jpg": b"c",
+    }  # fmt: skip
 
 
 def test_unpacked_folders_and_tables_go_before_those_in_archives(plant) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from utils.common.errors import SettingsError
 from utils.common.labels import COLLECTED_CLASSES, DERM, DERM_CLINIC, OTHER, PAN
 from utils.sources.drawings import DRAWINGS, NUM_PICTURES, draw_all_data
 from utils.sources.layouts import LAYOUTS, drawing
@@ -275,3 +276,12 @@ def test_sizes_do_not_tell_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
         assert sum(share for size, share in shares.items() if size[0] > size[1]) > 0.7
         assert 0 < shares[(1024, 1024)] < 0.1
         assert max(shares.values()) < 0.4
+
+
+def test_what_somebody_downloaded_is_never_mixed_with_drawings(tmp_path: Path) -> None:
+    table = tmp_path / "ISIC_2019_Training_Metadata.csv"
+    table.write_text("image,lesion_id\n")
+    with pytest.raises(SettingsError, match=r"did not draw: ISIC_2019_Training_Metadata.csv"):
+        draw_all_data(tmp_path, FEW, workers=1)
+    assert list(tmp_path.iterdir()) == [table]
+    assert table.read_text() == "image,lesion_id\n"

@@ -1,5 +1,6 @@
 """A folder is listed once; no name, however written, leads out of it."""
 
+import errno
 import os
 import random
 from pathlib import Path
@@ -128,3 +129,19 @@ def test_a_path_is_found_however_its_case_and_its_strokes_are_written(plant) -> 
 
 def test_a_stem_is_the_name_without_its_last_ending() -> None:
     assert [stem(path) for path in ("a/b.c.JPG", "x", "a/.b")] == ["b.c", "x", ".b"]
+
+
+def test_a_folder_that_cannot_be_listed_does_not_pass_for_an_empty_one(
+    plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = plant({"shut/a.jpg": b"", "open/b.jpg": b""})
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("shut"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SourceError, match=r"shut cannot be listed \(Permission denied\)"):
+        FileTree.scan(tree.root)

@@ -11,6 +11,13 @@ from typing import Any
 
 from utils.common.errors import OutputError
 
+CLUTTER = frozenset(
+    (
+        *("__MACOSX", "Thumbs.db", "desktop.ini"),
+        *("lost+found", "System Volume Information", "$RECYCLE.BIN"),
+    )
+)
+
 
 @contextlib.contextmanager
 def explain_write_errors(target: Path) -> Iterator[None]:
@@ -25,7 +32,7 @@ def explain_write_errors(target: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(
                 f"The disk is full; could not write {target}",
-                todo="Free some space and run the same command again: it goes on where it was",
+                todo="Free some space and try again: what was whole before still is",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise OutputError(
@@ -111,7 +118,7 @@ def write_json(target: Path, content: Any) -> None:
 
 def is_clutter(name: str) -> bool:
     """Tell what operating systems leave behind: `.DS_Store`, `._x.jpg`, `__MACOSX`."""
-    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
+    return name.startswith(".") or name in CLUTTER
 
 
 def sha256_of_file(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Bytes of any picture file in, upright 8-bit RGB out; and RGB back into JPEG bytes."""
 
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,12 @@ TURNS = {
 """What turns a picture of this EXIF orientation upright (1 already is)."""
 
 TRANSPOSING = (5, 6, 7, 8)
+
+NO_EXIF = (SyntaxError, ValueError, TypeError, LookupError, OverflowError, struct.error)
+"""What Pillow raises where EXIF data are cut or of another form."""
+
+DAMAGED = (OSError, EOFError, *NO_EXIF)
+"""What it raises where a picture is."""
 
 REDUCING_GAP = 2.0
 """Average whole blocks first as long as twice the pixels wanted are left: twice as fast."""
@@ -93,9 +100,11 @@ def read_picture(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content)) as image:
-                original = _look_at(image, max_pixels)
+                _check_size(image.size, max_pixels)
+                orientation = _orientation(image)
+                original = _look_at(image, orientation)
                 _check_end(content)
-                turn = TURNS.get(_orientation(image))
+                turn = TURNS.get(orientation)
                 if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
                     upright = _decode_jpeg(content, image.size, shorter_side)
                 else:
@@ -108,7 +117,7 @@ def read_picture(
         raise PictureError("not an image", _first_bytes(content)) from None
     except Image.DecompressionBombError as error:
         raise PictureError("too large", str(error)) from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
+    except DAMAGED as error:
         cut = any(word in str(error).lower() for word in ("truncated", "premature end of jpeg"))
         reason = "truncated" if cut else "damaged"
         raise PictureError(reason, str(error) or type(error).__name__) from None
@@ -130,14 +139,18 @@ def _check_end(content: bytes) -> None:
         raise PictureError("damaged", f"the last {MIN_ZERO_TAIL} bytes or more are zero")
 
 
-def _look_at(image: Image.Image, max_pixels: int) -> Original:
-    """Read the facts from a picture's header, before anything is decoded."""
-    width, height = image.size
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    """Refuse a picture by its header, before anything is decoded."""
+    width, height = size
     if width * height > max_pixels:
         raise PictureError("too large", f"{width} x {height} pixels, limit {max_pixels:,}")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise PictureError("too narrow", f"{width} x {height} pixels")
-    orientation = _orientation(image)
+
+
+def _look_at(image: Image.Image, orientation: int) -> Original:
+    """Return the facts about a picture file."""
+    width, height = image.size
     if orientation in TRANSPOSING:
         width, height = height, width
     is_plain = image.format == "JPEG" and image.mode == "RGB" and orientation not in TURNS
@@ -169,10 +182,15 @@ def _decode_jpeg(content: bytes, size: tuple[int, int], shorter_side: int) -> Im
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation that is still to be undone."""
+    """Return the EXIF orientation that is still to be undone; EXIF that is none tells nothing."""
     if image.format == "TIFF":
         return 1  # Pillow turns these by itself while it loads them
-    return int(image.getexif().get(ORIENTATION_TAG, 1))
+    if image.format == "PNG":
+        image.load()  # whose EXIF may stand behind the pixels; what is wrong with them is no EXIF
+    try:
+        return int(image.getexif().get(ORIENTATION_TAG, 1))
+    except NO_EXIF:
+        return 1
 
 
 def fit_shorter_side(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from utils.dataset.look_alikes import draw_look_alikes
 from utils.dataset.manifest import ManifestRow, is_manifest_of, write_manifest
 from utils.dataset.plan import Planned
 from utils.dataset.preparation import LowQuality, Pictures
-from utils.dataset.prepare import Prepared
+from utils.dataset.prepare import UNREADABLE, Prepared
 from utils.dataset.recipe import Recipe
 from utils.dataset.rejected import CONTRADICTION, Rejected, write_rejected
 from utils.dataset.workspace import Workspace
@@ -40,6 +40,11 @@ class Assembled:
     num_unfit: int = 0
     num_moved: int = 0
     num_removed: int = 0
+
+    @property
+    def may_change(self) -> bool:
+        """Whether another run may find more, though nothing is changed."""
+        return any(picture.reason == UNREADABLE for picture in self.rejected)
 
     @property
     def is_unchanged(self) -> bool:

@@ -40,6 +40,6 @@ def build(
         if summary is None:
             assembled = assemble(records, originals, workspace, recipe, left_out)
             summary, outcome = describe(assembled), describe_outcome(assembled, output)
-            if not settings.dry_run:
+            if not (settings.dry_run or assembled.may_change):
                 seal.put(workspace, summary)
     return f"{summary}\n{'Dry run: nothing was written.' if settings.dry_run else outcome}"

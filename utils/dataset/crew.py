@@ -16,6 +16,7 @@ import cv2
 
 from utils.common.console import progress
 from utils.common.errors import OutputError
+from utils.common.processors import pool_size
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -38,7 +39,7 @@ class Crew:
     """
 
     def __init__(self, workers: int) -> None:
-        self.workers = workers or available_processors()
+        self.workers = pool_size(workers)
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "Crew":
@@ -99,13 +100,6 @@ def _batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
     remaining = iter(jobs)
     while batch := list(islice(remaining, BATCH)):
         yield batch
-
-
-def available_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _work(function: Callable[[Job], Result], batch: Sequence[Job]) -> list[Result]:

@@ -3,7 +3,7 @@
 import base64
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from utils.common.files import explain_write_errors, whole_file
@@ -44,12 +44,17 @@ class Journal:
     def add(self, results: Iterable[Prepared]) -> None:
         """Note results at the end."""
         with explain_write_errors(self.path), self.path.open("ab") as stream:
-            stream.write(b"".join(map(_to_line, results)))
+            stream.writelines(_to_lines(results))
 
     def replace(self, results: Iterable[Prepared]) -> None:
         """Note these results and no others, wholly or not at all."""
         with whole_file(self.path) as partial, partial.open("wb") as stream:
-            stream.writelines(map(_to_line, results))
+            stream.writelines(_to_lines(results))
+
+
+def _to_lines(results: Iterable[Prepared]) -> Iterator[bytes]:
+    """Leave out what another run has to try again."""
+    return (_to_line(result) for result in results if not result.may_pass)
 
 
 def _to_line(result: Prepared) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 from utils.common.errors import DatasetError
 from utils.common.files import sha256_of_file, whole_file
+from utils.dataset.names import JOURNAL_NAME, STATE_NAME
 
 MANIFEST_NAME = "manifest.csv"
 TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
@@ -147,6 +148,12 @@ def _parse_row(row: dict[str, str]) -> ManifestRow:
     if values["parameters"]:
         json.loads(values["parameters"])
     return ManifestRow(**values)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Tell whether an assembly is at work on a folder, or was stopped there."""
+    has_begun = (folder / STATE_NAME / JOURNAL_NAME).exists()
+    return has_begun and not (folder / MANIFEST_NAME).exists()
 
 
 def manifest_hash(folder: Path) -> str:

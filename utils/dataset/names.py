@@ -12,6 +12,9 @@ MAX_STEM = 60
 STATE_NAME = ".state"
 """Folder in the output for what is not yet, or never, part of the data set."""
 
+JOURNAL_NAME = "prepared.jsonl"
+"""File in it with what was prepared so far."""
+
 
 def file_name(record: Record) -> str:
     """Return the written file's name: collection, original stem, hash of the identity.

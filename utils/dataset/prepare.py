@@ -18,10 +18,11 @@ from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
-VERSION = f"5 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
+VERSION = f"6 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
 """Changes whenever the same original would be written as other bytes, or told other facts of."""
 
 OTHER_CONTENT = "other content than published"
+UNREADABLE = "unreadable"
 ALIKE = ("original_format", "original_tables", "degradation")
 
 
@@ -97,6 +98,11 @@ class Prepared:
         for name in ALIKE:
             object.__setattr__(self, name, sys.intern(getattr(self, name)))
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether trying again may help, with the same bytes: a right or a disk was missing."""
+        return self.reason == UNREADABLE
+
     def __reduce__(self) -> tuple[type["Prepared"], tuple[Any, ...]]:
         """Come out of a worker through `__post_init__`, too."""
         return Prepared, tuple(getattr(self, field.name) for field in fields(self))
@@ -111,7 +117,7 @@ def prepare_picture(job: PictureJob) -> Prepared:
         except DamagedError as error:
             raise PictureError("damaged", str(error)) from None
         except OSError as error:
-            raise PictureError("unreadable", error.strerror or str(error)) from None
+            raise PictureError(UNREADABLE, error.strerror or str(error)) from None
         original_sha256 = hashlib.sha256(content).digest()
         if job.md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != job.md5:
             raise PictureError(OTHER_CONTENT, f"expected MD5 {job.md5}")

@@ -19,7 +19,7 @@ from utils.common.files import (
 from utils.common.labels import SPLITS
 from utils.dataset.journal import Journal
 from utils.dataset.manifest import MANIFEST_NAME
-from utils.dataset.names import STATE_NAME, is_ours
+from utils.dataset.names import JOURNAL_NAME, STATE_NAME, is_ours
 from utils.dataset.plan import Planned
 from utils.dataset.prepare import Prepared
 
@@ -40,7 +40,7 @@ class Workspace:
         self.output = output
         self.state = output / STATE_NAME
         self.read_only = read_only
-        self._journal = Journal(self.state / "prepared.jsonl")
+        self._journal = Journal(self.state / JOURNAL_NAME)
         self._lock = FileLock(self.state / "lock", timeout=0)
 
     def __enter__(self) -> "Workspace":

@@ -5,7 +5,6 @@ come from few collections. What predicts the class from such facts alone is a sh
 network could take as well.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -20,6 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from utils.common.labels import CLASSES
 from utils.common.pictures import read_picture, table_sums
+from utils.common.processors import available_processors
 from utils.common.seeds import stable_hash
 from utils.dataset.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, figures
@@ -127,7 +127,7 @@ def probe(
     }
 
     # Threads, because decoding and growing trees let go of the interpreter.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(available_processors()) as pool:
 
         def look(kind: Facts, rows: Sequence[ManifestRow]) -> NDArray[np.float64]:
             return np.array(list(pool.map(partial(kind, pictures), rows)))

@@ -1,11 +1,11 @@
 """What `predict.py` can be told: one field, one flag."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.errors import SettingsError
+from utils.common.processors import available_processors
 from utils.common.settings import parse, setting
 
 DESCRIPTION = "Say what kind of picture each of these is, with a model that was trained here."
@@ -54,7 +54,7 @@ class PredictSettings:
     @property
     def num_workers(self) -> int:
         """Return the number of processes that read pictures, 0 for the main one."""
-        return min(os.cpu_count() or 1, MAX_WORKERS) if self.workers is None else self.workers
+        return min(available_processors(), MAX_WORKERS) if self.workers is None else self.workers
 
 
 def read_settings(argv: Sequence[str] | None) -> PredictSettings:

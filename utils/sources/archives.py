@@ -240,16 +240,24 @@ class Explorer:
     def _expand(
         self, volume: Volume, members: list[tuple[str, Location]], depth: int
     ) -> dict[str, Location]:
-        """Replace the archives among the members by what is in them."""
+        """Replace the archives among the members by what is in them.
+
+        As if unpacked where they lie, or into a folder of their own name where files of the same
+        names are there already.
+        """
         files = {name: place for name, place in members if not _is_clutter(name)}
+        taken = {name.casefold() for name in files}
         for name, place in list(files.items()):
             if may_be_archive(name):
                 found = self.look_through(self._inside(volume, name, place), depth + 1)
                 if found is not None:
                     del files[name]
-                    folder = PurePosixPath(name).parent
-                    for path, inner in found.items():
-                        files.setdefault((folder / path).as_posix(), inner)
+                    start = name[: name.rfind("/") + 1]
+                    if any(f"{start}{path}".casefold() in taken for path in found):
+                        start = f"{name}/"
+                    inside = {f"{start}{path}": inner for path, inner in found.items()}
+                    taken |= {path.casefold() for path in inside}
+                    files |= inside
         return files
 
     def _inside(self, volume: Volume, name: str, place: Location) -> Volume:

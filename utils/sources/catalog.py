@@ -4,7 +4,7 @@ from typing import Any
 
 from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN, TEST, TRAIN
 from utils.sources.gallery import UrlGallery
-from utils.sources.isic import NAMESPACE, IsicChallenge
+from utils.sources.isic import LESIONS_OF_2019, NAMESPACE, IsicChallenge
 from utils.sources.readers import LabelledTable, PairedTable, PictureFolders
 from utils.sources.record import TEST_ONLY, TRAIN_ONLY, TRAIN_OR_VAL, VAL_ONLY
 from utils.sources.source import Source
@@ -18,8 +18,13 @@ FITZPATRICK17K = UrlGallery(
     label=PAN,
 )
 
-ISIC_2018_FOLDERS = {"ISIC2018_Task3_Training_Input": TRAIN, "ISIC2018_Task3_Test_Input": TEST}
-ISIC_2019_FOLDERS = {"ISIC_2019_Training_Input": TRAIN, "ISIC_2019_Test_Input": TEST}
+ISIC_2018 = IsicChallenge(
+    {"ISIC2018_Task3_Training_Input": TRAIN, "ISIC2018_Task3_Test_Input": TEST}
+)
+ISIC_2019 = IsicChallenge(
+    {"ISIC_2019_Training_Input": TRAIN, "ISIC_2019_Test_Input": TEST},
+    lesion_tables=(LESIONS_OF_2019,),
+)
 HIBA_NAME = "hospital-italiano-de-buenos-aires-skin-lesions-images-2019-2022"
 MENDELEY = "https://data.mendeley.com/public-files/datasets/zr7vgbcyr2/files"
 
@@ -47,10 +52,10 @@ def _pad_part(number: int, key: str, size: int, sha256: str) -> RemoteFile:
 
 
 LESION_TABLE = LesionTable(
-    folders=(*ISIC_2018_FOLDERS, *ISIC_2019_FOLDERS),
+    challenges=(ISIC_2018, ISIC_2019),
     table=_isic(
         2019,
-        "ISIC_2019_Training_Metadata.csv",
+        LESIONS_OF_2019,
         size=1_214_351,
         md5="8ca5fdef200ffd8579f48c823b504f7e",
     ),
@@ -69,7 +74,7 @@ SOURCES = (
         licence="CC BY-NC 4.0",
         citation="Tschandl et al. 2018, doi:10.1038/sdata.2018.161; "
         "Codella et al. 2019, arXiv:1902.03368",
-        reader=IsicChallenge(ISIC_2018_FOLDERS),
+        reader=ISIC_2018,
         fetcher=LESION_TABLE,
         folder="isic_2018",
         bundles=(
@@ -98,7 +103,7 @@ SOURCES = (
         licence="CC BY-NC 4.0",
         citation="Tschandl et al. 2018, doi:10.1038/sdata.2018.161; "
         "Codella et al. 2017, arXiv:1710.05006; Combalia et al. 2019, arXiv:1908.02288",
-        reader=IsicChallenge(ISIC_2019_FOLDERS),
+        reader=ISIC_2019,
         fetcher=LESION_TABLE,
         folder="isic_2019",
         bundles=(
@@ -273,8 +278,8 @@ SOURCES = (
         place="fitzpatrick17k/ (pictures named <md5hash>.jpg) and, for a choice of your own, "
         "fitzpatrick.csv",
         num_pictures=16_577,
-        splits="none published; drawn by picture; in a fitzpatrick.csv of your own `test_url` "
-        "is test",
+        splits="none published; drawn by numbered series, else by picture; in a fitzpatrick.csv "
+        "of your own `test_url` is test",
         page="https://github.com/mattgroh/fitzpatrick17k",
         how="downloaded by create_dataset.py as far as its hosts still answer (about 3,900 "
         "pictures: www.dermaamin.com is gone); the form on its page leads to all of them, in an "

@@ -6,7 +6,6 @@ They let the whole suite run before anything is downloaded, and they are what th
 import contextlib
 import functools
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -15,10 +14,15 @@ from pathlib import Path
 import cv2
 
 from utils.common.console import progress
-from utils.common.files import write_bytes
+from utils.common.errors import SettingsError, shortlist
+from utils.common.files import is_clutter, write_bytes, write_text
+from utils.common.processors import pool_size
 from utils.sources.layouts import LAYOUTS
 from utils.sources.layouts.drawing import Drawing, draw_file
 from utils.sources.layouts.plan import Plan
+
+MARK = "DRAWINGS.txt"
+"""Says of a folder that all in it is drawn."""
 
 NUM_PICTURES = 360
 """About how many different pictures of each class are drawn, over all collections."""
@@ -27,7 +31,7 @@ NUM_PICTURES = 360
 def draw_all_data(
     all_data: Path, pictures: int = NUM_PICTURES, seed: int = 0, workers: int = 0
 ) -> dict[str, int]:
-    """Draw all eight collections below `all_data`; files that are there already are kept.
+    """Draw all eight collections below `all_data`; pictures that are there already are kept.
 
     A file's content follows from the seed and its name alone, so neither the number of workers
     nor that of pictures changes it.
@@ -40,9 +44,28 @@ def draw_all_data(
 
     Returns:
         Number of picture files by the collection's short name.
+
+    Raises:
+        SettingsError: If other things than drawings lie there.
     """
+    _claim(all_data)
     plans = {name: layout(pictures) for name, layout in LAYOUTS.items()}
-    return _draw(plans, all_data, seed, workers or os.cpu_count() or 1)
+    return _draw(plans, all_data, seed, pool_size(workers))
+
+
+def _claim(all_data: Path) -> None:
+    """Mark a folder as one of drawings, so that these never mix with what somebody downloaded."""
+    mark = all_data / MARK
+    if mark.exists():
+        return
+    found = sorted(path.name for path in all_data.glob("*") if not is_clutter(path.name))
+    if found:
+        raise SettingsError(
+            f"{all_data} holds what --demo did not draw: {shortlist(found)}",
+            expected="an empty folder, or none, for the drawings",
+            todo="Name another with --all-data",
+        )
+    write_text(mark, "All pictures and tables in this folder are drawn: nobody's skin.\n")
 
 
 def draw_collection(

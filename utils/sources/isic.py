@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from utils.common.labels import DERM, TEST, TRAIN
 from utils.sources.record import TEST_ONLY, TRAIN_OR_VAL, LeftOut, Record
@@ -17,18 +17,21 @@ SYNTHETIC = "ISIC_0035068"
 LAST_TRAINING_MARKER = 34320
 LAST_TEST_MARKER = 36064
 
+LESIONS_OF_2019 = "ISIC_2019_Training_Metadata.csv"
+"""The only table of the lesions of all training pictures of 2019, those of 2018 among them."""
+
 MEMBERSHIP_TABLES = {
     "ISIC2018_Task3_Training_GroundTruth.csv": TRAIN,
     "ISIC2018_Task3_Test_GroundTruth.csv": TEST,
     "ISIC_2019_Training_GroundTruth.csv": TRAIN,
-    "ISIC_2019_Training_Metadata.csv": TRAIN,
+    LESIONS_OF_2019: TRAIN,
     "ISIC_2019_Test_GroundTruth.csv": TEST,
     "ISIC_2019_Test_Metadata.csv": TEST,
 }
 """Tables whose column `image` lists the pictures of one side."""
 
 LESION_TABLES = {
-    "ISIC_2019_Training_Metadata.csv": "image",
+    LESIONS_OF_2019: "image",
     "HAM10000_metadata": "image_id",
     "HAM10000_metadata.csv": "image_id",
     "HAM10000_metadata.tab": "image_id",
@@ -49,9 +52,11 @@ class IsicChallenge:
 
     Attributes:
         folders: "train" or "test" by folder name.
+        lesion_tables: Each of them knows the lesions of all its training pictures.
     """
 
-    folders: Mapping[str, str]
+    folders: Mapping[str, str] = field(hash=False)
+    lesion_tables: tuple[str, ...] = tuple(LESION_TABLES)
 
     def __call__(self, name: str, tree: FileTree) -> Reading | None:
         """Read both folders."""
@@ -76,13 +81,21 @@ class IsicChallenge:
                         name, path, f"{NAMESPACE}/{picture}", DERM, f"{NAMESPACE}/{group}", splits
                     )
                 )
-        if not lesions and any(record.splits == TRAIN_OR_VAL for record in reading.records):
+        in_training = any(record.splits == TRAIN_OR_VAL for record in reading.records)
+        if in_training and not self.knows_lesions(tree):
             reading.notes.append(
-                "ISIC: no lesion ids; put ISIC_2019_Training_Metadata.csv or HAM10000_metadata "
-                "under ALL_DATA; until then each picture is a group of its own and pictures of "
-                "one lesion may fall into train and val"
+                f"ISIC: not all lesions of the training pictures are known; put {LESIONS_OF_2019} "
+                "under ALL_DATA; until then pictures of one lesion may fall into train and val"
             )
         return reading if found else None
+
+    def is_there(self, tree: FileTree) -> bool:
+        """Whether one of the folders lies under `tree`."""
+        return bool(tree.folders(*self.folders))
+
+    def knows_lesions(self, tree: FileTree) -> bool:
+        """Whether a table under `tree` keeps the pictures of each training lesion together."""
+        return bool(tree.named(*self.lesion_tables))
 
     def _usable(self, reading: Reading, name: str, paths: list[str]) -> list[str]:
         usable = []

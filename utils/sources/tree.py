@@ -101,8 +101,8 @@ class FileTree:
             fresh = {path: place for path, place in found.items() if path.casefold() not in there}
             if repeated := len(found) - len(fresh):
                 notes.append(
-                    f"{archive}: {repeated:,} of its {len(found):,} files lie there unpacked, too, "
-                    "and those are read; the others are read from the archive"
+                    f"{archive}: {repeated:,} of its {len(found):,} files lie there unpacked, or "
+                    "in another archive, too, and those are read; the others are read from this one"
                 )
             members |= fresh
             there |= {path.casefold() for path in fresh}
@@ -183,9 +183,22 @@ def stem(path: str) -> str:
 
 
 def walk(root: Path) -> Iterator[str]:
-    """Yield the files below a folder, relative to it with "/"; no hidden ones, no circles."""
+    """Yield the files below a folder, relative to it with "/"; no hidden ones, no circles.
+
+    Raises:
+        SourceError: If a folder cannot be listed: what it holds would pass for not there.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise SourceError(
+                f"{error.filename} cannot be listed ({error.strerror})",
+                expected="folders that can be read",
+                todo="Change its permissions, or move it elsewhere",
+            ) from None
+
     seen: set[str] = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=refuse):
         real = os.path.realpath(folder)
         if real in seen:
             subfolders.clear()

@@ -25,6 +25,7 @@ from utils.common.errors import OutputError, SettingsError
 from utils.common.files import explain_write_errors, whole_file
 from utils.common.memory import available_memory, byte_size
 from utils.common.pictures import PictureError
+from utils.common.processors import available_processors
 from utils.training.decoding import decoded_size, read_pixels
 from utils.training.pictures import Picture, PictureFolder, unreadable
 from utils.training.settings import PACKED, RAM
@@ -268,7 +269,7 @@ def _decode(
             raise unreadable(pictures.folder, picture.file, error) from None
 
     with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(available_processors()) as pool,
         progress(total=len(listed), desc=title, unit="pictures") as bar,
     ):
         for start in range(0, len(listed), DECODED_AT_ONCE):

@@ -266,6 +266,14 @@ class TestLesions:
         ]
         assert LESION_TABLE.table.path in FileTree.scan(tree.root).files
 
+    def test_it_is_fetched_where_the_table_that_is_there_knows_one_part_of_the_lesions(
+        self, plant, lesion_table: LesionTable
+    ) -> None:
+        ham = self.IDS.replace("image", "image_id")
+        tree = plant({"ISIC_2019_Training_Input/ISIC_0053454.jpg": "", "HAM10000_metadata": ham})
+        assert len(lesion_table(tree)) == 1
+        assert LESION_TABLE.table.path in FileTree.scan(tree.root).files
+
     def test_it_is_pending_where_it_would_be_fetched(
         self, plant, server, lesion_table: LesionTable
     ) -> None:
@@ -284,7 +292,7 @@ class TestLesions:
                 "deep/ISIC_2019_Training_Metadata.csv": IDS,
             },
             {
-                "ISIC_2019_Training_Input/ISIC_0000001.jpg": "",
+                "ISIC2018_Task3_Training_Input/ISIC_0024306.jpg": "",
                 "HAM10000_metadata": IDS.replace("image", "image_id"),
             },
         ],

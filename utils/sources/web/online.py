@@ -8,7 +8,7 @@ from pathlib import Path
 from utils.common.errors import DownloadError
 from utils.common.files import remove_partial_files
 from utils.sources.gallery import UrlGallery
-from utils.sources.isic import lesions_by_id
+from utils.sources.isic import IsicChallenge
 from utils.sources.tree import FileTree, is_picture
 from utils.sources.web.download import RemoteFile, fetch_file
 from utils.sources.web.hosts import FAILED, OK, Job, Outcome, fetch_all
@@ -19,15 +19,15 @@ from utils.sources.web.urls import host_of, path_of
 
 @dataclass(frozen=True)
 class LesionTable:
-    """Fetches a table of lesion ids, where their pictures are there and no such table is.
+    """Fetches a table of lesion ids, where a challenge is there whose lesions no table tells.
 
     Attributes:
-        folders: Folders with the pictures.
+        challenges: Those that the table knows the lesions of.
         table: The table.
         manners: How patiently it is fetched.
     """
 
-    folders: tuple[str, ...]
+    challenges: tuple[IsicChallenge, ...]
     table: RemoteFile
     manners: Manners = POLITE
 
@@ -46,7 +46,10 @@ class LesionTable:
         return [f"Still to be downloaded: {self.table.name}."] if self._is_wanted(tree) else []
 
     def _is_wanted(self, tree: FileTree) -> bool:
-        return bool(tree.folders(*self.folders)) and not lesions_by_id(tree)
+        return any(
+            challenge.is_there(tree) and not challenge.knows_lesions(tree)
+            for challenge in self.challenges
+        )
 
 
 @dataclass(frozen=True)
