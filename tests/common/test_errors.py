@@ -1,5 +1,6 @@
 """Errors read as one line; scripts leave with the exit code that says why."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,34 @@ def test_a_script_leaves_with_its_code_and_one_line(body: str, code: int, line: 
         [sys.executable, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr.strip(), done.stdout) == (code, line, "")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_a_name_that_the_output_has_no_letters_for_is_printed_all_the_same(encoding: str) -> None:
+    program = (
+        "from utils.common import errors\n"
+        "def main(): print('\\u5199\\u771f.jpg', 'caf\\udce9.jpg')\n"
+        "errors.run_script(main)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=False, capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.split()[1] == rb"caf\udce9.jpg"
+    assert done.stdout.split()[0] in (rb"\u5199\u771f.jpg", "\u5199\u771f.jpg".encode())
+
+
+def test_a_script_may_tell_another_way_to_go_on() -> None:
+    program = (
+        "from utils.common import errors\n"
+        "def main(): raise KeyboardInterrupt\n"
+        "errors.run_script(main, 'Wait.')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (130, "Stopped. Wait.\n")
 
 
 def test_it_ends_silently_where_nobody_reads_its_output() -> None:

@@ -40,6 +40,17 @@ def test_a_folder_without_manifest_is_read_as_it_lies(
     assert read_folder(own_dataset).fingerprint != before
 
 
+def test_an_assembly_that_was_stopped_is_not_taken_for_a_folder_without_manifest(
+    own_dataset: Path,
+) -> None:
+    (own_dataset / ".state").mkdir(exist_ok=True)
+    (own_dataset / ".state" / "prepared.jsonl").write_bytes(b"")
+    read_folder(own_dataset)
+    (own_dataset / "manifest.csv").unlink()
+    with pytest.raises(DatasetError, match=r"is not finished.*Run create_dataset.py again"):
+        read_folder(own_dataset)
+
+
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_a_missing_split_is_named(own_dataset: Path, split: str) -> None:
     shutil.rmtree(own_dataset / split)

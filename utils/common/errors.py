@@ -11,6 +11,7 @@
 Anything else that escapes is a bug and shows its traceback.
 """
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -20,6 +21,7 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_OUTPUT_CLOSED = 141
 MAX_OFFENDERS = 5
+GO_ON = "Run the same command again to go on."
 
 
 class ProjectError(Exception):
@@ -80,12 +82,19 @@ def _is_output_closed() -> bool:
     return False
 
 
-def run_script(main: Callable[[], int | None]) -> None:
+def run_script(main: Callable[[], int | None], go_on: str = GO_ON) -> None:
     """Run a script's `main` and leave the process with its exit code.
 
     A `ProjectError` becomes one line on stderr and exit code 2, Ctrl-C exit code 130. Where nobody
-    reads the output any more, as after `| head`, it ends silently.
+    reads the output any more, as after `| head`, it ends silently. A file name that the output has
+    no letters for, as on Windows or in old archives, is printed with backslashes.
+
+    Args:
+        main: Returns the exit code; None is 0.
+        go_on: What to do after Ctrl-C.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = main() or EXIT_OK
         sys.stdout.flush()
@@ -98,6 +107,6 @@ def run_script(main: Callable[[], int | None]) -> None:
         print(f"Error: {error}", file=sys.stderr)
         code = EXIT_USER_ERROR
     except KeyboardInterrupt:
-        print("Stopped. Run the same command again to go on.", file=sys.stderr)
+        print(f"Stopped. {go_on}", file=sys.stderr)
         code = EXIT_INTERRUPTED
     sys.exit(code)

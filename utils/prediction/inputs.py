@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 from utils.common.errors import SettingsError, shortlist
 from utils.common.location import Location
-from utils.sources.archives import is_named_so, list_archive
-from utils.sources.tree import FileTree, is_picture
+from utils.sources.archives import is_named_so, list_archive, may_be_archive
+from utils.sources.tree import is_picture, walk
 from utils.sources.unpacked import Unpacked
 
 STDIN = "-"
@@ -46,7 +46,7 @@ def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> list[Inp
         stdin: Paths, one in each line; the process's own by default.
 
     Raises:
-        SettingsError: If a path is not there, or there are no pictures.
+        SettingsError: If a path is not there, stdin has no list, or there are no pictures.
         SourceError: If an archive cannot be read.
     """
     paths = list(paths)
@@ -68,19 +68,40 @@ def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> list[Inp
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
     for line in stream:
-        if name := line.rstrip(b"\r\n"):
-            yield os.fsdecode(name)
+        name = line.rstrip(b"\r\n")
+        if b"\0" in name:
+            raise SettingsError(
+                "The list on stdin has a zero byte",
+                expected="one path in each line",
+                todo="Leave out -print0 or -z",
+            )
+        try:
+            path = os.fsdecode(name)
+        except UnicodeDecodeError:  # on Windows, whose consoles speak old code pages
+            raise SettingsError(
+                f"The list on stdin has a path that is not UTF-8: {name!r}",
+                todo="Run chcp 65001 in this console first",
+            ) from None
+        if path:
+            yield path
 
 
 def _look_into(path: str) -> Iterable[Input]:
     if os.path.isdir(path):
-        tree = FileTree.scan(Path(path))
-        return [
-            Input(os.path.join(path, file), tree.originals.locate(file))
-            for file in tree.files
-            if is_picture(file)
-        ]
+        below = [os.path.join(path, file) for file in sorted(walk(Path(path)))]
+        return [one for file in below for one in _look_at(file)]
     if is_named_so(path) and os.path.isfile(path):
-        members = list_archive(Path(path), path, Unpacked())
-        return [Input(f"{path}/{m}", members[m]) for m in sorted(members or {}) if is_picture(m)]
+        return _members(path)
     return [Input(path, Location(path))]
+
+
+def _look_at(file: str) -> Iterable[Input]:
+    """Return what a file that lies in a folder has to offer."""
+    if is_picture(file):
+        return [Input(file, Location(file))]
+    return _members(file) if may_be_archive(file) else []
+
+
+def _members(archive: str) -> Iterable[Input]:
+    found = list_archive(Path(archive), archive, Unpacked()) or {}
+    return [Input(f"{archive}/{name}", found[name]) for name in sorted(found) if is_picture(name)]

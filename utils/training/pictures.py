@@ -9,7 +9,13 @@ from pathlib import Path
 from utils.common.errors import DatasetError, shortlist
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.common.pictures import SUFFIXES, PictureError
-from utils.dataset.manifest import MANIFEST_NAME, ManifestRow, manifest_hash, read_manifest
+from utils.dataset.manifest import (
+    MANIFEST_NAME,
+    ManifestRow,
+    is_unfinished,
+    manifest_hash,
+    read_manifest,
+)
 
 MAKE_AGAIN = "Make the data set again: python create_dataset.py"
 
@@ -62,10 +68,17 @@ def read_folder(folder: Path) -> PictureFolder:
     """List the pictures that a manifest names, or those found where there is none.
 
     Raises:
-        DatasetError: If pictures are missing, or a split or a trained class has none.
+        DatasetError: If the data set is not finished, pictures are missing, or a split or a
+            trained class has none.
     """
     if (folder / MANIFEST_NAME).is_file():
         by_split, fingerprint = _read_manifest(folder)
+    elif is_unfinished(folder):
+        raise DatasetError(
+            f"{folder} is not finished: create_dataset.py was stopped, or is at work on it",
+            expected=f"its {MANIFEST_NAME}, which comes last",
+            todo="Run create_dataset.py again: it goes on where it was",
+        )
     else:
         by_split, fingerprint = _scan(folder)
         print(f"{folder} has no {MANIFEST_NAME}: every picture in its class folders is used.")
