@@ -102,4 +102,4 @@ def conclude(session: "Session", answers: "Answers") -> str:
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(main, "A run that was begun goes on with --resume.")

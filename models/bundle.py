@@ -147,7 +147,8 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
         with safe_open(path, "pt") as stored:
             return {
-                name: stored.get_tensor(name)
+                # Of its own: Windows replaces no file that something in memory still rests on.
+                name: stored.get_tensor(name).clone()
                 for name in stored.keys()  # noqa: SIM118 - it is no dictionary
                 if not name.startswith(PREFIX)
             }

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.calibration import PREFIX
 from models.preprocessing import Preprocessing
 from models.zoo import Model
 from utils.common.errors import ModelError, shortlist
@@ -98,7 +99,9 @@ def load_weights_file(network: nn.Module, path: Path, model: Model) -> None:
     Raises:
         ModelError: If the file is no weights file or its weights are not for this model.
     """
-    weights = _checkpoint_layout(_read_weights(path), network)
+    stored = _read_weights(path)
+    weights = {name: stored[name] for name in stored if not name.startswith(PREFIX)}
+    weights = _checkpoint_layout(weights, network)
     own = network.state_dict()
     head = [name for name in own if name.startswith(_head_prefixes(network))]
     new_head = any(name not in weights or weights[name].shape != own[name].shape for name in head)

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import CARD_NAME, WEIGHTS_NAME, load
-from models.bundle import FORMAT, MAX_CARD_BYTES, Card, read_bundle, store_bundle
+from models.bundle import FORMAT, MAX_CARD_BYTES, Card, read_bundle, read_weights, store_bundle
 from models.pretrained import build
 from models.zoo import resolve
 from utils.common.errors import ModelError
@@ -83,6 +83,12 @@ def test_a_stored_model_comes_back_as_it_was(bundle: Path, tmp_path: Path) -> No
     stored, kept = card.calibration.arrays(), again.calibration.arrays()
     assert all(np.array_equal(stored[name], kept[name]) for name in stored)
     assert {path.name for path in tmp_path.iterdir()} == {WEIGHTS_NAME, CARD_NAME}
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells")
+def test_weights_that_were_read_do_not_rest_on_the_file(own: Path) -> None:
+    weights = read_weights(own / WEIGHTS_NAME)
+    assert weights and str(own / WEIGHTS_NAME) not in Path("/proc/self/maps").read_text()
 
 
 def test_nothing_is_fetched_and_the_two_files_are_all_it_takes(

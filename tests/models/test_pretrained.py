@@ -39,6 +39,15 @@ def test_another_class_count_makes_a_new_classifier_and_says_so(
     )
 
 
+def test_a_finished_run_gives_its_weights_to_another(
+    tmp_path: Path, weights: dict[str, torch.Tensor]
+) -> None:
+    stored = {**weights, "novelty.centres": torch.zeros(2, 3)}
+    save_file(stored, tmp_path / "best.safetensors")
+    network, _ = build(TINY, 7, True, str(tmp_path / "best.safetensors"))
+    assert equal(network, weights)
+
+
 @pytest.mark.parametrize("wrapper", ["", "state_dict", "model"])
 def test_files_of_pytorch_are_read_too(
     tmp_path: Path,

@@ -21,7 +21,7 @@ import torch.distributed as dist
 from models.preprocessing import Preprocessing
 from utils.common.labels import TEST, TRAIN
 from utils.training.batches import IGNORED
-from utils.training.loader import PictureLoader, deal
+from utils.training.loader import PictureLoader, deal, smallest_share
 from utils.training.meeting import fresh_part
 from utils.training.pictures import read_folder
 
@@ -92,6 +92,7 @@ def test_dealing_gives_each_picture_to_one_process(size: int, processes: int) ->
     assert sorted(index for share in busy for index in share) == list(group)
     assert all(len(share) >= min(2, size) for share, _ in shares)
     assert max(map(len, busy)) - min(map(len, busy)) <= 1
+    assert min(len(share) for share, _ in shares) == smallest_share(size, processes)
 
 
 @pytest.mark.parametrize("processes", [2, 3, 5])

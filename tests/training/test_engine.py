@@ -140,6 +140,18 @@ def test_three_such_steps_in_a_row_end_the_training(trainer: Trainer) -> None:
     )
 
 
+def test_skipped_steps_are_counted_over_the_end_of_a_short_epoch(trainer: Trainer) -> None:
+    batch = next(trainer.loader.training_batches(0))
+    trainer._weights.fill_(math.nan)
+    for _ in range(3):
+        trainer._check_loss()
+        trainer._step(batch, 0, 0, 1)
+        trainer.sums = trainer.sums.of_next_epoch()
+        assert trainer.sums.totals[:3].tolist() == [0, 0, 0]
+    with pytest.raises(ModelError, match="3 steps in a row"):
+        trainer._check_loss()
+
+
 def test_bfloat16_trains_too(tiny_dataset: Path, trainer: Trainer) -> None:
     trainer.compute = Compute(torch.device("cpu"), "bfloat16")
     list(trainer.train_epoch(0))

@@ -9,6 +9,7 @@ import torch
 
 from models.preprocessing import Preprocessing
 from utils.common.labels import CLASSES, LOW_QUALITY, TRAIN, VAL
+from utils.common.pictures import PictureError
 from utils.dataset.manifest import read_manifest
 from utils.quality.degrade import DegradationError
 from utils.training import batches
@@ -91,6 +92,27 @@ def test_low_quality_alone_is_drawn_anew_and_in_each_epoch_differently(make_load
                 views.add(pixels.tobytes())
     assert changed[LOW_QUALITY] == changed.total() == len(views)
     assert changed[LOW_QUALITY] >= 3
+
+
+def test_a_broken_parent_is_the_one_that_is_blamed(make_loader, dataset: Path) -> None:
+    reader = make_loader()._loader.dataset
+    listed = reader.splits[TRAIN]
+    child = next(
+        position
+        for position, picture in enumerate(listed)
+        if picture.parent is not None and is_drawn_anew(picture.file, reader.seed, 0)
+    )
+    label = listed[listed[child].parent].label
+    parent = draw_parent(reader.good[TRAIN, label], listed[child].file, reader.seed, 0)
+
+    class Torn:
+        def read(self, split: str, position: int) -> None:
+            assert position == parent
+            raise PictureError("truncated", "it ends too early")
+
+    reader.pixels = Torn()
+    broken = reader[Ticket(TRAIN, (child,), 0)]
+    assert broken.file == listed[parent].file != listed[child].file
 
 
 def test_that_share_of_them_is_drawn_anew() -> None:

@@ -122,6 +122,25 @@ def test_a_recorded_step_is_the_issued_one(
         assert torch.equal(after[name], tensor), name
 
 
+def test_weights_that_thaw_learn_in_recorded_steps_as_in_issued_ones(
+    make_trainer, batch: Batch
+) -> None:
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True)
+    recorded, issued = (make_trainer(device="cuda", batch_size=16) for _ in range(2))
+    for trainer in (recorded, issued):
+        for step in range(12):
+            trainer._freeze(step < 6)
+            if trainer is issued:
+                trainer._recorder = None
+            part = Batch(batch.pixels[step : step + 16], batch.labels[step : step + 16])
+            trainer._step(part, step // 3, step % 3, 3)
+    assert recorded._recorder._recordings
+    after = recorded.network.state_dict()
+    for name, tensor in issued.network.state_dict().items():
+        assert torch.equal(after[name], tensor), name
+
+
 def test_a_recorded_step_without_a_number_is_left_out(make_trainer, batch: Batch) -> None:
     trainer = make_trainer(device="cuda", batch_size=NUM_PICTURES)
     for step in range(4):

@@ -15,6 +15,7 @@ from utils.training.device import blame_flag, prepare
 from utils.training.engine import Trainer
 from utils.training.optimisation import balanced_loss, class_weights, make_optimizer, set_rate
 from utils.training.recomputation import recompute_hidden_answers, save_activations_memory
+from utils.training.recorder import Recorder
 
 
 def state(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -62,6 +63,20 @@ def test_frozen_epochs_train_the_classifier_alone(make_trainer, model: str) -> N
     after = state(trainer)
     learnt = {name for name, _ in trainer.network.named_parameters()}
     assert all(not torch.equal(frozen[name], after[name]) for name in learnt)
+
+
+def test_no_recording_outlives_a_change_of_what_learns(
+    make_trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(freeze_epochs=1)
+    monkeypatch.setattr(Trainer, "_make_recorder", lambda self: Recorder(self.optimizer))
+    recorders = [Recorder(trainer.optimizer)]
+    trainer._recorder = recorders[0]
+    for is_frozen in (True, True, False, False):
+        trainer._freeze(is_frozen)
+        recorders.append(trainer._recorder)
+    assert recorders[1] is recorders[2] is not recorders[0]
+    assert recorders[3] is recorders[4] is not recorders[2]
 
 
 def test_the_average_of_the_weights_is_what_answers(make_trainer) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from utils.training.engine import MAX_GRADIENT_NORM, Trainer
 from utils.training.footprint import activation_bytes, check_memory
 from utils.training.optimisation import class_weights, learning_rate
 from utils.training.settings import Settings
+from utils.training.world import World
 
 
 def state(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -109,11 +111,10 @@ def test_without_batch_norm_the_gradients_are_those_of_the_whole_batch(make_trai
     gradients = []
     for parts in (1, 3):
         trainer = make_trainer("test_vit")
-        trainer.parts = parts
         trainer.network.train()
         batch = next(trainer.loader.training_batches(0))
         weight_sum = trainer._weights[batch.labels].sum()
-        trainer._add_up_gradients(batch.pixels, batch.labels, weight_sum)
+        trainer._add_up_gradients(batch.pixels, batch.labels, weight_sum, parts)
         gradients.append([weight.grad for weight in trainer.network.parameters()])
     for whole, added in zip(*gradients, strict=True):
         torch.testing.assert_close(whole, added, rtol=1e-4, atol=1e-5)
@@ -127,6 +128,20 @@ def test_the_parts_are_remembered(make_trainer, tmp_path) -> None:
     again = make_trainer()
     checkpoint.restore(checkpoint.load(tmp_path / "last.pt"), again)
     assert again.parts == 2
+
+
+def test_another_number_of_processes_changes_the_parts_for_as_long_as_it_lasts(
+    make_trainer, tmp_path: Path
+) -> None:
+    state = {"parts": 3}
+    for size, parts in ((1, 3), (2, 2), (4, 1), (1, 3)):
+        trainer = make_trainer()
+        trainer.world = World()
+        trainer.world.size = size
+        trainer.parts_of_all = state["parts"]
+        assert trainer.parts == parts
+        checkpoint.save(tmp_path / "last.pt", trainer, Progress(), {})
+        state = checkpoint.load(tmp_path / "last.pt")
 
 
 def test_answers_are_given_in_parts_too(make_trainer) -> None:

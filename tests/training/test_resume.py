@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from launch_training_test import main
 from utils.common.errors import DatasetError, ModelError, OutputError, SettingsError
-from utils.training import runs
+from utils.training import checkpoint, runs
 from utils.training.engine import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,6 +138,29 @@ def test_so_does_one_with_every_option(
     assert any(not torch.equal(best[name], state["weights"][name]) for name in best)
 
 
+def test_a_full_disk_is_one_line_and_leaves_the_state_before(
+    arguments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = torch.save
+    saves = iter(range(10**6))
+
+    def save(state: object, path: Path) -> None:
+        if next(saves) == 2:
+            path.write_bytes(b"PK")
+            raise RuntimeError("[enforce fail at inline_container.cc:668] . PytorchStreamWriter "
+                               "failed writing file data/3: file write failed")  # fmt: skip
+        original(state, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", save)
+        with pytest.raises(OutputError, match=r"last.pt could not be written, perhaps for lack"):
+            main(arguments(*EVERY_STEP))
+    run = tmp_path / "runs" / "test_resnet-1"
+    assert torch.load(run / "last.pt", weights_only=True)["progress"]["step"] == 1
+    assert not list(run.glob(".*.partial"))
+    assert main(["--resume", str(run)]) == 0
+
+
 def test_a_state_that_cannot_be_written_leaves_the_one_before(
     assert_same_run, arguments, undisturbed: Path, disturb, tmp_path: Path, monkeypatch
 ) -> None:
@@ -204,6 +227,20 @@ def test_a_finished_run_is_reported_and_left_alone(undisturbed: Path, capsys) ->
         f"{undisturbed} is finished after 2 of 2 epochs; its report is there. "
         "More --epochs train it further."
     )
+    assert before == {path: path.stat().st_mtime_ns for path in undisturbed.iterdir()}
+
+
+def test_a_finished_run_whose_state_does_not_fit_is_left_alone(
+    undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ModelError("The stored state does not fit this network")
+
+    before = {path: path.stat().st_mtime_ns for path in undisturbed.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "restore", refuse)
+        with pytest.raises(ModelError, match="does not fit"):
+            main(["--resume", str(undisturbed), "--epochs", "3"])
     assert before == {path: path.stat().st_mtime_ns for path in undisturbed.iterdir()}
 
 

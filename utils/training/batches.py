@@ -80,6 +80,14 @@ class BrokenPicture:
     error: PictureError
 
 
+class BrokenPictureError(Exception):
+    """A picture, perhaps another's parent, that cannot be read."""
+
+    def __init__(self, picture: BrokenPicture) -> None:
+        super().__init__(picture)
+        self.picture = picture
+
+
 class BatchReader(Dataset[torch.Tensor | BrokenPicture | None]):
     """Turns tickets into pixels; lives in every worker process.
 
@@ -122,9 +130,9 @@ class BatchReader(Dataset[torch.Tensor | BrokenPicture | None]):
         target = stack.numpy()
         for position, (index, picture) in enumerate(zip(ticket.indices, chosen, strict=True)):
             try:
-                pixels = self._read(ticket, index)
-            except PictureError as error:
-                return BrokenPicture(picture.file, error)
+                pixels = self._pixels(ticket, index)
+            except BrokenPictureError as broken:
+                return broken.picture
             if ticket.epoch is None:
                 target[position] = self.preprocessing.centre_crop(pixels)
             else:
@@ -133,7 +141,7 @@ class BatchReader(Dataset[torch.Tensor | BrokenPicture | None]):
                 )
         return stack if ticket.slot is None else None
 
-    def _read(self, ticket: Ticket, index: int) -> NDArray[np.uint8]:
+    def _pixels(self, ticket: Ticket, index: int) -> NDArray[np.uint8]:
         """Return a picture's pixels, or in training those of a new degradation of its parent."""
         picture = self.splits[ticket.split][index]
         if (
@@ -146,11 +154,18 @@ class BatchReader(Dataset[torch.Tensor | BrokenPicture | None]):
             position = draw_parent(
                 self.good[ticket.split, label], picture.file, self.seed, ticket.epoch
             )
-            parent = self.pixels.read(ticket.split, position)
+            parent = self._read(ticket.split, position)
             # A parent that resists, of which there are few, has one on disk that does not.
             with contextlib.suppress(DegradationError):
                 return degrade_anew(parent, picture.file, self.seed, ticket.epoch)
-        return self.pixels.read(ticket.split, index)
+        return self._read(ticket.split, index)
+
+    def _read(self, split: str, position: int) -> NDArray[np.uint8]:
+        try:
+            return self.pixels.read(split, position)
+        except PictureError as error:
+            file = self.splits[split][position].file
+            raise BrokenPictureError(BrokenPicture(file, error)) from None
 
 
 def _good_positions(pictures: PictureFolder) -> dict[tuple[str, int], array]:

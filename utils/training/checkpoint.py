@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from models.bundle import read_weights
-from utils.common.errors import ModelError
+from utils.common.errors import ModelError, OutputError
 from utils.common.files import whole_file
 from utils.training.engine import Trainer
 from utils.training.sums import EpochSums
@@ -61,11 +61,19 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
         "optimizer": trainer.optimizer.state_dict(),
         "scaler": trainer.scaler.state_dict(),
         "average": trainer.average.module.state_dict() if trainer.average else None,
-        "parts": trainer.parts * trainer.world.size,
+        "parts": trainer.parts_of_all,
         "sums": {"totals": sums.totals, "confusion": sums.confusion},
     }
     with whole_file(path, durable=True) as partial:
-        torch.save(state, partial)
+        try:
+            torch.save(state, partial)
+        except RuntimeError as error:
+            if "PytorchStreamWriter" not in str(error):
+                raise
+            raise OutputError(
+                f"{path} could not be written, perhaps for lack of room on the disk",
+                todo="Free some space and go on with --resume: the state before is still there",
+            ) from error
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -107,7 +115,7 @@ def restore(state: dict[str, Any], trainer: Trainer) -> Progress:
             trainer.scaler.load_state_dict(state["scaler"])
         if trainer.average is not None:
             trainer.average.module.load_state_dict(state["average"])
-        trainer.parts = -(-state["parts"] // trainer.world.size)
+        trainer.parts_of_all = state["parts"]
         device = trainer.compute.device
         sums = {name: tensor.to(device) for name, tensor in state["sums"].items()}
         if not trainer.world.is_first:

@@ -14,6 +14,9 @@ from utils.training.world import World
 CUBLAS_VARIABLE, CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
 """With buffers of its own for each stream, cuBLAS adds up in the same order each time."""
 
+OUT_OF_MEMORY = ("out of memory", "STATUS_ALLOC_FAILED", "DefaultCPUAllocator")
+"""Words of errors that a smaller batch may cure."""
+
 
 def own_device(settings: Settings, world: World) -> torch.device:
     """Find the device of this process: each has a GPU of its own.
@@ -86,7 +89,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     """Tell an error that a smaller batch may cure; libraries below PyTorch have their own words."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
-    return any(words in str(error) for words in ("out of memory", "STATUS_ALLOC_FAILED"))
+    return any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def blame_flag(error: RuntimeError) -> SettingsError | None:

@@ -22,7 +22,7 @@ from utils.common.labels import TRAIN
 from utils.common.seeds import stable_hash
 from utils.training.ahead import copied_ahead
 from utils.training.device import blame_flag, is_out_of_memory
-from utils.training.loader import Batch, PictureLoader
+from utils.training.loader import Batch, PictureLoader, smallest_share
 from utils.training.norms import narrow_norms
 from utils.training.optimisation import (
     balanced_loss,
@@ -66,8 +66,8 @@ class Trainer:
         processes: That the run was started with.
         stop: Set from outside to stop after the step at hand.
         average: Of the weights over the steps, with --ema.
-        parts: Into which each process cuts its share of a batch; the gradients of all are added up
-            for one step.
+        parts_of_all: Into which a batch is cut over all processes; the gradients of all are added
+            up for one step.
     """
 
     network: nn.Module
@@ -82,7 +82,7 @@ class Trainer:
     scaler: torch.amp.GradScaler = field(init=False)
     sums: EpochSums = field(init=False)
     average: ModelEmaV3 | None = field(init=False)
-    parts: int = field(init=False)
+    parts_of_all: int = field(init=False)
     _forward: Callable[[torch.Tensor], torch.Tensor] = field(init=False)
     _replica: nn.Module = field(init=False)
     _is_frozen: bool | None = field(init=False, default=None)
@@ -113,7 +113,7 @@ class Trainer:
         self.average = (
             ModelEmaV3(self.network, settings.ema, use_warmup=True) if settings.ema else None
         )
-        self.parts = -(-settings.grad_accum_steps * self.processes // self.world.size)
+        self.parts_of_all = settings.grad_accum_steps * self.processes
         self._agreement = self.world.agreement()
         self._normalise = Normalisation(self.preprocessing).to(device)
         counts = self.loader.pictures.counts(TRAIN)
@@ -127,6 +127,15 @@ class Trainer:
     def answering(self) -> nn.Module:
         """The network that is validated, kept and tested: with --ema the average."""
         return self.network if self.average is None else self.average.module
+
+    @property
+    def parts(self) -> int:
+        """Into which each process cuts its share of a batch."""
+        return -(-self.parts_of_all // self.world.size)
+
+    @parts.setter
+    def parts(self, number: int) -> None:
+        self.parts_of_all = number * self.world.size
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, from 0 over the whole training."""
@@ -181,6 +190,9 @@ class Trainer:
         self._is_frozen = is_frozen
         if self._recorder:
             self._recorder.forget()
+            # The weights that now learn get their moments in an issued step: a recorded one would
+            # begin them anew at each replay.
+            self._recorder = self._make_recorder()
         self._replica = self.world.replicate(self.network)
         # One program for each size of batch: which one a resumed run meets first changes nothing.
         self._forward = (
@@ -213,7 +225,8 @@ class Trainer:
         before = self._statistics.read()
         self.optimizer.zero_grad(set_to_none=True)
         weight_sum = self._weights[batch.labels].sum()
-        logits, loss_sum = self._add_up_gradients(batch.pixels, batch.labels, weight_sum)
+        count = self._num_parts(len(batch.labels))
+        logits, loss_sum = self._add_up_gradients(batch.pixels, batch.labels, weight_sum, count)
         return self._take_step(logits, loss_sum, weight_sum, before)
 
     def _issue_within_memory(self, batch: Batch, seed: int) -> Outcome:
@@ -223,7 +236,9 @@ class Trainer:
         def attempt(is_alone: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
             torch.manual_seed(seed)
             self.optimizer.zero_grad(set_to_none=True)
-            return self._add_up_gradients(pixels, labels, weight_sum, is_alone)
+            return self._add_up_gradients(
+                pixels, labels, weight_sum, self._num_parts(share), is_alone
+            )
 
         def undo() -> None:
             self._statistics.write(before)
@@ -232,13 +247,15 @@ class Trainer:
         all_labels = labels if batch.all_labels is None else batch.all_labels
         weight_sum = self._weights[all_labels].sum()
         size = len(all_labels)
+        # All processes cut into as many parts, for batch norm may meet at each.
+        share = smallest_share(size, self.world.size)
         if self.world.size > 1 and size not in self._probed:
-            self._within_memory(len(labels), partial(attempt, is_alone=True), undo)
+            self._within_memory(share, partial(attempt, is_alone=True), undo)
             undo()
-            self.parts = self.world.largest(self.parts)
+            self.parts_of_all = self.world.largest(self.parts_of_all)
             self._probed.add(size)
         may_cut = self.world.size == 1  # several would wait for each other
-        logits, loss_sum = self._within_memory(len(labels), attempt, undo, may_cut)
+        logits, loss_sum = self._within_memory(share, attempt, undo, may_cut)
         return self._take_step(logits, self.world.add_up(loss_sum), weight_sum, before)
 
     def _take_step(
@@ -267,14 +284,14 @@ class Trainer:
         pixels: torch.Tensor,
         labels: torch.Tensor,
         weight_sum: torch.Tensor,
+        count: int,
         is_alone: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Send a batch through the network, forth and back; return logits and the loss's sum.
+        """Send a batch through the network in `count` parts; return logits and the loss's sum.
 
         With the last part the gradients of all processes are averaged, unless `is_alone`.
         """
         logits, losses = [], []
-        count = self._num_parts(len(labels))
         for number, (part, part_labels) in enumerate(
             zip(pixels.tensor_split(count), labels.tensor_split(count), strict=True), 1
         ):
@@ -421,6 +438,7 @@ class Trainer:
                     answers += self._within_memory(len(batch.labels), attempt)
                     bar.update(len(batch.labels) * self.world.size)
                 self._stop_if_asked()
+        self.parts_of_all = self.world.largest(self.parts_of_all)
         parts = self.world.gather(
             tuple(torch.cat(column).cpu().numpy() for column in zip(*answers, strict=True))
         )

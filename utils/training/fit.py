@@ -20,7 +20,6 @@ from utils.training.predictions import (
 )
 from utils.training.runs import HISTORY_NAME
 from utils.training.session import Session
-from utils.training.sums import EpochSums
 
 SECONDS_PER_MINUTE = 60
 
@@ -102,12 +101,12 @@ def _close_epoch(session: Session, predictions: Predictions | None, seconds: flo
         progress.best_metric, progress.best_epoch = row["val_balanced_accuracy"], row["epoch"]
     progress.epochs_without_gain = 0 if better else progress.epochs_without_gain + 1
     progress.epoch, progress.step = progress.epoch + 1, 0
-    trainer.sums = EpochSums.empty(trainer.compute.device)
+    trainer.sums = trainer.sums.of_next_epoch()
     session.save()
     world.share(lambda: write_history(session))
     print(
         f"Epoch {row['epoch']}/{session.facts.settings.epochs}: "
-        f"train loss {row['train_loss']:.3f}, accuracy {row['train_accuracy']:.3f}; "
+        f"train loss {_shown(row['train_loss'])}, accuracy {_shown(row['train_accuracy'])}; "
         f"val loss {row['val_loss']:.3f}, accuracy {row['val_accuracy']:.3f}, "
         f"balanced accuracy {row['val_balanced_accuracy']:.3f}{' (best)' if better else ''}; "
         f"{seconds:.0f} s"
@@ -116,17 +115,23 @@ def _close_epoch(session: Session, predictions: Predictions | None, seconds: flo
     )
 
 
+def _shown(figure: float | None) -> str:
+    """Show a figure of training, which has none where all steps were skipped."""
+    return "-" if figure is None else f"{figure:.3f}"
+
+
 def _train_figures(session: Session) -> dict[str, Any]:
     trainer = session.trainer
     sums = trainer.sums.of_all(session.world)
     loss, weight, skipped, _ = sums.totals.tolist()
     confusion = sums.confusion.cpu().numpy().reshape(len(CLASSES), len(CLASSES))
     last_step = (session.progress.epoch + 1) * trainer.loader.steps(TRAIN) - 1
+    is_known = confusion.any()  # unless all steps were skipped
     return {
         "lr": trainer.rate(last_step),
-        "train_loss": loss / weight if weight else None,
-        "train_accuracy": accuracy(confusion),
-        "train_balanced_accuracy": balanced_accuracy(confusion),
+        "train_loss": loss / weight if is_known else None,
+        "train_accuracy": accuracy(confusion) if is_known else None,
+        "train_balanced_accuracy": balanced_accuracy(confusion) if is_known else None,
         "skipped_steps": int(skipped),
     }
 

@@ -15,6 +15,9 @@ from utils.training.runs import LAST_NAME
 from utils.training.settings import Settings
 
 FOLDER_NAME = ".jobs"
+START_TICKS = 19
+"""Where `/proc/<number>/stat` tells the start, counted behind the name (`man 5 proc`)."""
+
 NAMELESS = ("", "none")
 """What torchrun calls a job that was given no --rdzv-id."""
 
@@ -72,7 +75,8 @@ def this_job(output_dir: str, arguments: Sequence[str]) -> Job:
     """Find out from torchrun's variables which job this is.
 
     Its id is that of --rdzv-id (or of --standalone's own making). A job without one is known by
-    the agent that starts its processes, as long as that lives.
+    the agent that starts its processes, as long as that lives: its number and, because containers
+    give the same numbers again and again, on Linux its start.
 
     Args:
         output_dir: Of the runs; gets a folder of notes.
@@ -82,6 +86,15 @@ def this_job(output_dir: str, arguments: Sequence[str]) -> Job:
     if name is None:
         return Job(None, tuple(arguments))
     if name in NAMELESS:
-        name = f"{platform.node()}-{os.getppid()}"
+        name = f"{platform.node()}-{os.getppid()}{_start_of(os.getppid())}"
     file = f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.json"
     return Job(Path(output_dir) / FOLDER_NAME / file, tuple(arguments))
+
+
+def _start_of(process: int) -> str:
+    """Return when a process began, in ticks since the computer did; "" where that is not told."""
+    try:
+        told = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return "-" + told.rpartition(")")[2].split()[START_TICKS]

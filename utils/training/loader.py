@@ -79,6 +79,10 @@ class PictureLoader:
             split: torch.tensor([picture.label for picture in listed], dtype=torch.int64)
             for split, listed in pictures.splits.items()
         }
+        self._num_steps = {
+            split: len(cut(range(len(listed)), batch_size))
+            for split, listed in pictures.splits.items()
+        }
         reader = BatchReader(
             pictures, open_pixels(pictures, cache), preprocessing, seed, fresh_low_quality,
             self._slots.memory if self._slots else None,
@@ -103,7 +107,7 @@ class PictureLoader:
 
     def steps(self, split: str) -> int:
         """Return the number of batches of one pass over a split."""
-        return len(cut(range(len(self.pictures.splits[split])), self.batch_size))
+        return self._num_steps[split]
 
     def training_batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, from any step on: a function of (seed, epoch, step)."""
@@ -191,8 +195,21 @@ def deal(group: tuple[int, ...], rank: int, num_processes: int) -> tuple[tuple[i
     >>> [deal((7, 8, 9, 4, 5), rank, 3) for rank in range(3)]
     [((7, 9, 5), False), ((8, 4), False), ((7, 9, 5), True)]
     """
-    busy = max(1, min(num_processes, len(group) // MIN_SHARE))
+    busy = _num_busy(len(group), num_processes)
     return group[rank if rank < busy else 0 :: busy], rank >= busy
+
+
+def smallest_share(num_pictures: int, num_processes: int) -> int:
+    """Return how many pictures of a batch the process with the fewest is dealt.
+
+    >>> smallest_share(5, 3)
+    2
+    """
+    return num_pictures // _num_busy(num_pictures, num_processes)
+
+
+def _num_busy(num_pictures: int, num_processes: int) -> int:
+    return max(1, min(num_processes, num_pictures // MIN_SHARE))
 
 
 def cut(order: Sequence[int], batch_size: int) -> list[tuple[int, ...]]:

@@ -128,7 +128,14 @@ def start(settings: Settings, world: World) -> Session:
         DatasetError: If the data set is not whole.
         ModelError: If its weights cannot be had, and random ones are not wanted.
     """
+    check_data_folder(settings.data_dir)
     pictures = read_folder(Path(settings.data_dir))
+    if pictures.fingerprint != world.share(lambda: pictures.fingerprint):
+        raise DatasetError(
+            f"{settings.data_dir} of this computer is not that of the first process",
+            expected="the same data set for all",
+            todo="Share one folder, or copy it whole",
+        )
     device = own_device(settings, world)
     model = resolve(settings.model)
     settings, network, preprocessing = _build_in_all(settings, model, world)
@@ -136,7 +143,7 @@ def start(settings: Settings, world: World) -> Session:
     facts = Facts(
         settings,
         pictures.fingerprint,
-        choose_precision(device, settings.amp),
+        world.share(lambda: choose_precision(device, settings.amp)),
         torch.get_num_threads(),
         preprocessing.to_dict(),
         processes=world.size,
@@ -215,10 +222,11 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
         check_memory(network, preprocessing, compute, settings, world.local_size)
     facts = dataclasses.replace(stored, settings=settings)
     trainer = _make_trainer(facts, pictures, device, network, world)
+    progress = checkpoint.restore(state, trainer)  # before anything of the run is changed
     if is_finished and not asked.test_only:
         world.share(lambda: run.reopen(stored.settings.epochs))
     session = _open(run, facts, pictures, trainer)
-    session.progress = checkpoint.restore(state, trainer)
+    session.progress = progress
     if grows:
         session.progress.epochs_without_gain = 0
     return session

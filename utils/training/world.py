@@ -89,7 +89,7 @@ def joined() -> Iterator[World]:
     Raises:
         ModelError: If another process ended before its time.
     """
-    if not os.environ.keys() >= LAUNCHED:
+    if not os.environ.keys() >= LAUNCHED or os.environ["WORLD_SIZE"] == "1":
         yield World()
         return
     from utils.training.distributed import meet
