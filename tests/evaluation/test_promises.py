@@ -52,7 +52,11 @@ def test_one_patient_whose_pictures_all_fail_breaks_no_promise(
         groups[lost] = lost[0]
     found = promises(calibration, verdicts, labels, groups, answers.val.labels)[CLASSES[0]]
     assert found.covered.value < found.expected[0]
-    assert found.is_kept == is_one_patient
+    assert (found.is_kept, found.is_unclear) == (is_one_patient, False)
+    few = groups // 20 if is_one_patient else groups
+    few[lost] = -1
+    found = promises(calibration, verdicts, labels, few, answers.val.labels)[CLASSES[0]]
+    assert found.is_unclear != found.covered.is_reliable
 
 
 def test_a_class_without_test_pictures_is_neither_kept_nor_broken(

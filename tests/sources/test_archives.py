@@ -346,10 +346,12 @@ def test_what_lies_there_unpacked_wins_and_that_is_said_once(plant) -> None:
 
 
 def test_archives_in_an_archive_whose_files_have_the_same_names_lose_none(plant) -> None:
-    parts = {f"{name}.zip": zipped({"1.jpg": name.encode()}) for name in "ab"}
-    tree = plant({"x.zip": zipped({**parts, "c.zip": zipped({"2.jpg": b"c"})})})
+    parts = {f"{name}.zip": zipped({"1.jpg": name.encode(), "README": b"same"}) for name in "ab"}
+    more = {"c.zip": zipped({"2.jpg": b"c", "readme": b"same"})}
+    tree = plant({"x.zip": zipped({**parts, **more})})
     assert contents(tree) == {
-        "x/1.jpg": b"a", "x/b.zip/1.jpg": b"b", "x/2.jpg": b"c",
+        "x/1.jpg": b"a", "x/README": b"same", "x/b.zip/1.jpg": b"b", "x/b.zip/README": b"same",
+        "x/2.jpg": b"c",
     }  # fmt: skip
 
 

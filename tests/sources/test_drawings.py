@@ -281,7 +281,7 @@ def test_sizes_do_not_tell_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_somebody_downloaded_is_never_mixed_with_drawings(tmp_path: Path) -> None:
     table = tmp_path / "ISIC_2019_Training_Metadata.csv"
     table.write_text("image,lesion_id\n")
-    with pytest.raises(SettingsError, match=r"did not draw: ISIC_2019_Training_Metadata.csv"):
+    with pytest.raises(SettingsError, match=r"holds ISIC_2019_Training_Metadata.csv and no DRAW"):
         draw_all_data(tmp_path, FEW, workers=1)
     assert list(tmp_path.iterdir()) == [table]
     assert table.read_text() == "image,lesion_id\n"

@@ -141,15 +141,18 @@ def test_so_does_one_with_every_option(
 def test_a_full_disk_is_one_line_and_leaves_the_state_before(
     arguments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    resource = pytest.importorskip("resource")
     original = torch.save
     saves = iter(range(10**6))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def save(state: object, path: Path) -> None:
         if next(saves) == 2:
-            path.write_bytes(b"PK")
-            raise RuntimeError("[enforce fail at inline_container.cc:668] . PytorchStreamWriter "
-                               "failed writing file data/3: file write failed")  # fmt: skip
-        original(state, path)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        try:
+            original(state, path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", save)

@@ -13,10 +13,11 @@ from utils.common.errors import OutputError
 
 CLUTTER = frozenset(
     (
-        *("__MACOSX", "Thumbs.db", "desktop.ini"),
-        *("lost+found", "System Volume Information", "$RECYCLE.BIN"),
+        *("__macosx", "thumbs.db", "desktop.ini"),
+        *("lost+found", "system volume information", "$recycle.bin"),
     )
 )
+"""What operating systems leave behind, in lower case."""
 
 
 @contextlib.contextmanager
@@ -32,7 +33,7 @@ def explain_write_errors(target: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutputError(
                 f"The disk is full; could not write {target}",
-                todo="Free some space and try again: what was whole before still is",
+                todo="Free some space and try again: every file that was complete is still there",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise OutputError(
@@ -118,7 +119,7 @@ def write_json(target: Path, content: Any) -> None:
 
 def is_clutter(name: str) -> bool:
     """Tell what operating systems leave behind: `.DS_Store`, `._x.jpg`, `__MACOSX`."""
-    return name.startswith(".") or name in CLUTTER
+    return name.startswith(".") or name.casefold() in CLUTTER
 
 
 def sha256_of_file(path: Path) -> str:

@@ -9,6 +9,7 @@ from utils.common.labels import CLASSES, SPLITS
 from utils.dataset.accounting import describe_accounts
 from utils.dataset.assemble import Assembled
 from utils.dataset.plan import Planned
+from utils.dataset.prepare import UNREADABLE
 
 
 def table_by_class_and_split(plan: Iterable[Planned]) -> str:
@@ -23,7 +24,11 @@ def describe(assembled: Assembled) -> str:
     """Return the table, and how many originals could not be used, by reason."""
     lines = [describe_accounts(assembled.accounts), "", table_by_class_and_split(assembled.plan)]
     reasons = Counter(picture.reason for picture in assembled.rejected)
-    lines += [f"Not usable: {count:,} ({reason})" for reason, count in reasons.most_common()]
+    lines += [
+        f"Not usable: {count:,} ({reason})"
+        + ("; the next run tries again" if reason == UNREADABLE else "")
+        for reason, count in reasons.most_common()
+    ]
     if assembled.num_unfit:
         lines.append(
             f"Not fit to be degraded, but good enough for their class: {assembled.num_unfit:,}"

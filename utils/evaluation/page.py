@@ -223,7 +223,9 @@ def trust(report: Report) -> str:
         "set has not exactly one class is ambiguous; one that looks unlike anything seen in "
         f"training is unlike, and its label is UNSURE. Of test, "
         f"{percent(report.ambiguous.value)} is ambiguous and {percent(report.unlike.value)} "
-        f"unlike ({unlike.reason or '2 % was aimed at'}).",
+        f"unlike ({unlike.reason or '2 % was aimed at'}). Where a class's share is below what "
+        f"{promised} allows for, the promise still counts as kept if the share's interval reaches "
+        "it: pictures of one patient fail together.",
     ) + table(
         ["class", "class in the set", f"{promised} allows for", "kept", "set size"],
         rows,

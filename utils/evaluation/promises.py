@@ -39,15 +39,24 @@ class Promise:
 
     @property
     def is_kept(self) -> bool | None:
-        """Whether the share is inside or above; None if nothing was promised or tested.
+        """Whether the share is inside or above; None if that cannot be told.
 
         Pictures of one patient fail together, so a share below breaks the promise only where its
-        interval, for which whole groups were drawn, is below what was promised, too.
+        interval, for which whole groups were drawn, is below what was promised, too; of few groups
+        it says nothing.
         """
         if self.expected is None or self.covered.value is None or self.covered.interval is None:
             return None
-        is_inside = self.covered.value >= self.expected[0]
-        return is_inside or self.covered.interval[1] >= self.promised
+        if self.covered.value >= self.expected[0]:
+            return True
+        if self.covered.interval[1] < self.promised:
+            return False
+        return True if self.covered.is_reliable else None
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether something was promised and tested, on too few groups to tell."""
+        return self.is_kept is None and self.expected is not None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for report.json."""

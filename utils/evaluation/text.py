@@ -13,6 +13,7 @@ def as_text(report: Report) -> str:
     metrics = report.metrics
     kept = [name for name, promise in report.promises.items() if promise.is_kept]
     broken = [name for name, promise in report.promises.items() if promise.is_kept is False]
+    unclear = [name for name, promise in report.promises.items() if promise.is_unclear]
     head = [
         ("Test accuracy", f"{with_interval(metrics.accuracy)}, {len(report.test.files)} pictures"),
         ("Balanced accuracy", with_interval(metrics.balanced_accuracy)),
@@ -22,7 +23,7 @@ def as_text(report: Report) -> str:
          f"{with_interval(report.accuracy_answered).strip()}"),
         ("Abstained", f"{percent(report.ambiguous.value)} ambiguous, "
          f"{percent(report.unlike.value).strip()} unlike anything seen in training"),
-        (f"{report.calibration.coverage:.0%} coverage", coverage_line(kept, broken)),
+        (f"{report.calibration.coverage:.0%} coverage", coverage_line(kept, broken, unclear)),
         ("Looks at test", str(len(report.facts.get("looks_at_test", ()))).rjust(4)),
     ]  # fmt: skip
     figures = [
@@ -73,10 +74,8 @@ def calibration_line(report: Report) -> str:
     )
 
 
-def coverage_line(kept: list[str], broken: list[str]) -> str:
+def coverage_line(kept: list[str], broken: list[str], unclear: list[str]) -> str:
     """Say for which classes the sets hold what they promise."""
-    said = [
-        f"{word} {', '.join(names)}" for word, names in (("kept for", kept), ("broken for", broken))
-        if names
-    ]  # fmt: skip
+    words = {"kept for": kept, "broken for": broken, "too few groups to tell for": unclear}
+    said = [f"{word} {', '.join(names)}" for word, names in words.items() if names]
     return "  " + ("; ".join(said) or "promised for no class: too few val pictures")

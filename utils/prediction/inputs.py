@@ -47,7 +47,7 @@ def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> list[Inp
 
     Raises:
         SettingsError: If a path is not there, stdin has no list, or there are no pictures.
-        SourceError: If an archive cannot be read.
+        SourceError: If an archive cannot be read, or a folder not listed.
     """
     paths = list(paths)
     missing = [path for path in paths if path != STDIN and not os.path.exists(path)]
@@ -72,8 +72,8 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
         if b"\0" in name:
             raise SettingsError(
                 "The list on stdin has a zero byte",
-                expected="one path in each line",
-                todo="Leave out -print0 or -z",
+                expected="one path in each line, in UTF-8",
+                todo="Leave out -print0 or -z, or save the list as UTF-8 instead of UTF-16",
             )
         try:
             path = os.fsdecode(name)

@@ -242,22 +242,25 @@ class Explorer:
     ) -> dict[str, Location]:
         """Replace the archives among the members by what is in them.
 
-        As if unpacked where they lie, or into a folder of their own name where files of the same
-        names are there already.
+        As if unpacked where they lie; or all into a folder of the archive's own name where a file
+        of the same name but with other content is there already.
         """
         files = {name: place for name, place in members if not _is_clutter(name)}
-        taken = {name.casefold() for name in files}
+        taken = {name.casefold(): place for name, place in files.items()}
         for name, place in list(files.items()):
             if may_be_archive(name):
                 found = self.look_through(self._inside(volume, name, place), depth + 1)
                 if found is not None:
                     del files[name]
                     start = name[: name.rfind("/") + 1]
-                    if any(f"{start}{path}".casefold() in taken for path in found):
+                    if any(
+                        _differ(inner, taken.get(f"{start}{path}".casefold()))
+                        for path, inner in found.items()
+                    ):
                         start = f"{name}/"
-                    inside = {f"{start}{path}": inner for path, inner in found.items()}
-                    taken |= {path.casefold() for path in inside}
-                    files |= inside
+                    for path, inner in found.items():
+                        if taken.setdefault(f"{start}{path}".casefold(), inner) is inner:
+                            files[f"{start}{path}"] = inner
         return files
 
     def _inside(self, volume: Volume, name: str, place: Location) -> Volume:
@@ -415,6 +418,13 @@ def _check_names(title: str, names: list[str]) -> None:
 def _is_readable(path: Path) -> bool:
     """Tell a file from pipes, from links that lead nowhere, and from what is forbidden."""
     return path.is_file() and os.access(path, os.R_OK)
+
+
+def _differ(one: Location, other: Location | None) -> bool:
+    """Tell whether two files of one path are not known to be the same."""
+    if other is None:
+        return False
+    return one.crc is None or (one.size, one.crc) != (other.size, other.crc)
 
 
 def _is_clutter(path: str) -> bool:

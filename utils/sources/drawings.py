@@ -61,9 +61,9 @@ def _claim(all_data: Path) -> None:
     found = sorted(path.name for path in all_data.glob("*") if not is_clutter(path.name))
     if found:
         raise SettingsError(
-            f"{all_data} holds what --demo did not draw: {shortlist(found)}",
-            expected="an empty folder, or none, for the drawings",
-            todo="Name another with --all-data",
+            f"{all_data} holds {shortlist(found)} and no {MARK}, so it may be more than drawings",
+            expected="an empty folder, or none, for --demo",
+            todo="Remove it (make clean), or name another with --all-data",
         )
     write_text(mark, "All pictures and tables in this folder are drawn: nobody's skin.\n")
 

@@ -76,7 +76,8 @@ class FileTree:
                 unpacked; None for a temporary folder.
 
         Raises:
-            SourceError: If there is no such folder, or an archive in it cannot be read.
+            SourceError: If there is no such folder, one in it cannot be listed, or an archive not
+                be read.
         """
         if not root.is_dir():
             raise SourceError(

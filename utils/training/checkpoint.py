@@ -68,11 +68,11 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
         try:
             torch.save(state, partial)
         except RuntimeError as error:
-            if "PytorchStreamWriter" not in str(error):
+            if "inline_container" not in str(error):  # the file of PyTorch that writes
                 raise
             raise OutputError(
                 f"{path} could not be written, perhaps for lack of room on the disk",
-                todo="Free some space and go on with --resume: the state before is still there",
+                todo="Free some space; --resume goes on from the last state that was saved",
             ) from error
 
 
