@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from utils.common.limits import MAX_ASPECT, MAX_PIXELS
+from utils.common.limits import MAX_PIXELS
+from utils.common.reading.bounds import check_size
+from utils.common.reading.damage import check_end
+from utils.common.reading.errors import PictureError as PictureError
+from utils.common.reading.jpeg import decode_jpeg
+from utils.common.reading.sizes import fit_shorter_side as fit_shorter_side
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".png"),
@@ -21,11 +25,6 @@ SUFFIXES = (
 
 JPEG_QUALITY = 92
 ORIENTATION_TAG = 0x0112
-PNG_END = b"IEND\xae\x42\x60\x82"
-MAX_TRAILER = 2**16
-"""Bytes that some programs append behind the end of a PNG."""
-
-MIN_ZERO_TAIL = 16
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -47,20 +46,6 @@ DAMAGED = (OSError, EOFError, *NO_EXIF)
 
 REDUCING_GAP = 2.0
 """Average whole blocks first as long as twice the pixels wanted are left: twice as fast."""
-
-
-class PictureError(Exception):
-    """One picture that cannot be used; the run goes on without it.
-
-    Args:
-        reason: One of a few fixed phrases, to count by.
-        detail: What exactly was found.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +85,13 @@ def read_picture(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content)) as image:
-                _check_size(image.size, max_pixels)
+                check_size(image.size, max_pixels)
                 orientation = _orientation(image)
                 original = _look_at(image, orientation)
-                _check_end(content)
+                check_end(content)
                 turn = TURNS.get(orientation)
                 if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
-                    upright = _decode_jpeg(content, image.size, shorter_side)
+                    upright = decode_jpeg(content, image.size, shorter_side)
                 else:
                     upright = to_rgb(image)
                 if turn is not None:
@@ -125,27 +110,6 @@ def read_picture(
         size = fit_shorter_side((original.width, original.height), shorter_side)
         upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
     return upright, original
-
-
-def _check_end(content: bytes) -> None:
-    """Refuse files whose end is missing, where their decoders would not notice.
-
-    Raises:
-        PictureError: If a PNG has no last chunk, or a WebP or GIF ends in zeros.
-    """
-    if content.startswith(b"\x89PNG") and PNG_END not in content[-MAX_TRAILER:]:
-        raise PictureError("truncated", "the PNG has no end")
-    if content.startswith((b"RIFF", b"GIF8")) and content.endswith(bytes(MIN_ZERO_TAIL)):
-        raise PictureError("damaged", f"the last {MIN_ZERO_TAIL} bytes or more are zero")
-
-
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
-    """Refuse a picture by its header, before anything is decoded."""
-    width, height = size
-    if width * height > max_pixels:
-        raise PictureError("too large", f"{width} x {height} pixels, limit {max_pixels:,}")
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise PictureError("too narrow", f"{width} x {height} pixels")
 
 
 def _look_at(image: Image.Image, orientation: int) -> Original:
@@ -167,20 +131,6 @@ def table_sums(image: Image.Image) -> tuple[int, ...]:
     return tuple(sum(table) for _, table in sorted(tables.items()))
 
 
-def _decode_jpeg(content: bytes, size: tuple[int, int], shorter_side: int) -> Image.Image:
-    """Decode a JPEG to RGB, at the smallest scale that has the pixels wanted.
-
-    Pillow hides libjpeg's warnings, so that a file with a damaged middle would pass for a whole
-    one; this decoder raises them as ValueError.
-    """
-    width, height = fit_shorter_side(size, shorter_side) if shorter_side else size
-    pixels = simplejpeg.decode_jpeg(
-        content, "RGB", min_height=min(height, size[1]), min_width=min(width, size[0]),
-        min_factor=1, strict=True,
-    )  # fmt: skip
-    return Image.fromarray(pixels)
-
-
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation that is still to be undone; unreadable EXIF counts as none."""
     if image.format == "TIFF":
@@ -191,17 +141,6 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(ORIENTATION_TAG, 1))
     except NO_EXIF:
         return 1
-
-
-def fit_shorter_side(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
-    """Scale (width, height) so that the shorter of them is `shorter_side`.
-
-    >>> fit_shorter_side((600, 450), 256)
-    (341, 256)
-    """
-    scale = shorter_side / min(size)
-    width, height = (max(1, round(length * scale)) for length in size)
-    return width, height
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -1,0 +1,1 @@
+"""How a picture file is judged and decoded: its kind, its bounds, its damage, its colours."""

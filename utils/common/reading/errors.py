@@ -1,0 +1,15 @@
+"""The one error of a picture that cannot be used, with the reason that it is counted by."""
+
+
+class PictureError(Exception):
+    """One picture that cannot be used; the run goes on without it.
+
+    Args:
+        reason: One of a few fixed phrases, to count by.
+        detail: What exactly was found.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
