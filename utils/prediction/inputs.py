@@ -23,10 +23,12 @@ class Input:
     Attributes:
         file: What it is called in the table; one in an archive has the archive's path before it.
         location: Where its bytes lie.
+        named: What led to it: itself, or a folder or an archive that it lies in.
     """
 
     file: str
     location: Location
+    named: str
 
     @property
     def is_member(self) -> bool:
@@ -89,19 +91,20 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
 def _look_into(path: str) -> Iterable[Input]:
     if os.path.isdir(path):
         below = [os.path.join(path, file) for file in sorted(walk(Path(path)))]
-        return [one for file in below for one in _look_at(file)]
+        return [one for file in below for one in _look_at(file, path)]
     if is_named_so(path) and os.path.isfile(path):
-        return _members(path)
-    return [Input(path, Location(path))]
+        return _members(path, path)
+    return [Input(path, Location(path), path)]
 
 
-def _look_at(file: str) -> Iterable[Input]:
+def _look_at(file: str, named: str) -> Iterable[Input]:
     """Return what a file that lies in a folder has to offer."""
     if is_picture(file):
-        return [Input(file, Location(file))]
-    return _members(file) if may_be_archive(file) else []
+        return [Input(file, Location(file), named)]
+    return _members(file, named) if may_be_archive(file) else []
 
 
-def _members(archive: str) -> Iterable[Input]:
+def _members(archive: str, named: str) -> Iterable[Input]:
     found = list_archive(Path(archive), archive, Unpacked()) or {}
-    return [Input(f"{archive}/{name}", found[name]) for name in sorted(found) if is_picture(name)]
+    pictures = [name for name in sorted(found) if is_picture(name)]
+    return [Input(f"{archive}/{name}", found[name], named) for name in pictures]
