@@ -97,9 +97,11 @@ def _locked(target: Path) -> Iterator[None]:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(path, timeout=0):
-                yield
-                with contextlib.suppress(OSError):  # Windows has removed it, or will not yet
-                    path.unlink()
+                try:
+                    yield
+                finally:
+                    with contextlib.suppress(OSError):  # Windows has removed it, or will not yet
+                        path.unlink()
         except Timeout:
             raise OutputError(
                 f"Another predict.py is writing {target}",

@@ -126,7 +126,9 @@ def _sort_one(one: Input, label: str, folder: Path, is_moving: bool, found: Sort
     except OSError as error:  # a name that this disk cannot hold; the others may do
         found.failed.append(f"{one.file} ({error.strerror or error})")
         return
-    found.there += final is None
-    found.placed[label] += final is not None
-    if final and final.name != own_name:
+    if final is None:
+        found.there += 1
+        return
+    found.placed[label] += 1
+    if final.name != own_name:
         found.renamed.append(f"{one.file} as {label}/{final.name}")

@@ -2,9 +2,11 @@
 
 import contextlib
 import signal
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 
 import cv2
 import numpy as np
@@ -151,6 +153,15 @@ def _prepare_worker(worker: int) -> None:
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked worker has the main process's handler
+    sys.excepthook = _tell_no_lost_connection
+
+
+def _tell_no_lost_connection(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Be quiet about a main process that was stopped while it fetched a batch; it says so."""
+    if not issubclass(kind, ConnectionError):
+        sys.__excepthook__(kind, error, trace)
 
 
 @contextlib.contextmanager
