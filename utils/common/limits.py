@@ -3,6 +3,9 @@
 MAX_PIXELS = 200_000_000
 """Larger pictures are refused before decoding (a "decompression bomb" can be a few bytes)."""
 
+MAX_FILE_BYTES = 2**30
+"""A larger file is not read as a picture."""
+
 MAX_ASPECT = 20
 """A longer strip would grow beyond all bounds when its shorter side is enlarged."""
 

@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from utils.common.errors import SettingsError, shortlist
 from utils.common.location import Location
+from utils.prediction.lists import read_list
 from utils.sources.archives import is_named_so, list_archive, may_be_archive
 from utils.sources.tree import is_picture, walk
 from utils.sources.unpacked import Unpacked
@@ -60,32 +61,12 @@ def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> list[Inp
         )
     inputs: list[Input] = []
     for path in paths:
-        named = _lines(stdin or sys.stdin.buffer) if path == STDIN else [path]
+        named = read_list(stdin or sys.stdin.buffer) if path == STDIN else [path]
         for name in named:
             inputs += _look_into(name)
     if not inputs:
         raise SettingsError(f"No pictures in {shortlist(paths)}")
     return inputs
-
-
-def _lines(stream: BinaryIO) -> Iterator[str]:
-    for line in stream:
-        name = line.rstrip(b"\r\n")
-        if b"\0" in name:
-            raise SettingsError(
-                "The list on stdin has a zero byte",
-                expected="one path in each line, in UTF-8",
-                todo="Leave out -print0 or -z, or save the list as UTF-8 instead of UTF-16",
-            )
-        try:
-            path = os.fsdecode(name)
-        except UnicodeDecodeError:  # on Windows, whose consoles speak old code pages
-            raise SettingsError(
-                f"The list on stdin has a path that is not UTF-8: {name!r}",
-                todo="Run chcp 65001 in this console first",
-            ) from None
-        if path:
-            yield path
 
 
 def _look_into(path: str) -> Iterable[Input]:
