@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from utils.common.console import warn
 from utils.common.errors import SettingsError, shortlist
+from utils.common.files import is_clutter
 from utils.common.location import Location
 from utils.prediction.lists import read_list
-from utils.sources.archives import is_named_so, list_archive, may_be_archive
+from utils.sources.files.archives import list_archive
+from utils.sources.files.contents import Contents
+from utils.sources.files.names import is_named_so, may_be_archive
+from utils.sources.files.unpacked import Unpacked
 from utils.sources.tree import is_picture, walk
-from utils.sources.unpacked import Unpacked
 
 STDIN = "-"
 
@@ -86,6 +90,12 @@ def _look_at(file: str, named: str) -> Iterable[Input]:
 
 
 def _members(archive: str, named: str) -> Iterable[Input]:
-    found = list_archive(Path(archive), archive, Unpacked()) or {}
-    pictures = [name for name in sorted(found) if is_picture(name)]
-    return [Input(f"{archive}/{name}", found[name], named) for name in pictures]
+    contents = list_archive(Path(archive), archive, Unpacked()) or Contents()
+    for line in contents.notes:
+        warn(line)
+    pictures = (path for path in sorted(contents.files) if is_picture(path))
+    return [
+        Input(f"{archive}/{path}", contents.files[path], named)
+        for path in pictures
+        if not any(is_clutter(part) for part in path.split("/"))
+    ]

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from models.calibration import AMBIGUOUS
 from models.gate import Answer
+from utils.common.escapes import escape, unescape
 from utils.common.labels import CLASSES, DERM_CLINIC
 
 COLUMNS = ("file", "label", "probability", "set", "abstained", *CLASSES, "error")
@@ -68,7 +69,7 @@ class CsvRows:
 
     def line(self, file: str, answer: Answer) -> str:
         """Return one row."""
-        return _csv_line(_cells(file, answer, DIGITS))
+        return _csv_line(map(escape, _cells(file, answer, DIGITS)))
 
     def read(self, stream: TextIO) -> Iterator[tuple[str, WrittenRow | None]]:
         """Yield the header, then the rows."""
@@ -136,7 +137,8 @@ def _csv_line(cells: Iterable[str]) -> str:
 
 
 def _written(fields: dict[str, Any]) -> WrittenRow:
-    return WrittenRow(*(str(fields[name] or "") for name in ("file", "label", "abstained")))
+    file, *others = (str(fields[name] or "") for name in ("file", "label", "abstained"))
+    return WrittenRow(unescape(file), *others)
 
 
 def table_writer(files: Iterable[str]) -> Write:
@@ -189,8 +191,8 @@ def _fields(file: str, answer: Answer) -> dict[str, Any]:
     numbers = {"probability": answer.probability}
     numbers |= {name: answer.probabilities.get(name) for name in CLASSES}
     rounded = {name: value and round(value, DIGITS) for name, value in numbers.items()}
-    texts = {"file": file, "label": answer.label or None, "set": answer.possible}
-    doubts = {"abstained": answer.abstained, "error": answer.error}
+    texts = {"file": escape(file), "label": answer.label or None, "set": answer.possible}
+    doubts = {"abstained": answer.abstained, "error": escape(answer.error)}
     fields = {**texts, **doubts, **rounded}
     return {name: fields[name] for name in COLUMNS}
 
