@@ -113,8 +113,9 @@ def stream_samples(
         samples = iter(loader)
     try:
         yield from samples
-    except RuntimeError as error:
-        if not str(error).startswith(WORKER_DIED):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        # PyTorch names a dead worker, unless it dies while a batch of its is fetched.
+        if isinstance(error, RuntimeError) and not str(error).startswith(WORKER_DIED):
             raise
         raise OutputError(
             f"A process that reads pictures has died ({str(error).strip()}), most often because "
