@@ -20,8 +20,9 @@ from utils.sources.web.download import (
     fetch_file,
     only_downloader,
 )
+from utils.sources.web.manners import Manners
 from utils.sources.web.partial import Origin, Partial
-from utils.sources.web.transport import CHUNK_BYTES, Manners
+from utils.sources.web.transport import CHUNK_BYTES
 
 CONTENT = np.random.default_rng(0).bytes(3 * CHUNK_BYTES + 1234)
 OTHER = CONTENT[::-1]

@@ -16,8 +16,9 @@ from PIL import Image
 
 from utils.common.errors import OutputError
 from utils.sources.web import hosts
+from utils.sources.web.failures import HostGoneError
 from utils.sources.web.hosts import FAILED, GIVEN_UP, MISSED, OK, Job, Outcome, fetch_all
-from utils.sources.web.transport import HostGoneError, Manners
+from utils.sources.web.manners import Manners
 
 HTML = b"<!DOCTYPE html><html><body>" + b"Please log in. " * 100 + b"</body></html>"
 HOST_GONE = str(HostGoneError())

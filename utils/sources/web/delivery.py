@@ -16,8 +16,8 @@ from utils.sources.web.download import (
     fetch_file,
     only_downloader,
 )
+from utils.sources.web.manners import POLITE, Manners
 from utils.sources.web.partial import Partial
-from utils.sources.web.transport import POLITE, Manners
 
 ALL = "all"
 LICENCE_NAME = "LICENCE.txt"
@@ -133,7 +133,7 @@ def _fetch(source: Source, tree: FileTree, retry_failed: bool, manners: Manners)
     write_text(licence, terms(source))
     if source.fetcher and not source.bundles:
         before = FileTree.scan(tree.root)
-        yield from source.fetcher(before, retry_failed)
+        yield from source.fetcher(before, retry_failed, manners.private_hosts)
         reading = source.read(before)
         there = reading and reading.records
         if not there and not _list_files(tree.root).pictures(source.folder):

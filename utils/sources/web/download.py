@@ -11,23 +11,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
 from filelock import FileLock, Timeout
 
 from utils.common.console import progress
 from utils.common.errors import DownloadError, OutputError
 from utils.common.files import explain_write_errors
+from utils.sources.web.failures import FetchError
+from utils.sources.web.manners import POLITE, Manners
 from utils.sources.web.partial import Origin, Partial, validator_of
-from utils.sources.web.session import open_session
+from utils.sources.web.session import Session, open_session
 from utils.sources.web.transport import (
     CHUNK_BYTES,
-    POLITE,
-    FetchError,
-    Manners,
-    announced_bytes,
+    Reply,
     ask,
     looks_like_a_web_page,
-    pieces,
     retrying,
 )
 from utils.sources.web.urls import host_of
@@ -64,6 +61,10 @@ class RemoteFile:
         """Its file name."""
         return self.path.rpartition("/")[2]
 
+    def limit(self, manners: Manners) -> int:
+        """Return the most bytes that may be written of it."""
+        return self.size or 2 * self.roughly or manners.max_file_bytes
+
 
 def fetch_file(file: RemoteFile, all_data: Path, manners: Manners = POLITE) -> None:
     """Fetch one file from the first mirror that gives it, going on where an earlier run was.
@@ -77,9 +78,11 @@ def fetch_file(file: RemoteFile, all_data: Path, manners: Manners = POLITE) -> N
     """
     target = all_data / file.path
     reasons = []
-    with explain_write_errors(target), open_session(manners.max_redirects) as session:
+    with explain_write_errors(target), open_session(manners) as session:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Partial(target)
+        if partial.size > file.limit(manners):
+            partial.discard()
         for url in sorted(file.mirrors, key=lambda url: url != partial.origin.url):
             attempt = functools.partial(_advance, session, url, file, partial, manners)
             try:
@@ -115,7 +118,7 @@ def only_downloader(all_data: Path) -> Iterator[None]:
 
 
 def _advance(
-    session: requests.Session, url: str, file: RemoteFile, partial: Partial, manners: Manners
+    session: Session, url: str, file: RemoteFile, partial: Partial, manners: Manners
 ) -> bool:
     """Send one request and keep what comes; return whether the file is complete.
 
@@ -139,40 +142,73 @@ def _advance(
 
 
 def _receive(
-    session: requests.Session, url: str, file: RemoteFile, partial: Partial, manners: Manners
+    session: Session, url: str, file: RemoteFile, partial: Partial, manners: Manners
 ) -> None:
     start = partial.usable(url)
     headers = {"Range": f"bytes={start}-", "If-Range": partial.origin.validator} if start else {}
     accept = (200, 206, 416) if start else (200,)
-    with ask(session, url, manners, headers, accept) as reply:
-        if reply.status_code == 416 or (
-            reply.status_code == 206 and not partial.continues_with(reply)
-        ):
+    with ask(session, url, manners, headers, accept, endless=True) as reply:
+        if reply.status == 416 or (reply.status == 206 and not partial.continues_with(reply)):
             partial.discard()
             raise FetchError("does not go on where it was")
-        body = pieces(reply, manners, endless=True)
-        first = next(body, b"")
-        if reply.status_code == 200:
-            start, size = 0, announced_bytes(reply)
+        first = next(reply.body, b"")
+        if reply.status == 200:
+            start = 0
+            _check_length(reply, file, manners)
             if looks_like_a_web_page(first):
                 raise FetchError("a web page in place of the file", final=True)
-            if file.size and size not in (None, file.size):
-                raise FetchError(f"{size:,} bytes in place of {file.size:,}", final=True)
-            partial.begin(Origin(url, validator_of(reply), size))
-        size = partial.origin.size
-        check_space(partial.path.parent, (size or file.size or file.roughly) - start)
-        with (
-            partial.path.open("ab") as stream,
-            progress(total=size, initial=start, desc=file.name, unit="B", scale=True) as bar,
-        ):
-            for piece in itertools.chain([first], body):
-                if size is None:  # nobody knows where it ends
-                    check_space(partial.path.parent, len(piece))
-                stream.write(piece)
-                stream.flush()  # what the kernel has survives a kill
-                bar.update(len(piece))
-    if size is not None and partial.size != size:
+            partial.begin(Origin(url, validator_of(reply), reply.announced_bytes))
+        pieces = itertools.chain([first], reply.body)
+        if not _write(pieces, start, file, partial, manners):
+            partial.discard()
+            raise FetchError(_too_much(file, manners), final=True)
+    if partial.origin.size is not None and partial.size != partial.origin.size:
         raise FetchError("broke off")
+
+
+def _check_length(reply: Reply, file: RemoteFile, manners: Manners) -> None:
+    """Look at the length that a server announces, before anything is written.
+
+    Raises:
+        FetchError: If it cannot be that of the file.
+    """
+    size = reply.announced_bytes
+    if size is None or size == file.size:
+        return
+    if file.size:
+        raise FetchError(f"{size:,} bytes in place of {file.size:,}", final=True)
+    if size > file.limit(manners):
+        raise FetchError(_too_much(file, manners), final=True)
+
+
+def _too_much(file: RemoteFile, manners: Manners) -> str:
+    if file.size:
+        return f"more than the {file.size:,} bytes that were published"
+    return f"more than {file.limit(manners):,} bytes, the limit where no length is published"
+
+
+def _write(
+    pieces: Iterator[bytes], start: int, file: RemoteFile, partial: Partial, manners: Manners
+) -> bool:
+    """Write what comes behind what is there; return whether that was no more than may come."""
+    size, folder = partial.origin.size, partial.path.parent
+    most = file.limit(manners) if size is None else size
+    check_space(folder, (size or file.size or file.roughly) - start)
+    room = most - start
+    with (
+        partial.path.open("ab") as stream,
+        progress(total=size, initial=start, desc=file.name, unit="B", scale=True) as bar,
+    ):
+        for piece in pieces:
+            room -= len(piece)
+            if room < 0:
+                return False
+            if size is None and not file.size:  # nobody knows where it ends
+                check_space(folder, len(piece))
+            stream.write(piece)
+            stream.flush()  # what the kernel has survives a kill
+            bar.update(len(piece))
+    return True
 
 
 def _finish(partial: Partial, file: RemoteFile) -> None:

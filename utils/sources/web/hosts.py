@@ -5,28 +5,20 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import requests
-
 from utils.common.console import progress
 from utils.common.files import write_bytes
 from utils.common.pictures import PictureError, read_picture
-from utils.sources.web.session import open_session
-from utils.sources.web.transport import (
-    POLITE,
-    FetchError,
-    Manners,
-    announced_bytes,
-    ask,
-    looks_like_a_web_page,
-    pieces,
-    retrying,
-)
+from utils.sources.web.failures import FetchError
+from utils.sources.web.manners import POLITE, Manners
+from utils.sources.web.session import Session, open_session
+from utils.sources.web.threads import start_threads
+from utils.sources.web.transport import ask, looks_like_a_web_page, retrying
 from utils.sources.web.urls import host_of
 
 OK = "ok"
@@ -37,6 +29,9 @@ STATUSES = (OK, FAILED, MISSED)
 
 GIVEN_UP = "host given up"
 MAX_THREADS = 32
+PATIENCE_S = 2.0
+"""Seconds for which threads that were told to stop are waited for; they die with the process."""
+
 DECODING = threading.Lock()
 """Decoding filters warnings, and their filters belong to all threads."""
 
@@ -97,11 +92,8 @@ def fetch_all(
     def so_far() -> dict[Job, Outcome]:
         return dict(chain.from_iterable(host.so_far() for host in hosts))
 
-    with (
-        ThreadPoolExecutor(min(MAX_THREADS, len(workers))) as pool,
-        progress(total=total, desc="Downloading", unit="pictures") as bar,
-    ):
-        running = {pool.submit(worker) for worker in workers}
+    with progress(total=total, desc="Downloading", unit="pictures") as bar:
+        everything = running = set(start_threads(workers, MAX_THREADS))
         try:
             noted = time.monotonic()
             while running:
@@ -114,12 +106,13 @@ def fetch_all(
                     noted = time.monotonic()
         finally:
             for host in hosts:
-                host.stop.set()
+                host.halt()
+            wait(everything, timeout=PATIENCE_S)  # a name that is being looked up cannot be hurried
             note(so_far())
     return so_far()
 
 
-def fetch_picture(session: requests.Session, job: Job, manners: Manners) -> int:
+def fetch_picture(session: Session, job: Job, manners: Manners) -> int:
     """Ask for one picture once, check it, put it in place whole and return its size in bytes.
 
     Raises:
@@ -127,9 +120,9 @@ def fetch_picture(session: requests.Session, job: Job, manners: Manners) -> int:
     """
     content = bytearray()
     with ask(session, job.url, manners) as reply:
-        if (announced_bytes(reply) or 0) > manners.max_bytes:
+        if (reply.announced_bytes or 0) > manners.max_bytes:
             raise FetchError("too large", final=True)
-        for piece in pieces(reply, manners):
+        for piece in reply.body:
             content += piece
             if len(content) > manners.max_bytes:
                 raise FetchError("too large", final=True)
@@ -171,6 +164,7 @@ class _Host:
         self._failures_in_a_row = 0
         self._given_up = False
         self._not_before = 0.0
+        self._sessions: list[Session] = []
 
     @property
     def num_done(self) -> int:
@@ -182,9 +176,16 @@ class _Host:
         with self._lock:
             return list(self._outcomes.items())
 
+    def halt(self) -> None:
+        """Ask for nothing more, and cut what is under way."""
+        self.stop.set()
+        for session in list(self._sessions):
+            session.guard.watchdog.stop()
+
     def work(self) -> None:
         """Take jobs from the queue and fetch them, politely, until there is none left."""
-        with open_session(self._manners.max_redirects) as session:
+        with open_session(self._manners) as session:
+            self._sessions.append(session)
             for job in self._jobs():
                 outcome = self._fetch(session, job)
                 with self._lock:
@@ -198,7 +199,7 @@ class _Host:
                 return
             yield job
 
-    def _fetch(self, session: requests.Session, job: Job) -> Outcome:
+    def _fetch(self, session: Session, job: Job) -> Outcome:
         if self._given_up:
             return Outcome(MISSED, GIVEN_UP)
         attempt = partial(self._ask_politely, session, job)
@@ -211,7 +212,7 @@ class _Host:
         self._failures_in_a_row = 0
         return Outcome(OK, "", attempts, num_bytes)
 
-    def _ask_politely(self, session: requests.Session, job: Job) -> int:
+    def _ask_politely(self, session: Session, job: Job) -> int:
         """Ask once; a wish to be left alone is heeded by all threads of this host."""
         self.stop.wait(max(self._not_before - time.monotonic(), 0.0))
         if self.stop.is_set():

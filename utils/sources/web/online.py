@@ -14,7 +14,7 @@ from utils.sources.tree import FileTree, is_picture
 from utils.sources.web.download import RemoteFile, fetch_file
 from utils.sources.web.hosts import FAILED, OK, Job, Outcome, fetch_all
 from utils.sources.web.ledger import LEDGER_NAME, Entry, read_ledger, write_ledger
-from utils.sources.web.transport import POLITE, Manners
+from utils.sources.web.manners import POLITE, Manners
 from utils.sources.web.urls import host_of, path_of
 
 
@@ -32,12 +32,14 @@ class LesionTable:
     table: RemoteFile
     manners: Manners = POLITE
 
-    def __call__(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+    def __call__(
+        self, tree: FileTree, retry_failed: bool = False, private_hosts: bool = False
+    ) -> list[str]:
         """Fetch the table and return what the user should know."""
         if not self._is_wanted(tree):
             return []
         try:
-            fetch_file(self.table, tree.root, self.manners)
+            fetch_file(self.table, tree.root, self.manners.towards(private_hosts))
         except DownloadError as error:
             return [str(error)]
         return [f"{self.table.name} downloaded, so that pictures of one lesion stay together."]
@@ -67,16 +69,19 @@ class GalleryPictures:
     table: RemoteFile
     manners: Manners = POLITE
 
-    def __call__(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+    def __call__(
+        self, tree: FileTree, retry_failed: bool = False, private_hosts: bool = False
+    ) -> list[str]:
         """Fetch what is missing; return how many came and how many did not, by reason.
 
         What became of each URL stands in `downloads.csv`; what will never come is not asked for
         again, unless the failures are to be retried.
         """
         notes = []
+        manners = self.manners.towards(private_hosts)
         if not own_tables(tree, self.gallery.table):
             try:
-                fetch_file(self.table, tree.root, self.manners)
+                fetch_file(self.table, tree.root, manners)
             except DownloadError as error:
                 notes.append(str(error))
             else:
@@ -95,7 +100,7 @@ class GalleryPictures:
         remove_partial_files(folder)
         if asked or (before and before != entries):
             note({})
-        outcomes = fetch_all(asked, self.manners, note)
+        outcomes = fetch_all(asked, manners, note)
         return [*notes, *self._describe(folder, noted, outcomes)]
 
     def pending(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
