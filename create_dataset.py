@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from utils.common.errors import run_script
 from utils.common.settings import parse
+from utils.common.terminal import printable
 from utils.dataset.settings import DatasetSettings
 
 
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             sources, tree, settings.retry_failed, settings.allow_private_hosts
         )
         for note in notes:
-            print(note)
+            print(printable(note))
 
     collected = collect.read_all(sources, tree)
     print(collected.describe(settings.all_data))

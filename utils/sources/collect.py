@@ -8,6 +8,7 @@ from pathlib import Path
 
 from utils.common.console import table
 from utils.common.errors import DownloadError, SettingsError
+from utils.common.terminal import printable
 from utils.sources.catalog import NAMES, SOURCES, sources_for
 from utils.sources.record import LeftOut, Record
 from utils.sources.source import Reading, Source
@@ -107,7 +108,7 @@ class Collected:
         for name, reading in self.readings.items():
             rules = Counter(left.rule for left in reading.left_out) if reading else Counter()
             lines += [f"{name}: {count:,} left out ({rule})" for rule, count in rules.items()]
-        lines += self.notes
+        lines += map(printable, self.notes)
         lines += [
             f"Not there: {where_to_get(source, all_data)}"
             for source in SOURCES

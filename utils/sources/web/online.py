@@ -15,7 +15,7 @@ from utils.sources.web.download import RemoteFile, fetch_file
 from utils.sources.web.hosts import FAILED, OK, Job, Outcome, fetch_all
 from utils.sources.web.ledger import LEDGER_NAME, Entry, read_ledger, write_ledger
 from utils.sources.web.manners import POLITE, Manners
-from utils.sources.web.urls import host_of, path_of
+from utils.sources.web.urls import host_of, path_of, without_password
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class GalleryPictures:
             if not listed.url:
                 continue
             name = f"{listed.name}{_ending(listed.url)}"
-            entry = before.get(name, Entry(listed.url, name))
+            entry = before.get(name, Entry(without_password(listed.url), name))
             if listed.name not in present:
                 missing.append(Job(listed.url, folder / name, listed.md5))
                 entries[name] = entry.lost() if entry.status == OK else entry
