@@ -12,6 +12,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
+from setuptools.command.editable_wheel import editable_wheel
 from setuptools.errors import SetupError
 
 NAME = "skin_picture_gate"
@@ -68,13 +69,7 @@ class Build(build_py):
     """Builds the package from the rooms of a checkout."""
 
     def run(self) -> None:
-        """Build it.
-
-        Raises:
-            SetupError: For `pip install -e`, whose package would be the checkout itself.
-        """
-        if self.editable_mode:
-            raise SetupError("A checkout runs as it is; install it without -e")
+        """Build it."""
         folder = Path(self.build_lib, NAME)
         shutil.rmtree(folder, ignore_errors=True)  # a module that is gone would come along
         super().run()
@@ -100,11 +95,23 @@ class Build(build_py):
         return built
 
 
+class NoLink(editable_wheel):
+    """Refuses `pip install -e`, whose package would be the checkout with its short names."""
+
+    def run(self) -> None:
+        """Say so.
+
+        Raises:
+            SetupError: Always.
+        """
+        raise SetupError("A checkout runs as it is, without being installed; drop the -e")
+
+
 rooms = [package for room in ROOMS for package in find_packages(include=[room, f"{room}.*"])]
 setup(
     packages=[NAME, *(f"{NAME}.{package}" for package in rooms)],
     package_dir={NAME: ".", **{f"{NAME}.{room}": room for room in ROOMS}},
     include_package_data=False,
     package_data={"": ["*.css"]},
-    cmdclass={"build_py": Build},
+    cmdclass={"build_py": Build, "editable_wheel": NoLink},
 )
