@@ -36,7 +36,7 @@ class Session(requests.Session):
 
     def __init__(self, manners: Manners) -> None:
         super().__init__()
-        self.guard = Guard(manners.private_hosts)
+        self.guard = Guard(manners.private_hosts, manners.read_s)
         self.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
         self.auth = _without_password
         for scheme in ("http://", "https://"):
@@ -72,6 +72,7 @@ class Guard:
 
     Args:
         private_hosts: Whether hosts that are not public may be asked.
+        headers_s: Seconds in which an answer's headers must be whole.
 
     Attributes:
         watchdog: Cuts what takes too long.
@@ -79,8 +80,9 @@ class Guard:
         was_public: Whether a public host was asked for the file.
     """
 
-    def __init__(self, private_hosts: bool) -> None:
+    def __init__(self, private_hosts: bool, headers_s: float) -> None:
         self.watchdog = Watchdog()
+        self.headers_s = headers_s
         self.is_redirected = self.was_public = False
         self._private_hosts = private_hosts
 
@@ -116,6 +118,18 @@ class _Guarded:
                 self.guard.admit(self._is_public)
             self.guard.watchdog.watch(self.sock)
         return super().request(*args, **settings)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        """Return the answer, unless its headers take longer than they may."""
+        self.guard.watchdog.allow(self.guard.headers_s)
+        return super().getresponse()  # type: ignore[misc]
+
+    def _tunnel(self) -> None:
+        super()._tunnel()  # type: ignore[misc]
+        if (
+            self.guard.watchdog.is_late
+        ):  # headers of a proxy that were cut look as if they had ended
+            raise TimeoutError
 
     def _new_conn(self) -> socket.socket:
         connection = self._connect_to_proxy() if self.proxy is not None else self._connect()

@@ -3,10 +3,11 @@
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException, RemoteDisconnected
 from typing import TypeVar
 
 import requests
-from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError
 from urllib3.util.retry import Retry
 
 from utils.sources.web.failures import NO_ADDRESS, FetchError, HostGoneError
@@ -177,8 +178,10 @@ def _send(
         )
     except requests.exceptions.SSLError:
         raise FetchError("no trusted certificate") from None
-    except (requests.ConnectionError, requests.Timeout):
-        raise HostGoneError from None
+    except (requests.ConnectionError, requests.Timeout) as error:
+        if session.guard.watchdog.is_late or not _is_answer(error):
+            raise HostGoneError from None
+        raise FetchError("an answer that is no HTTP") from None
     except (requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
         raise FetchError(NO_ADDRESS, final=True) from None
     except (requests.RequestException, HTTPError, ValueError) as error:
@@ -187,6 +190,13 @@ def _send(
         reply.close()
         raise HostGoneError
     return reply
+
+
+def _is_answer(error: requests.RequestException) -> bool:
+    """Tell whether an error stands for something that came, and not for nothing."""
+    inner = error.args[0] if error.args else None
+    cause = inner.args[1] if isinstance(inner, ProtocolError) and len(inner.args) > 1 else None
+    return isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected)
 
 
 def _is_plain(headers: Mapping[str, str]) -> bool:
