@@ -229,7 +229,8 @@ def check_space(folder: Path, num_bytes: int) -> None:
     Raises:
         OutputError: If it does not.
     """
-    free = shutil.disk_usage(folder).free
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
     if num_bytes + SPARE_BYTES > free:
         raise OutputError(
             f"{folder.as_posix()} has {free / 1e9:.1f} GB free",

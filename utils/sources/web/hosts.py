@@ -14,6 +14,7 @@ from pathlib import Path
 from utils.common.console import progress
 from utils.common.files import write_bytes
 from utils.common.pictures import PictureError, read_picture
+from utils.sources.web.download import check_space
 from utils.sources.web.failures import FetchError
 from utils.sources.web.manners import POLITE, Manners
 from utils.sources.web.session import Session, open_session
@@ -117,6 +118,7 @@ def fetch_picture(session: Session, job: Job, manners: Manners) -> int:
 
     Raises:
         FetchError: If it does not come, or is not what was asked for.
+        OutputError: If it would fill the disk.
     """
     content = bytearray()
     with ask(session, job.url, manners) as reply:
@@ -138,6 +140,7 @@ def fetch_picture(session: Session, job: Job, manners: Manners) -> int:
             raise FetchError("other content than published", final=True)
         if flaw:
             raise FetchError(f"not a whole picture ({flaw})", final=True)
+    check_space(job.target.parent, len(content))
     write_bytes(job.target, bytes(content))
     return len(content)
 

@@ -98,7 +98,7 @@ class GalleryPictures:
 
         noted = dict(entries)
         remove_partial_files(folder)
-        if asked or (before and before != entries):
+        if asked or (before != entries and (folder / LEDGER_NAME).exists()):
             note({})
         outcomes = fetch_all(asked, manners, note)
         return [*notes, *self._describe(folder, noted, outcomes)]
@@ -127,7 +127,9 @@ class GalleryPictures:
             if not listed.url:
                 continue
             name = f"{listed.name}{_ending(listed.url)}"
-            entry = before.get(name, Entry(without_password(listed.url), name))
+            entry = Entry(without_password(listed.url), name)
+            if name in before and before[name].url == entry.url:
+                entry = before[name]
             if listed.name not in present:
                 missing.append(Job(listed.url, folder / name, listed.md5))
                 entries[name] = entry.lost() if entry.status == OK else entry
