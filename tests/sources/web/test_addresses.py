@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.sources.web.addresses import MAX_PER_FAMILY, is_public, look_up, names_inner
 from utils.sources.web.failures import INWARD, NO_ADDRESS, NOT_PUBLIC, FetchError
+from utils.sources.web.guard.addresses import MAX_PER_FAMILY, is_public, look_up, names_inner
 from utils.sources.web.hosts import FAILED, GIVEN_UP, MISSED, Job, Outcome, fetch_all
 from utils.sources.web.manners import Manners
 
@@ -138,9 +138,10 @@ class TestAsking:
         self, server, reply, fetch, monkeypatch: pytest.MonkeyPatch, names, private_hosts: bool
     ) -> None:
         names[0].update({"outer.example.org": ["127.0.0.1"], "inner.example.org": ["127.0.0.2"]})
-        for module in ("addresses", "session"):
+        for module in ("addresses", "connections"):
             monkeypatch.setattr(
-                f"utils.sources.web.{module}.is_public", lambda address: address != "127.0.0.2"
+                f"utils.sources.web.guard.{module}.is_public",
+                lambda address: address != "127.0.0.2",
             )
         outer = server.url.replace("127.0.0.1", "outer.example.org")
         for target in ("127.0.0.2", "inner.example.org"):

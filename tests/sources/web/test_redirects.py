@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from utils.sources.web.failures import INWARD, NO_ADDRESS, FetchError
+from utils.sources.web.guard.redirects import check_address, target_of
 from utils.sources.web.hosts import FAILED, OK, Job, Outcome, fetch_all
 from utils.sources.web.manners import POLITE, Manners
-from utils.sources.web.redirects import check_address, target_of
 
 PASSWORD = "a password in its address"
 BODY = b"x" * 600

@@ -17,9 +17,9 @@ from utils.common.console import progress
 from utils.common.errors import DownloadError, OutputError
 from utils.common.files import explain_write_errors
 from utils.sources.web.failures import FetchError
+from utils.sources.web.guard.session import Session, open_session
 from utils.sources.web.manners import POLITE, Manners
 from utils.sources.web.partial import Origin, Partial, validator_of
-from utils.sources.web.session import Session, open_session
 from utils.sources.web.transport import (
     CHUNK_BYTES,
     Reply,

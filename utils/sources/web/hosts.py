@@ -16,8 +16,8 @@ from utils.common.files import write_bytes
 from utils.common.pictures import PictureError, read_picture
 from utils.sources.web.download import check_space
 from utils.sources.web.failures import FetchError
+from utils.sources.web.guard.session import Session, open_session
 from utils.sources.web.manners import POLITE, Manners
-from utils.sources.web.session import Session, open_session
 from utils.sources.web.threads import start_threads
 from utils.sources.web.transport import ask, looks_like_a_web_page, retrying
 from utils.sources.web.urls import host_of

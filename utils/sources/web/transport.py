@@ -11,9 +11,9 @@ from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, Protocol
 from urllib3.util.retry import Retry
 
 from utils.sources.web.failures import NO_ADDRESS, FetchError, HostGoneError
+from utils.sources.web.guard.redirects import check_address, target_of
+from utils.sources.web.guard.session import Session
 from utils.sources.web.manners import Manners
-from utils.sources.web.redirects import check_address, target_of
-from utils.sources.web.session import Session
 
 PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
 CHUNK_BYTES = 2**18

@@ -4,8 +4,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 
-from utils.sources.web.addresses import names_inner
 from utils.sources.web.failures import NO_ADDRESS, FetchError, PrivateHostError
+from utils.sources.web.guard.addresses import names_inner
 from utils.sources.web.manners import Manners
 
 STATUSES = (301, 302, 303, 307, 308)
