@@ -15,7 +15,7 @@ from utils.common.console import progress
 from utils.common.files import write_bytes
 from utils.common.pictures import PictureError, read_picture
 from utils.sources.web.download import check_space
-from utils.sources.web.failures import FetchError
+from utils.sources.web.failures import FetchError, PrivateHostError
 from utils.sources.web.guard.session import Session, open_session
 from utils.sources.web.manners import POLITE, Manners
 from utils.sources.web.threads import start_threads
@@ -165,7 +165,7 @@ class _Host:
         self._outcomes: dict[Job, Outcome] = {}
         self._lock = threading.Lock()
         self._failures_in_a_row = 0
-        self._given_up = False
+        self._given_up = ""
         self._not_before = 0.0
         self._sessions: list[Session] = []
 
@@ -204,7 +204,7 @@ class _Host:
 
     def _fetch(self, session: Session, job: Job) -> Outcome:
         if self._given_up:
-            return Outcome(MISSED, GIVEN_UP)
+            return Outcome(MISSED, self._given_up)
         attempt = partial(self._ask_politely, session, job)
         try:
             num_bytes, attempts = retrying(attempt, self._manners, self.stop.wait)
@@ -237,4 +237,4 @@ class _Host:
                 self._failures_in_a_row >= self._manners.max_host_failures
                 or error.wait_s > self._manners.max_retry_after_s
             ):
-                self._given_up = True
+                self._given_up = str(error) if isinstance(error, PrivateHostError) else GIVEN_UP
