@@ -107,11 +107,12 @@ class NoLink(editable_wheel):
         raise SetupError("A checkout runs as it is, without being installed; drop the -e")
 
 
-rooms = [package for room in ROOMS for package in find_packages(include=[room, f"{room}.*"])]
-setup(
-    packages=[NAME, *(f"{NAME}.{package}" for package in rooms)],
-    package_dir={NAME: ".", **{f"{NAME}.{room}": room for room in ROOMS}},
-    include_package_data=False,
-    package_data={"": ["*.css"]},
-    cmdclass={"build_py": Build, "editable_wheel": NoLink},
-)
+if __name__ == "__main__":
+    rooms = [package for room in ROOMS for package in find_packages(include=[room, f"{room}.*"])]
+    setup(
+        packages=[NAME, *(f"{NAME}.{package}" for package in rooms)],
+        package_dir={NAME: ".", **{f"{NAME}.{room}": room for room in ROOMS}},
+        include_package_data=False,
+        package_data={"": ["*.css"]},
+        cmdclass={"build_py": Build, "editable_wheel": NoLink},
+    )

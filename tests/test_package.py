@@ -1,6 +1,7 @@
 """What is installed has one name of its own, and works beside anybody's `utils` and `models`."""
 
 import ast
+import importlib.util
 import multiprocessing
 import os
 import shutil
@@ -11,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -162,6 +164,52 @@ class TestInstalled:
         done = run(theirs, site, "-c", "\n".join(lines))
         assert done.returncode == 2
         assert done.stderr.endswith(f" See: skin-picture-gate-{name} --help.\n")
+
+
+@pytest.fixture(scope="module")
+def builder() -> ModuleType:
+    """Return the build's own code; nothing is built when it is imported."""
+    pytest.importorskip("setuptools")
+    spec = importlib.util.spec_from_file_location("builder", ROOT / "setup.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class TestRewriting:
+    @pytest.mark.parametrize(
+        ("line", "rewritten"),
+        [
+            ("from utils.common import labels", f"from {NAME}.utils.common import labels"),
+            ("def f():\n    from models import a", f"def f():\n    from {NAME}.models import a"),
+            ("import models.zoo as zoo", f"import {NAME}.models.zoo as zoo"),
+            ("from utils2 import x", "from utils2 import x"),
+            ("from torch.utils.data import x", "from torch.utils.data import x"),
+            ("import torch.utils", "import torch.utils"),
+            ("from . import models", "from . import models"),
+            ("x = 'python predict.py RUN'", "x = 'skin-picture-gate-predict RUN'"),
+            ("# create_dataset.py again", "# skin-picture-gate-create again"),
+            ("# python -m utils.sources.guide", f"# python -m {NAME}.utils.sources.guide"),
+            (
+                "# torchrun -n=2 launch_training_test.py -b 32",
+                f"# torchrun -n=2 -m {NAME}.launch_training_test -b 32",
+            ),
+        ],
+    )
+    def test_names_of_a_checkout_become_those_of_the_package(
+        self, builder: ModuleType, line: str, rewritten: str
+    ) -> None:
+        assert builder.rewrite(line) == rewritten
+        assert builder.rewrite(rewritten) == rewritten
+
+    @pytest.mark.parametrize(
+        "line", ["import os; from utils import x", "import utils.common.labels"]
+    )
+    def test_an_import_that_would_be_lost_stops_the_build(
+        self, builder: ModuleType, line: str
+    ) -> None:
+        with pytest.raises(builder.SetupError, match="cannot be rewritten"):
+            builder.rewrite(line)
 
 
 def test_each_script_has_a_command() -> None:
