@@ -207,6 +207,7 @@ class TestGivingUp:
         ("body", "facts", "reason"),
         [
             (HTML, {}, "a web page in place of the file"),
+            (b"\xef\xbb\xbf\r\n <!-- hello -->" + HTML, {}, "a web page in place of the file"),
             (CONTENT, {"size": 99}, f"{len(CONTENT):,} bytes in place of 99"),
             (CONTENT, {"md5": "0" * 32}, "other content than published"),
             (CONTENT, {"sha256": "0" * 64}, "other content than published"),
@@ -219,6 +220,21 @@ class TestGivingUp:
             fetch(server.serve("/a", body), **facts)
         assert reason in str(caught.value)
         assert (files_in(tmp_path), server.asked["/a"]) == ([], 1)
+
+    def test_a_web_page_that_comes_byte_by_byte_is_one_all_the_same(
+        self, server, reply, fetch, tmp_path: Path
+    ) -> None:
+        with pytest.raises(DownloadError, match="a web page in place of the file"):
+            fetch(server.serve("/a", reply(HTML[:80], drip_s=0.001)))
+        assert files_in(tmp_path) == []
+
+    def test_an_answer_with_nothing_in_it_is_no_file(
+        self, server, reply, fetch, tmp_path: Path
+    ) -> None:
+        with pytest.raises(DownloadError, match="nothing in it"):
+            fetch(server.serve("/a", b""))
+        assert files_in(tmp_path) == []
+        assert fetch(server.serve("/a", b"", CONTENT)) == CONTENT
 
     @pytest.mark.parametrize("body", [HTML, b"small"])
     def test_what_is_not_the_file_does_not_cost_what_was_there(

@@ -22,6 +22,7 @@ from utils.sources.web.manners import POLITE, Manners
 from utils.sources.web.partial import Origin, Partial, validator_of
 from utils.sources.web.transport import (
     CHUNK_BYTES,
+    PAGE_START_BYTES,
     Reply,
     ask,
     looks_like_a_web_page,
@@ -151,10 +152,12 @@ def _receive(
         if reply.status == 416 or (reply.status == 206 and not partial.continues_with(reply)):
             partial.discard()
             raise FetchError("does not go on where it was")
-        first = next(reply.body, b"")
+        first = _beginning(reply.body)
         if reply.status == 200:
             start = 0
             _check_length(reply, file, manners)
+            if not first:
+                raise FetchError("nothing in it")
             if looks_like_a_web_page(first):
                 raise FetchError("a web page in place of the file", final=True)
             partial.begin(Origin(url, validator_of(reply), reply.announced_bytes))
@@ -164,6 +167,14 @@ def _receive(
             raise FetchError(_too_much(file, manners), final=True)
     if partial.origin.size is not None and partial.size != partial.origin.size:
         raise FetchError("broke off")
+
+
+def _beginning(body: Iterator[bytes]) -> bytes:
+    """Return as much of a body as tells what it is: a piece may be a single byte."""
+    first = b""
+    while len(first) < PAGE_START_BYTES and (piece := next(body, b"")):
+        first += piece
+    return first
 
 
 def _check_length(reply: Reply, file: RemoteFile, manners: Manners) -> None:

@@ -22,6 +22,10 @@ CHUNK_BYTES = 2**18
 MAX_DIGITS = 18
 """A longer number is no length of a file, and Python refuses to read some."""
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+PAGE_STARTS = (b"<!doctype", b"<!--", b"<html", b"<head", b"<body", b"<script", b"<?xml")
+PAGE_START_BYTES = 64
+
 Result = TypeVar("Result")
 
 
@@ -89,7 +93,13 @@ def ask(
 
 def looks_like_a_web_page(content: bytes | bytearray) -> bool:
     """Tell from its beginning whether something is a page to be read by people."""
-    return content[:64].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))
+    return (
+        content[:PAGE_START_BYTES]
+        .removeprefix(BYTE_ORDER_MARK)
+        .lstrip()
+        .lower()
+        .startswith(PAGE_STARTS)
+    )
 
 
 def retrying(
