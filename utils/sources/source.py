@@ -6,7 +6,7 @@ from typing import Protocol
 
 from utils.sources.record import LeftOut, Record
 from utils.sources.tree import FileTree
-from utils.sources.web.download import RemoteFile
+from utils.sources.web.remote import RemoteFile
 
 
 @dataclass(slots=True)

@@ -15,8 +15,9 @@ from utils.sources.catalog import NAMES, SOURCES
 from utils.sources.record import Record
 from utils.sources.source import Reading, Source
 from utils.sources.web.delivery import LICENCE_NAME, choose_downloads, deliver, terms
-from utils.sources.web.download import LOCK_NAME, RemoteFile, flaw_of
+from utils.sources.web.download import LOCK_NAME
 from utils.sources.web.manners import Manners
+from utils.sources.web.remote import RemoteFile, flaw_of
 
 ALL_DATA = Path("ALL_DATA")
 OPEN = [source for source in SOURCES if source.folder]

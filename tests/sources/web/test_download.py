@@ -16,12 +16,12 @@ from filelock import FileLock
 from utils.common.errors import DownloadError, OutputError
 from utils.sources.web.download import (
     LOCK_NAME,
-    RemoteFile,
     fetch_file,
     only_downloader,
 )
 from utils.sources.web.manners import Manners
 from utils.sources.web.partial import Origin, Partial
+from utils.sources.web.remote import RemoteFile
 from utils.sources.web.transport import CHUNK_BYTES
 
 CONTENT = np.random.default_rng(0).bytes(3 * CHUNK_BYTES + 1234)

@@ -29,7 +29,8 @@ CHILD = f"""
 import socket, sys
 from pathlib import Path
 from urllib3.connection import HTTPConnection
-from utils.sources.web.download import RemoteFile, fetch_file
+from utils.sources.web.download import fetch_file
+from utils.sources.web.remote import RemoteFile
 from utils.sources.web.manners import POLITE
 HTTPConnection.default_socket_options += [(socket.SOL_SOCKET, socket.SO_RCVBUF, {BUFFER_BYTES})]
 fetch_file(RemoteFile("big.bin", (sys.argv[1],)), Path(sys.argv[2]), POLITE.towards(True))
@@ -39,7 +40,7 @@ GALLERY_CHILD = """
 import sys
 from pathlib import Path
 from utils.common.labels import PAN
-from utils.sources.web.download import RemoteFile
+from utils.sources.web.remote import RemoteFile
 from utils.sources.gallery import UrlGallery
 from utils.sources.web.online import GalleryPictures
 from utils.sources.web.manners import Manners

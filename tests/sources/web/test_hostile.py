@@ -12,11 +12,11 @@ from utils.common.console import table
 from utils.common.labels import PAN
 from utils.sources.gallery import UrlGallery
 from utils.sources.tree import FileTree
-from utils.sources.web.download import RemoteFile
 from utils.sources.web.hosts import FAILED, MISSED, OK
 from utils.sources.web.ledger import LEDGER_NAME, read_ledger
 from utils.sources.web.manners import Manners
 from utils.sources.web.online import GalleryPictures
+from utils.sources.web.remote import RemoteFile
 
 FOLDER = "fitzpatrick17k"
 GALLERY = UrlGallery((FOLDER,), "fitzpatrick17k.csv", "fitzpatrick.csv", PAN)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from utils.common.errors import DownloadError
-from utils.sources.web.download import RemoteFile, fetch_file
+from utils.sources.web.download import fetch_file
 from utils.sources.web.manners import Manners
+from utils.sources.web.remote import RemoteFile
 
 NAME = "files.example.org"
 CONTENT = b"content" * 1000

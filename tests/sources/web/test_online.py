@@ -15,10 +15,10 @@ from utils.common.labels import PAN
 from utils.sources.catalog import LESION_TABLE
 from utils.sources.gallery import UrlGallery, name_from_url
 from utils.sources.tree import FileTree
-from utils.sources.web.download import RemoteFile
 from utils.sources.web.ledger import COLUMNS, LEDGER_NAME, read_ledger
 from utils.sources.web.manners import Manners
 from utils.sources.web.online import GalleryPictures, LesionTable
+from utils.sources.web.remote import RemoteFile
 
 GALLERY = UrlGallery(("fitzpatrick17k",), "fitzpatrick17k.csv", "fitzpatrick.csv", PAN)
 FOLDER = "fitzpatrick17k"

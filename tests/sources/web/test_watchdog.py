@@ -11,10 +11,11 @@ import pytest
 
 from utils.common.errors import DownloadError
 from utils.sources.web import hosts
-from utils.sources.web.download import RemoteFile, fetch_file
+from utils.sources.web.download import fetch_file
 from utils.sources.web.guard.watchdog import Watchdog
 from utils.sources.web.hosts import MISSED, Job, fetch_all
 from utils.sources.web.manners import Manners
+from utils.sources.web.remote import RemoteFile
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

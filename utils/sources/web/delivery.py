@@ -11,13 +11,13 @@ from utils.sources.collect import where_to_get
 from utils.sources.source import Source
 from utils.sources.tree import FileTree, walk
 from utils.sources.web.download import (
-    RemoteFile,
     check_space,
     fetch_file,
     only_downloader,
 )
 from utils.sources.web.manners import POLITE, Manners
 from utils.sources.web.partial import Partial
+from utils.sources.web.remote import RemoteFile
 
 ALL = "all"
 LICENCE_NAME = "LICENCE.txt"

@@ -11,10 +11,11 @@ from utils.sources.gallery import UrlGallery
 from utils.sources.isic import IsicChallenge
 from utils.sources.tables import own_tables
 from utils.sources.tree import FileTree, is_picture
-from utils.sources.web.download import RemoteFile, fetch_file
+from utils.sources.web.download import fetch_file
 from utils.sources.web.hosts import FAILED, OK, Job, Outcome, fetch_all
 from utils.sources.web.ledger import LEDGER_NAME, Entry, read_ledger, write_ledger
 from utils.sources.web.manners import POLITE, Manners
+from utils.sources.web.remote import RemoteFile
 from utils.sources.web.urls import host_of, path_of, without_password
 
 
