@@ -39,13 +39,16 @@ def test_what_is_of_the_internet_is_known(address: str) -> None:
     [
         *("localhost", "LOCALHOST.", "a.localhost", "router", "nas.local", "db.internal", ""),
         *("127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]"),
+        *("\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021", "\u24db\u24de\u24d2alhost"),
     ],
 )
 def test_some_names_tell_it_themselves(host: str) -> None:
     assert names_inner(host)
 
 
-@pytest.mark.parametrize("host", ["example.org", "8.8.8.8", "xn--mnchen-3ya.de", "a.localhost.org"])
+@pytest.mark.parametrize(
+    "host", ["example.org", "8.8.8.8", "xn--mnchen-3ya.de", "m\u00fcnchen.de", "a.localhost.org"]
+)
 def test_others_do_not(host: str) -> None:
     assert not names_inner(host)
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import unicodedata
 
 from utils.sources.web.failures import NO_ADDRESS, FetchError
 
@@ -40,7 +41,8 @@ def names_inner(host: str) -> bool:
     >>> [names_inner(host) for host in ("example.org", "localhost", "0x7f.1", "[::1]", "nas.local")]
     [False, True, True, True, True]
     """
-    name = host.strip("[]").rstrip(".").lower()
+    name = unicodedata.normalize("NFKC", host).replace("\u3002", ".")  # as a name is encoded
+    name = name.strip("[]").rstrip(".").lower()
     try:
         return not is_public(name)
     except ValueError:
