@@ -27,17 +27,19 @@ def test_the_summary_of_a_sorting_has_the_lines_that_it_should_have(
         for part in ("one", "two"):
             (folder / part).mkdir(parents=True)
             (folder / part / name).write_text(part + name)
-            inputs.append(Input(f"{folder / part / name}", Location(f"{folder / part / name}")))
+            path = f"{folder / part / name}"
+            inputs.append(Input(path, Location(path), path))
     Path(inputs[-1].file).unlink()
-    lost = Input(f"{tmp_path}/lost{WORDS}", Location(f"{tmp_path}/lost{WORDS}"))
+    path = f"{tmp_path}/lost{WORDS}"
+    lost = Input(path, Location(path), path)
     text = sort_pictures([*inputs, lost], ["PAN"] * 5, tmp_path / "out", is_moving)
     told = capsys.readouterr().err
     first, second = text.splitlines()
     assert first.endswith("pictures into " + f"{tmp_path / 'out'}: PAN 3.")
-    assert second.startswith("1 got another name, because theirs was taken: ")
+    assert second.startswith("1 got another name, because theirs was taken or too long: ")
     assert printable(WORDS) in second
     assert second.isprintable()
-    assert told.startswith("Warning: not found any more: ")
+    assert told.startswith("Warning: 2 could not be sorted: ")
     assert told[:-1].isprintable()
 
 
@@ -62,13 +64,12 @@ def test_the_reasons_that_a_model_gives_take_one_line_each(
 
 
 def test_rows_on_a_terminal_take_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
-    from utils.prediction.rows import open_rows
+    from utils.prediction.rows import table_writer
 
     answer = SimpleNamespace(
         label="", probability=None, possible=(), abstained="", probabilities={}, error=WORDS
     )
-    with open_rows("", [WORDS]) as write:
-        write([(WORDS, answer)])
+    table_writer([WORDS])([(WORDS, answer)])
     header, row = capsys.readouterr().out.splitlines()
     assert header.startswith("file")
     assert row.isprintable()

@@ -167,6 +167,11 @@ class TestResuming:
         assert fetch(url, sha256=SHA256) == CONTENT
         assert server.ranges == [(None, None)]
 
+    def test_a_note_that_was_cut_is_swept(self, server, fetch, tmp_path: Path) -> None:
+        (tmp_path / "deep").mkdir()
+        (tmp_path / "deep" / "..a.bin.part.json.4711.partial").write_text("{")
+        assert fetch(server.serve("/a", CONTENT), sha256=SHA256) == CONTENT
+
     def test_no_note_is_ever_left_with_bytes_of_another_file(self, tmp_path: Path) -> None:
         partial = Partial(tmp_path / "a.bin")
         partial.begin(Origin("http://x/a", '"one"', 10))

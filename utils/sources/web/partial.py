@@ -1,5 +1,6 @@
 """A file's name in, what is there of it so far out: no kill at any moment harms it."""
 
+import glob
 import json
 import os
 import re
@@ -44,6 +45,8 @@ class Partial:
         self.target = target
         self.path = target.with_name(f".{target.name}.part")
         self._note = target.with_name(f".{target.name}.part.json")
+        for cut in target.parent.glob(f".{glob.escape(self._note.name)}.*.partial"):
+            cut.unlink(missing_ok=True)  # a kill while the note was written
         self.furthest = self.size
         try:
             origin = Origin(**json.loads(self._note.read_text(encoding="utf-8")))
