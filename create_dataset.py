@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from utils.common.errors import run_script
 from utils.common.settings import parse
+from utils.common.terminal import printable
 from utils.dataset.settings import DatasetSettings
 
 
@@ -27,11 +28,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     from utils.sources.drawings import draw_all_data
     from utils.sources.tree import FileTree
     from utils.sources.web import delivery
+    from utils.sources.web.manners import POLITE
 
     if settings.download:
         chosen = delivery.choose_downloads(settings.download, settings.all_data)
         for line in delivery.deliver(
-            chosen, settings.all_data, dry=settings.dry_run, retry_failed=settings.retry_failed
+            chosen,
+            settings.all_data,
+            dry=settings.dry_run,
+            retry_failed=settings.retry_failed,
+            manners=POLITE.towards(settings.allow_private_hosts),
         ):
             print(line, flush=True)
         return
@@ -43,9 +49,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     tree = FileTree.scan(settings.all_data, settings.state)
     if not (settings.no_download or settings.dry_run or settings.demo):
-        tree, notes = collect.fetch(sources, tree, settings.retry_failed)
+        tree, notes = collect.fetch(
+            sources, tree, settings.retry_failed, settings.allow_private_hosts
+        )
         for note in notes:
-            print(note)
+            print(printable(note))
 
     collected = collect.read_all(sources, tree)
     print(collected.describe(settings.all_data))

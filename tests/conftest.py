@@ -28,7 +28,7 @@ from utils.sources import collect
 from utils.sources.catalog import SOURCES
 from utils.sources.record import Record
 from utils.sources.tree import FileTree
-from utils.sources.web.transport import Manners
+from utils.sources.web.manners import Manners
 
 NUM_DRAWN = 12
 """Small, yet every class fills every split."""
@@ -296,8 +296,9 @@ def dead_url() -> Iterator[str]:
 def quick() -> Manners:
     """Return manners without pauses, which put up with a computer that stands still for a while."""
     return Manners(
-        connect_s=90, read_s=90, file_s=90, backoff_s=0, max_retry_after_s=2, pause_s=0, note_s=0.05
-    )
+        connect_s=90, read_s=90, file_s=90, backoff_s=0, max_retry_after_s=2, pause_s=0,
+        note_s=0.05, private_hosts=True,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,7 @@ class TestFetching:
     def test_a_fetcher_shared_by_two_collections_is_called_once(self, plant) -> None:
         calls = []
 
-        def fetcher(tree: FileTree, retry_failed: bool) -> list[str]:
+        def fetcher(tree: FileTree, retry_failed: bool, private_hosts: bool) -> list[str]:
             calls.append(tree)
             (tree.root / "came.csv").write_text("")
             return ["came.csv came"]

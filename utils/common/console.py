@@ -6,6 +6,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from utils.common.terminal import printable
+
 _is_hushed = False
 
 
@@ -35,8 +37,8 @@ def progress(
         scale: Whether large counts are told as 1.2k, 3.4M.
     """
     return tqdm(
-        iterable, total=total, initial=initial, desc=desc, unit=unit if scale else f" {unit}",
-        unit_scale=scale, file=sys.stderr, ascii=True,
+        iterable, total=total, initial=initial, desc=printable(desc),
+        unit=unit if scale else f" {unit}", unit_scale=scale, file=sys.stderr, ascii=True,
         disable=_is_hushed or None, dynamic_ncols=True, leave=False, mininterval=0.2,
         smoothing=0.05,
     )  # fmt: skip
@@ -45,7 +47,7 @@ def progress(
 def warn(message: str) -> None:
     """Print one line on stderr that deserves the user's attention but stops nothing."""
     if not _is_hushed:
-        print(f"Warning: {message}", file=sys.stderr)
+        print(f"Warning: {printable(message)}", file=sys.stderr)
 
 
 def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
@@ -57,7 +59,7 @@ def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     PAN        3
     """
     body = [list(row) for row in rows]
-    lines = [[str(cell) for cell in row] for row in [list(header), *body]]
+    lines = [[printable(cell) for cell in row] for row in [list(header), *body]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     numeric = [
         bool(body) and all(isinstance(row[column], int | float) for row in body)

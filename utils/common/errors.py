@@ -16,6 +16,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 
+from utils.common.terminal import guard_terminal, printable
+
 EXIT_OK = 0
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -69,7 +71,7 @@ def shortlist(items: Iterable[object], limit: int = MAX_OFFENDERS) -> str:
     >>> shortlist("abcdefg")
     'a, b, c, d, e and 2 more'
     """
-    names = [str(item) for item in items]
+    names = [printable(item) for item in items]
     shown = ", ".join(names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
@@ -88,7 +90,8 @@ def run_script(main: Callable[[], int | None], go_on: str = GO_ON) -> None:
     A `ProjectError` becomes one line on stderr and exit code 2, Ctrl-C exit code 130, SIGTERM 143
     where the script listens to it (`common.termination`). Where nobody reads the output any more,
     as after `| head`, it ends silently. A file name that the output has no letters for, as on
-    Windows or in old archives, is printed with backslashes.
+    Windows or in old archives, or that would do something to a terminal, is printed with
+    backslashes.
 
     Args:
         main: Returns the exit code; None is 0.
@@ -96,6 +99,8 @@ def run_script(main: Callable[[], int | None], go_on: str = GO_ON) -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    os.environ.setdefault("PYTHON_COLORS", "0")  # of help and tracebacks, from Python 3.13 on
+    guard_terminal()
     try:
         code = main() or EXIT_OK
         sys.stdout.flush()
@@ -105,7 +110,7 @@ def run_script(main: Callable[[], int | None], go_on: str = GO_ON) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         code = EXIT_OUTPUT_CLOSED
     except ProjectError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {printable(error)}", file=sys.stderr)
         code = EXIT_USER_ERROR
     except KeyboardInterrupt as stop:
         print(f"Stopped. {go_on}".rstrip(), file=sys.stderr)

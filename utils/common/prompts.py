@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from utils.common.errors import SettingsError
+from utils.common.terminal import printable
 
 Answer = TypeVar("Answer")
 
@@ -19,7 +20,7 @@ def ask(question: str, flag: str) -> str:
         SettingsError: If the input ends before the answer; it names the flag to use instead.
     """
     try:
-        return input(question).strip()
+        return input(printable(question, "\n")).strip()
     except EOFError:
         print()
         raise SettingsError(

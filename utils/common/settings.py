@@ -15,7 +15,9 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the whole usage."""
-        raise SettingsError(message, todo=f"See: python {self.prog} --help")
+        is_command = not self.prog.startswith("-m ") and not self.prog.endswith(".py")
+        python = "" if is_command else "python "
+        raise SettingsError(message, todo=f"See: {python}{self.prog} --help")
 
 
 def setting(default: Any, help_text: str, *flags: str, **argument: Any) -> Any:

@@ -64,6 +64,9 @@ class DatasetSettings:
         False, "ask again for pictures whose download failed for good in an earlier run"
     )
     no_download: bool = setting(False, "fetch nothing from the internet")
+    allow_private_hosts: bool = setting(
+        False, "also download from this machine and its own network, if a list names them"
+    )
     dry_run: bool = setting(False, "read and check everything, download and write nothing")
     fresh: bool = setting(False, "remove what an earlier run wrote to the output and start anew")
     allow_empty: bool = setting(False, "go on where a class has too few pictures for all splits")

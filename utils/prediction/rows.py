@@ -14,6 +14,7 @@ from models.calibration import AMBIGUOUS
 from models.gate import Answer
 from utils.common.escapes import escape, unescape
 from utils.common.labels import CLASSES, DERM_CLINIC
+from utils.common.terminal import printable
 
 COLUMNS = ("file", "label", "probability", "set", "abstained", *CLASSES, "error")
 DIGITS = 6
@@ -195,16 +196,3 @@ def _fields(file: str, answer: Answer) -> dict[str, Any]:
     doubts = {"abstained": answer.abstained, "error": escape(answer.error)}
     fields = {**texts, **doubts, **rounded}
     return {name: fields[name] for name in COLUMNS}
-
-
-def printable(text: str) -> str:
-    """Return a text that does nothing to a terminal: file names may hold any character.
-
-    >>> printable("a\\nb\\x1b[31m.jpg")
-    'a\\\\nb\\\\x1b[31m.jpg'
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )

@@ -8,8 +8,8 @@ from utils.sources.isic import LESIONS_OF_2019, NAMESPACE, IsicChallenge
 from utils.sources.readers import LabelledTable, PairedTable, PictureFolders
 from utils.sources.record import TEST_ONLY, TRAIN_ONLY, TRAIN_OR_VAL, VAL_ONLY
 from utils.sources.source import Source
-from utils.sources.web.download import RemoteFile
 from utils.sources.web.online import GalleryPictures, LesionTable
+from utils.sources.web.remote import RemoteFile
 
 FITZPATRICK17K = UrlGallery(
     folders=("fitzpatrick17k", "finalfitz17k"),

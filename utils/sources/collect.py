@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from utils.common.console import table
 from utils.common.errors import DownloadError, SettingsError
+from utils.common.terminal import printable
 from utils.sources.catalog import NAMES, SOURCES, sources_for
 from utils.sources.record import LeftOut, Record
 from utils.sources.source import Reading, Source
@@ -29,7 +31,10 @@ def choose_sources(names: Sequence[str]) -> list[Source]:
 
 
 def fetch(
-    sources: Iterable[Source], tree: FileTree, retry_failed: bool = False
+    sources: Iterable[Source],
+    tree: FileTree,
+    retry_failed: bool = False,
+    private_hosts: bool = False,
 ) -> tuple[FileTree, list[str]]:
     """Fetch what can be had without a login and without asking.
 
@@ -37,6 +42,7 @@ def fetch(
         sources: What to look at.
         tree: What is there.
         retry_failed: Ask again for pictures that failed for good.
+        private_hosts: Also ask hosts that are not public.
 
     Returns:
         The tree with what came, and what the user should know.
@@ -46,7 +52,8 @@ def fetch(
         return tree, []
     try:
         with only_downloader(tree.root):
-            notes = [note for fetcher in fetchers for note in fetcher(tree, retry_failed)]
+            told = (fetcher(tree, retry_failed, private_hosts) for fetcher in fetchers)
+            notes = list(chain.from_iterable(told))
     except DownloadError as error:
         return tree, [f"Nothing downloaded: {error}"]
     return tree.scan_again(), notes
@@ -101,7 +108,7 @@ class Collected:
         for name, reading in self.readings.items():
             rules = Counter(left.rule for left in reading.left_out) if reading else Counter()
             lines += [f"{name}: {count:,} left out ({rule})" for rule, count in rules.items()]
-        lines += self.notes
+        lines += map(printable, self.notes)
         lines += [
             f"Not there: {where_to_get(source, all_data)}"
             for source in SOURCES

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from utils.sources.record import LeftOut, Record
 from utils.sources.tree import FileTree
-from utils.sources.web.download import RemoteFile
+from utils.sources.web.remote import RemoteFile
 
 
 @dataclass(slots=True)
@@ -31,9 +31,11 @@ Reader = Callable[[str, FileTree], Reading | None]
 
 
 class Fetcher(Protocol):
-    """Fetches what a collection lacks without a login, earlier failures too if that is asked."""
+    """Fetches what a collection lacks without a login, from public hosts unless told otherwise."""
 
-    def __call__(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+    def __call__(
+        self, tree: FileTree, retry_failed: bool = False, private_hosts: bool = False
+    ) -> list[str]:
         """Fetch it and return what the user should know."""
 
     def pending(self, tree: FileTree, retry_failed: bool = False) -> list[str]:

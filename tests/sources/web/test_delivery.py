@@ -15,8 +15,9 @@ from utils.sources.catalog import NAMES, SOURCES
 from utils.sources.record import Record
 from utils.sources.source import Reading, Source
 from utils.sources.web.delivery import LICENCE_NAME, choose_downloads, deliver, terms
-from utils.sources.web.download import LOCK_NAME, RemoteFile, flaw_of
-from utils.sources.web.transport import Manners
+from utils.sources.web.download import LOCK_NAME
+from utils.sources.web.manners import Manners
+from utils.sources.web.remote import RemoteFile, flaw_of
 
 ALL_DATA = Path("ALL_DATA")
 OPEN = [source for source in SOURCES if source.folder]
@@ -205,7 +206,7 @@ class TestDelivery:
     def test_what_a_fetcher_brings_comes_too(self, fetch, pad: Source) -> None:
         told = []
 
-        def fetcher(tree, retry_failed: bool) -> list[str]:
+        def fetcher(tree, retry_failed: bool, private_hosts: bool) -> list[str]:
             told.append(retry_failed)
             return ["pictures came"]
 

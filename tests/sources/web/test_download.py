@@ -16,12 +16,13 @@ from filelock import FileLock
 from utils.common.errors import DownloadError, OutputError
 from utils.sources.web.download import (
     LOCK_NAME,
-    RemoteFile,
     fetch_file,
     only_downloader,
 )
+from utils.sources.web.manners import Manners
 from utils.sources.web.partial import Origin, Partial
-from utils.sources.web.transport import CHUNK_BYTES, Manners
+from utils.sources.web.remote import RemoteFile
+from utils.sources.web.transport import CHUNK_BYTES
 
 CONTENT = np.random.default_rng(0).bytes(3 * CHUNK_BYTES + 1234)
 OTHER = CONTENT[::-1]
@@ -149,15 +150,27 @@ class TestResuming:
         span = f"bytes={2 * CHUNK_BYTES}-" if condition else None
         assert server.ranges == [(None, None), (span, condition)]
 
-    @pytest.mark.parametrize("note", ["", "{}", "[1]", '{"url": 3', '{"strange": 1}'])
+    @pytest.mark.parametrize(
+        "note",
+        [
+            *("", "{}", "[1]", '{"url": 3', '{"strange": 1}', "null", '{"url": 3}'),
+            *(f'{{"url": "{{}}", "validator": {wrong}}}' for wrong in ("5", "null", "[]")),
+            *(f'{{"url": "{{}}", "validator": "1", "size": {wrong}}}' for wrong in ('"5"', "-1")),
+        ],
+    )
     def test_a_part_without_its_note_is_not_built_on(
         self, server, reply, fetch, begun, tmp_path: Path, note: str
     ) -> None:
         url = server.serve("/a", reply(CONTENT, etag='"one"'))
         begun(url, 777_777)
-        (tmp_path / "deep" / ".a.bin.part.json").write_text(note)
+        (tmp_path / "deep" / ".a.bin.part.json").write_text(note.replace("{}", url))
         assert fetch(url, sha256=SHA256) == CONTENT
         assert server.ranges == [(None, None)]
+
+    def test_a_note_that_was_cut_is_swept(self, server, fetch, tmp_path: Path) -> None:
+        (tmp_path / "deep").mkdir()
+        (tmp_path / "deep" / "..a.bin.part.json.4711.partial").write_text("{")
+        assert fetch(server.serve("/a", CONTENT), sha256=SHA256) == CONTENT
 
     def test_no_note_is_ever_left_with_bytes_of_another_file(self, tmp_path: Path) -> None:
         partial = Partial(tmp_path / "a.bin")
@@ -199,6 +212,7 @@ class TestGivingUp:
         ("body", "facts", "reason"),
         [
             (HTML, {}, "a web page in place of the file"),
+            (b"\xef\xbb\xbf\r\n <!-- hello -->" + HTML, {}, "a web page in place of the file"),
             (CONTENT, {"size": 99}, f"{len(CONTENT):,} bytes in place of 99"),
             (CONTENT, {"md5": "0" * 32}, "other content than published"),
             (CONTENT, {"sha256": "0" * 64}, "other content than published"),
@@ -211,6 +225,21 @@ class TestGivingUp:
             fetch(server.serve("/a", body), **facts)
         assert reason in str(caught.value)
         assert (files_in(tmp_path), server.asked["/a"]) == ([], 1)
+
+    def test_a_web_page_that_comes_byte_by_byte_is_one_all_the_same(
+        self, server, reply, fetch, tmp_path: Path
+    ) -> None:
+        with pytest.raises(DownloadError, match="a web page in place of the file"):
+            fetch(server.serve("/a", reply(HTML[:80], drip_s=0.001)))
+        assert files_in(tmp_path) == []
+
+    def test_an_answer_with_nothing_in_it_is_no_file(
+        self, server, reply, fetch, tmp_path: Path
+    ) -> None:
+        with pytest.raises(DownloadError, match="nothing in it"):
+            fetch(server.serve("/a", b""))
+        assert files_in(tmp_path) == []
+        assert fetch(server.serve("/a", b"", CONTENT)) == CONTENT
 
     @pytest.mark.parametrize("body", [HTML, b"small"])
     def test_what_is_not_the_file_does_not_cost_what_was_there(
@@ -251,6 +280,125 @@ class TestGivingUp:
         with pytest.raises(OutputError, match=r"has 0\.0 GB free"):
             fetch(server.serve("/a", reply(CONTENT, announced=-1)))
         assert not (tmp_path / "deep" / "a.bin").exists()
+
+
+class TestTooMuch:
+    """What is published, announced or to be expected bounds what is written."""
+
+    @pytest.fixture
+    def most_written(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """Return how much was there each time that something was thrown away."""
+        sizes: list[int] = []
+        discard = Partial.discard
+
+        def noted(partial: Partial) -> None:
+            sizes.append(partial.size)
+            discard(partial)
+
+        monkeypatch.setattr(Partial, "discard", noted)
+        return sizes
+
+    @pytest.mark.parametrize("facts", [{}, {"announced": -1}])
+    @pytest.mark.parametrize("size", [1, 500, CHUNK_BYTES, len(CONTENT) - 1])
+    def test_no_more_is_written_than_was_published(
+        self, server, reply, fetch, tmp_path: Path, most_written: list[int], facts, size: int
+    ) -> None:
+        url, spare = server.serve("/a", reply(CONTENT, **facts)), f"{server.url}/spare"
+        with pytest.raises(DownloadError) as caught:
+            fetch(url, spare, size=size)
+        host = server.url.removeprefix("http://")
+        reason = (
+            f"more than the {size:,} bytes that were published"
+            if facts
+            else f"{len(CONTENT):,} bytes in place of {size:,}"
+        )
+        assert str(caught.value) == (
+            f"a.bin could not be downloaded ({host}: {reason}; {host}: HTTP 404)."
+        )
+        assert server.asked == {"/a": 1, "/spare": 1}
+        assert max(most_written, default=0) <= size
+        assert files_in(tmp_path) == []
+
+    def test_what_fits_exactly_comes_without_a_promise_too(self, server, reply, fetch) -> None:
+        url = server.serve("/a", reply(CONTENT, announced=-1))
+        assert fetch(url, size=len(CONTENT)) == CONTENT
+
+    @pytest.mark.parametrize("announced", [None, -1])
+    def test_without_a_published_length_there_is_a_limit_all_the_same(
+        self, server, reply, tmp_path: Path, quick: Manners, announced: int | None
+    ) -> None:
+        url = server.serve("/a", reply(CONTENT, announced=announced))
+        reason = r"more than 99,999 bytes, the limit where no length is published\)\.$"
+        with pytest.raises(DownloadError, match=reason):
+            fetch_file(RemoteFile("a", (url,)), tmp_path, replace(quick, max_file_bytes=99_999))
+        with pytest.raises(DownloadError, match="more than 2,000 bytes"):
+            fetch_file(RemoteFile("a", (url,), roughly=1000), tmp_path, quick)
+        assert (server.asked["/a"], files_in(tmp_path)) == (2, [])
+
+    def test_a_piece_that_is_longer_than_it_says_is_not_kept(
+        self, raw_server, tmp_path: Path, quick: Manners, begun, most_written: list[int]
+    ) -> None:
+        url = raw_server.url("/a")
+        begun(url, 1000, content=CONTENT[:1100])
+        raw_server.speak = lambda request: [
+            b'HTTP/1.1 206 Partial Content\r\nETag: "one"\r\nTransfer-Encoding: chunked\r\n'
+            b"Content-Range: bytes 1000-1099/1100\r\n\r\nFF\r\n" + b"x" * 255 + b"\r\n0\r\n\r\n"
+        ]
+        with pytest.raises(DownloadError, match="more than"):
+            fetch_file(RemoteFile("deep/a.bin", (url,)), tmp_path, quick)
+        assert most_written == [1000]
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            "Content-Range: bytes 1000-999/1100",
+            "Content-Range: bytes 1000-1100/1100",
+            "Content-Range: bytes 1000-1099/*\r\nContent-Length: 101",
+            f"Content-Range: bytes 1000-{'9' * 5000}/1100",
+            "Content-Range: bytes 1000-1099/1101",
+            "Content-Range: bytes */1100",
+            "Content-Range: items 1000-1099/1100",
+            'Content-Range: bytes 1000-1099/1100\r\nETag: "two"',
+        ],
+        ids=lambda headers: headers[:60],
+    )
+    def test_a_piece_that_contradicts_itself_is_not_taken(
+        self, raw_server, tmp_path: Path, quick: Manners, begun, headers: str
+    ) -> None:
+        whole, url = CONTENT[:1100], raw_server.url("/a")
+        begun(url, 1000, content=whole)
+        raw_server.speak = lambda request: [
+            f"HTTP/1.1 206 Partial Content\r\n{headers}\r\n\r\n".encode() + b"x" * 100
+            if "range:" in request.lower()
+            else b"HTTP/1.1 200 OK\r\nContent-Length: 1100\r\n\r\n" + whole
+        ]
+        fetch_file(RemoteFile("deep/a.bin", (url,)), tmp_path, quick)
+        assert (tmp_path / "deep" / "a.bin").read_bytes() == whole
+        assert len(raw_server.heard) == 2
+
+    def test_what_an_earlier_version_left_is_thrown_away_where_it_is_too_much(
+        self, server, reply, fetch, begun
+    ) -> None:
+        url = server.serve("/a", reply(CONTENT[:500], etag='"one"'))
+        begun(url, 777_777)
+        assert fetch(url, size=500) == CONTENT[:500]
+
+    def test_a_host_that_wants_to_be_left_alone_for_years_is(
+        self, server, reply, fetch, quick: Manners
+    ) -> None:
+        url = server.serve("/a", reply(b"", 503, headers={"Retry-After": "315360000"}))
+        with pytest.raises(DownloadError, match="HTTP 503"):
+            fetch(url)
+        assert server.asked["/a"] == 1
+
+    @pytest.mark.parametrize("etag", ['"a\tb"', '"\x80"'])
+    def test_a_mark_of_its_version_that_cannot_be_sent_back_is_none(
+        self, server, reply, fetch, etag: str
+    ) -> None:
+        cut = reply(CONTENT, headers={"ETag": etag}, cut=CHUNK_BYTES)
+        url = server.serve("/a", cut, reply(CONTENT))
+        assert fetch(url, sha256=SHA256) == CONTENT
+        assert server.ranges == [(None, None), (None, None)]
 
 
 class TestMirrors:

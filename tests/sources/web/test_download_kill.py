@@ -29,22 +29,25 @@ CHILD = f"""
 import socket, sys
 from pathlib import Path
 from urllib3.connection import HTTPConnection
-from utils.sources.web.download import RemoteFile, fetch_file
+from utils.sources.web.download import fetch_file
+from utils.sources.web.remote import RemoteFile
+from utils.sources.web.manners import POLITE
 HTTPConnection.default_socket_options += [(socket.SOL_SOCKET, socket.SO_RCVBUF, {BUFFER_BYTES})]
-fetch_file(RemoteFile("big.bin", (sys.argv[1],)), Path(sys.argv[2]))
+fetch_file(RemoteFile("big.bin", (sys.argv[1],)), Path(sys.argv[2]), POLITE.towards(True))
 """
 
 GALLERY_CHILD = """
 import sys
 from pathlib import Path
 from utils.common.labels import PAN
-from utils.sources.web.download import RemoteFile
+from utils.sources.web.remote import RemoteFile
 from utils.sources.gallery import UrlGallery
 from utils.sources.web.online import GalleryPictures
-from utils.sources.web.transport import Manners
+from utils.sources.web.manners import Manners
 from utils.sources.tree import FileTree
 gallery = UrlGallery(("gallery",), "list.csv", "own.csv", PAN)
-fetch = GalleryPictures(gallery, RemoteFile("gallery/list.csv", ()), Manners(pause_s=0.01))
+manners = Manners(pause_s=0.01, private_hosts=True)
+fetch = GalleryPictures(gallery, RemoteFile("gallery/list.csv", ()), manners)
 print(fetch(FileTree.scan(Path(sys.argv[1]))))
 """
 

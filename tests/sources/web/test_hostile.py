@@ -12,11 +12,11 @@ from utils.common.console import table
 from utils.common.labels import PAN
 from utils.sources.gallery import UrlGallery
 from utils.sources.tree import FileTree
-from utils.sources.web.download import RemoteFile
 from utils.sources.web.hosts import FAILED, MISSED, OK
 from utils.sources.web.ledger import LEDGER_NAME, read_ledger
+from utils.sources.web.manners import Manners
 from utils.sources.web.online import GalleryPictures
-from utils.sources.web.transport import Manners
+from utils.sources.web.remote import RemoteFile
 
 FOLDER = "fitzpatrick17k"
 GALLERY = UrlGallery((FOLDER,), "fitzpatrick17k.csv", "fitzpatrick.csv", PAN)
@@ -84,7 +84,7 @@ def test_it_ends_by_itself_and_every_url_has_a_status(
 ) -> None:
     manners = Manners(
         connect_s=5, read_s=5, file_s=1, backoff_s=0, max_retry_after_s=2, pause_s=0,
-        note_s=0.05, max_host_failures=100, max_bytes=100 * len(PICTURE) - 1,
+        note_s=0.05, max_host_failures=100, max_bytes=100 * len(PICTURE) - 1, private_hosts=True,
     )  # fmt: skip
     rows, expected = ["md5hash,url"], {}
     server.serve("/loop", reply(b"", 302, headers={"Location": "/loop2"}))

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from PIL import Image
 
 from utils.common.errors import OutputError
 from utils.sources.web import hosts
+from utils.sources.web.failures import HostGoneError
 from utils.sources.web.hosts import FAILED, GIVEN_UP, MISSED, OK, Job, Outcome, fetch_all
-from utils.sources.web.transport import HostGoneError, Manners
+from utils.sources.web.manners import Manners
 
 HTML = b"<!DOCTYPE html><html><body>" + b"Please log in. " * 100 + b"</body></html>"
 HOST_GONE = str(HostGoneError())
@@ -68,6 +70,16 @@ def test_many_files_arrive_each_in_its_place(server, quick: Manners, tmp_path: P
     assert {outcome.status for outcome in fetch_all(jobs, quick).values()} == {OK}
     assert {f"/{name}": (tmp_path / name).read_bytes() for name in files_in(tmp_path)} == contents
     assert set(server.asked.values()) == {1}
+
+
+def test_some_of_the_disk_stays_free(
+    server, fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = shutil.disk_usage(tmp_path)._replace(free=10**6)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
+    with pytest.raises(OutputError, match=r"has 0\.0 GB free"):
+        fetch(server.serve("/a.jpg", PICTURE))
+    assert files_in(tmp_path) == []
 
 
 class TestOtherContent:

@@ -23,19 +23,55 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["downloads.csv"]
 
 
-def test_rows_with_another_status_are_not_believed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        "http://a/e,e.jpg,perhaps,,0,0",
+        "http://a/e,e.jpg,ok,,many,0",
+        "http://a/e,e.jpg,ok,,-1,0",
+        "http://a/e,e.jpg,ok,,1," + "9" * 5000,
+        "http://a/e,e.jpg,ok,,1",
+        "http://a/e,e.jpg,ok,,1,2,3",
+        "http://a/e,../e.jpg,ok,,1,2",
+        "http://a/e,,ok,,1,2",
+        "http://a/e,a.jpg,ok,,1,2",
+        'http://a/e,"e"x,ok,,1,2',
+        "",
+    ],
+)
+def test_a_damaged_line_is_told_and_the_others_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
     path = tmp_path / "downloads.csv"
-    write_ledger(path, [*ENTRIES, Entry("http://a/e", "e.jpg", "perhaps")])
-    assert set(read_ledger(path)) == {entry.file for entry in ENTRIES}
+    write_ledger(path, ENTRIES[:2])
+    with path.open("a") as stream:
+        stream.write(f"{line}\nhttp://a/z,z.jpg,missed,broke off,2,0\n")
+    assert list(read_ledger(path)) == ["a.jpg", "b.jpg", "z.jpg"]
+    assert capsys.readouterr().err == (
+        f"Warning: {path}: passed over what is damaged (line 4); these pictures count as not "
+        "asked for.\n"
+    )
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe", b"a,b\n1,2\n", b"url,file,status,detail,attempts,bytes\nx,y\n"]
+    ("content", "told"),
+    [
+        (b"", ""),
+        (b"\xff\xfe", " cannot be read; it is written anew."),
+        (b"a,b\n1,2\n", ": passed over what is damaged (lines 1, 2); "),
+        (
+            b"url,file,status,detail,attempts,bytes\nx,y\n",
+            ": passed over what is damaged (line 2); ",
+        ),
+    ],
 )
-def test_what_is_no_ledger_has_no_entries(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_ledger_has_no_entries_and_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, told: str
+) -> None:
     path = tmp_path / "downloads.csv"
     path.write_bytes(content)
     assert read_ledger(path) == {}
+    assert capsys.readouterr().err.startswith(f"Warning: {path}{told}" if told else "")
     assert read_ledger(tmp_path / "absent.csv") == {}
 
 

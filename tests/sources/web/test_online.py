@@ -15,10 +15,10 @@ from utils.common.labels import PAN
 from utils.sources.catalog import LESION_TABLE
 from utils.sources.gallery import UrlGallery, name_from_url
 from utils.sources.tree import FileTree
-from utils.sources.web.download import RemoteFile
 from utils.sources.web.ledger import COLUMNS, LEDGER_NAME, read_ledger
+from utils.sources.web.manners import Manners
 from utils.sources.web.online import GalleryPictures, LesionTable
-from utils.sources.web.transport import Manners
+from utils.sources.web.remote import RemoteFile
 
 GALLERY = UrlGallery(("fitzpatrick17k",), "fitzpatrick17k.csv", "fitzpatrick.csv", PAN)
 FOLDER = "fitzpatrick17k"
@@ -188,6 +188,52 @@ class TestGallery:
         tree = plant({f"{FOLDER}/{LEDGER_NAME}": content})
         fetcher(tree)
         assert {status for status, _ in statuses(tree.root).values()} == {"ok"}
+
+    def test_a_failure_of_another_address_does_not_count(
+        self, plant, server, fetcher: GalleryPictures
+    ) -> None:
+        rows = f"md5hash,url\n{NAMES[0].removesuffix('.jpg')},{server.url}/gone.jpg\n"
+        tree = plant({f"{FOLDER}/fitzpatrick17k.csv": rows})
+        fetcher(tree)
+        assert statuses(tree.root) == {"/gone.jpg": ("failed", "HTTP 404")}
+        tree = plant({f"{FOLDER}/fitzpatrick17k.csv": rows.replace("gone", "0")})
+        assert fetcher(tree) == ["fitzpatrick17k: 1 of 1 missing pictures downloaded."]
+        assert statuses(tree.root) == {"/0.jpg": ("ok", "")}
+
+    def test_a_damaged_ledger_is_written_anew_where_all_pictures_are_there(
+        self, plant, server, fetcher: GalleryPictures
+    ) -> None:
+        tree = plant({})
+        fetcher(tree)
+        before = (tree.root / FOLDER / LEDGER_NAME).read_text()
+        (tree.root / FOLDER / LEDGER_NAME).write_text(before.replace(",ok,", ",fine,"))
+        server.asked.clear()
+        fetcher(FileTree.scan(tree.root))
+        assert {status for status, _ in statuses(tree.root).values()} == {"ok"}
+        assert server.asked.total() == 0
+
+    def test_a_password_in_a_list_is_neither_used_nor_written_down(
+        self, plant, server, fetcher: GalleryPictures
+    ) -> None:
+        url = server.url.replace("//", "//me:secret@")
+        tree = plant({"fitzpatrick.csv": f"train_url,test_url\n{url}/0.jpg,\n"})
+        notes = fetcher(tree)
+        host = server.url.removeprefix("http://")
+        assert f"  not downloaded: 1 ({host}: a password in its address)" in notes
+        assert "secret" not in (tree.root / FOLDER / LEDGER_NAME).read_text()
+        assert server.asked["/0.jpg"] == 0
+
+    def test_hosts_that_are_not_public_are_asked_only_if_that_is_wanted(
+        self, plant, server, fetcher: GalleryPictures
+    ) -> None:
+        strict = replace(fetcher, manners=replace(fetcher.manners, private_hosts=False))
+        own = f"train_url,test_url\n{server.url}/0.jpg,\n"
+        tree = plant({"fitzpatrick.csv": own, f"{FOLDER}/fitzpatrick17k.csv": "md5hash,url\n"})
+        assert strict(tree)[0] == "fitzpatrick17k: 0 of 1 missing pictures downloaded."
+        assert not server.asked
+        assert strict(tree, False, True)[0] == (
+            "fitzpatrick17k: 1 of 1 missing pictures downloaded."
+        )
 
     def test_what_came_so_far_is_noted_when_it_is_stopped(
         self, plant, fetcher: GalleryPictures, monkeypatch: pytest.MonkeyPatch

@@ -11,13 +11,13 @@ from utils.sources.collect import where_to_get
 from utils.sources.source import Source
 from utils.sources.tree import FileTree, walk
 from utils.sources.web.download import (
-    RemoteFile,
     check_space,
     fetch_file,
     only_downloader,
 )
+from utils.sources.web.manners import POLITE, Manners
 from utils.sources.web.partial import Partial
-from utils.sources.web.transport import POLITE, Manners
+from utils.sources.web.remote import RemoteFile
 
 ALL = "all"
 LICENCE_NAME = "LICENCE.txt"
@@ -133,7 +133,7 @@ def _fetch(source: Source, tree: FileTree, retry_failed: bool, manners: Manners)
     write_text(licence, terms(source))
     if source.fetcher and not source.bundles:
         before = FileTree.scan(tree.root)
-        yield from source.fetcher(before, retry_failed)
+        yield from source.fetcher(before, retry_failed, manners.private_hosts)
         reading = source.read(before)
         there = reading and reading.records
         if not there and not _list_files(tree.root).pictures(source.folder):

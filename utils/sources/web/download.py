@@ -2,32 +2,28 @@
 
 import contextlib
 import functools
-import hashlib
 import itertools
 import shutil
 import time
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import requests
 from filelock import FileLock, Timeout
 
 from utils.common.console import progress
 from utils.common.errors import DownloadError, OutputError
 from utils.common.files import explain_write_errors
+from utils.sources.web.failures import FetchError
+from utils.sources.web.guard.session import Session, open_session
+from utils.sources.web.manners import POLITE, Manners
 from utils.sources.web.partial import Origin, Partial, validator_of
-from utils.sources.web.session import open_session
+from utils.sources.web.remote import RemoteFile, flaw_of
 from utils.sources.web.transport import (
     CHUNK_BYTES,
-    POLITE,
-    FetchError,
-    Manners,
-    announced_bytes,
+    PAGE_START_BYTES,
+    Reply,
     ask,
     looks_like_a_web_page,
-    pieces,
     retrying,
 )
 from utils.sources.web.urls import host_of
@@ -35,34 +31,6 @@ from utils.sources.web.urls import host_of
 LOCK_NAME = ".download.lock"
 SPARE_BYTES = 256 * 2**20
 """So much of the disk is left free."""
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One file of a collection as its publisher offers it.
-
-    Attributes:
-        path: Where it goes below ALL_DATA.
-        mirrors: Where it can be had, tried in order.
-        size: Its size in bytes, 0 where it is not known for certain.
-        roughly: About how many bytes it has, where no more is known.
-        md5: MD5 of its bytes, "" where unknown.
-        sha256: SHA-256 of its bytes, "" where unknown.
-        holds: Folders of pictures, any of which tells that it was unpacked already.
-    """
-
-    path: str
-    mirrors: tuple[str, ...]
-    size: int = 0
-    roughly: int = 0
-    md5: str = ""
-    sha256: str = ""
-    holds: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Its file name."""
-        return self.path.rpartition("/")[2]
 
 
 def fetch_file(file: RemoteFile, all_data: Path, manners: Manners = POLITE) -> None:
@@ -77,9 +45,11 @@ def fetch_file(file: RemoteFile, all_data: Path, manners: Manners = POLITE) -> N
     """
     target = all_data / file.path
     reasons = []
-    with explain_write_errors(target), open_session(manners.max_redirects) as session:
+    with explain_write_errors(target), open_session(manners) as session:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Partial(target)
+        if partial.size > file.limit(manners):
+            partial.discard()
         for url in sorted(file.mirrors, key=lambda url: url != partial.origin.url):
             attempt = functools.partial(_advance, session, url, file, partial, manners)
             try:
@@ -115,7 +85,7 @@ def only_downloader(all_data: Path) -> Iterator[None]:
 
 
 def _advance(
-    session: requests.Session, url: str, file: RemoteFile, partial: Partial, manners: Manners
+    session: Session, url: str, file: RemoteFile, partial: Partial, manners: Manners
 ) -> bool:
     """Send one request and keep what comes; return whether the file is complete.
 
@@ -139,40 +109,83 @@ def _advance(
 
 
 def _receive(
-    session: requests.Session, url: str, file: RemoteFile, partial: Partial, manners: Manners
+    session: Session, url: str, file: RemoteFile, partial: Partial, manners: Manners
 ) -> None:
     start = partial.usable(url)
     headers = {"Range": f"bytes={start}-", "If-Range": partial.origin.validator} if start else {}
     accept = (200, 206, 416) if start else (200,)
-    with ask(session, url, manners, headers, accept) as reply:
-        if reply.status_code == 416 or (
-            reply.status_code == 206 and not partial.continues_with(reply)
-        ):
+    with ask(session, url, manners, headers, accept, endless=True) as reply:
+        if reply.status == 416 or (reply.status == 206 and not partial.continues_with(reply)):
             partial.discard()
             raise FetchError("does not go on where it was")
-        body = pieces(reply, manners, endless=True)
-        first = next(body, b"")
-        if reply.status_code == 200:
-            start, size = 0, announced_bytes(reply)
+        first = _beginning(reply.body)
+        if reply.status == 200:
+            start = 0
+            _check_length(reply, file, manners)
+            if not first:
+                raise FetchError("nothing in it")
             if looks_like_a_web_page(first):
                 raise FetchError("a web page in place of the file", final=True)
-            if file.size and size not in (None, file.size):
-                raise FetchError(f"{size:,} bytes in place of {file.size:,}", final=True)
-            partial.begin(Origin(url, validator_of(reply), size))
-        size = partial.origin.size
-        check_space(partial.path.parent, (size or file.size or file.roughly) - start)
-        with (
-            partial.path.open("ab") as stream,
-            progress(total=size, initial=start, desc=file.name, unit="B", scale=True) as bar,
-        ):
-            for piece in itertools.chain([first], body):
-                if size is None:  # nobody knows where it ends
-                    check_space(partial.path.parent, len(piece))
-                stream.write(piece)
-                stream.flush()  # what the kernel has survives a kill
-                bar.update(len(piece))
-    if size is not None and partial.size != size:
+            partial.begin(Origin(url, validator_of(reply), reply.announced_bytes))
+        pieces = itertools.chain([first], reply.body)
+        if not _write(pieces, start, file, partial, manners):
+            partial.discard()
+            raise FetchError(_too_much(file, manners), final=True)
+    if partial.origin.size is not None and partial.size != partial.origin.size:
         raise FetchError("broke off")
+
+
+def _beginning(body: Iterator[bytes]) -> bytes:
+    """Return as much of a body as tells what it is: a piece may be a single byte."""
+    first = b""
+    while len(first) < PAGE_START_BYTES and (piece := next(body, b"")):
+        first += piece
+    return first
+
+
+def _check_length(reply: Reply, file: RemoteFile, manners: Manners) -> None:
+    """Look at the length that a server announces, before anything is written.
+
+    Raises:
+        FetchError: If it cannot be that of the file.
+    """
+    size = reply.announced_bytes
+    if size is None or size == file.size:
+        return
+    if file.size:
+        raise FetchError(f"{size:,} bytes in place of {file.size:,}", final=True)
+    if size > file.limit(manners):
+        raise FetchError(_too_much(file, manners), final=True)
+
+
+def _too_much(file: RemoteFile, manners: Manners) -> str:
+    if file.size:
+        return f"more than the {file.size:,} bytes that were published"
+    return f"more than {file.limit(manners):,} bytes, the limit where no length is published"
+
+
+def _write(
+    pieces: Iterator[bytes], start: int, file: RemoteFile, partial: Partial, manners: Manners
+) -> bool:
+    """Write what comes behind what is there; return whether that was no more than may come."""
+    size, folder = partial.origin.size, partial.path.parent
+    most = file.limit(manners) if size is None else size
+    check_space(folder, (size or file.size or file.roughly) - start)
+    room = most - start
+    with (
+        partial.path.open("ab") as stream,
+        progress(total=size, initial=start, desc=file.name, unit="B", scale=True) as bar,
+    ):
+        for piece in pieces:
+            room -= len(piece)
+            if room < 0:
+                return False
+            if size is None and not file.size:  # nobody knows where it ends
+                check_space(folder, len(piece))
+            stream.write(piece)
+            stream.flush()  # what the kernel has survives a kill
+            bar.update(len(piece))
+    return True
 
 
 def _finish(partial: Partial, file: RemoteFile) -> None:
@@ -193,23 +206,11 @@ def check_space(folder: Path, num_bytes: int) -> None:
     Raises:
         OutputError: If it does not.
     """
-    free = shutil.disk_usage(folder).free
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
     if num_bytes + SPARE_BYTES > free:
         raise OutputError(
             f"{folder.as_posix()} has {free / 1e9:.1f} GB free",
             expected=f"{(num_bytes + SPARE_BYTES) / 1e9:.1f} GB for what is still to come",
             todo="Free some space, or name another folder with --all-data",
         )
-
-
-def flaw_of(path: Path, file: RemoteFile) -> str:
-    """Return what a file has otherwise than published, "" where nothing."""
-    if file.size and path.stat().st_size != file.size:
-        return f"{path.stat().st_size:,} bytes in place of {file.size:,}"
-    for name, digest in (("md5", file.md5), ("sha256", file.sha256)):
-        with path.open("rb") as stream:
-            if digest and hashlib.file_digest(stream, name).hexdigest() != digest:
-                return "other content than published"
-    if file.name.endswith(".zip") and not zipfile.is_zipfile(path):
-        return "no zip archive"
-    return ""

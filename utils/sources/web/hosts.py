@@ -5,28 +5,21 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import requests
-
 from utils.common.console import progress
 from utils.common.files import write_bytes
 from utils.common.pictures import PictureError, read_picture
-from utils.sources.web.session import open_session
-from utils.sources.web.transport import (
-    POLITE,
-    FetchError,
-    Manners,
-    announced_bytes,
-    ask,
-    looks_like_a_web_page,
-    pieces,
-    retrying,
-)
+from utils.sources.web.download import check_space
+from utils.sources.web.failures import FetchError, PrivateHostError
+from utils.sources.web.guard.session import Session, open_session
+from utils.sources.web.manners import POLITE, Manners
+from utils.sources.web.threads import start_threads
+from utils.sources.web.transport import ask, looks_like_a_web_page, retrying
 from utils.sources.web.urls import host_of
 
 OK = "ok"
@@ -37,6 +30,9 @@ STATUSES = (OK, FAILED, MISSED)
 
 GIVEN_UP = "host given up"
 MAX_THREADS = 32
+PATIENCE_S = 2.0
+"""Seconds for which threads that were told to stop are waited for; they die with the process."""
+
 DECODING = threading.Lock()
 """Decoding filters warnings, and their filters belong to all threads."""
 
@@ -97,11 +93,8 @@ def fetch_all(
     def so_far() -> dict[Job, Outcome]:
         return dict(chain.from_iterable(host.so_far() for host in hosts))
 
-    with (
-        ThreadPoolExecutor(min(MAX_THREADS, len(workers))) as pool,
-        progress(total=total, desc="Downloading", unit="pictures") as bar,
-    ):
-        running = {pool.submit(worker) for worker in workers}
+    with progress(total=total, desc="Downloading", unit="pictures") as bar:
+        everything = running = set(start_threads(workers, MAX_THREADS))
         try:
             noted = time.monotonic()
             while running:
@@ -114,22 +107,24 @@ def fetch_all(
                     noted = time.monotonic()
         finally:
             for host in hosts:
-                host.stop.set()
+                host.halt()
+            wait(everything, timeout=PATIENCE_S)  # a name that is being looked up cannot be hurried
             note(so_far())
     return so_far()
 
 
-def fetch_picture(session: requests.Session, job: Job, manners: Manners) -> int:
+def fetch_picture(session: Session, job: Job, manners: Manners) -> int:
     """Ask for one picture once, check it, put it in place whole and return its size in bytes.
 
     Raises:
         FetchError: If it does not come, or is not what was asked for.
+        OutputError: If it would fill the disk.
     """
     content = bytearray()
     with ask(session, job.url, manners) as reply:
-        if (announced_bytes(reply) or 0) > manners.max_bytes:
+        if (reply.announced_bytes or 0) > manners.max_bytes:
             raise FetchError("too large", final=True)
-        for piece in pieces(reply, manners):
+        for piece in reply.body:
             content += piece
             if len(content) > manners.max_bytes:
                 raise FetchError("too large", final=True)
@@ -145,6 +140,7 @@ def fetch_picture(session: requests.Session, job: Job, manners: Manners) -> int:
             raise FetchError("other content than published", final=True)
         if flaw:
             raise FetchError(f"not a whole picture ({flaw})", final=True)
+    check_space(job.target.parent, len(content))
     write_bytes(job.target, bytes(content))
     return len(content)
 
@@ -169,8 +165,9 @@ class _Host:
         self._outcomes: dict[Job, Outcome] = {}
         self._lock = threading.Lock()
         self._failures_in_a_row = 0
-        self._given_up = False
+        self._given_up = ""
         self._not_before = 0.0
+        self._sessions: list[Session] = []
 
     @property
     def num_done(self) -> int:
@@ -182,9 +179,16 @@ class _Host:
         with self._lock:
             return list(self._outcomes.items())
 
+    def halt(self) -> None:
+        """Ask for nothing more, and cut what is under way."""
+        self.stop.set()
+        for session in list(self._sessions):
+            session.guard.watchdog.stop()
+
     def work(self) -> None:
         """Take jobs from the queue and fetch them, politely, until there is none left."""
-        with open_session(self._manners.max_redirects) as session:
+        with open_session(self._manners) as session:
+            self._sessions.append(session)
             for job in self._jobs():
                 outcome = self._fetch(session, job)
                 with self._lock:
@@ -198,9 +202,9 @@ class _Host:
                 return
             yield job
 
-    def _fetch(self, session: requests.Session, job: Job) -> Outcome:
+    def _fetch(self, session: Session, job: Job) -> Outcome:
         if self._given_up:
-            return Outcome(MISSED, GIVEN_UP)
+            return Outcome(MISSED, self._given_up)
         attempt = partial(self._ask_politely, session, job)
         try:
             num_bytes, attempts = retrying(attempt, self._manners, self.stop.wait)
@@ -211,7 +215,7 @@ class _Host:
         self._failures_in_a_row = 0
         return Outcome(OK, "", attempts, num_bytes)
 
-    def _ask_politely(self, session: requests.Session, job: Job) -> int:
+    def _ask_politely(self, session: Session, job: Job) -> int:
         """Ask once; a wish to be left alone is heeded by all threads of this host."""
         self.stop.wait(max(self._not_before - time.monotonic(), 0.0))
         if self.stop.is_set():
@@ -233,4 +237,4 @@ class _Host:
                 self._failures_in_a_row >= self._manners.max_host_failures
                 or error.wait_s > self._manners.max_retry_after_s
             ):
-                self._given_up = True
+                self._given_up = str(error) if isinstance(error, PrivateHostError) else GIVEN_UP

@@ -2,10 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
+from utils.common.console import warn
+from utils.common.errors import shortlist
 from utils.common.files import write_text
 from utils.sources.web.hosts import FAILED, MISSED, OK, STATUSES, Outcome
 
@@ -58,23 +61,59 @@ class Entry:
 
 
 COLUMNS = tuple(field.name for field in fields(Entry))
+MAX_DIGITS = 18
 
 
 def read_ledger(path: Path) -> dict[str, Entry]:
-    """Return the entries by local name; a table that is not there, or not ours, has none."""
+    """Return the entries by local name; what is damaged is told, and its picture asked for anew."""
     try:
         text = path.read_text(encoding="utf-8")
-        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        entries = [
-            Entry(
-                row["url"], row["file"], row["status"], row["detail"],
-                int(row["attempts"]), int(row["bytes"]),
-            )
-            for row in rows
-        ]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+    except FileNotFoundError:
         return {}
-    return {entry.file: entry for entry in entries if entry.status in STATUSES}
+    except (OSError, ValueError):
+        warn(f"{path} cannot be read; it is written anew.")
+        return {}
+    entries: dict[str, Entry] = {}
+    damaged = []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    for number, row in _rows(reader):
+        if number == 1 and row == list(COLUMNS):
+            continue
+        entry = _entry(row)
+        if entry is None or entry.file in entries:
+            damaged.append(number)
+        else:
+            entries[entry.file] = entry
+    if damaged:
+        lines = f"line{'s' if len(damaged) > 1 else ''} {shortlist(damaged)}"
+        warn(
+            f"{path}: passed over what is damaged ({lines}); these pictures count as not asked for."
+        )
+    return entries
+
+
+def _rows(reader: Any) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row and the line that it ends in; a row that cannot be split is empty."""
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error:
+            row = []
+        if row is None:
+            return
+        yield reader.line_num, row
+
+
+def _entry(row: Sequence[str]) -> Entry | None:
+    """Return what a row says, None where a field is not what it should be."""
+    if len(row) != len(COLUMNS):
+        return None
+    url, file, status, detail, *numbers = row
+    is_name = file not in ("", ".", "..") and not set(file) & set("/\\\0")
+    are_counts = all(n.isascii() and n.isdigit() and len(n) <= MAX_DIGITS for n in numbers)
+    if not is_name or not are_counts or status not in STATUSES:
+        return None
+    return Entry(url, file, status, detail, *map(int, numbers))
 
 
 def write_ledger(path: Path, entries: Iterable[Entry]) -> None:

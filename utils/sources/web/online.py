@@ -11,11 +11,12 @@ from utils.sources.gallery import UrlGallery
 from utils.sources.isic import IsicChallenge
 from utils.sources.tables import own_tables
 from utils.sources.tree import FileTree, is_picture
-from utils.sources.web.download import RemoteFile, fetch_file
+from utils.sources.web.download import fetch_file
 from utils.sources.web.hosts import FAILED, OK, Job, Outcome, fetch_all
 from utils.sources.web.ledger import LEDGER_NAME, Entry, read_ledger, write_ledger
-from utils.sources.web.transport import POLITE, Manners
-from utils.sources.web.urls import host_of, path_of
+from utils.sources.web.manners import POLITE, Manners
+from utils.sources.web.remote import RemoteFile
+from utils.sources.web.urls import host_of, path_of, without_password
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ class LesionTable:
     table: RemoteFile
     manners: Manners = POLITE
 
-    def __call__(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+    def __call__(
+        self, tree: FileTree, retry_failed: bool = False, private_hosts: bool = False
+    ) -> list[str]:
         """Fetch the table and return what the user should know."""
         if not self._is_wanted(tree):
             return []
         try:
-            fetch_file(self.table, tree.root, self.manners)
+            fetch_file(self.table, tree.root, self.manners.towards(private_hosts))
         except DownloadError as error:
             return [str(error)]
         return [f"{self.table.name} downloaded, so that pictures of one lesion stay together."]
@@ -67,16 +70,19 @@ class GalleryPictures:
     table: RemoteFile
     manners: Manners = POLITE
 
-    def __call__(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+    def __call__(
+        self, tree: FileTree, retry_failed: bool = False, private_hosts: bool = False
+    ) -> list[str]:
         """Fetch what is missing; return how many came and how many did not, by reason.
 
         What became of each URL stands in `downloads.csv`; what will never come is not asked for
         again, unless the failures are to be retried.
         """
         notes = []
+        manners = self.manners.towards(private_hosts)
         if not own_tables(tree, self.gallery.table):
             try:
-                fetch_file(self.table, tree.root, self.manners)
+                fetch_file(self.table, tree.root, manners)
             except DownloadError as error:
                 notes.append(str(error))
             else:
@@ -93,9 +99,9 @@ class GalleryPictures:
 
         noted = dict(entries)
         remove_partial_files(folder)
-        if asked or (before and before != entries):
+        if asked or (before != entries and (folder / LEDGER_NAME).exists()):
             note({})
-        outcomes = fetch_all(asked, self.manners, note)
+        outcomes = fetch_all(asked, manners, note)
         return [*notes, *self._describe(folder, noted, outcomes)]
 
     def pending(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
@@ -122,7 +128,9 @@ class GalleryPictures:
             if not listed.url:
                 continue
             name = f"{listed.name}{_ending(listed.url)}"
-            entry = before.get(name, Entry(listed.url, name))
+            entry = Entry(without_password(listed.url), name)
+            if name in before and before[name].url == entry.url:
+                entry = before[name]
             if listed.name not in present:
                 missing.append(Job(listed.url, folder / name, listed.md5))
                 entries[name] = entry.lost() if entry.status == OK else entry

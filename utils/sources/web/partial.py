@@ -1,14 +1,16 @@
 """A file's name in, what is there of it so far out: no kill at any moment harms it."""
 
+import glob
 import json
 import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import requests
-
 from utils.common.files import write_json
+from utils.sources.web.transport import MAX_DIGITS, Reply
+
+SPAN = re.compile(rf"bytes (\d{{1,{MAX_DIGITS}}})-(\d{{1,{MAX_DIGITS}}})/(\d{{1,{MAX_DIGITS}}}|\*)")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,12 @@ class Origin:
     validator: str = ""
     size: int | None = None
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether each field is what it should be: a note is read from the disk."""
+        texts = all(isinstance(text, str) for text in (self.url, self.validator))
+        return texts and (self.size is None or (type(self.size) is int and self.size >= 0))
+
 
 class Partial:
     """What is there of a file so far, and what must be true for more of it to fit.
@@ -37,11 +45,14 @@ class Partial:
         self.target = target
         self.path = target.with_name(f".{target.name}.part")
         self._note = target.with_name(f".{target.name}.part.json")
+        for cut in target.parent.glob(f".{glob.escape(self._note.name)}.*.partial"):
+            cut.unlink(missing_ok=True)  # a kill while the note was written
         self.furthest = self.size
         try:
-            self.origin = Origin(**json.loads(self._note.read_text(encoding="utf-8")))
+            origin = Origin(**json.loads(self._note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            self.origin = Origin()
+            origin = Origin()
+        self.origin = origin if origin.is_sound else Origin()
 
     @property
     def size(self) -> int:
@@ -62,15 +73,18 @@ class Partial:
         """Tell whether all of it is there, so that no byte need be asked for."""
         return bool(self.origin.size) and self.usable(url) == self.origin.size
 
-    def continues_with(self, reply: requests.Response) -> bool:
+    def continues_with(self, reply: Reply) -> bool:
         """Tell whether an answer's body is the very next piece of the same file."""
-        matched = re.fullmatch(
-            r"bytes (\d+)-\d+/(\d+|\*)", reply.headers.get("Content-Range", "").strip()
-        )
+        matched = SPAN.fullmatch(reply.headers.get("Content-Range", "").strip())
+        if matched is None:
+            return False
+        first, last, whole = int(matched[1]), int(matched[2]), matched[3]
         return (
-            matched is not None
-            and int(matched.group(1)) == self.size
-            and matched.group(2) in ("*", str(self.origin.size))
+            first == self.size
+            and first <= last
+            and (self.origin.size is None or last < self.origin.size)
+            and whole in ("*", str(self.origin.size))
+            and reply.announced_bytes in (None, last - first + 1)
             and validator_of(reply) in ("", self.origin.validator)
         )
 
@@ -88,7 +102,8 @@ class Partial:
         self._note.unlink(missing_ok=True)
 
 
-def validator_of(reply: requests.Response) -> str:
+def validator_of(reply: Reply) -> str:
     """Return what tells a version of a file: its strong ETag, else its date, else ""."""
     etag = reply.headers.get("ETag", "")
-    return etag if etag and not etag.startswith("W/") else reply.headers.get("Last-Modified", "")
+    strong = etag if etag and not etag.startswith("W/") else reply.headers.get("Last-Modified", "")
+    return strong if strong.isprintable() else ""  # it is sent back as a header

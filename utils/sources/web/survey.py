@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 
 from utils.common.console import table
 from utils.common.errors import SettingsError, SourceError, run_script
+from utils.common.terminal import printable
 from utils.sources.tables import Row, read_table
 from utils.sources.tree import FileTree
-from utils.sources.web.urls import host_of, path_of
+from utils.sources.web.urls import host_of, path_of, without_password
 
 URL_COLUMNS = ("url", "train_url", "test_url")
 
@@ -87,11 +88,11 @@ def describe(rows: Sequence[Row]) -> str:
             table(["host", "URLs", "labels"], hosts),
             table(["ending", "URLs"], endings),
             *([table(["label", "URLs"], labels)] if labels else []),
-            *(f"repeated: {url}" for url in again),
+            *(f"repeated: {printable(without_password(url))}" for url in again),
         ]
     if len(surveys) > 1:
         shared = sorted(set.intersection(*(set(found.urls) for found in surveys.values())))
-        lines += [f"in all columns: {url}" for url in shared]
+        lines += [f"in all columns: {printable(without_password(url))}" for url in shared]
     return "\n".join(lines)
 
 
@@ -105,7 +106,7 @@ def main() -> None:
         if not path.is_file():
             raise SourceError(f"No file {path}", expected="a table with URLs")
         rows = read_table(FileTree(path.parent, [path.name]), path.name, ())
-        print(f"{path.name}: {describe(rows)}")
+        print(f"{printable(path.name)}: {describe(rows)}")
 
 
 if __name__ == "__main__":

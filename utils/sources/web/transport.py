@@ -1,142 +1,105 @@
 """A URL in, its body piece by piece out; whatever the internet does instead has a name."""
 
 import contextlib
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException, RemoteDisconnected
 from typing import TypeVar
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, InvalidHeader, MaxRetryError
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError
 from urllib3.util.retry import Retry
+
+from utils.sources.web.failures import NO_ADDRESS, FetchError, HostGoneError
+from utils.sources.web.guard.redirects import check_address, target_of
+from utils.sources.web.guard.session import Session
+from utils.sources.web.manners import Manners
 
 PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
 CHUNK_BYTES = 2**18
 """Most bytes held in memory before they are written: what a killed download may lose."""
 
+MAX_DIGITS = 18
+"""A longer number is no length of a file, and Python refuses to read some."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+PAGE_STARTS = (b"<!doctype", b"<!--", b"<html", b"<head", b"<body", b"<script", b"<?xml")
+PAGE_START_BYTES = 64
+
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
-    """How patient a download is, how polite, and what it puts up with.
+class Reply:
+    """An answer that may be used.
 
     Attributes:
-        connect_s: Seconds that a connection may take.
-        read_s: Seconds of silence; also the time in which an answer's headers must be whole.
-        file_s: Seconds for a whole picture; for a large file, for each `CHUNK_BYTES` of it.
-        max_retries: How often one file is asked for again after a failure that may pass; a host
-            that does not answer at all is asked once more only.
-        backoff_s: Pauses before a retry are 0, 2, 4 ... times this, and by chance up to this more.
-        max_retry_after_s: The longest pause that a host may ask for; who asks for more is left
-            alone for the rest of the run.
-        max_redirects: How many redirects are followed for one request.
-        threads_per_host: How many files are fetched at a time from one host.
-        pause_s: Seconds that each of these threads pauses between two files.
-        max_host_failures: After so many failures in a row a host is given up.
-        min_bytes: Fewer are no picture.
-        max_bytes: More are no picture.
-        note_s: Seconds between two notes of what came so far.
+        status: Its status.
+        headers: Its headers.
+        body: Its body as it comes, `CHUNK_BYTES` at most at a time; raises `FetchError` where it
+            comes too slowly, and urllib3's `HTTPError` where it breaks off.
     """
 
-    connect_s: float = 10.0
-    read_s: float = 30.0
-    file_s: float = 120.0
-    max_retries: int = 3
-    backoff_s: float = 1.0
-    max_retry_after_s: float = 120.0
-    max_redirects: int = 5
-    threads_per_host: int = 4
-    pause_s: float = 0.25
-    max_host_failures: int = 6
-    min_bytes: int = 500
-    max_bytes: int = 64 * 2**20
-    note_s: float = 5.0
+    status: int
+    headers: Mapping[str, str]
+    body: Iterator[bytes]
 
-
-POLITE = Manners()
-
-
-class FetchError(Exception):
-    """A file that did not come; its text is a short reason to count by.
-
-    Attributes:
-        final: Whether asking again is of no use.
-        wait_s: Seconds that the host wants to be left alone.
-        attempts: How often the file was asked for.
-    """
-
-    def __init__(self, reason: str, *, final: bool = False, wait_s: float = 0.0) -> None:
-        super().__init__(reason)
-        self.final, self.wait_s, self.attempts = final, wait_s, 1
-
-
-class HostGoneError(FetchError, ConnectTimeoutError):
-    """A host that does not answer at all; to urllib3's `Retry` a failure to connect."""
-
-    def __init__(self) -> None:
-        super().__init__("host does not answer")
+    @property
+    def announced_bytes(self) -> int | None:
+        """The length that a header promises, None where it promises none."""
+        length = self.headers.get("Content-Length", "")
+        is_number = length.isascii() and length.isdigit() and len(length) <= MAX_DIGITS
+        return int(length) if is_number else None
 
 
 @contextlib.contextmanager
 def ask(
-    session: requests.Session,
+    session: Session,
     url: str,
     manners: Manners,
     headers: Mapping[str, str] | None = None,
     accept: Collection[int] = (200,),
-) -> Iterator[requests.Response]:
-    """Send one request and yield the answer with its body still to be read (`pieces`).
+    *,
+    endless: bool = False,
+) -> Iterator[Reply]:
+    """Send one request, follow where it leads, and yield the answer with its body still to be read.
+
+    Args:
+        session: Sends it.
+        url: What is asked for.
+        manners: How long it may take.
+        headers: More headers.
+        accept: Each other status is a failure.
+        endless: Whether `file_s` is allowed for each `CHUNK_BYTES` of the body, not for all of it.
 
     Raises:
         FetchError: For another status than those in `accept`, and for whatever breaks, also while
             the body is read.
     """
-    with _send(session, url, manners, headers) as reply:
+    with _follow(session, url, manners, headers) as reply:
         if reply.status_code not in accept:
             passing = reply.status_code in PASSING_STATUS
             wait_s = _retry_after(reply) if passing else 0.0
             raise FetchError(f"HTTP {reply.status_code}", final=not passing, wait_s=wait_s)
-        if reply.headers.get("Content-Encoding", "identity") != "identity":
+        if not _is_plain(reply.headers):
             raise FetchError("sent compressed, unasked", final=True)
         try:
-            yield reply
+            body = _pieces(reply, session, manners, endless)
+            yield Reply(reply.status_code, reply.headers, body)
         except HTTPError:  # of urllib3, while the body is read
-            raise FetchError("broke off") from None
-
-
-def pieces(reply: requests.Response, manners: Manners, *, endless: bool = False) -> Iterator[bytes]:
-    """Yield the body of an answer as it comes, `CHUNK_BYTES` at most at a time.
-
-    Args:
-        reply: The answer.
-        manners: How long the whole body may take.
-        endless: Whether so much time is allowed for each `CHUNK_BYTES` of it instead.
-
-    Raises:
-        FetchError: If it comes too slowly.
-        HTTPError: If it breaks off before the announced length.
-    """
-    deadline, left = time.monotonic() + manners.file_s, CHUNK_BYTES
-    # `read1` returns what is there: a plain read would wait for its last byte, drop by drop.
-    while piece := reply.raw.read1(CHUNK_BYTES, decode_content=False):
-        yield piece
-        left -= len(piece)
-        if endless and left <= 0:
-            deadline, left = time.monotonic() + manners.file_s, CHUNK_BYTES
-        if time.monotonic() > deadline:
-            raise FetchError("too slow")
-
-
-def announced_bytes(reply: requests.Response) -> int | None:
-    """Return the length that an answer's header promises, None where it promises none."""
-    length = reply.headers.get("Content-Length", "")
-    return int(length) if length.isascii() and length.isdigit() else None
+            reason = "too slow" if session.guard.watchdog.is_late else "broke off"
+            raise FetchError(reason) from None
 
 
 def looks_like_a_web_page(content: bytes | bytearray) -> bool:
     """Tell from its beginning whether something is a page to be read by people."""
-    return content[:64].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))
+    return (
+        content[:PAGE_START_BYTES]
+        .removeprefix(BYTE_ORDER_MARK)
+        .lstrip()
+        .lower()
+        .startswith(PAGE_STARTS)
+    )
 
 
 def retrying(
@@ -175,22 +138,82 @@ def retrying(
             wait(max(error.wait_s, retry.get_backoff_time()))
 
 
+def _pieces(
+    reply: requests.Response, session: Session, manners: Manners, endless: bool
+) -> Iterator[bytes]:
+    watchdog, left = session.guard.watchdog, CHUNK_BYTES
+    watchdog.allow(manners.file_s)
+    # `read1` returns what is there: a plain read would wait for its last byte, drop by drop.
+    while piece := reply.raw.read1(CHUNK_BYTES, decode_content=False):
+        if watchdog.is_late:
+            break
+        yield piece
+        left -= len(piece)
+        if endless and left <= 0:
+            watchdog.allow(manners.file_s)
+            left = CHUNK_BYTES
+    if watchdog.is_late:  # a connection that was cut among the trailers looks like a good end
+        raise FetchError("too slow")
+
+
+def _follow(
+    session: Session, url: str, manners: Manners, headers: Mapping[str, str] | None
+) -> requests.Response:
+    """Send a request and those that redirects ask for, each to an address that was looked at."""
+    session.begin()
+    check_address(url, manners)
+    for _ in range(manners.max_redirects + 1):
+        session.guard.watchdog.allow(manners.connect_s + manners.read_s)
+        reply = _send(session, url, manners, headers)
+        try:
+            target = target_of(reply, url, manners)
+        except FetchError:
+            reply.close()
+            raise
+        if not target:
+            return reply
+        reply.close()  # its own body nobody wants
+        session.go_on_at(url, target)
+        url = target
+    raise FetchError("too many redirects", final=True)
+
+
 def _send(
-    session: requests.Session, url: str, manners: Manners, headers: Mapping[str, str] | None
+    session: Session, url: str, manners: Manners, headers: Mapping[str, str] | None
 ) -> requests.Response:
     timeout = (manners.connect_s, manners.read_s)
     try:
-        return session.get(url, timeout=timeout, stream=True, headers=headers)
+        reply = session.get(
+            url, timeout=timeout, stream=True, headers=headers, allow_redirects=False
+        )
     except requests.exceptions.SSLError:
         raise FetchError("no trusted certificate") from None
-    except (requests.ConnectionError, requests.Timeout):
-        raise HostGoneError from None
-    except requests.TooManyRedirects:
-        raise FetchError("too many redirects", final=True) from None
+    except (requests.ConnectionError, requests.Timeout) as error:
+        if session.guard.watchdog.is_late or not _is_answer(error):
+            raise HostGoneError from None
+        raise FetchError("an answer that is no HTTP") from None
     except (requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
-        raise FetchError("leads to no http address", final=True) from None
-    except (requests.RequestException, ValueError) as error:
+        raise FetchError(NO_ADDRESS, final=True) from None
+    except (requests.RequestException, HTTPError, ValueError) as error:
         raise FetchError(f"no request possible ({type(error).__name__})", final=True) from None
+    if session.guard.watchdog.is_late:  # headers that were cut look as if they had ended
+        reply.close()
+        raise HostGoneError
+    return reply
+
+
+def _is_answer(error: requests.RequestException) -> bool:
+    """Tell whether an error stands for something that came, and not for nothing."""
+    inner = error.args[0] if error.args else None
+    cause = inner.args[1] if isinstance(inner, ProtocolError) and len(inner.args) > 1 else None
+    return isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected)
+
+
+def _is_plain(headers: Mapping[str, str]) -> bool:
+    """Tell whether a body is what it says, to be written as it comes."""
+    coding = headers.get("Content-Encoding", "identity").strip().lower()
+    transfer = headers.get("Transfer-Encoding", "chunked").strip().lower()
+    return coding in ("", "identity") and transfer in ("chunked", "identity")
 
 
 def _retry_after(reply: requests.Response) -> float:

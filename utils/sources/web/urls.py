@@ -1,6 +1,6 @@
 """A URL as somebody typed it in, its host and path out; nonsense has neither."""
 
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 
 def host_of(url: str) -> str:
@@ -21,3 +21,16 @@ def path_of(url: str) -> str:
         return urlsplit(url).path
     except ValueError:
         return ""
+
+
+def without_password(url: str) -> str:
+    """Return a URL as it may be written down and shown.
+
+    >>> without_password("https://me:secret@example.org/a.jpg?b=c")
+    'https://example.org/a.jpg?b=c'
+    """
+    try:
+        parts = urlsplit(url)
+        return urlunsplit(parts._replace(netloc=host_of(url))) if "@" in parts.netloc else url
+    except ValueError:
+        return url

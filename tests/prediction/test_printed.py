@@ -1,0 +1,76 @@
+"""What strangers call their pictures, and write into their models, forges no line of ours."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from utils.common.location import Location
+from utils.common.terminal import printable
+from utils.prediction.inputs import Input
+from utils.prediction.sorting import sort_pictures
+
+WORDS = "\x1b]0;TITLE\x07\x1b[2J\nError: nothing is wrong, call 555"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names there")
+@pytest.mark.parametrize("is_moving", [False, True])
+def test_the_summary_of_a_sorting_has_the_lines_that_it_should_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], is_moving: bool
+) -> None:
+    inputs = []
+    for number, name in enumerate((f"a{WORDS}.jpg", "b.jpg")):
+        folder = tmp_path / str(number)
+        for part in ("one", "two"):
+            (folder / part).mkdir(parents=True)
+            (folder / part / name).write_text(part + name)
+            path = f"{folder / part / name}"
+            inputs.append(Input(path, Location(path), path))
+    Path(inputs[-1].file).unlink()
+    path = f"{tmp_path}/lost{WORDS}"
+    lost = Input(path, Location(path), path)
+    text = sort_pictures([*inputs, lost], ["PAN"] * 5, tmp_path / "out", is_moving)
+    told = capsys.readouterr().err
+    first, second = text.splitlines()
+    assert first.endswith("pictures into " + f"{tmp_path / 'out'}: PAN 3.")
+    assert second.startswith("1 got another name, because theirs was taken or too long: ")
+    assert printable(WORDS) in second
+    assert second.isprintable()
+    assert told.startswith("Warning: 2 could not be sorted: ")
+    assert told[:-1].isprintable()
+
+
+def test_the_reasons_that_a_model_gives_take_one_line_each(
+    make_bundle: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from models.bundle import read_bundle
+    from utils.prediction.classify import _warn_of_gaps
+
+    card, _ = read_bundle(make_bundle(tmp_path / "run"))
+    assert card.calibration is not None
+    novelty = replace(card.calibration.novelty, threshold=None, reason=WORDS)
+    calibration = replace(card.calibration, reasons={"PAN": WORDS}, novelty=novelty)
+    _warn_of_gaps(replace(card, calibration=calibration))
+    _warn_of_gaps(replace(card, calibration=None, uncalibrated=WORDS))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        f"Warning: PAN has no promised coverage: {printable(WORDS)}.",
+        f"Warning: unlike pictures are not told: {printable(WORDS)}.",
+        f"Warning: probabilities are as the model gives them: {printable(WORDS)}.",
+    ]
+
+
+def test_rows_on_a_terminal_take_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    from utils.prediction.rows import table_writer
+
+    answer = SimpleNamespace(
+        label="", probability=None, possible=(), abstained="", probabilities={}, error=WORDS
+    )
+    table_writer([WORDS])([(WORDS, answer)])
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.startswith("file")
+    assert row.isprintable()
+    assert row.count(printable(WORDS)) == 2
