@@ -207,7 +207,7 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
         raise ValueError("reading.is_written is neither true nor false")
     return Card(
         model,
-        _preprocessing(fields["preprocessing"]),
+        read_preprocessing(fields["preprocessing"]),
         Reading(_whole("shorter_side", reading["shorter_side"]), reading["is_written"]),
         None if calibration is None else Calibration.from_dict(calibration, arrays),
         _text(fields["uncalibrated"]),
@@ -217,7 +217,12 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
     )
 
 
-def _preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
+def read_preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
+    """Read a stranger's preprocessing.
+
+    Raises:
+        ValueError: If one of its numbers is out of range; an absent one is a KeyError.
+    """
     mean, std = (tuple(map(number, fields[name])) for name in ("mean", "std"))
     crop_pct = number(fields["crop_pct"])
     if len(mean) != 3 or not all(0 <= value <= 1 for value in mean):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from utils.common.stamps import stamp_of
+
 ZIP_HEADER = struct.Struct("<4s22xHH")
 """What stands before a zip's member: a mark, and how long the name and the extra field are."""
 
@@ -62,15 +64,20 @@ class Location:
         return content
 
     def facts(self) -> tuple[int, ...]:
-        """Return numbers that change when the file does; zeros where it cannot be seen."""
+        """Return numbers that change when the file does; zeros where it cannot be seen.
+
+        The checksum that a zip keeps of a member tells its bytes however often the archive is
+        copied, or unpacked out of another; all else is told by the stamp of the file on disk.
+        """
         try:
-            found = os.stat(self.path)
+            stamp = stamp_of(os.stat(self.path))
         except OSError:
             return 0, 0
         if self.packed_size is None:
-            return found.st_size, found.st_mtime_ns
-        part = (self.offset, self.packed_size, self.crc or 0)
-        return found.st_size, found.st_mtime_ns, *part
+            return stamp
+        if self.crc is None:
+            return *stamp, self.offset, self.packed_size
+        return *stamp[:2], self.offset, self.packed_size, self.crc
 
 
 @dataclass(frozen=True)

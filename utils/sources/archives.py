@@ -23,6 +23,7 @@ from utils.common.files import is_clutter
 from utils.common.limits import FREE_BYTES, MAX_DEPTH, MAX_MEMBERS, MAX_RATIO, MAX_UNPACKED
 from utils.common.location import ZIP_MARK, DamagedError, Location, data_start
 from utils.common.pictures import SUFFIXES
+from utils.common.stamps import Stamp, stamp_of
 from utils.sources.paths import leads_out
 from utils.sources.unpacked import CHUNK, Unpacked
 
@@ -180,7 +181,7 @@ def list_archive(path: Path, title: str, unpacked: Unpacked) -> dict[str, Locati
         with contextlib.ExitStack() as opened:
             stream = opened.enter_context(path.open("rb"))
             found = os.fstat(stream.fileno())
-            origin = (os.path.abspath(path), found.st_size, found.st_mtime_ns)
+            origin = os.path.abspath(path), stamp_of(found)
             explorer = Explorer(Allowance(title, found.st_size), unpacked, origin, opened)
             volume = Volume(title, stream, str(path), size=found.st_size)
             return explorer.look_through(volume)
@@ -195,7 +196,7 @@ class Explorer:
     Args:
         allowance: What it may unpack to.
         unpacked: Takes what cannot be read in place.
-        origin: Path, size and modification time of the file on disk.
+        origin: Path and stamp of the file on disk.
         opened: Closes what was opened.
     """
 
@@ -203,7 +204,7 @@ class Explorer:
         self,
         allowance: Allowance,
         unpacked: Unpacked,
-        origin: tuple[str, int, int],
+        origin: tuple[str, Stamp],
         opened: contextlib.ExitStack,
     ) -> None:
         self._allowance = allowance
@@ -284,7 +285,7 @@ class Explorer:
         if not target.exists():
             size = self._measure(volume.stream) if volume.size is None else volume.size
             self._allowance.take(size, num_members=0)
-            self._unpacked.fill(target, volume.stream, size, self._origin[2], volume.title)
+            self._unpacked.fill(target, volume.stream, size, self._origin[1][1], volume.title)
         stream = self._opened.enter_context(target.open("rb"))
         return Volume(volume.title, stream, str(target), size=target.stat().st_size)
 

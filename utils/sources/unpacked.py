@@ -23,7 +23,7 @@ class Unpacked:
     """What cannot be read in place: compressed tars, and zips that are compressed in zips.
 
     Each is unpacked once, as the one stream that it is, to a file named by where it comes from
-    and by size and time of the archive that it lies in.
+    and by the stamp of the archive that it lies in.
 
     Args:
         state: The output's working state, in which the files are kept; None for a temporary
