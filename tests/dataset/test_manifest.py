@@ -35,6 +35,8 @@ FACTS: dict[str, object] = {
 }
 LOW = {
     "file": "test/LOW_QUALITY/a.jpg",
+    "split": "test",
+    "label": "LOW_QUALITY",
     "parent": "test/PAN/a.jpg",
     "degradation": "motion_blur+sensor_noise",
     "severity": 5,
@@ -104,7 +106,7 @@ def test_a_number_that_is_none_is_one_line(tmp_path: Path, old: str) -> None:
 
 def test_parameters_that_are_no_json_are_one_line(tmp_path: Path) -> None:
     written(tmp_path, replace(row(**LOW), parameters="{"))
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match=r"line 3: parameters is '{'\. Expected nothing, or"):
         list(read_manifest(tmp_path))
 
 

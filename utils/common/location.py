@@ -1,5 +1,6 @@
 """The place of a file in, its bytes out: a file of its own, or a stretch of an archive."""
 
+import hashlib
 import os
 import struct
 import zlib
@@ -62,6 +63,13 @@ class Location:
         if self.crc is not None and zlib.crc32(content) != self.crc:
             raise DamagedError("its checksum in the archive is another")
         return content
+
+    def content_hash(self) -> bytes:
+        """Return the SHA-256 of the bytes of the file; nothing where they cannot be read."""
+        try:
+            return hashlib.sha256(self.read()).digest()
+        except (DamagedError, OSError):
+            return b""
 
     def facts(self) -> tuple[int, ...]:
         """Return numbers that change when the file does; zeros where it cannot be seen.

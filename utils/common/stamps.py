@@ -2,6 +2,8 @@
 
 import os
 
+from utils.common.seeds import stable_hash
+
 HAS_CHANGE_TIME = os.name != "nt"
 """Windows tells in the same place when a file was made."""
 
@@ -20,3 +22,8 @@ def stamp_of(found: os.stat_result) -> Stamp:
     """
     changed_ns = found.st_ctime_ns if HAS_CHANGE_TIME else 0
     return found.st_size, found.st_mtime_ns, changed_ns, found.st_ino
+
+
+def short_stamp(found: os.stat_result) -> int:
+    """Return the stamp of a file as one number, of which very many are kept."""
+    return stable_hash(*stamp_of(found))
