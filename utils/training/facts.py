@@ -83,11 +83,16 @@ class Facts:
         ):
             if expected:
                 refuse(place, f"{name} is {shown(stored[name])}", expected)
+        if not isinstance(stored["preprocessing"], Mapping):
+            refuse(place, f"preprocessing is {shown(stored['preprocessing'])}", "names with values")
         try:
             preprocessing = read_preprocessing(stored["preprocessing"]).to_dict()
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (
+            *(LookupError, TypeError, ValueError, AttributeError),
+            *(ArithmeticError, RuntimeError),
+        ) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            refuse(place, f"preprocessing cannot be used ({what[:200]})")
+            refuse(place, f"preprocessing cannot be used ({shown(what)})")
         return cls(
             **{**stored, "settings": settings, "preprocessing": preprocessing, "classes": CLASSES}
         )
