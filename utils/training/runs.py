@@ -73,10 +73,16 @@ class Run:
     @property
     def looks_at_test(self) -> list[str]:
         """When test was looked at, and with the weights of which epoch; one line for each look."""
+        path = self.folder / LOOKS_NAME
         try:
-            return (self.folder / LOOKS_NAME).read_text(encoding="utf-8").splitlines()
+            return path.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise ModelError(
+                f"{path}, which counts the looks at test, cannot be read: {error.strerror}",
+                todo="Make it readable, or remove it if test was never looked at",
+            ) from error
 
     def count_look(self, epoch: int) -> None:
         """Note that test is about to be looked at: what is chosen after that was chosen on test."""
