@@ -256,7 +256,7 @@ def _check_weights(path: Path, model: Model) -> None:
         ModelError: If the file is not of this model.
     """
     with torch.device("meta"):
-        own = _build(model).state_dict()
+        own = build_untrained(model).state_dict()
     try:
         with safe_open(path, "pt") as stored:
             slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118
@@ -297,12 +297,17 @@ def _calibration_arrays(path: Path) -> dict[str, Any]:
 
 
 def _network(path: Path, model: Model) -> nn.Module:
-    network = _build(model)
+    network = build_untrained(model)
     network.load_state_dict(read_weights(path))
     return network.eval()
 
 
-def _build(model: Model) -> nn.Module:
+def build_untrained(model: Model) -> nn.Module:
+    """Build a network for our classes, with weights that are still to come.
+
+    Raises:
+        ModelError: If timm cannot.
+    """
     try:
         return build(model, len(CLASSES), pretrained=False)[0]
     except Exception as error:  # timm's hundreds of models have no common one

@@ -10,6 +10,7 @@ import pytest
 from utils.common.errors import DatasetError, OutputError
 from utils.dataset.manifest import MANIFEST_NAME
 from utils.dataset.workspace import STATE_NAME, Workspace
+from utils.sources.tree import FileTree
 
 
 @pytest.fixture
@@ -266,6 +267,20 @@ class TestLinks:
             f"{made / place} is a link, and what lies behind it is not this script's. Expected a "
             "file or folder that this script wrote. Remove the link."
         )
+
+    @pytest.mark.parametrize("place", [".state", ".state/unpacked", ".state/lock"])
+    def test_where_archives_are_unpacked(
+        self, made: Path, private: Path, small_all_data, snapshot, place: str
+    ) -> None:
+        """What is stale there is removed."""
+        before = snapshot(private)
+        (made / ".state" / "lock").unlink(missing_ok=True)
+        if place == ".state":
+            (made / ".state").rename(made / "old")
+        os.symlink(private, made / place)
+        with pytest.raises(OutputError, match="is a link, and what lies behind it"):
+            FileTree.scan(small_all_data[0], made / ".state")
+        assert snapshot(private) == before
 
     @pytest.mark.parametrize("name", ["prepared.jsonl", "lock", "seal.json"])
     def test_files_of_the_working_state(

@@ -299,6 +299,16 @@ class TestTensors:
 
 
 class TestFile:
+    def test_a_model_that_is_not_that_of_the_weights_is_never_built(self, stored, refused) -> None:
+        def alter(state: dict[str, Any]) -> None:
+            state["facts"]["settings"]["model"] = "vit_giant_patch14_dinov2"
+            state["weights"] = stored["weights"]
+
+        assert "its weights are not those of vit_giant_patch14_dinov2" in refused(alter)
+        for weights in (0, None, [], {}, {"fc.weight": 1}):
+            line = refused(lambda state, weights=weights: state.update(weights=weights))
+            assert "its weights are not those of test_resnet for 5 classes" in line
+
     @pytest.mark.parametrize("part", checkpoint.PARTS)
     def test_a_missing_part_is_named(self, refused, part: str) -> None:
         assert f"{part} is missing" in refused(lambda state: state.pop(part))

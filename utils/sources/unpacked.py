@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from utils.common.console import progress
 from utils.common.errors import OutputError
-from utils.common.files import explain_write_errors, whole_file
+from utils.common.files import explain_write_errors, refuse_links, whole_file
 from utils.common.seeds import stable_hash
 
 CHUNK = 2**20
@@ -28,11 +28,16 @@ class Unpacked:
     Args:
         state: The output's working state, in which the files are kept; None for a temporary
             folder that is gone when this process ends.
+
+    Raises:
+        OutputError: If a link leads out of the working state.
     """
 
     def __init__(self, state: Path | None = None) -> None:
         self.state = state
         self._folder = state / "unpacked" if state else None
+        if state and self._folder:
+            refuse_links((state, self._folder, state / "lock"))  # what is stale there is removed
         self._used: set[Path] = set()
         self._made: list[Path] = []
 

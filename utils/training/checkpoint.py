@@ -7,13 +7,16 @@ from typing import Any
 
 import torch
 
-from models.bundle import read_weights
+from models.bundle import build_untrained, read_weights
+from models.zoo import resolve
 from utils.common.errors import ModelError, OutputError
 from utils.common.files import whole_file
+from utils.common.labels import CLASSES
 from utils.common.values import shown
 from utils.training.engine import Trainer
 from utils.training.facts import Facts, refuse
 from utils.training.progress import Progress, check_progress
+from utils.training.settings import Settings
 from utils.training.soundness import UnusableError, check_tensors
 from utils.training.sums import EpochSums
 
@@ -89,9 +92,32 @@ def load(path: Path) -> dict[str, Any]:
         )
     if missing := [name for name in PARTS if name not in state]:
         refuse(path, f"{', '.join(missing)} is missing")
-    Facts.from_dict(state["facts"], path)
+    facts = Facts.from_dict(state["facts"], path)
     check_progress(state["progress"], path)
+    _check_size(path, facts.settings, state["weights"])
     return dict(state)
+
+
+def _check_size(path: Path, settings: Settings, weights: Any) -> None:
+    """Compare the weights with those of the model, laid out without memory for a single one.
+
+    Raises:
+        ModelError: If they are not its own; a far larger model would be built otherwise.
+    """
+    model = resolve(settings.model)
+    try:
+        with torch.device("meta"):
+            own = build_untrained(model).state_dict()
+    except ModelError:
+        return  # a few networks cannot be laid out so
+    try:
+        fits = weights.keys() == own.keys() and all(
+            weights[name].shape == expected.shape for name, expected in own.items()
+        )
+    except AttributeError:
+        fits = False
+    if not fits:
+        refuse(path, f"its weights are not those of {model.name} for {len(CLASSES)} classes")
 
 
 def _check_archive(path: Path) -> None:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from utils.common.console import progress
 from utils.common.errors import OutputError, SettingsError
-from utils.common.files import explain_write_errors, whole_file
+from utils.common.files import explain_write_errors, refuse_links, whole_file
 from utils.common.memory import available_memory, byte_size
 from utils.common.pictures import PictureError
 from utils.common.processors import available_processors
@@ -229,6 +229,7 @@ def _pack(layout: Layout, pictures: PictureFolder) -> PackedPixels:
         return PackedPixels(layout, path, header)
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        refuse_links([path.parent, path.with_suffix(".lock")])
         with FileLock(path.with_suffix(".lock")):  # a run that starts meanwhile waits for the file
             with contextlib.suppress(OSError, ValueError):
                 return PackedPixels(layout, path, header)
