@@ -117,7 +117,7 @@ class TestSettings:
             ("batch_size", 0, "batch_size is 0. Expected a number of at least 1."),
             ("batch_size", 2.0, "batch_size is 2.0. Expected a whole number of at least 1."),
             ("workers", "2", "workers is '2'. Expected a whole number of at least 0."),
-            ("workers", 10**6, "workers is 1000000. Expected a number of at most 1,024."),
+            ("workers", 10**6, "workers is 1000000. Expected a number of at most 256."),
             ("model", None, "model is None. Expected a text."),
             ("cache", "disk", "cache is 'disk'. Expected one of none, ram, packed."),
             ("sync_bn", 1, "sync_bn is 1. Expected true or false."),
@@ -181,7 +181,7 @@ class TestFacts:
 
     def test_a_million_threads_are_never_started(self, refused) -> None:
         line = refused(lambda state: state["facts"].update(threads=10**6))
-        assert "threads is 1000000. Expected a number of at most 1,024." in line
+        assert "threads is 1000000. Expected a number of at most 512." in line
 
 
 class TestProgress:

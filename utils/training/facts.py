@@ -19,9 +19,9 @@ from utils.common.console import warn
 from utils.common.errors import ModelError, shortlist
 from utils.common.labels import CLASSES
 from utils.common.values import at_least, expected_of, shown
-from utils.training.settings import MANY, MAX_WORKERS, Settings, stored_settings
+from utils.training.settings import MANY, MAX_THREADS, Settings, stored_settings
 
-THREADS, PROCESSES = at_least(1, MAX_WORKERS), at_least(1, MANY)
+THREADS, PROCESSES = at_least(1, MAX_THREADS), at_least(1, MANY)
 BRING_BACK = "Bring the file back as it was, or start anew without --resume"
 
 

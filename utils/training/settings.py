@@ -18,8 +18,8 @@ from utils.common.values import above, at_least, between, shown
 AUTO = "auto"
 NONE, RAM, PACKED = CACHES = ("none", "ram", "packed")
 EMA_DECAY = 0.9998
-MANY, MAX_WORKERS = 65_536, 1024
-"""More pictures of a batch, epochs or processes than anybody asks for by intention."""
+MANY, MAX_WORKERS, MAX_THREADS = 65_536, 256, 512
+"""More pictures of a batch, epochs, processes or threads than anybody asks for by intention."""
 
 SEEDS = at_least(-(2**63), 2**63 - 1)
 """What PyTorch takes."""
