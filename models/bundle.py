@@ -207,7 +207,7 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
         raise ValueError("reading.is_written is neither true nor false")
     return Card(
         model,
-        _preprocessing(fields["preprocessing"]),
+        read_preprocessing(fields["preprocessing"]),
         Reading(_whole("shorter_side", reading["shorter_side"]), reading["is_written"]),
         None if calibration is None else Calibration.from_dict(calibration, arrays),
         _text(fields["uncalibrated"]),
@@ -217,7 +217,12 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
     )
 
 
-def _preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
+def read_preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
+    """Read a stranger's preprocessing.
+
+    Raises:
+        ValueError: If one of its numbers is out of range; an absent one is a KeyError.
+    """
     mean, std = (tuple(map(number, fields[name])) for name in ("mean", "std"))
     crop_pct = number(fields["crop_pct"])
     if len(mean) != 3 or not all(0 <= value <= 1 for value in mean):
@@ -251,7 +256,7 @@ def _check_weights(path: Path, model: Model) -> None:
         ModelError: If the file is not of this model.
     """
     with torch.device("meta"):
-        own = _build(model).state_dict()
+        own = build_untrained(model).state_dict()
     try:
         with safe_open(path, "pt") as stored:
             slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118
@@ -292,12 +297,17 @@ def _calibration_arrays(path: Path) -> dict[str, Any]:
 
 
 def _network(path: Path, model: Model) -> nn.Module:
-    network = _build(model)
+    network = build_untrained(model)
     network.load_state_dict(read_weights(path))
     return network.eval()
 
 
-def _build(model: Model) -> nn.Module:
+def build_untrained(model: Model) -> nn.Module:
+    """Build a network for our classes, with weights that are still to come.
+
+    Raises:
+        ModelError: If timm cannot.
+    """
     try:
         return build(model, len(CLASSES), pretrained=False)[0]
     except Exception as error:  # timm's hundreds of models have no common one

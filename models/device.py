@@ -11,6 +11,7 @@ from utils.common.errors import SettingsError
 FLOAT32 = "float32"
 BFLOAT16 = "bfloat16"
 FLOAT16 = "float16"
+PRECISIONS = (FLOAT32, BFLOAT16, FLOAT16)
 
 AMPERE = 8
 """CUDA's major version from which bfloat16 is computed in hardware."""

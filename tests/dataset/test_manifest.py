@@ -1,6 +1,7 @@
 """What is written in the manifest is what is read from it, whatever the names look like."""
 
 import csv
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,8 @@ FACTS: dict[str, object] = {
 }
 LOW = {
     "file": "test/LOW_QUALITY/a.jpg",
+    "split": "test",
+    "label": "LOW_QUALITY",
     "parent": "test/PAN/a.jpg",
     "degradation": "motion_blur+sensor_noise",
     "severity": 5,
@@ -132,7 +135,7 @@ def test_a_number_that_is_none_is_one_line(tmp_path: Path, old: str) -> None:
 
 def test_parameters_that_are_no_json_are_one_line(tmp_path: Path) -> None:
     written(tmp_path, replace(row(**LOW), parameters="{"))
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match=r"line 3: parameters is '{'\. Expected nothing, or"):
         list(read_manifest(tmp_path))
 
 
@@ -148,3 +151,107 @@ def test_a_line_cut_short_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-60])
     with pytest.raises(DatasetError):
         list(read_manifest(tmp_path))
+
+
+WRONG = {
+    "file": ("../PAN/a.jpg", "/train/PAN/a.jpg", "train/PAN/../../a.jpg", "C:/train/PAN/a.jpg",
+             "train\\PAN\\a.jpg", "train/OTHER/a.jpg", "val/PAN/a.jpg", "train/PAN/", "train/PAN/.",
+             ""),
+    "split": ("", "Train", "training", "../train"),
+    "label": ("", "pan", "CATS", "PAN/.."),
+    "sha256": ("", "0" * 63, "g" * 64, "A" * 64),
+    "original_sha256": ("", "0" * 65),
+    "width": ("", "0", "-1", "1.5", "nan", "1e3", "9" * 400, " 1", "\u0661"),
+    "height": ("0",),
+    "original_width": ("wide",),
+    "original_height": ("",),
+    "original_frames": ("0", "many"),
+    "parent": ("../../private.jpg", "val/PAN/a.jpg", "train", "/a"),
+    "severity": ("0", "6", "1.0", "-1", "high"),
+    "parameters": ("{", "[]", "1", "[" * 9000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_no_cell_takes_what_no_data_set_has(tmp_path: Path, name: str) -> None:
+    good = row(original="a")
+    for value in WRONG[name]:
+        written(tmp_path, row(file="train/PAN/a.jpg", original="a"), replace(good, **{name: value}))
+        with pytest.raises(DatasetError) as caught:
+            read_manifest(tmp_path)
+        line = str(caught.value)
+        assert f"{MANIFEST_NAME}, line " in line
+        assert f": {name} is " in line
+        assert "Expected " in line
+        assert line.endswith("Make the data set again: python create_dataset.py.")
+
+
+def test_a_wrong_cell_is_told_with_its_line(tmp_path: Path) -> None:
+    written(
+        tmp_path, row(original="a"), replace(row(original="a"), file="train/PAN/c.jpg", width=0)
+    )
+    with pytest.raises(DatasetError) as caught:
+        read_manifest(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / MANIFEST_NAME}, line 3: width is '0'. Expected a whole number of at least 1. "
+        "Make the data set again: python create_dataset.py."
+    )
+
+
+def test_a_file_that_is_named_twice_is_named(tmp_path: Path) -> None:
+    written(tmp_path, row(original="a"), row(original="b"))
+    with pytest.raises(DatasetError, match=r"names 1 files more than once: train/PAN/b\.jpg"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("file,", "file,file,", "has the column file more than once"),
+        ("\ntrain", "\n\ntrain", "line 2 has 0 cells. Expected 20 at least"),
+        (",PAN,", ',"PAN,', "cannot be read: "),
+        (",made,", f",{'m' * 200_000},", "cannot be read: field larger than field limit"),
+    ],
+)
+def test_another_form_is_one_line(tmp_path: Path, old: str, new: str, words: str) -> None:
+    path = written(tmp_path, row(original="a"))
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(DatasetError, match=words):
+        read_manifest(tmp_path)
+
+
+def test_more_columns_may_stand_between(tmp_path: Path) -> None:
+    path = written(tmp_path, row(original="a"))
+    lines = path.read_text().splitlines()
+    path.write_text(f"mine,{lines[0]},more\n7,{lines[1]},8\n")
+    assert read_manifest(tmp_path) == [row(original="a")]
+
+
+def test_no_link_leads_out_of_the_folder(tmp_path: Path) -> None:
+    private, folder = tmp_path / "private", tmp_path / "DATASET"
+    private.mkdir()
+    (private / "b.jpg").write_bytes(b"mine")
+    (folder / "train").mkdir(parents=True)
+    written(folder, row(original="a"))
+    try:
+        os.symlink(private, folder / "train" / "PAN")
+    except OSError:
+        pytest.skip("links need a right here")
+    with pytest.raises(DatasetError) as caught:
+        read_manifest(folder)
+    assert str(caught.value) == (
+        f"{folder / MANIFEST_NAME} names 1 links that lead out of {folder}: train/PAN/. Expected "
+        "pictures that lie in that folder. Put the pictures themselves there, or make the data set "
+        "again."
+    )
+    (folder / "train" / "PAN").unlink()
+    (folder / "train" / "PAN").mkdir()
+    os.symlink(private / "b.jpg", folder / "train" / "PAN" / "b.jpg")
+    with pytest.raises(DatasetError, match=r"out of .*: train/PAN/b\.jpg\. Expected pictures"):
+        read_manifest(folder)
+
+
+def test_a_folder_in_its_place_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST_NAME).mkdir()
+    with pytest.raises(DatasetError, match="cannot be read: "):
+        read_manifest(tmp_path)

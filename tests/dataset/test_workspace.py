@@ -1,6 +1,8 @@
 """The output folder is locked, keeps what is finished, and touches nothing that is not its own."""
 
+import os
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from utils.common.errors import DatasetError, OutputError
 from utils.dataset.manifest import MANIFEST_NAME
 from utils.dataset.workspace import STATE_NAME, Workspace
+from utils.sources.tree import FileTree
 
 
 @pytest.fixture
@@ -220,3 +223,126 @@ class TestJournal:
         assert len({id(one.original_format) for one in jpegs}) == 1
         assert {one.original_tables for one in jpegs} == {"1858 2780"}  # of quality 75
         assert len({id(one.original_tables) for one in jpegs}) == 1
+
+
+class TestLinks:
+    """Nothing outside the folder is written, removed or cut, whatever links are planted in it."""
+
+    @pytest.fixture
+    def private(self, tmp_path: Path, made: Path) -> Path:
+        folder = tmp_path / "private"
+        folder.mkdir()
+        (folder / "diary.txt").write_bytes(b"line without end")
+        (folder / ".half.7.partial").write_bytes(b"mine")
+        for picture in pictures(made / "train" / "PAN"):
+            (folder / picture.name).write_bytes(b"mine")
+        try:
+            os.symlink(folder, tmp_path / "link")
+        except OSError:
+            pytest.skip("links need a right here")
+        return folder
+
+    def assert_refused(self, made: Path, private: Path, build, small_all_data, snapshot) -> str:
+        before = snapshot(private)
+        lines = []
+        for wanted in ({}, {"limit": 1}):
+            with pytest.raises((OutputError, DatasetError)) as caught:
+                build(made, *small_all_data, **wanted)
+            lines.append(str(caught.value))
+        with pytest.raises((OutputError, DatasetError)), Workspace(made) as workspace:
+            workspace.clear()
+        assert snapshot(private) == before
+        return lines[0]
+
+    @pytest.mark.parametrize("place", [".state", ".state/staged", ".state/staged/0f"])
+    def test_folders_of_the_working_state(
+        self, made: Path, private: Path, build, small_all_data, snapshot, place: str
+    ) -> None:
+        if place == ".state":
+            (made / place).rename(made / "old")
+        (made / place).parent.mkdir(parents=True, exist_ok=True)
+        os.symlink(private, made / place)
+        line = self.assert_refused(made, private, build, small_all_data, snapshot)
+        assert line == (
+            f"{made / place} is a link, and what lies behind it is not this script's. Expected a "
+            "file or folder that this script wrote. Remove the link."
+        )
+
+    @pytest.mark.parametrize("place", [".state", ".state/unpacked", ".state/lock"])
+    def test_where_archives_are_unpacked(
+        self, made: Path, private: Path, small_all_data, snapshot, place: str
+    ) -> None:
+        """What is stale there is removed."""
+        before = snapshot(private)
+        (made / ".state" / "lock").unlink(missing_ok=True)
+        if place == ".state":
+            (made / ".state").rename(made / "old")
+        os.symlink(private, made / place)
+        with pytest.raises(OutputError, match="is a link, and what lies behind it"):
+            FileTree.scan(small_all_data[0], made / ".state")
+        assert snapshot(private) == before
+
+    @pytest.mark.parametrize("name", ["prepared.jsonl", "lock", "seal.json"])
+    def test_files_of_the_working_state(
+        self, made: Path, private: Path, build, small_all_data, snapshot, name: str
+    ) -> None:
+        (made / ".state" / name).unlink(missing_ok=True)
+        os.symlink(private / "diary.txt", made / ".state" / name)
+        line = self.assert_refused(made, private, build, small_all_data, snapshot)
+        assert line.startswith(f"{made / '.state' / name} is a link")
+
+    @pytest.mark.parametrize("place", ["train", "train/PAN", "val/mine", "train/PAN/deeper"])
+    def test_folders_of_pictures(
+        self, made: Path, private: Path, build, small_all_data, snapshot, place: str
+    ) -> None:
+        if (made / place).exists():
+            (made / place).rename(made / "old")
+        os.symlink(private, made / place)
+        line = self.assert_refused(made, private, build, small_all_data, snapshot)
+        assert f"holds 1 files that this script did not write ({place})" in line
+
+    def test_pictures(self, made: Path, private: Path, build, small_all_data, snapshot) -> None:
+        picture = pictures(made / "train" / "PAN")[0]
+        picture.unlink()
+        os.symlink(private / picture.name, picture)
+        line = self.assert_refused(made, private, build, small_all_data, snapshot)
+        assert f"did not write (train/PAN/{picture.name})" in line
+
+    def test_what_is_written_replaces_a_link_and_does_not_follow_it(
+        self, made: Path, private: Path, build, small_all_data, snapshot
+    ) -> None:
+        before, untouched = snapshot(made), snapshot(private)
+        for name in (MANIFEST_NAME, "rejected.csv", "leak_report.json", "contact_sheet.png"):
+            (made / name).unlink()
+            os.symlink(private / "diary.txt", made / name)
+        os.symlink(private / "diary.txt", made / f".{MANIFEST_NAME}.{os.getpid()}.partial")
+        build(made, *small_all_data)
+        assert snapshot(private) == untouched
+        (made / "contact_sheet.png").unlink()
+        build(made, *small_all_data)
+        assert snapshot(made) == before
+        assert snapshot(private) == untouched
+
+
+class TestCopies:
+    def test_a_copy_of_a_data_set_is_hashed_and_not_made_again(
+        self, tmp_path: Path, made: Path, build, small_all_data, noted: list[str], snapshot
+    ) -> None:
+        copy = tmp_path / "COPY"
+        shutil.copytree(made, copy)
+        for picture in pictures(copy):
+            os.utime(picture, ns=(1, 1))
+        assembled = build(copy, *small_all_data)
+        assert (assembled.num_moved, assembled.num_removed, noted) == (0, 0, [])
+        assert snapshot(copy) == snapshot(made)
+
+    def test_pictures_that_changed_places_are_made_again(
+        self, made: Path, build, small_all_data, snapshot
+    ) -> None:
+        before = snapshot(made)
+        one, other, *_ = pictures(made / "train" / "PAN")
+        third = made / "third"
+        for old, new in ((one, third), (other, one), (third, other)):
+            old.rename(new)
+        build(made, *small_all_data)
+        assert snapshot(made) == before

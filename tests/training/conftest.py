@@ -69,7 +69,7 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tree(tmp_path_factory.mktemp("tiny") / "DATASET", (5, 2, 3))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_trainer(tiny_dataset: Path) -> Callable[..., Trainer]:
     """Give a function that makes a trainer of a tiny network, the same at every call."""
 

@@ -1,5 +1,6 @@
 """What a data set's folder must hold, and what is said when it does not."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -89,3 +90,66 @@ def test_a_folder_that_is_no_class_is_named(own_dataset: Path) -> None:
     (own_dataset / "train" / "CATS").mkdir()
     with pytest.raises(DatasetError, match=f"no class: CATS. Expected {', '.join(CLASSES)}"):
         read_folder(own_dataset)
+
+
+def swapped(folder: Path, file: str) -> Path:
+    """Put another whole picture in the place of one, as large and as old as it."""
+    path = folder / file
+    found, content = path.stat(), bytearray(path.read_bytes())
+    position = content.index(b"\xff\xda") + 40
+    content[position] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    return path
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_of_other_bytes_than_the_manifest_tells_is_not_trained_on(
+    own_dataset: Path, small_preprocessing: Preprocessing, workers: int
+) -> None:
+    path = swapped(own_dataset, "val/PAN/0.jpg")
+    loader = PictureLoader(read_folder(own_dataset), small_preprocessing, 4, workers, 0)
+    with pytest.raises(DatasetError) as caught:
+        list(loader.evaluation_batches(VAL))
+    loader.close()
+    assert str(caught.value) == (
+        f"{path} cannot be read: changed, its bytes have another SHA-256 than manifest.csv tells. "
+        "Bring the picture back; python create_dataset.py --verify does so for all that it wrote."
+    )
+
+
+def test_one_that_is_swapped_meanwhile_is_told_without_a_manifest_too(
+    own_dataset: Path, small_preprocessing: Preprocessing
+) -> None:
+    (own_dataset / "manifest.csv").unlink()
+    loader = PictureLoader(read_folder(own_dataset), small_preprocessing, 4, 0, 0)
+    assert len(list(loader.evaluation_batches(VAL))) == 1
+    swapped(own_dataset, "val/PAN/0.jpg")
+    with pytest.raises(DatasetError, match=r"another SHA-256 than the start of this process tells"):
+        list(loader.evaluation_batches(VAL))
+
+
+@pytest.mark.parametrize("has_manifest", [True, False])
+def test_a_moved_or_copied_data_set_is_the_same_and_a_swapped_picture_makes_it_another(
+    own_dataset: Path, tmp_path: Path, has_manifest: bool
+) -> None:
+    if not has_manifest:
+        (own_dataset / "manifest.csv").unlink()
+    before = read_folder(own_dataset).fingerprint
+    copy = shutil.copytree(own_dataset, tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    assert read_folder(copy).fingerprint == before
+    swapped(copy, "val/PAN/0.jpg")
+    assert (read_folder(copy).fingerprint == before) is has_manifest
+    (copy / "val" / "PAN" / "0.jpg").rename(copy / "val" / "PAN" / "1.jpg")
+    if not has_manifest:
+        assert read_folder(copy).fingerprint != before
+
+
+def test_no_picture_of_a_manifest_lies_elsewhere(own_dataset: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (80, 64)).save(tmp_path / "private.jpg")
+    manifest = own_dataset / "manifest.csv"
+    whole = manifest.read_text()
+    for path in ("../private.jpg", str(tmp_path / "private.jpg"), "val/PAN/../../../private.jpg"):
+        manifest.write_text(whole.replace("val/PAN/0.jpg,val", f"{path},val"))
+        with pytest.raises(DatasetError, match=r"file is .* Expected a path below val/PAN"):
+            read_folder(own_dataset)

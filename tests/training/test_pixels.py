@@ -1,5 +1,6 @@
 """Caches: the same pixels from each, made once, made again for other pictures, refused in time."""
 
+import os
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -11,8 +12,9 @@ from PIL import Image
 
 from utils.common.errors import DatasetError, OutputError, SettingsError
 from utils.common.labels import SPLITS
+from utils.common.pictures import PictureError
 from utils.training import pixels
-from utils.training.pictures import read_folder
+from utils.training.pictures import read_folder, unreadable
 from utils.training.pixels import PACKED_NAME, open_pixels
 from utils.training.settings import CACHES, NONE, PACKED, RAM
 
@@ -84,12 +86,58 @@ def test_it_leaves_the_assembly_alone(small_all_data, tmp_path: Path, build, sna
     assert (output / PACKED_NAME).stat() == packed
 
 
+def test_it_is_made_again_for_pictures_of_the_same_names_and_sizes(own_dataset: Path) -> None:
+    (own_dataset / "manifest.csv").unlink()
+    picture = own_dataset / "val" / "PAN" / "0.bmp"
+    times = (10**18, 10**18)
+    for colour in ("red", "green"):
+        Image.new("RGB", (300, 256), colour).save(picture)
+        os.utime(picture, ns=times)
+        before = assert_same_from_all(own_dataset)
+    assert any((pixels == (0, 128, 0)).all() for pixels in before)
+
+
+def test_a_copied_data_set_keeps_its_pack(own_dataset: Path, tmp_path: Path, capsys) -> None:
+    everything(own_dataset, PACKED)
+    copy = shutil.copytree(own_dataset, tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    capsys.readouterr()
+    everything(copy, PACKED)
+    assert capsys.readouterr().out == ""
+
+
+def test_damaged_pixels_of_a_pack_are_told(own_dataset: Path) -> None:
+    everything(own_dataset, PACKED)
+    packed = own_dataset / PACKED_NAME
+    content = bytearray(packed.read_bytes())
+    content[pixels.HEADER_BYTES + 5] ^= 1
+    packed.write_bytes(content)
+    picture = read_folder(own_dataset).splits[SPLITS[0]][0]
+    with pytest.raises(PictureError) as caught:
+        everything(own_dataset, PACKED)
+    assert str(unreadable(own_dataset, picture.file, caught.value)) == (
+        f"{own_dataset / picture.file} cannot be read: damaged in the pack, the checksum in "
+        f"{packed} is another. Delete the pack: it is made again."
+    )
+
+
+@pytest.mark.parametrize("position", [-1, -9, -200])
+def test_a_damaged_table_of_a_pack_makes_it_anew(own_dataset: Path, position: int) -> None:
+    everything(own_dataset, PACKED)
+    packed = own_dataset / PACKED_NAME
+    whole = packed.read_bytes()
+    content = bytearray(whole)
+    content[position] ^= 1
+    packed.write_bytes(content)
+    assert_same_from_all(own_dataset)
+    assert packed.read_bytes() == whole
+
+
 @pytest.mark.parametrize("cache", CACHES)
 def test_a_changed_or_broken_picture_is_never_packed(own_dataset: Path, cache: str) -> None:
     broken = own_dataset / "val" / "PAN" / "0.jpg"
     Image.new("RGB", (90, 64)).save(broken)
     if cache != NONE:
-        with pytest.raises(DatasetError, match=f"{broken} cannot be read: changed, 90 x 64 pixels"):
+        with pytest.raises(DatasetError, match=f"{broken} cannot be read: changed, its bytes have"):
             everything(own_dataset, cache)
         assert not (own_dataset / PACKED_NAME).exists()
 

@@ -5,7 +5,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ def whole_file(target: Path, *, durable: bool = False) -> Iterator[Path]:
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     with explain_write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)  # a link there would be written through
         try:
             yield partial
             if durable:
@@ -70,6 +71,27 @@ def whole_file(target: Path, *, durable: bool = False) -> Iterator[Path]:
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def is_link(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path is a link, or a junction of Windows, wherever that leads."""
+    is_junction = getattr(os.path, "isjunction", None)  # from Python 3.12 on
+    return os.path.islink(path) or bool(is_junction and is_junction(path))
+
+
+def refuse_links(paths: Iterable[Path]) -> None:
+    """Fail before a link leads what is written or removed to another place.
+
+    Raises:
+        OutputError: If one of these paths is a link.
+    """
+    for path in paths:
+        if is_link(path):
+            raise OutputError(
+                f"{path} is a link, and what lies behind it is not this script's",
+                expected="a file or folder that this script wrote",
+                todo="Remove the link",
+            )
 
 
 def flush_to_disk() -> None:

@@ -1,5 +1,6 @@
 """The place of a file in, its bytes out: a file of its own, or a stretch of an archive."""
 
+import hashlib
 import os
 import struct
 import zlib
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 from utils.common.limits import MAX_FILE_BYTES
 from utils.common.opening import TooLargeError, open_regular, read_regular
+from utils.common.stamps import stamp_of
 
 ZIP_HEADER = struct.Struct("<4s22xHH")
 """What stands before a zip's member: a mark, and how long the name and the extra field are."""
@@ -67,16 +69,28 @@ class Location:
             raise DamagedError("its checksum in the archive is another")
         return content
 
-    def facts(self) -> tuple[int, ...]:
-        """Return numbers that change when the file does; zeros where it cannot be seen."""
+    def content_hash(self) -> bytes:
+        """Return the SHA-256 of the bytes of the file; nothing where they cannot be read."""
         try:
-            found = os.stat(self.path)
+            return hashlib.sha256(self.read()).digest()
+        except (DamagedError, OSError):
+            return b""
+
+    def facts(self) -> tuple[int, ...]:
+        """Return numbers that change when the file does; zeros where it cannot be seen.
+
+        The checksum that a zip keeps of a member tells its bytes however often the archive is
+        copied, or unpacked out of another; all else is told by the stamp of the file on disk.
+        """
+        try:
+            stamp = stamp_of(os.stat(self.path))
         except OSError:
             return 0, 0
         if self.packed_size is None:
-            return found.st_size, found.st_mtime_ns
-        part = (self.offset, self.packed_size, self.crc or 0)
-        return found.st_size, found.st_mtime_ns, *part
+            return stamp
+        if self.crc is None:
+            return *stamp, self.offset, self.packed_size
+        return *stamp[:2], self.offset, self.packed_size, self.crc
 
 
 @dataclass(frozen=True)

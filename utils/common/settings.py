@@ -2,10 +2,11 @@
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from utils.common.errors import SettingsError
+from utils.common.values import Range, expected_of
 
 Settings = TypeVar("Settings")
 
@@ -20,18 +21,38 @@ class OneLineParser(argparse.ArgumentParser):
         raise SettingsError(message, todo=f"See: {python}{self.prog} --help")
 
 
-def setting(default: Any, help_text: str, *flags: str, **argument: Any) -> Any:
+def setting(
+    default: Any,
+    help_text: str,
+    *flags: str,
+    check: Range | None = None,
+    is_completed: bool = False,
+    **argument: Any,
+) -> Any:
     """Declare a dataclass field that is also a command-line flag.
+
+    What is declared here holds for a value wherever it comes from: `parse` checks what the user
+    gives, `faults` what was stored by an earlier process.
 
     Args:
         default: Value when the flag is not given.
         help_text: What the flag does; shown by --help together with the default.
         flags: Spellings such as "-b", "--batch-size"; the field's own name by default. The field's
             name without dashes makes it one that is told by its position.
+        check: Range of a number.
+        is_completed: Whether None, the default, stands for something that is settled before the
+            value is stored.
         argument: Passed on to `ArgumentParser.add_argument` (type, choices, nargs, metavar).
     """
     return dataclasses.field(
-        default=default, metadata={"help": help_text, "flags": flags, "argument": argument}
+        default=default,
+        metadata={
+            "help": help_text,
+            "flags": flags,
+            "check": check,
+            "is_completed": is_completed,
+            "argument": argument,
+        },
     )
 
 
@@ -78,6 +99,46 @@ def parse(
         description: What the program does.
         epilog: Shown below the flags.
         program: What follows "python" in its call; by default the script's name.
+
+    Raises:
+        SettingsError: If the command line cannot be read, or a value is out of its range.
     """
     given = vars(build_parser(settings, description, epilog, program).parse_args(argv))
-    return settings(**given), frozenset(given)
+    parsed = settings(**given)
+    for field, expected in faults(parsed):
+        raise SettingsError(
+            f"{_flag(field)} {getattr(parsed, field.name)} cannot be used", expected
+        )
+    return parsed, frozenset(given)
+
+
+def faults(
+    settings: Any, *, is_complete: bool = False
+) -> Iterator[tuple[dataclasses.Field[Any], str]]:
+    """Yield each field whose value cannot be used, with what was expected instead.
+
+    Args:
+        settings: An instance of a dataclass of `setting` fields, whatever its values are.
+        is_complete: Whether everything must be settled that the user may leave open.
+    """
+    for field in dataclasses.fields(settings):
+        if "help" not in field.metadata:
+            continue
+        value = getattr(settings, field.name)
+        is_settled = is_complete and field.metadata["is_completed"]
+        choices = field.metadata["argument"].get("choices")
+        expected = expected_of(
+            value,
+            field.type,
+            check=field.metadata["check"],
+            choices=choices,
+            may_be_none=not is_settled,
+        )
+        if expected:
+            yield field, expected
+
+
+def _flag(field: dataclasses.Field[Any]) -> str:
+    usual = f"--{field.name.replace('_', '-')}"
+    flags = field.metadata["flags"]
+    return usual if not flags or usual in flags else str(flags[-1])

@@ -15,6 +15,7 @@ from utils.dataset.preparation import LowQuality, Pictures
 from utils.dataset.prepare import UNREADABLE, Prepared
 from utils.dataset.recipe import Recipe
 from utils.dataset.rejected import CONTRADICTION, Rejected, write_rejected
+from utils.dataset.verification import Verification, verify_pictures
 from utils.dataset.workspace import Workspace
 from utils.sources.record import LeftOut, Record
 
@@ -58,11 +59,15 @@ def assemble(
     workspace: Workspace,
     recipe: Recipe,
     left_out: Iterable[LeftOut] = (),
+    verification: Verification | None = None,
 ) -> Assembled:
     """Write the data set, or with a read-only workspace find out what would be written.
 
     Pictures are prepared in the staging folder first. Only when every class is known to be filled
     does anything appear under train, val or test, and the manifest comes last.
+
+    With a `verification`, which is filled in, originals and written pictures are hashed before, and
+    what is another than noted is made again.
 
     Raises:
         DatasetError: If a class cannot be filled.
@@ -70,6 +75,9 @@ def assemble(
     """
     with Crew(recipe.workers) as crew:
         pictures = Pictures(records, originals, workspace, recipe)
+        if verification is not None:
+            verify_pictures(workspace, verification)
+            verification.num_originals, verification.originals = pictures.verify()
         collected = pictures.prepare(crew)
         low_quality = LowQuality(collected, pictures, workspace, recipe)
         degraded = low_quality.prepare(crew)
@@ -116,7 +124,8 @@ def _rejected(records: Iterable[Record], pictures: Pictures) -> list[Rejected]:
             reason, detail = CONTRADICTION, f"one picture offered as {labels}"
         else:
             continue
-        rejected.append(Rejected(record.original, record.source, reason, detail))
+        sha256 = pictures.result(record).original_sha256.hex()
+        rejected.append(Rejected(record.original, record.source, reason, detail, sha256))
     return rejected
 
 

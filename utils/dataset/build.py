@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from utils.common.location import Originals
 from utils.dataset.assemble import assemble
+from utils.dataset.contact_sheet import CONTACT_SHEET_NAME
 from utils.dataset.report import describe, describe_outcome
 from utils.dataset.seal import Seal
 from utils.dataset.settings import DatasetSettings
+from utils.dataset.verification import Verification
 from utils.dataset.workspace import Workspace
 from utils.sources.record import LeftOut, Record
 
@@ -32,14 +34,22 @@ def build(
     output, recipe = settings.output, settings.recipe
     originals = originals or Originals(settings.all_data)
     seal = Seal(records, left_out, originals, recipe)
-    with Workspace(output, read_only=settings.dry_run) as workspace:
+    verification = Verification() if settings.verify else None
+    with Workspace(output, read_only=settings.dry_run, is_verifying=settings.verify) as workspace:
         if settings.fresh and not settings.dry_run:
             workspace.clear()
-        summary = seal.unbroken(workspace)
+        changed = seal.changed_tables(workspace)
+        if verification is not None:
+            verification.tables = changed
+        if CONTACT_SHEET_NAME in changed and not settings.dry_run:
+            (output / CONTACT_SHEET_NAME).unlink(missing_ok=True)  # it is only drawn anew
+        summary = None if verification else seal.unbroken(workspace)
         outcome = f"No picture written: {output} is up to date."
         if summary is None:
-            assembled = assemble(records, originals, workspace, recipe, left_out)
+            assembled = assemble(records, originals, workspace, recipe, left_out, verification)
             summary, outcome = describe(assembled), describe_outcome(assembled, output)
             if not (settings.dry_run or assembled.may_change):
-                seal.put(workspace, summary)
+                seal.put(workspace, summary, assembled.rejected)
+    if verification is not None:
+        summary = f"{summary}\n{verification.describe(is_dry=settings.dry_run)}"
     return f"{summary}\n{'Dry run: nothing was written.' if settings.dry_run else outcome}"

@@ -1,19 +1,32 @@
-"""Results in, lines of an append-only file out, and back: a line cut by a crash does not count."""
+"""Results in, lines of an append-only file out, and back: a damaged line does not count."""
 
 import base64
 import dataclasses
 import json
+import os
+import re
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from utils.common.files import explain_write_errors, whole_file
 from utils.dataset.prepare import Prepared
+from utils.dataset.results import is_sound
 
 BINARY = frozenset({"sha256", "original_sha256", "thumbnail"})
 
+LINE = re.compile(rb"([0-9a-f]{8}) (\{.*\})\n", re.DOTALL)
+"""The CRC-32 of what follows it, and a result."""
+
+MAX_LINE_BYTES = 2**16
+
 
 class Journal:
-    """The results of earlier work, noted one per line of JSON.
+    """The results of earlier work, noted one per line of JSON behind a checksum.
+
+    A line is passed over whose checksum is another, or whose values no result can have; so is one
+    of an earlier version, which had no checksums. Its picture is made again.
 
     Args:
         path: The file; it need not exist.
@@ -21,25 +34,26 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.num_unusable = 0
 
     def read(self) -> dict[int, Prepared]:
-        """Return the noted results by key, the latest of each key."""
+        """Return the noted results by key, the latest of each key, and count unusable lines."""
         results = {}
+        self.num_unusable = 0
         if self.path.exists():
-            with self.path.open("rb") as lines:
-                for line in lines:
+            with explain_write_errors(self.path), self.path.open("rb") as stream:
+                for line in _lines(stream):
                     if (result := _from_line(line)) is not None:
                         results[result.key] = result
+                    elif line.endswith(b"\n"):  # else it was cut by a crash, as is usual
+                        self.num_unusable += 1
         return results
 
     def mend(self) -> None:
         """Cut off a last line that a crash left without its end, before more is added."""
         if self.path.exists():
-            whole = 0
-            with self.path.open("rb+") as stream:
-                for line in stream:
-                    whole += len(line) if line.endswith(b"\n") else 0
-                stream.truncate(whole)
+            with explain_write_errors(self.path), self.path.open("rb+") as stream:
+                stream.truncate(_end_of_last_line(stream))
 
     def add(self, results: Iterable[Prepared]) -> None:
         """Note results at the end."""
@@ -50,6 +64,27 @@ class Journal:
         """Note these results and no others, wholly or not at all."""
         with whole_file(self.path) as partial, partial.open("wb") as stream:
             stream.writelines(_to_lines(results))
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield lines, of a longer one than any is its first part alone."""
+    while line := stream.readline(MAX_LINE_BYTES):
+        yield line if line.endswith(b"\n") or len(line) < MAX_LINE_BYTES else b"\n"
+        while len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            line = stream.readline(MAX_LINE_BYTES)
+
+
+def _end_of_last_line(stream: BinaryIO) -> int:
+    """Return the number of bytes up to the last end of a line."""
+    position = stream.seek(0, os.SEEK_END)
+    while position > 0:
+        start = max(0, position - MAX_LINE_BYTES)
+        stream.seek(start)
+        found = stream.read(position - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        position = start
+    return 0
 
 
 def _to_lines(results: Iterable[Prepared]) -> Iterator[bytes]:
@@ -65,15 +100,20 @@ def _to_line(result: Prepared) -> bytes:
     }
     for name in BINARY.intersection(values):
         values[name] = base64.b64encode(values[name]).decode()
-    return json.dumps(values, separators=(",", ":")).encode() + b"\n"
+    content = json.dumps(values, separators=(",", ":")).encode()
+    return b"%08x %s\n" % (zlib.crc32(content), content)
 
 
 def _from_line(line: bytes) -> Prepared | None:
     """Read a line; a cut or damaged one is as if it had not been noted."""
-    try:
-        values = json.loads(line)
-        for name in BINARY.intersection(values):
-            values[name] = base64.b64decode(values[name])
-        return Prepared(**values)
-    except (ValueError, TypeError):
+    parts = LINE.fullmatch(line)
+    if parts is None or int(parts[1], 16) != zlib.crc32(parts[2]):
         return None
+    try:
+        values = json.loads(parts[2])
+        for name in BINARY.intersection(values):
+            values[name] = base64.b64decode(values[name], validate=True)
+        result = Prepared(**values)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return result if is_sound(result) else None

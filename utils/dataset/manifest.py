@@ -3,19 +3,23 @@
 import csv
 import dataclasses
 import io
-import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from utils.common.errors import DatasetError
+from utils.common.errors import DatasetError, shortlist
 from utils.common.escapes import escape, unescape
 from utils.common.files import sha256_of_file, whole_file
+from utils.common.inside import leading_out
+from utils.common.values import shown
+from utils.dataset.cells import INTEGERS, expected_in
 from utils.dataset.names import JOURNAL_NAME, STATE_NAME
 
 MANIFEST_NAME = "manifest.csv"
+MAKE_AGAIN = "Make the data set again: python create_dataset.py"
 TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 """How it is opened; what is no UTF-8 was written by earlier versions, which knew no escapes."""
 
@@ -71,7 +75,6 @@ class ManifestRow:
     parameters: str = ""
 
 
-INTEGERS = ("width", "height", "original_width", "original_height", "original_frames")
 COLUMNS = tuple(field.name for field in dataclasses.fields(ManifestRow))
 STRANGERS = ("original", "group", "component")
 """Columns of names that others gave."""
@@ -115,44 +118,87 @@ def _values(row: ManifestRow) -> list[object]:
 
 
 def read_manifest(folder: Path) -> list[ManifestRow]:
-    """Read the manifest of an assembled data set, in the order of `file`.
+    """Read the manifest of an assembled data set, which may be a stranger's.
+
+    Every field has its type and range, each file is named once, and no path leads out of the
+    folder, neither by its name nor by a link on the way.
+
+    Returns:
+        The rows in the order of `file`.
 
     Raises:
-        DatasetError: If there is none, or it lacks columns, or a row cannot be read.
+        DatasetError: If there is none, or anything in it cannot be used: with the row's number.
     """
     path = folder / MANIFEST_NAME
+    rows = []
     try:
         with path.open(**TEXT) as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DatasetError(
-                    f"{path} has no column {', '.join(missing)}",
-                    todo="Make the data set again: python create_dataset.py",
-                )
-            return [_parse_row(row) for row in reader]
+            reader = csv.reader(stream, strict=True)
+            positions = _positions(next(reader, []), path)
+            for cells in reader:
+                rows.append(_parse_row(cells, positions, f"{path}, line {reader.line_num}"))
     except FileNotFoundError:
         raise DatasetError(
             f"No {MANIFEST_NAME} in {folder}",
             expected="an assembled data set",
             todo="Make it: python create_dataset.py",
         ) from None
-    except (ValueError, TypeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
+        words = getattr(error, "strerror", None) or str(error)
+        raise DatasetError(f"{path} cannot be read: {words}", todo=MAKE_AGAIN) from None
+    repeated = [file for file, count in Counter(row.file for row in rows).items() if count > 1]
+    if repeated:
         raise DatasetError(
-            f"{path} cannot be read: {error}",
-            todo="Make the data set again: python create_dataset.py",
-        ) from None
+            f"{path} names {len(repeated)} files more than once: {shortlist(repeated)}",
+            todo=MAKE_AGAIN,
+        )
+    _check_inside(folder, rows)
+    return rows
 
 
-def _parse_row(row: dict[str, str]) -> ManifestRow:
-    values: dict[str, Any] = {name: row[name] for name in COLUMNS}
-    values |= {name: unescape(row[name]) for name in STRANGERS}
+def _positions(header: list[str], path: Path) -> list[int]:
+    """Return where each of the columns stands; others may stand between them."""
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise DatasetError(f"{path} has no column {', '.join(missing)}", todo=MAKE_AGAIN)
+    repeated = [name for name in COLUMNS if header.count(name) > 1]
+    if repeated:
+        raise DatasetError(
+            f"{path} has the column {', '.join(repeated)} more than once", todo=MAKE_AGAIN
+        )
+    return [header.index(name) for name in COLUMNS]
+
+
+def _parse_row(cells: list[str], positions: list[int], place: str) -> ManifestRow:
+    if len(cells) <= max(positions):
+        raise DatasetError(
+            f"{place} has {len(cells)} cells", f"{max(positions) + 1} at least", MAKE_AGAIN
+        )
+    values: dict[str, Any] = {
+        name: cells[position] for name, position in zip(COLUMNS, positions, strict=True)
+    }
+    values |= {name: unescape(values[name]) for name in STRANGERS}
+    for name in ("split", "label", *COLUMNS):  # in this order, for a path is to begin with both
+        if expected := expected_in(name, values[name], values):
+            raise DatasetError(f"{place}: {name} is {shown(values[name])}", expected, MAKE_AGAIN)
     for name in INTEGERS:
         values[name] = int(values[name])
     values["severity"] = int(values["severity"]) if values["severity"] else None
-    if values["parameters"]:
-        json.loads(values["parameters"])
     return ManifestRow(**values)
+
+
+def _check_inside(folder: Path, rows: Iterable[ManifestRow]) -> None:
+    try:
+        outside = leading_out(folder, (row.file for row in rows))
+    except OSError as error:
+        raise DatasetError(f"{error.filename} cannot be listed: {error.strerror}") from None
+    if outside:
+        raise DatasetError(
+            f"{folder / MANIFEST_NAME} names {len(outside)} links that lead out of {folder}: "
+            f"{shortlist(outside)}",
+            expected="pictures that lie in that folder",
+            todo="Put the pictures themselves there, or make the data set again",
+        )
 
 
 def is_unfinished(folder: Path) -> bool:

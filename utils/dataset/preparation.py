@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from utils.common.location import Originals
+from utils.common.processors import in_threads
 from utils.common.seeds import stable_hash
 from utils.dataset.crew import Crew
 from utils.dataset.links import Linkable, Links, find_links
@@ -49,7 +50,7 @@ class Pictures:
             if not fresh:
                 self._run(crew, [planned.record for planned in plan if not self._is_there(planned)])
                 return plan
-            self._run(crew, [r for _, r in fresh if self._key(r) not in self._workspace.prepared])
+            self._run(crew, [r for _, r in fresh if not self._is_known(r)])
             for position, record in fresh:
                 self._is_seen[position] = True
                 result = self.result(record)
@@ -63,6 +64,33 @@ class Pictures:
             ]
             self.looked_at.sort(key=lambda picture: picture.record.original)
             self.links = find_links(self.looked_at)
+
+    def _is_known(self, record: Record) -> bool:
+        """Tell whether an original need not be read; one that was unusable may be repaired."""
+        noted = self._workspace.prepared.get(self._key(record))
+        return noted is not None and not noted.reason
+
+    def verify(self) -> tuple[int, list[str]]:
+        """Hash the originals that were read before, and forget what is noted of changed ones.
+
+        Returns:
+            How many were hashed, and which were changed.
+        """
+        noted = {
+            record.original: self._workspace.prepared[self._key(record)]
+            for record in self._records
+            if self._is_known(record)
+        }
+
+        def is_changed(original: str) -> bool:
+            found = self._originals.locate(original).content_hash()
+            return found != noted[original].original_sha256
+
+        originals = sorted(noted)
+        answers = in_threads(is_changed, originals, "Verifying originals")
+        changed = [one for one, answer in zip(originals, answers, strict=True) if answer]
+        self._workspace.forget(noted[original].key for original in changed)
+        return len(originals), changed
 
     def _plan(self) -> list[Planned]:
         recipe, links = self._recipe, self.links

@@ -15,6 +15,7 @@ from PIL import Image
 from utils.common.files import write_bytes
 from utils.common.location import DamagedError, Location
 from utils.common.pictures import PictureError, read_picture, write_jpeg
+from utils.common.stamps import short_stamp
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
@@ -70,14 +71,14 @@ class LowQualityJob:
 class Prepared:
     """What became of a job: facts about the written file, or a reason why there is none.
 
-    Sizes in pixels, `num_bytes` and `mtime_ns` as the file system tells them, hashes as 32 bytes,
+    Sizes in pixels, `stamp` as `short_stamp` tells the written file, hashes as 32 bytes,
     `thumbnail` as `likeness.thumbnail` makes it.
     """
 
     key: int
     sha256: bytes = b""
     num_bytes: int = 0
-    mtime_ns: int = 0
+    stamp: int = 0
     width: int = 0
     height: int = 0
     original_sha256: bytes = b""
@@ -169,8 +170,8 @@ def prepare_low_quality(job: LowQualityJob) -> Prepared:
 
 
 def _put(target: Path | None, content: bytes) -> int:
-    """Write a staged file and return its modification time, which later tells it untouched."""
+    """Write a staged file and return its stamp, which later tells it untouched."""
     if target is None:
         return 0
     write_bytes(target, content)
-    return target.stat().st_mtime_ns
+    return short_stamp(target.lstat())

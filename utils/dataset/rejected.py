@@ -16,12 +16,13 @@ REJECTED_COLUMNS = ("original", "source", "reason", "detail")
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """One original that could not be used."""
+    """One original that could not be used; its SHA-256 is empty where it could not be read."""
 
     original: str
     source: str
     reason: str
     detail: str
+    sha256: str = ""
 
 
 def write_rejected(folder: Path, rejected: Iterable[Rejected]) -> None:

@@ -3,10 +3,11 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from utils.common.files import sha256_of_file, write_json
+from utils.common.files import sha256_of_file, write_text
 from utils.common.location import Originals
 from utils.dataset.contact_sheet import CONTACT_SHEET_NAME
 from utils.dataset.leaks import LEAK_REPORT_NAME
@@ -14,7 +15,7 @@ from utils.dataset.look_alikes import LOOK_ALIKES_NAME
 from utils.dataset.manifest import MANIFEST_NAME
 from utils.dataset.prepare import VERSION
 from utils.dataset.recipe import Recipe
-from utils.dataset.rejected import REJECTED_NAME
+from utils.dataset.rejected import CONTRADICTION, REJECTED_NAME, Rejected
 from utils.dataset.workspace import Workspace
 from utils.sources.record import LeftOut, Record
 
@@ -45,34 +46,81 @@ class Seal:
         for left in left_out:
             digest.update(repr(left).encode())
         self._inputs = digest.hexdigest()
+        self._originals = originals
 
     def unbroken(self, workspace: Workspace) -> str | None:
-        """Return the summary of the finished data set if nothing changed since, else None."""
-        try:
-            stored = json.loads(_path(workspace).read_text(encoding="utf-8"))
-            if stored["inputs"] == self._inputs and stored["outputs"] == _outputs(workspace):
-                return str(stored["summary"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return None
+        """Return the summary of the finished data set if nothing changed since, else None.
 
-    def put(self, workspace: Workspace, summary: str) -> None:
-        """Seal a finished data set."""
+        Originals that could not be used are read again whatever their stamps say: somebody may
+        have repaired them.
+        """
+        stored = _read(workspace)
+        if stored is None or stored["inputs"] != self._inputs:
+            return None
+        if stored["listing"] != _listing_hash(workspace) or self.changed_tables(workspace):
+            return None
+        for original, sha256 in stored["rejected"].items():
+            if self._originals.locate(original).content_hash().hex() != sha256:
+                return None
+        return str(stored["summary"])
+
+    def changed_tables(self, workspace: Workspace) -> list[str]:
+        """Return those files beside the pictures that are not what was sealed; none unsealed."""
+        stored = _read(workspace)
+        if stored is None:
+            return []
+        hashes = _table_hashes(workspace)
+        return [name for name in OUTPUTS if stored["tables"].get(name) != hashes[name]]
+
+    def put(self, workspace: Workspace, summary: str, rejected: Iterable[Rejected] = ()) -> None:
+        """Seal a finished data set.
+
+        Args:
+            workspace: Its folder.
+            summary: What is said of it.
+            rejected: Originals that could not be used.
+        """
         workspace.look_again()
-        outputs = _outputs(workspace)
-        content = {"inputs": self._inputs, "outputs": outputs, "summary": summary}
-        write_json(_path(workspace), content)
+        content = {
+            "inputs": self._inputs,
+            "listing": _listing_hash(workspace),
+            "tables": _table_hashes(workspace),
+            "rejected": {
+                one.original: one.sha256 for one in rejected if one.reason != CONTRADICTION
+            },
+            "summary": summary,
+        }
+        # A file name that is no text keeps its bytes only as an escape.
+        write_text(_path(workspace), json.dumps({**content, "checksum": _checksum(content)}))
 
 
 def _path(workspace: Workspace) -> Path:
     return workspace.state / "seal.json"
 
 
-def _outputs(workspace: Workspace) -> str:
-    """Hash what lies in the data set: the tables' bytes, the pictures' sizes and times."""
+def _read(workspace: Workspace) -> dict[str, Any] | None:
+    """Read a seal; a damaged or altered one, or one of another version, counts as none."""
+    try:
+        stored = json.loads(_path(workspace).read_text(encoding="utf-8"))
+        checksum = stored.pop("checksum")
+        return dict(stored) if checksum == _checksum(stored) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _table_hashes(workspace: Workspace) -> dict[str, str]:
+    """Hash the files beside the pictures, "" for one that is not there."""
+    paths = {name: workspace.output / name for name in OUTPUTS}
+    return {name: sha256_of_file(path) if path.is_file() else "" for name, path in paths.items()}
+
+
+def _listing_hash(workspace: Workspace) -> str:
+    """Hash the names and stamps of the written pictures."""
     digest = hashlib.sha256()
-    for name in OUTPUTS:
-        digest.update(sha256_of_file(workspace.output / name).encode())
     for item in sorted(workspace.listing.items()):
         digest.update(repr(item).encode())
     return digest.hexdigest()

@@ -69,6 +69,11 @@ class DatasetSettings:
     )
     dry_run: bool = setting(False, "read and check everything, download and write nothing")
     fresh: bool = setting(False, "remove what an earlier run wrote to the output and start anew")
+    verify: bool = setting(
+        False,
+        "hash every original and every written picture, say which were changed since, and make "
+        "those again",
+    )
     allow_empty: bool = setting(False, "go on where a class has too few pictures for all splits")
     demo: bool = setting(
         False, "draw small stand-ins of all collections and build a data set from them"

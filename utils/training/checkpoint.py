@@ -1,40 +1,27 @@
 """The state of a run in, last.pt out, and back: everything that a resume needs, in one place."""
 
 import dataclasses
-from dataclasses import dataclass, field
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from models.bundle import read_weights
+from models.bundle import build_untrained, read_weights
+from models.zoo import resolve
 from utils.common.errors import ModelError, OutputError
 from utils.common.files import whole_file
+from utils.common.labels import CLASSES
+from utils.common.values import shown
 from utils.training.engine import Trainer
+from utils.training.facts import Facts, refuse
+from utils.training.progress import Progress, check_progress
+from utils.training.settings import Settings
+from utils.training.soundness import UnusableError, check_tensors
 from utils.training.sums import EpochSums
 
 VERSION = 2
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a run has come.
-
-    Attributes:
-        epoch: The one at hand, from 0; equal to the number of finished epochs.
-        step: Batches of it that are done.
-        best_metric: Highest val balanced accuracy; below 0 before the first.
-        best_epoch: Its epoch, from 1; 0 before the first.
-        epochs_without_gain: Since then.
-        history: One row per finished epoch.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    best_metric: float = -1.0
-    best_epoch: int = 0
-    epochs_without_gain: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
+PARTS = ("facts", "progress", "weights", "optimizer", "scaler", "average", "parts", "sums")
 
 
 def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]) -> None:
@@ -77,10 +64,12 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a state into main memory; no code from the file is run.
+    """Read a state into main memory; no code from the file is run, and what it says is checked.
+
+    What only the network and its optimizer can tell is left to `restore`.
 
     Raises:
-        ModelError: If it is missing, torn or something else.
+        ModelError: If it is missing, torn, something else, or has a value that cannot be used.
     """
     if not path.is_file():
         raise ModelError(
@@ -88,6 +77,7 @@ def load(path: Path) -> dict[str, Any]:
             todo="Start anew without --resume",
         )  # fmt: skip
     try:
+        _check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
         version = state["version"]
     except Exception as error:  # zip, pickle and system errors have no common base
@@ -97,18 +87,61 @@ def load(path: Path) -> dict[str, Any]:
         ) from error
     if version != VERSION:
         raise ModelError(
-            f"{path} has version {version}", expected=f"version {VERSION}, which this suite writes"
+            f"{path} has version {shown(version)}",
+            expected=f"version {VERSION}, which this suite writes",
         )
-    return state
+    if missing := [name for name in PARTS if name not in state]:
+        refuse(path, f"{', '.join(missing)} is missing")
+    facts = Facts.from_dict(state["facts"], path)
+    check_progress(state["progress"], path)
+    _check_size(path, facts.settings, state["weights"])
+    return dict(state)
+
+
+def _check_size(path: Path, settings: Settings, weights: Any) -> None:
+    """Compare the weights with those of the model, laid out without memory for a single one.
+
+    Raises:
+        ModelError: If they are not its own; a far larger model would be built otherwise.
+    """
+    model = resolve(settings.model)
+    try:
+        with torch.device("meta"):
+            own = build_untrained(model).state_dict()
+    except ModelError:
+        return  # a few networks cannot be laid out so
+    try:
+        fits = weights.keys() == own.keys() and all(
+            weights[name].shape == expected.shape for name, expected in own.items()
+        )
+    except AttributeError:
+        fits = False
+    if not fits:
+        refuse(path, f"its weights are not those of {model.name} for {len(CLASSES)} classes")
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what would take more memory than it takes room on the disk.
+
+    Raises:
+        ValueError: If it was not written by `save`.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("it is compressed")
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise ValueError("its parts overlap")
 
 
 def restore(state: dict[str, Any], trainer: Trainer) -> Progress:
     """Put a loaded state into a trainer and return how far the run has come.
 
     Raises:
-        ModelError: If the state is of another network.
+        ModelError: If the state is of another network, or has a number that cannot be used.
     """
     try:
+        check_tensors(state, trainer)
         trainer.network.load_state_dict(state["weights"])
         trainer.optimizer.load_state_dict(state["optimizer"])
         if trainer.scaler.is_enabled():
@@ -117,14 +150,19 @@ def restore(state: dict[str, Any], trainer: Trainer) -> Progress:
             trainer.average.module.load_state_dict(state["average"])
         trainer.parts_of_all = state["parts"]
         device = trainer.compute.device
-        sums = {name: tensor.to(device) for name, tensor in state["sums"].items()}
+        sums = {name: state["sums"][name].to(device) for name in ("totals", "confusion")}
         if not trainer.world.is_first:
             sums["confusion"].zero_()
         trainer.sums = EpochSums(**sums)
         return Progress(**state["progress"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (
+        *(KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError),
+        *(OverflowError, AssertionError),
+    ) as error:
+        why = f": {error}" if isinstance(error, UnusableError) else ""
         raise ModelError(
-            "The stored state does not fit this network", todo="Start anew without --resume"
+            f"The stored state does not fit this network{why}",
+            todo="Start anew without --resume",
         ) from error
 
 

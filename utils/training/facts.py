@@ -2,8 +2,10 @@
 
 import dataclasses
 import platform
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import cv2
 import numpy as np
@@ -11,9 +13,16 @@ import simplejpeg
 import timm
 import torch
 
-from utils.common.errors import ModelError
+from models.bundle import read_preprocessing
+from models.device import PRECISIONS
+from utils.common.console import warn
+from utils.common.errors import ModelError, shortlist
 from utils.common.labels import CLASSES
-from utils.training.settings import Settings
+from utils.common.values import at_least, expected_of, shown
+from utils.training.settings import MANY, MAX_THREADS, Settings, stored_settings
+
+THREADS, PROCESSES = at_least(1, MAX_THREADS), at_least(1, MANY)
+BRING_BACK = "Bring the file back as it was, or start anew without --resume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +57,84 @@ class Facts:
         return {**dataclasses.asdict(self), "classes": list(self.classes)}
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> "Facts":
-        """Rebuild what `to_dict` gave.
+    def from_dict(cls, stored: Mapping[str, Any], place: object = "The stored state") -> "Facts":
+        """Rebuild what `to_dict` gave; every value is checked as the flag that it comes from.
+
+        A setting that is not there is one that the suite did not have yet when the run was begun:
+        it is taken as its flag's default, and said so. An unknown one may have changed the weights,
+        so such a run is refused.
+
+        Args:
+            stored: As a file gives it, which may come from a stranger.
+            place: The file, for what is said of it.
 
         Raises:
-            ModelError: If the run is of another version of the suite.
+            ModelError: If a value is missing, unknown or cannot be used.
         """
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        _check_names(stored, known, place)
+        settings = _read_settings(stored["settings"], place)
+        for name, expected in (
+            ("fingerprint", _expected_hash(stored["fingerprint"])),
+            ("precision", expected_of(stored["precision"], str, choices=PRECISIONS)),
+            ("threads", expected_of(stored["threads"], int, check=THREADS)),
+            ("processes", expected_of(stored["processes"], int, check=PROCESSES)),
+            ("classes", "" if _is_classes(stored["classes"]) else ", ".join(CLASSES)),
+        ):
+            if expected:
+                refuse(place, f"{name} is {shown(stored[name])}", expected)
+        if not isinstance(stored["preprocessing"], Mapping):
+            refuse(place, f"preprocessing is {shown(stored['preprocessing'])}", "names with values")
         try:
-            return cls(
-                **{
-                    **stored,
-                    "settings": Settings(**stored["settings"]),
-                    "classes": tuple(stored["classes"]),
-                }
-            )
-        except (KeyError, TypeError) as error:
-            raise ModelError(
-                "The stored settings are of another version of this suite",
-                todo="Start anew without --resume",
-            ) from error
+            preprocessing = read_preprocessing(stored["preprocessing"]).to_dict()
+        except (
+            *(LookupError, TypeError, ValueError, AttributeError),
+            *(ArithmeticError, RuntimeError),
+        ) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            refuse(place, f"preprocessing cannot be used ({shown(what)})")
+        return cls(
+            **{**stored, "settings": settings, "preprocessing": preprocessing, "classes": CLASSES}
+        )
+
+
+def refuse(place: object, found: str, expected: str = "") -> NoReturn:
+    """Say that a stored state cannot be gone on with.
+
+    Raises:
+        ModelError: In any case.
+    """
+    raise ModelError(f"{place} cannot be resumed: {found}", expected, BRING_BACK)
+
+
+def _read_settings(stored: object, place: object) -> Settings:
+    try:
+        settings, missing = stored_settings(stored, is_complete=True)
+    except ValueError as error:
+        refuse(place, *error.args)
+    if missing:
+        defaults = (f"{name} {shown(getattr(settings, name))}" for name in missing)
+        warn(f"{place} does not tell all settings; taken by default: {shortlist(defaults)}")
+    return settings
+
+
+def _check_names(stored: object, known: Collection[str], place: object) -> None:
+    if not isinstance(stored, Mapping):
+        refuse(place, f"its facts are {shown(stored)}", "names with values")
+    unknown = [shown(name) for name in stored if name not in known]
+    missing = [name for name in known if name not in stored]
+    if unknown or missing:
+        words = "does not know" if unknown else "needs"
+        refuse(place, f"this suite {words} {shortlist(unknown or missing)} in it")
+
+
+def _expected_hash(value: object) -> str:
+    is_hash = isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value)
+    return "" if is_hash else "64 hexadecimal digits"
+
+
+def _is_classes(value: object) -> bool:
+    return isinstance(value, tuple | list) and list(value) == list(CLASSES)
 
 
 def device_name(device: torch.device) -> str:

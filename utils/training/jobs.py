@@ -8,11 +8,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from utils.common.errors import ModelError
 from utils.common.files import write_json
+from utils.common.values import expected_of, shown
 from utils.training.runs import LAST_NAME
-from utils.training.settings import Settings
+from utils.training.settings import Settings, stored_settings
 
 FOLDER_NAME = ".jobs"
 START_TICKS = 19
@@ -35,12 +36,15 @@ class Job:
     arguments: tuple[str, ...]
 
     def recall(self, asked: Settings) -> Settings:
-        """Return the settings with the answers that were given and the run that was begun."""
+        """Return the settings with the answers that were given and the run that was begun.
+
+        Raises:
+            ModelError: If the note is damaged, since nobody can tell which run was begun.
+        """
         noted = self._read()
         if noted is None:
             return asked
-        settings = Settings(**noted["settings"])
-        run = noted["run"]
+        settings, run = noted
         if run and (Path(run) / LAST_NAME).is_file():
             print(f"Started again: going on with {run}.")
             return dataclasses.replace(settings, resume=run)
@@ -64,11 +68,23 @@ class Job:
         if self.note is not None:
             self.note.unlink(missing_ok=True)
 
-    def _read(self) -> dict[str, Any] | None:
+    def _read(self) -> tuple[Settings, str] | None:
         if self.note is None or not self.note.is_file():
             return None
-        noted: dict[str, Any] = json.loads(self.note.read_text(encoding="utf-8"))
-        return noted if noted["arguments"] == list(self.arguments) else None
+        try:
+            noted = json.loads(self.note.read_text(encoding="utf-8"))
+            if noted["arguments"] != list(self.arguments):
+                return None
+            settings, _ = stored_settings(noted["settings"])
+            if expected := expected_of(noted["run"], str):
+                raise ValueError(f"run is {shown(noted['run'])}", expected)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            words = " instead of ".join(str(part) for part in error.args[:2] if part)
+            raise ModelError(
+                f"{self.note}, which tells the run of this job, is damaged ({words[:200]})",
+                todo="Delete it, and name the run with --resume",
+            ) from error
+        return settings, noted["run"]
 
 
 def this_job(output_dir: str, arguments: Sequence[str]) -> Job:

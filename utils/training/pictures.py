@@ -1,5 +1,6 @@
 """A DATASET folder in, the list of its pictures by split out, with a hash that stands for them."""
 
+import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -7,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.errors import DatasetError, shortlist
+from utils.common.files import sha256_of_file
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.common.pictures import SUFFIXES, PictureError
+from utils.common.processors import in_threads
 from utils.dataset.manifest import (
     MANIFEST_NAME,
     ManifestRow,
@@ -18,6 +21,13 @@ from utils.dataset.manifest import (
 )
 
 MAKE_AGAIN = "Make the data set again: python create_dataset.py"
+CHANGED, PACK_DAMAGED = "changed", "damaged in the pack"
+REMEDIES = {
+    CHANGED: "Bring the picture back; python create_dataset.py --verify does so for all that it "
+    "wrote",
+    PACK_DAMAGED: "Delete the pack: it is made again",
+}
+"""What to do about a picture that cannot be read, by the reason, where it is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +39,19 @@ class Picture:
         label: Index into `labels.CLASSES`.
         size: (width, height) as the manifest says; None in a folder without one.
         parent: Of a LOW_QUALITY picture that has one, the position in its split's list.
+        sha256: That its bytes must have whenever they are read, 32 bytes; empty for any.
     """
 
     file: str
     label: int
     size: tuple[int, int] | None = None
     parent: int | None = None
+    sha256: bytes = b""
+
+    @property
+    def told_by(self) -> str:
+        """Who told the SHA-256."""
+        return MANIFEST_NAME if self.size else "the start of this process"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,9 @@ class PictureFolder:
     Attributes:
         folder: Where they lie.
         splits: The pictures of each split, in the order of `file`.
-        fingerprint: SHA-256 of the manifest; without one, of all names and sizes.
+        fingerprint: SHA-256 of the manifest, which tells that of each picture; without one, of
+            all names and contents. Place and times are no part of it, so that a run goes on, and
+            a pack of pixels holds, where the data set was moved or copied to.
     """
 
     folder: Path
@@ -60,7 +79,8 @@ class PictureFolder:
 def unreadable(folder: Path, file: str, error: PictureError) -> DatasetError:
     """Return the one line that is said of a picture that cannot be read."""
     return DatasetError(
-        f"{folder / file} cannot be read: {error.reason}, {error.detail}", todo=MAKE_AGAIN
+        f"{folder / file} cannot be read: {error.reason}, {error.detail}",
+        todo=REMEDIES.get(error.reason, MAKE_AGAIN),
     )
 
 
@@ -80,7 +100,7 @@ def read_folder(folder: Path) -> PictureFolder:
             todo="Run create_dataset.py again: it goes on where it was",
         )
     else:
-        by_split, fingerprint = _scan(folder)
+        by_split, fingerprint = _hash(folder, _scan(folder))
         print(f"{folder} has no {MANIFEST_NAME}: every picture in its class folders is used.")
     pictures = PictureFolder(folder, by_split, fingerprint)
     _check_filled(pictures)
@@ -92,14 +112,11 @@ def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str]:
     rows = read_manifest(folder)
     positions = _positions(rows)
     for row in rows:
-        if row.split not in by_split or row.label not in CLASSES:
-            raise DatasetError(
-                f"{folder / MANIFEST_NAME} puts {row.file} into {row.split}/{row.label}",
-                expected=f"one of {', '.join(SPLITS)} and one of {', '.join(CLASSES)}",
-                todo=MAKE_AGAIN,
-            )
         size, parent = (row.width, row.height), positions.get((row.split, row.parent))
-        by_split[row.split].append(Picture(row.file, CLASSES.index(row.label), size, parent))
+        digest = bytes.fromhex(row.sha256)
+        by_split[row.split].append(
+            Picture(row.file, CLASSES.index(row.label), size, parent, digest)
+        )
     named = {picture.file for pictures in by_split.values() for picture in pictures}
     missing = sorted(named - _files_below(folder, {str(Path(file).parent) for file in named}))
     if missing:
@@ -133,8 +150,7 @@ def _files_below(folder: Path, parents: set[str]) -> set[str]:
     return found
 
 
-def _scan(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str]:
-    digest = hashlib.sha256()
+def _scan(folder: Path) -> dict[str, tuple[Picture, ...]]:
     by_split = {}
     for split in SPLITS:
         names = {place.name for place in (folder / split).iterdir() if place.is_dir()}
@@ -149,10 +165,36 @@ def _scan(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str]:
             for path in sorted((folder / split / name).rglob("*")):
                 if path.suffix.lower() in SUFFIXES and path.is_file():
                     file = path.relative_to(folder).as_posix()
-                    digest.update(f"{file}\0{path.stat().st_size}\n".encode())
                     found.append(Picture(file, CLASSES.index(name)))
         by_split[split] = tuple(sorted(found, key=lambda picture: picture.file))
-    return by_split, digest.hexdigest()
+    return by_split
+
+
+def _hash(
+    folder: Path, by_split: dict[str, tuple[Picture, ...]]
+) -> tuple[dict[str, tuple[Picture, ...]], str]:
+    """Read every file once, for neither names nor sizes nor times tell one that was swapped.
+
+    Raises:
+        DatasetError: If one cannot be read.
+    """
+
+    def read(picture: Picture) -> Picture:
+        try:
+            sha256 = bytes.fromhex(sha256_of_file(folder / picture.file))
+        except OSError as error:
+            why = PictureError("unreadable", error.strerror or str(error))
+            raise unreadable(folder, picture.file, why) from None
+        return dataclasses.replace(picture, sha256=sha256)
+
+    digest = hashlib.sha256()
+    hashed = {}
+    for split, pictures in by_split.items():
+        hashed[split] = tuple(in_threads(read, pictures, f"Hashing {split}"))
+        for picture in hashed[split]:
+            name = picture.file.encode("utf-8", "surrogateescape")
+            digest.update(name + b"\0" + picture.sha256)
+    return hashed, digest.hexdigest()
 
 
 def _check_filled(pictures: PictureFolder) -> None:

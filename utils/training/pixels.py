@@ -1,7 +1,9 @@
 """A picture's place in its split in, its decoded pixels out: from files, memory or one packed file.
 
 All three give the same pixels. "packed" is one file beside the data set, made when it is not there
-or is of other pictures; "ram" is one block of memory, which all workers share.
+or is of other pictures, as the fingerprint of the data set tells, which rests on their contents;
+"ram" is one block of memory, which all workers share. No picture gets into either whose bytes are
+not those that were listed, and each picture of a pack has a checksum.
 """
 
 import contextlib
@@ -9,6 +11,7 @@ import json
 import os
 import shutil
 import weakref
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,21 +25,22 @@ from numpy.typing import NDArray
 
 from utils.common.console import progress
 from utils.common.errors import OutputError, SettingsError
-from utils.common.files import explain_write_errors, whole_file
+from utils.common.files import explain_write_errors, refuse_links, whole_file
 from utils.common.memory import available_memory, byte_size
 from utils.common.pictures import PictureError
 from utils.common.processors import available_processors
 from utils.training.decoding import decoded_size, read_pixels
-from utils.training.pictures import Picture, PictureFolder, unreadable
+from utils.training.pictures import CHANGED, PACK_DAMAGED, Picture, PictureFolder, unreadable
 from utils.training.settings import PACKED, RAM
 from utils.training.sharing import share_memory
 
 PACKED_NAME = Path(".state", "pixels.packed")
 """Below the data set's folder, where create_dataset.py keeps what is no part of it."""
 
-VERSION = 1
+VERSION = 2
 HEADER_BYTES = 512
 CHANNELS = 3
+CHECKSUM_BYTES = 8
 DECODED_AT_ONCE = 256
 
 
@@ -111,9 +115,13 @@ class Layout:
             self._starts[split] = start
             start += len(pictures_of_split)
 
+    def number(self, split: str, index: int) -> int:
+        """Return a picture's row of the table."""
+        return self._starts[split] + index
+
     def find(self, split: str, index: int) -> tuple[int, int, tuple[int, int, int]]:
         """Return a picture's first byte, its number of bytes and its shape."""
-        start, height, width = self.table[self._starts[split] + index].tolist()
+        start, height, width = self.table[self.number(split, index)].tolist()
         return start, height * width * CHANNELS, (height, width, CHANNELS)
 
 
@@ -134,7 +142,8 @@ class PackedPixels:
     """Reads each picture at its place in one file.
 
     Each read asks for the whole picture at once. A memory map would do as well for a file that is
-    cached, but fetches a cold one in small pieces.
+    cached, but fetches a cold one in small pieces. The first read of each picture in each process
+    is compared with its checksum.
 
     Args:
         layout: Of the file.
@@ -150,15 +159,25 @@ class PackedPixels:
         self._layout = layout
         self._path = path
         self._header = header
+        self._is_checked = bytearray(len(layout.table))
+        self._checksums: NDArray[np.int64] = np.zeros(0, np.int64)
         self._stream = self._open()
 
     def _open(self) -> BinaryIO:
         stream = self._path.open("rb", buffering=0)
-        size = HEADER_BYTES + self._layout.num_bytes + self._layout.table.nbytes
-        if stream.read(HEADER_BYTES) != self._header or self._path.stat().st_size != size:
+        weakref.finalize(self, stream.close)
+        layout = self._layout
+        is_own = stream.read(HEADER_BYTES) == self._header
+        if not is_own or self._path.stat().st_size != _size_of_pack(layout):
             stream.close()
             raise ValueError(f"{self._path} is of other pictures")
-        weakref.finalize(self, stream.close)
+        stream.seek(HEADER_BYTES + layout.num_bytes)
+        end = stream.read()
+        table = np.frombuffer(end[:-CHECKSUM_BYTES], np.int64).reshape(-1, 4)
+        if _end_of_pack(layout, table[:, 3]) != end:
+            stream.close()
+            raise ValueError(f"{self._path} is damaged")
+        self._checksums = table[:, 3]
         return stream
 
     def __getstate__(self) -> dict[str, Any]:
@@ -178,7 +197,12 @@ class PackedPixels:
             self._stream.seek(HEADER_BYTES + start)
             content = self._stream.read(length)
         if len(content) != length:
-            raise PictureError("truncated", f"{self._path} ends before its pixels")
+            raise PictureError(PACK_DAMAGED, f"{self._path} ends before its pixels")
+        number = self._layout.number(split, index)
+        if not self._is_checked[number]:
+            if zlib.crc32(content) != self._checksums[number]:
+                raise PictureError(PACK_DAMAGED, f"the checksum in {self._path} is another")
+            self._is_checked[number] = True
         return np.frombuffer(content, np.uint8).reshape(shape)
 
 
@@ -205,6 +229,7 @@ def _pack(layout: Layout, pictures: PictureFolder) -> PackedPixels:
         return PackedPixels(layout, path, header)
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        refuse_links([path.parent, path.with_suffix(".lock")])
         with FileLock(path.with_suffix(".lock")):  # a run that starts meanwhile waits for the file
             with contextlib.suppress(OSError, ValueError):
                 return PackedPixels(layout, path, header)
@@ -216,7 +241,7 @@ def _write_pack(layout: Layout, pictures: PictureFolder, path: Path, header: byt
     for old in (path, *path.parent.glob(f".{path.name}.*.partial")):
         old.unlink(missing_ok=True)
     free = shutil.disk_usage(path.parent).free
-    size = len(header) + layout.num_bytes + layout.table.nbytes
+    size = _size_of_pack(layout)
     if size > free:
         needed, left = byte_size(size), byte_size(free)
         raise OutputError(
@@ -225,10 +250,22 @@ def _write_pack(layout: Layout, pictures: PictureFolder, path: Path, header: byt
         )
     with whole_file(path, durable=True) as partial, partial.open("wb") as stream:
         stream.write(header)
-        for pixels in _decode_all(layout, pictures, "Packing"):
+        checksums = np.zeros(len(layout.table), np.int64)
+        for number, pixels in enumerate(_decode_all(layout, pictures, "Packing")):
             stream.write(pixels)
-        stream.write(layout.table.tobytes())
+            checksums[number] = zlib.crc32(pixels)
+        stream.write(_end_of_pack(layout, checksums))
     print(f"{path}: {len(layout.table):,} pictures, {byte_size(size)}")
+
+
+def _size_of_pack(layout: Layout) -> int:
+    return HEADER_BYTES + layout.num_bytes + 4 * len(layout.table) * 8 + CHECKSUM_BYTES
+
+
+def _end_of_pack(layout: Layout, checksums: NDArray[np.int64]) -> bytes:
+    """Return the layout with the checksum of each picture's pixels, and a checksum of it all."""
+    table = np.column_stack([layout.table, checksums]).tobytes()
+    return table + zlib.crc32(table).to_bytes(CHECKSUM_BYTES, "little")
 
 
 def _header(pictures: PictureFolder) -> bytes:
@@ -248,7 +285,7 @@ def _decode_all(layout: Layout, pictures: PictureFolder, title: str) -> Iterator
     decoded = _decode(pictures, listed, title)
     for picture, pixels, row in zip(listed, decoded, layout.table, strict=True):
         if pixels.shape[:2] != tuple(row[1:]):
-            error = PictureError("changed", "other pixels than when it was made")
+            error = PictureError(CHANGED, "other pixels than when it was made")
             raise unreadable(pictures.folder, picture.file, error)
         yield np.ascontiguousarray(pixels)
 

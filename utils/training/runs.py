@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from models import CARD_NAME, WEIGHTS_NAME
 from models.zoo import resolve
 from utils.common.errors import ModelError, OutputError
-from utils.common.files import explain_write_errors, remove_partial_files, write_text
+from utils.common.files import explain_write_errors, refuse_links, remove_partial_files, write_text
 from utils.training.settings import AUTO, Settings
 
 LAST_NAME = "last.pt"
@@ -56,6 +56,7 @@ class Run:
         Raises:
             OutputError: If another one is at it.
         """
+        refuse_links([self.folder / LOCK_NAME])
         lock = FileLock(self.folder / LOCK_NAME, timeout=LOCK_PATIENCE_S)
         with explain_write_errors(self.folder):
             try:
@@ -73,10 +74,17 @@ class Run:
     @property
     def looks_at_test(self) -> list[str]:
         """When test was looked at, and with the weights of which epoch; one line for each look."""
+        path = self.folder / LOOKS_NAME
         try:
-            return (self.folder / LOOKS_NAME).read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise ModelError(
+                f"{path}, which counts the looks at test, cannot be read: {error.strerror}",
+                todo="Make it readable, or remove it if test was never looked at",
+            ) from error
+        return ["".join(one if one.isprintable() else "?" for one in line) for line in lines]
 
     def count_look(self, epoch: int) -> None:
         """Note that test is about to be looked at: what is chosen after that was chosen on test."""

@@ -2,7 +2,7 @@
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -10,13 +10,20 @@ from typing import Any
 
 from models.zoo import FROM_SCRATCH, MENU, Model, resolve
 from utils.common import prompts
-from utils.common.errors import DatasetError, SettingsError
+from utils.common.errors import DatasetError, SettingsError, shortlist
 from utils.common.labels import SPLITS
-from utils.common.settings import parse, setting
+from utils.common.settings import faults, parse, setting
+from utils.common.values import above, at_least, between, shown
 
 AUTO = "auto"
 NONE, RAM, PACKED = CACHES = ("none", "ram", "packed")
 EMA_DECAY = 0.9998
+MANY, MAX_WORKERS, MAX_THREADS = 65_536, 256, 512
+"""More pictures of a batch, epochs, processes or threads than anybody asks for by intention."""
+
+SEEDS = at_least(-(2**63), 2**63 - 1)
+"""What PyTorch takes."""
+
 LR_SCALES: dict[str, Callable[[int], float]] = {
     "none": lambda _: 1.0,
     "linear": float,
@@ -56,25 +63,27 @@ class Settings:
     data_dir: str = setting("DATASET", "folder made by create_dataset.py", metavar="DIR")
     batch_size: int | None = setting(
         None, "pictures per step and process; 32-64 suits most GPUs; asked for when not given",
-        "-b", "--batch-size", type=int, metavar="N",
+        "-b", "--batch-size", type=int, metavar="N", check=at_least(1, MANY), is_completed=True,
     )  # fmt: skip
     workers: int | None = setting(
         None, "processes that load pictures; 2-4 suit most computers, 0 loads in the main "
         "process; asked for when not given; the result is the same for any number",
-        "-j", "--workers", "--num-workers", type=int, metavar="N",
+        "-j", "--workers", "--num-workers", type=int, metavar="N", check=at_least(0, MAX_WORKERS),
+        is_completed=True,
     )  # fmt: skip
     model: str | None = setting(
         None, f"{', '.join(model.name for model in MENU)}, or any timm name; asked for when not "
-        "given", metavar="NAME",
+        "given", metavar="NAME", is_completed=True,
     )  # fmt: skip
     epochs: int | None = setting(
         None, f"passes over the training pictures (default: by model, see the table in models/"
         f"zoo.py; {FROM_SCRATCH.epochs} from random weights)", type=int, metavar="N",
+        check=at_least(1, MANY), is_completed=True,
     )  # fmt: skip
     lr: float | None = setting(
         None, f"peak learning rate (default: {MENU[0].recipe.lr:g} for convolutional networks, "
         f"{MENU[2].recipe.lr:g} for transformers, {FROM_SCRATCH.lr:g} from random weights)",
-        type=float, metavar="X",
+        type=float, metavar="X", check=above(0), is_completed=True,
     )  # fmt: skip
     lr_scaling: str = setting(
         "none", "what the peak learning rate is multiplied by where torchrun starts several "
@@ -85,26 +94,29 @@ class Settings:
     )
     weight_decay: float | None = setting(
         None, f"of AdamW; not on norms and biases (default: {FROM_SCRATCH.weight_decay:g})",
-        type=float, metavar="X",
+        type=float, metavar="X", check=at_least(0), is_completed=True,
     )  # fmt: skip
     layer_decay: float = setting(
         1.0, "each layer learns this much slower than the one after it; 0.65-0.8 is usual for "
-        "transformers, 1 for all alike", type=float, metavar="X",
+        "transformers, 1 for all alike", type=float, metavar="X", check=above(0, at_most=1),
     )  # fmt: skip
     freeze_epochs: int = setting(
-        0, "train the classifier alone for the first N epochs", type=int, metavar="N"
-    )
+        0, "train the classifier alone for the first N epochs", type=int, metavar="N",
+        check=at_least(0, MANY),
+    )  # fmt: skip
     label_smoothing: float = setting(
-        0.0, "part of each label that is spread over all classes, below 1", type=float, metavar="X"
-    )
+        0.0, "part of each label that is spread over all classes, below 1", type=float,
+        metavar="X", check=between(0, 1, with_lowest=True),
+    )  # fmt: skip
     ema: float | None = setting(
         None, "also average the weights over the steps with this decay, and validate, test and "
         f"keep the average; {EMA_DECAY} where only --ema is given", nargs="?", const=EMA_DECAY,
-        type=float, metavar="DECAY",
+        type=float, metavar="DECAY", check=between(0, 1),
     )  # fmt: skip
     grad_accum_steps: int = setting(
         1, "batches whose gradients are added up for one step, so that N times --batch-size "
         "pictures count as one batch in the memory of one", type=int, metavar="N",
+        check=at_least(1, MANY),
     )  # fmt: skip
     grad_checkpointing: bool = setting(
         False, "compute activations twice instead of keeping them: less memory, slower"
@@ -124,7 +136,9 @@ class Settings:
         "--fresh-low-quality", action=OWN_SWITCH,
     )  # fmt: skip
     output_dir: str = setting("runs", "folder that gets <model>-<n>/", metavar="DIR")
-    seed: int = setting(0, "of the order, the augmentation and the random weights", type=int)
+    seed: int = setting(
+        0, "of the order, the augmentation and the random weights", type=int, check=SEEDS
+    )
     device: str = setting(AUTO, "auto, cpu, cuda, cuda:N or mps", metavar="NAME")
     amp: bool | None = setting(
         None, "compute in 16 bit; by default where the hardware is fast at it",
@@ -139,7 +153,7 @@ class Settings:
     patience: int | None = setting(
         None, "stop after N epochs without a better val balanced accuracy, 0 never "
         f"(default: {MENU[0].recipe.patience}, {FROM_SCRATCH.patience} from random weights)",
-        type=int, metavar="N",
+        type=int, metavar="N", check=at_least(0, MANY), is_completed=True,
     )  # fmt: skip
     resume: str | None = setting(
         None, "go on with a run, given by its folder or its last.pt; alone or 'auto': the newest "
@@ -150,30 +164,17 @@ class Settings:
     )
     coverage: float = setting(
         0.95, "share of each class's pictures whose set of possible classes is to hold their own",
-        metavar="X", type=float,
+        metavar="X", type=float, check=between(0, 1),
     )  # fmt: skip
     checkpoint_minutes: float = setting(
-        10.0, "also save the state this often within an epoch", type=float, metavar="N"
-    )
+        10.0, "also save the state this often within an epoch", type=float, metavar="N",
+        check=at_least(0),
+    )  # fmt: skip
 
 
 def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]:
     """Parse and check the command line; also return the names of the fields that were given."""
     settings, given = parse(Settings, argv, DESCRIPTION, EPILOG)
-    for name, lowest in (
-        ("batch_size", 1), ("workers", 0), ("epochs", 1), ("patience", 0), ("weight_decay", 0),
-        ("checkpoint_minutes", 0), ("freeze_epochs", 0), ("grad_accum_steps", 1),
-    ):  # fmt: skip
-        value = getattr(settings, name)
-        _check(settings, name, value is None or value >= lowest, f"a number of at least {lowest}")
-    finite = settings.lr is None or 0 < settings.lr < float("inf")
-    _check(settings, "lr", finite, "a number above 0")
-    _check(settings, "layer_decay", 0 < settings.layer_decay <= 1, "a number above 0, at most 1")
-    smooth = 0 <= settings.label_smoothing < 1
-    _check(settings, "label_smoothing", smooth, "a number of at least 0, below 1")
-    average = settings.ema is None or 0 < settings.ema < 1
-    _check(settings, "ema", average, "a number between 0 and 1")
-    _check(settings, "coverage", 0 < settings.coverage < 1, "a number between 0 and 1")
     if settings.pretrained_path:
         if not settings.pretrained:
             raise SettingsError("--pretrained-path and --no-pretrained contradict each other")
@@ -189,11 +190,26 @@ def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]
     return settings, given
 
 
-def _check(settings: Settings, name: str, is_usable: bool, expected: str) -> None:
-    if not is_usable:
-        raise SettingsError(
-            f"--{name.replace('_', '-')} {getattr(settings, name)} cannot be used", expected
-        )
+def stored_settings(stored: object, *, is_complete: bool = False) -> tuple[Settings, list[str]]:
+    """Read settings that an earlier process stored; also name those that it did not have yet.
+
+    Args:
+        stored: What the file holds in their place.
+        is_complete: Whether all that the user may leave open was settled by then.
+
+    Raises:
+        ValueError: With what was found and what was expected, if they cannot be used.
+    """
+    if not isinstance(stored, Mapping):
+        raise ValueError(f"settings is {shown(stored)}", "names with values")
+    names = [field.name for field in dataclasses.fields(Settings)]
+    unknown = [shown(name) for name in stored if name not in names]
+    if unknown:
+        raise ValueError(f"this suite does not know its settings {shortlist(unknown)}", "")
+    settings = Settings(**stored)
+    for field, expected in faults(settings, is_complete=is_complete):
+        raise ValueError(f"{field.name} is {shown(getattr(settings, field.name))}", expected)
+    return settings, [name for name in names if name not in stored]
 
 
 def check_data_folder(data_dir: str) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.common.opening import open_regular
+from utils.common.stamps import stamp_of
+from utils.common.terminal import printable
 from utils.sources.files.allowance import Allowance
 from utils.sources.files.contents import BROKEN, Contents, explained
 from utils.sources.files.explorer import Explorer
-from utils.sources.files.findings import Finding, LeftOutError, judge, printable, shown
+from utils.sources.files.findings import Finding, LeftOutError, judge, shown
 from utils.sources.files.names import FOREIGN_ENDINGS, NUMBERED, SPLIT, is_named_so
 from utils.sources.files.streams import Joined, buffered
 from utils.sources.files.unpacked import Unpacked
@@ -88,8 +90,8 @@ def _list_files(paths: Sequence[Path], title: str, unpacked: Unpacked) -> Conten
     for path in paths:
         with open_regular(path) as stream:
             found = os.fstat(stream.fileno())
-            facts.append((found.st_size, found.st_mtime_ns))
-    sizes, times_ns = zip(*facts, strict=True)
+            facts.append(stamp_of(found))
+    sizes, times_ns, *_ = zip(*facts, strict=True)
     origin = f"{os.path.abspath(paths[0])} {facts}"
     explorer = Explorer(Allowance(title, sum(sizes)), unpacked, origin, max(times_ns))
     if len(paths) == 1:

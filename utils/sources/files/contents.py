@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from utils.common.limits import MAX_DICTIONARY, MAX_FOLDERS, MAX_PATH_LENGTH
 from utils.common.location import DamagedError, Location
 from utils.common.opening import NotRegularError
-from utils.sources.files.findings import Fate, Finding, LeftOutError, printable, shown
+from utils.common.terminal import printable
+from utils.sources.files.findings import Fate, Finding, LeftOutError, shown
 from utils.sources.files.members import Members
 
 BROKEN = (

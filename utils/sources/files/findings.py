@@ -150,16 +150,3 @@ def shown(name: str) -> str:
     if len(name) > SHOWN_LENGTH:
         return f"{name[:SHOWN_LENGTH]!r} ..."
     return repr(name)
-
-
-def printable(path: str) -> str:
-    """Return a path that does nothing to a terminal.
-
-    >>> printable("a\\n/b.zip")
-    'a\\\\n/b.zip'
-    """
-    if path.isprintable():
-        return path
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in path
-    )

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from utils.common.console import progress
 from utils.common.errors import OutputError
-from utils.common.files import explain_write_errors, whole_file
+from utils.common.files import explain_write_errors, refuse_links, whole_file
 from utils.common.scratch import scratch_folder
 from utils.common.seeds import stable_hash
 
@@ -22,16 +22,21 @@ class Unpacked:
     """What cannot be read in place: compressed tars, and zips that are compressed in zips.
 
     Each is unpacked once, as the one stream that it is, to a file named by where it comes from
-    and by size and time of the archive that it lies in.
+    and by the stamp of the archive that it lies in.
 
     Args:
         state: The output's working state, in which the files are kept; None for a temporary
             folder that goes with this process.
+
+    Raises:
+        OutputError: If a link leads out of the working state.
     """
 
     def __init__(self, state: Path | None = None) -> None:
         self.state = state
         self._folder = state / "unpacked" if state else None
+        if state and self._folder:
+            refuse_links((state, self._folder, state / "lock"))  # what is stale there is removed
         self._used: set[Path] = set()
         self._made: list[Path] = []
 

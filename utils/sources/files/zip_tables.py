@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from utils.common.location import ZIP_MARK
-from utils.sources.files.findings import Finding, judge, printable
+from utils.common.terminal import printable
+from utils.sources.files.findings import Finding, judge
 from utils.sources.files.streams import BUFFER_BYTES, Window
 from utils.sources.files.volumes import Volume
 

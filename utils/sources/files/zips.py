@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from utils.common.limits import MAX_PATH_LENGTH
 from utils.common.location import DamagedError, Location
+from utils.common.terminal import printable
 from utils.sources.files.extents import Extents
-from utils.sources.files.findings import Finding, judge, printable, shown
+from utils.sources.files.findings import Finding, judge, shown
 from utils.sources.files.members import Link, Members
 from utils.sources.files.volumes import Volume
 from utils.sources.files.zip_tables import FULL_16, Entry, entries, find_table

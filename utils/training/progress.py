@@ -1,0 +1,99 @@
+"""How far a run has come, and whether what a file says of it can be true."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from utils.common.values import Range, at_least, expected_of, shown
+from utils.training.facts import refuse
+from utils.training.settings import MANY
+
+COUNT = at_least(0, 2**53)
+"""JSON and float64 tell whole numbers apart up to there."""
+
+SHARE = Range(0, 1, False, False, "a number from 0 to 1")
+
+FIGURES: dict[str, tuple[Any, Range]] = {
+    "epoch": (int, at_least(1, MANY)),
+    "lr": (float, at_least(0)),
+    "train_loss": (float | None, at_least(0)),
+    "train_accuracy": (float | None, SHARE),
+    "train_balanced_accuracy": (float | None, SHARE),
+    "skipped_steps": (int, COUNT),
+    "val_loss": (float, at_least(0)),
+    "val_accuracy": (float, SHARE),
+    "val_balanced_accuracy": (float, SHARE),
+    "seconds": (float, at_least(0)),
+}
+"""What a row of the history tells, by its column."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        epoch: The one at hand, from 0; equal to the number of finished epochs.
+        step: Batches of it that are done.
+        best_metric: Highest val balanced accuracy; below 0 before the first.
+        best_epoch: Its epoch, from 1; 0 before the first.
+        epochs_without_gain: Since then.
+        history: One row per finished epoch.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best_metric: float = -1.0
+    best_epoch: int = 0
+    epochs_without_gain: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def check_progress(stored: Any, place: object) -> None:
+    """Check the plain values of a `Progress` before anything is made of them.
+
+    Args:
+        stored: As a file gives it, which may come from a stranger.
+        place: The file, for what is said of it.
+
+    Raises:
+        ModelError: If a value is missing, unknown, out of range, or contradicts another one.
+    """
+    names = [field.name for field in dataclasses.fields(Progress)]
+    if not isinstance(stored, Mapping) or list(stored) != names:
+        refuse(place, "its progress has other fields", ", ".join(names))
+    ranges = {
+        "epoch": (int, at_least(0, MANY)),
+        "step": (int, COUNT),
+        "best_metric": (float, Range(-1, 1, False, False, "a number from -1 to 1")),
+        "best_epoch": (int, at_least(0, MANY)),
+        "epochs_without_gain": (int, at_least(0, MANY)),
+    }
+    for name, (kind, check) in ranges.items():
+        if expected := expected_of(stored[name], kind, check=check):
+            refuse(place, f"{name} is {shown(stored[name])}", expected)
+    history, epoch, best = stored["history"], stored["epoch"], stored["best_epoch"]
+    if not isinstance(history, list) or len(history) != epoch:
+        rows = f"{len(history)} rows" if isinstance(history, list) else shown(history)
+        refuse(place, f"its history is {rows}", f"one row for each of {epoch} epochs")
+    for number, row in enumerate(history, 1):
+        _check_row(row, number, history[0], place)
+    if stored["epochs_without_gain"] > epoch or best > epoch:
+        refuse(place, f"best_epoch is {best} after {epoch} epochs", "one of them")
+    if best and history[best - 1]["val_balanced_accuracy"] != stored["best_metric"]:
+        found = f"best_metric is {shown(stored['best_metric'])}"
+        reached = history[best - 1]["val_balanced_accuracy"]
+        refuse(place, found, f"{reached}, which epoch {best} reached")
+
+
+def _check_row(row: Any, number: int, first: Mapping[str, Any], place: object) -> None:
+    if not isinstance(row, Mapping) or row.keys() != first.keys() or FIGURES.keys() - row.keys():
+        refuse(place, f"row {number} of its history has other columns", ", ".join(FIGURES))
+    for name, value in row.items():
+        kind, check = FIGURES.get(name, (float | None, None))
+        if not isinstance(name, str) or (expected := expected_of(value, kind, check=check)):
+            found = f"{shown(name)} in row {number} of its history is {shown(value)}"
+            refuse(place, found, expected)
+    if row["epoch"] != number:
+        refuse(place, f"row {number} of its history is of epoch {row['epoch']}", f"{number}")

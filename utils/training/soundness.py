@@ -1,0 +1,107 @@
+"""A stored state's tensors in, whether this network and its optimizer can go on with them out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from utils.common.labels import TRAIN
+from utils.training.engine import Trainer
+
+MAX_PARTS = 2**32
+
+
+class UnusableError(ValueError):
+    """What of a stored state cannot be used, in a few words."""
+
+
+def check_tensors(state: Mapping[str, Any], trainer: Trainer) -> None:
+    """Compare a state with what the trainer, made from the same settings, has in its place.
+
+    Raises:
+        UnusableError: If names, shapes, kinds of numbers or options differ, or a number is none.
+    """
+    _check_like("weights", state["weights"], trainer.network.state_dict())
+    if trainer.average is not None:
+        _check_like("average", state["average"], trainer.average.module.state_dict())
+    _check_optimizer(state["optimizer"], trainer.optimizer)
+    if trainer.scaler.is_enabled():
+        _check_scaler(state["scaler"], trainer.scaler.state_dict())
+    _require(type(state["parts"]) is int and 1 <= state["parts"] <= MAX_PARTS, "parts")
+    own = {"totals": trainer.sums.totals, "confusion": trainer.sums.confusion}
+    _check_like("sums", state["sums"], own)
+    _require(all(bool((state["sums"][name] >= 0).all()) for name in own), "sums below 0")
+    steps = trainer.loader.steps(TRAIN)
+    step = state["progress"]["step"]
+    _require(step <= steps, f"step {step} of an epoch of {steps}")
+
+
+def _check_like(title: str, stored: Any, own: Mapping[str, torch.Tensor]) -> None:
+    """Compare tensors by name, shape and kind, and look for what is no number."""
+    _require(isinstance(stored, Mapping) and stored.keys() == own.keys(), f"{title} by name")
+    for name, expected in own.items():
+        _check_tensor(f"{title} of {name}", stored[name], expected)
+
+
+def _check_tensor(title: str, stored: Any, expected: torch.Tensor) -> None:
+    is_alike = (
+        isinstance(stored, torch.Tensor)
+        and stored.layout == torch.strided
+        and stored.shape == expected.shape
+        and stored.dtype == expected.dtype
+        and stored.device.type == "cpu"
+    )
+    _require(is_alike, f"{title} by shape or kind")
+    _require(bool(torch.isfinite(stored).all()), f"{title}, which are no numbers")
+
+
+def _check_optimizer(stored: Any, optimizer: torch.optim.Optimizer) -> None:
+    """Compare options, which follow from the settings, and the moments of each weight."""
+    own = optimizer.state_dict()["param_groups"]
+    groups, moments = stored["param_groups"], stored["state"]
+    _require(isinstance(groups, list) and len(groups) == len(own), "groups of the optimizer")
+    for group, expected in zip(groups, own, strict=True):
+        _require(isinstance(group, dict), "groups of the optimizer")
+        _require(not group.keys() - expected.keys(), "options of the optimizer")
+        for name, value in group.items():
+            if name == "lr":  # set anew before each step
+                is_known = _is_rate(value)
+            else:
+                is_known = type(value) is type(expected[name]) and value == expected[name]
+            _require(is_known, f"{name} of the optimizer")
+        _require("params" in group and "lr" in group, "groups of the optimizer")
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    _require(isinstance(moments, dict), "moments of the optimizer")
+    for number, kept in moments.items():
+        _require(type(number) is int and 0 <= number < len(weights), "moments of no weight")
+        _check_moments(kept, weights[number])
+
+
+def _check_moments(kept: Any, weight: torch.Tensor) -> None:
+    names = {"step", "exp_avg", "exp_avg_sq"}
+    _require(isinstance(kept, dict) and kept.keys() == names, "moments by name")
+    for name in names - {"step"}:
+        _check_tensor("moments", kept[name], weight)
+    _check_tensor("steps of the optimizer", kept["step"], torch.zeros(()))
+    is_sound = bool((kept["exp_avg_sq"] >= 0).all()) and bool(kept["step"] >= 0)
+    _require(is_sound, "moments below 0")
+
+
+def _is_rate(value: Any) -> bool:
+    if isinstance(value, torch.Tensor):
+        return value.dtype == torch.float32 and value.shape == () and bool(torch.isfinite(value))
+    return isinstance(value, float) and value >= 0
+
+
+def _check_scaler(stored: Any, own: Mapping[str, Any]) -> None:
+    _require(isinstance(stored, dict) and stored.keys() == own.keys(), "scaler by name")
+    for name in own.keys() - {"scale", "_growth_tracker"}:
+        _require(stored[name] == own[name], f"{name} of the scaler")
+    scale, tracker = stored["scale"], stored["_growth_tracker"]
+    _require(isinstance(scale, float) and 0 < scale < float("inf"), "scale of the scaler")
+    _require(type(tracker) is int and 0 <= tracker <= own["growth_interval"], "scaler's counter")
+
+
+def _require(is_sound: bool, what: str) -> None:
+    if not is_sound:
+        raise UnusableError(what)
