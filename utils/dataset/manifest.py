@@ -12,9 +12,9 @@ from typing import Any
 
 from utils.common.errors import DatasetError
 from utils.common.files import sha256_of_file, whole_file
+from utils.common.outputs import MANIFEST_NAME as MANIFEST_NAME
 from utils.dataset.names import JOURNAL_NAME, STATE_NAME
 
-MANIFEST_NAME = "manifest.csv"
 TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 """How it is opened: a file name that is no text keeps its bytes."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.files import update_bytes
+from utils.sources.record import NOT_UNDERSTOOD, LeftOut
 
 REJECTED_NAME = "rejected.csv"
 CONTRADICTION = "contradictory"
@@ -21,6 +22,15 @@ class Rejected:
     source: str
     reason: str
     detail: str
+
+
+def not_understood(left_out: Iterable[LeftOut]) -> list[Rejected]:
+    """Return the files that no collection knows what to do with."""
+    return [
+        Rejected(left.original, left.source, NOT_UNDERSTOOD, "no collection reads it")
+        for left in left_out
+        if left.rule == NOT_UNDERSTOOD
+    ]
 
 
 def write_rejected(folder: Path, rejected: Iterable[Rejected]) -> None:

@@ -19,7 +19,7 @@ class PictureFolders:
         folders: Accepted folder names.
         label: The class of all pictures.
         splits: Splits left open by the name of a subfolder; empty: any split everywhere.
-        group: Pattern whose first group is the patient in a file's stem; "": the picture itself.
+        group: Pattern of a file's stem whose first group is the patient; "": the picture itself.
     """
 
     folders: tuple[str, ...]
@@ -46,7 +46,7 @@ class PictureFolders:
             return
         identity = group = "/".join(inside[subfolders.index(split) if split else 0 :])
         if self.group:
-            matched = re.match(self.group, stem(path))
+            matched = re.fullmatch(self.group, stem(path))
             if matched is None:
                 reading.left_out.append(LeftOut(name, path, "name of another form"))
                 return
