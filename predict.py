@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not settings.output:
         print()
     print(tally.describe(settings.output))
+    if others := inputs.describe_others():
+        print(others)
     if settings.move_into or settings.copy_into:
         folder = Path(settings.move_into or settings.copy_into)
         print(sort_pictures(inputs, tally.labels, folder, bool(settings.move_into)))

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from posixpath import splitext
 
-from utils.common.errors import SourceError
+from utils.common.errors import SourceError, shortlist
 from utils.common.files import is_clutter
 from utils.common.labels import SPLITS
 from utils.common.outputs import STATE_NAME, is_output
@@ -116,6 +116,16 @@ def ending_of(path: str) -> str:
     return ending if 1 < len(ending) <= MAX_ENDING and ending[1:].isprintable() else NO_ENDING
 
 
+def describe_counts(counts: Counter[str]) -> str:
+    """Name kinds of files with their numbers, the most frequent first.
+
+    >>> describe_counts(Counter({".pdf": 1, ".txt": 2}))
+    '2 .txt, 1 .pdf'
+    """
+    kinds = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return shortlist([f"{count:,} {kind}" for kind, count in kinds if count])
+
+
 def _list(folder: str) -> list["os.DirEntry[str]"]:
     """Return what lies in a folder, in order."""
     try:
@@ -168,7 +178,9 @@ def _walk(folder: str) -> Iterator[str]:
         relative = os.path.relpath(place, folder).replace(os.sep, "/")
         start = "" if relative == "." else f"{relative}/"
         yield from (start + name for name in sorted(names))
-    yield from (os.path.relpath(place, folder).replace(os.sep, "/") + "/" for place in shut)
+    for place in shut:
+        relative = os.path.relpath(place, folder).replace(os.sep, "/")
+        yield "" if relative == "." else f"{relative}/"
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

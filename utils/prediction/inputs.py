@@ -2,15 +2,19 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from utils.common.errors import SettingsError, shortlist
+from utils.common.files import is_clutter
+from utils.common.listing import CLUTTER_RULE, describe_counts, ending_of, list_folder
 from utils.common.location import Location
+from utils.common.reading.heads import shows_picture
 from utils.sources.archives import is_named_so, list_archive, may_be_archive
-from utils.sources.tree import is_picture, walk
+from utils.sources.tree import is_picture
 from utils.sources.unpacked import Unpacked
 
 STDIN = "-"
@@ -34,12 +38,32 @@ class Input:
         return self.location.packed_size is not None
 
 
-def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> list[Input]:
+class Inputs(list[Input]):
+    """The pictures to look at, in the order given.
+
+    Attributes:
+        passed_over: Number of files that are none, by ending.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed_over: Counter[str] = Counter()
+
+    def describe_others(self) -> str:
+        """Return one line on the files that are not looked at, "" if there are none."""
+        number = self.passed_over.total()
+        files = "file was" if number == 1 else "files were"
+        kinds = describe_counts(self.passed_over)
+        return f"{number:,} {files} not looked at: {kinds}." if number else ""
+
+
+def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> Inputs:
     """List all pictures, before any is looked at.
 
-    A file that is named is taken whatever its ending; in folders, at any depth, and in archives
-    the endings of pictures count. What a list on stdin names and is not there becomes a row with
-    an error: of a thousand files one may be gone.
+    A file that is named is taken whatever it is. In folders, at any depth, and in archives a
+    picture is known by its ending, else by its first bytes, and all else is counted. What a list
+    on stdin names and is not there becomes a row with an error: of a thousand files one may be
+    gone.
 
     Args:
         paths: As on the command line; "-" stands for the lines of `stdin`.
@@ -56,13 +80,13 @@ def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> list[Inp
             f"There is no {shortlist(missing)}",
             expected="pictures, folders, archives, or - for a list on stdin",
         )
-    inputs: list[Input] = []
+    inputs = Inputs()
     for path in paths:
         named = _lines(stdin or sys.stdin.buffer) if path == STDIN else [path]
         for name in named:
-            inputs += _look_into(name)
+            inputs += _look_into(name, inputs.passed_over)
     if not inputs:
-        raise SettingsError(f"No pictures in {shortlist(paths)}")
+        raise SettingsError(f"No pictures in {shortlist(paths)}", todo=inputs.describe_others())
     return inputs
 
 
@@ -86,22 +110,37 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
             yield path
 
 
-def _look_into(path: str) -> Iterable[Input]:
+def _look_into(path: str, passed_over: Counter[str]) -> Iterable[Input]:
     if os.path.isdir(path):
-        below = [os.path.join(path, file) for file in sorted(walk(Path(path)))]
-        return [one for file in below for one in _look_at(file)]
+        listing = list_folder(Path(path), with_outputs=True)
+        passed_over[CLUTTER_RULE] += len(listing.clutter)
+        below = [os.path.join(path, file) for file in listing.each_once()]
+        return [one for file in below for one in _look_at(file, passed_over)]
     if is_named_so(path) and os.path.isfile(path):
-        return _members(path)
+        return _members(path, list_archive(Path(path), path, Unpacked()) or {}, passed_over)
     return [Input(path, Location(path))]
 
 
-def _look_at(file: str) -> Iterable[Input]:
+def _look_at(file: str, passed_over: Counter[str]) -> Iterable[Input]:
     """Return what a file that lies in a folder has to offer."""
-    if is_picture(file):
-        return [Input(file, Location(file))]
-    return _members(file) if may_be_archive(file) else []
+    place = Location(file)
+    if not is_picture(file) and may_be_archive(file):
+        members = list_archive(Path(file), file, Unpacked())
+        if members is not None:
+            return _members(file, members, passed_over)
+    if is_picture(file) or shows_picture(place):
+        return [Input(file, place)]
+    passed_over[ending_of(file)] += 1
+    return []
 
 
-def _members(archive: str) -> Iterable[Input]:
-    found = list_archive(Path(archive), archive, Unpacked()) or {}
-    return [Input(f"{archive}/{name}", found[name]) for name in sorted(found) if is_picture(name)]
+def _members(
+    archive: str, members: Mapping[str, Location], passed_over: Counter[str]
+) -> Iterator[Input]:
+    for name in sorted(members):
+        if any(is_clutter(part) for part in name.split("/")):
+            passed_over[CLUTTER_RULE] += 1
+        elif is_picture(name) or shows_picture(members[name]):
+            yield Input(f"{archive}/{name}", members[name])
+        else:
+            passed_over[ending_of(name)] += 1

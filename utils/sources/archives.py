@@ -169,7 +169,7 @@ def list_archive(path: Path, title: str, unpacked: Unpacked) -> dict[str, Locati
         unpacked: Takes what cannot be read in place.
 
     Returns:
-        Where its files lie, by their paths in it; None if it is no archive.
+        Where its files lie, by their paths in it, clutter among them; None if it is no archive.
 
     Raises:
         SourceError: If it is damaged, encrypted, a bomb, or has members that lead out of it.
@@ -245,10 +245,10 @@ class Explorer:
         As if unpacked where they lie; or all into a folder of the archive's own name where a file
         of the same name but with other content is there already.
         """
-        files = {name: place for name, place in members if not _is_clutter(name)}
+        files = dict(members)
         taken = {name.casefold(): place for name, place in files.items()}
         for name, place in list(files.items()):
-            if may_be_archive(name):
+            if may_be_archive(name) and not _is_clutter(name):
                 found = self.look_through(self._inside(volume, name, place), depth + 1)
                 if found is not None:
                     del files[name]

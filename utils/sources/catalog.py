@@ -275,7 +275,7 @@ SOURCES = (
                 "meta/test_indexes.csv": TEST_ONLY,
             },
         ),
-        signs=(Sign(r"([a-z]{3})/\1\d{3}\w*", "such as NEL/NEL025", "release_v0/images/"),),
+        signs=(Sign(r"([a-z]{3})/\1\d{3}\w*", "like NEL025", "release_v0/images/"),),
     ),
     Source(
         name="hospital_varese",
@@ -324,7 +324,7 @@ SOURCES = (
         folder="fitzpatrick17k",
         roughly=340_000_000,
         tables=("fitzpatrick17k*.csv",),
-        signs=(Sign(r"[0-9a-f]{32}", "named by an MD5", "fitzpatrick17k/"),),
+        signs=(Sign(r"[0-9a-f]{32}", "<md5hash>", "fitzpatrick17k/"),),
     ),
     Source(
         name="imagenet_mini",

@@ -51,7 +51,8 @@ def check_output(all_data: Path, output: Path, folders: Mapping[str, str] | None
         )
     if folders is None:
         way = os.path.relpath(target, root).split(os.sep) if _is_inside(target, root) else []
-        folders = {part: os.path.join(root, *way[:end]) for end, part in enumerate(way, start=1)}
+        ends = range(1, len(way) + 1)
+        folders = {"/".join(way[:end]): os.path.join(root, *way[:end]) for end in ends}
     for folder, real in folders.items():
         if folder.rpartition("/")[2].casefold() not in FOLDERS:
             continue

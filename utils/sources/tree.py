@@ -79,12 +79,9 @@ class FileTree:
         return {path.casefold(): path for path in self.files}
 
     @cached_property
-    def _by_stem(self) -> dict[str, list[str]]:
-        """All files by their paths without the ending."""
-        by_stem: dict[str, list[str]] = defaultdict(list)
-        for path in self.files:
-            by_stem[splitext(path)[0].casefold()].append(path)
-        return by_stem
+    def _starts(self) -> frozenset[str]:
+        """All paths without the ending, in lower case."""
+        return frozenset(splitext(path)[0].casefold() for path in self.files)
 
     @classmethod
     def scan(cls, root: Path, state: Path | None = None) -> "FileTree":
@@ -192,10 +189,7 @@ class FileTree:
 
     def is_derived(self, path: str, folder: str = "") -> bool:
         """Tell by its name below `folder` whether a picture was made from another one there."""
-        return is_derived(path, folder, self._has_stem)
-
-    def _has_stem(self, start: str) -> bool:
-        return start.casefold() in self._by_stem
+        return is_derived(path, folder, lambda start: start.casefold() in self._starts)
 
     def named(self, *names: str) -> list[str]:
         """Return the tables with one of these names, wherever they sit."""
@@ -204,24 +198,11 @@ class FileTree:
         return sorted(found, key=lambda path: (path in self.originals.members, path))
 
     def find(self, path: str) -> str | None:
-        """Return the file at `path`, written as it is on disk, or None if there is none.
-
-        A picture may have another ending there, or one of the two none, if only one file of that
-        folder comes into question.
-        """
-        wanted = path.replace("\\", "/").casefold()
-        found = self._exact.get(wanted) or self._of_other_ending(wanted)
+        """Return the file at `path`, written as it is on disk, or None if there is none."""
+        found = self._exact.get(path.replace("\\", "/").casefold())
         if found is not None:
             self.asked.add(found)
         return found
-
-    def _of_other_ending(self, wanted: str) -> str | None:
-        stems = [wanted, splitext(wanted)[0]] if is_picture(wanted) else [wanted]
-        for start in stems:
-            pictures = [path for path in self._by_stem.get(start, ()) if self.is_picture(path)]
-            if pictures:
-                return pictures[0] if len(pictures) == 1 else None
-        return None
 
 
 def _list_archives(

@@ -183,11 +183,11 @@ def _hints(tree: FileTree, strangers: Iterable[str]) -> Iterator[str]:
         sign = _sign_of(folder, stem(path)) if tree.is_picture(path) else None
         if sign is not None:
             found[folder, *sign, ending_of(path)] += 1
-    lines = [
-        f"{count:,} files {shown}{'' if ending == NO_ENDING else ending} in "
-        f"{folder or tree.root.name}: put them into {place}"
-        for (folder, shown, place, ending), count in found.items()
-    ]
+    lines = []
+    for (folder, shown, place, ending), count in found.items():
+        files = f"{count:,} {'file' if count == 1 else 'files'}"
+        names = f"{shown}{'' if ending == NO_ENDING else ending}"
+        lines.append(f"{files} {names} in {folder or tree.root.name}: put them into {place}")
     lines += _misspelt(strangers)
     yield from lines[:MAX_HINTS]
     if len(lines) > MAX_HINTS:
