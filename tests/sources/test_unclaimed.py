@@ -264,3 +264,12 @@ def test_of_collections_inside_each_other_each_file_is_one_s(plant) -> None:
         in collected.notes
     )
     assert collected.num_files == 2
+
+
+def test_folders_of_one_collection_inside_each_other_have_their_files_once(plant) -> None:
+    inner = "ISIC2018_Task3_Training_Input/HAM10000_images_part_1"
+    tree = plant({f"{inner}/ISIC_0024306.jpg": "", f"{inner}/holiday.jpg": ""})
+    collected = read_all(SOURCES, tree)
+    assert [record.original for record in collected.records] == [f"{inner}/ISIC_0024306.jpg"]
+    assert rules(collected) == {f"{inner}/holiday.jpg": ("isic_2018", "name of another form")}
+    assert collected.num_files == 2

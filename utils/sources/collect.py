@@ -2,8 +2,9 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from utils.common.console import table
@@ -128,7 +129,7 @@ class Collected:
         by_rule = [left for reading in self._present for left in reading.left_out]
         return [*by_rule, *self.unclaimed.left_out]
 
-    @property
+    @cached_property
     def num_files(self) -> int:
         """Number of files, members of archives among them and assembled data sets not."""
         originals = {record.original for record in self.records}
@@ -198,8 +199,8 @@ def read_all(sources: Iterable[Source], tree: FileTree) -> Collected:
         RuntimeError: If a file is lost sight of, which would be a bug.
     """
     readings = {source.name: source.read(tree) for source in sources}
-    notes = [*tree.notes, *_share_out(readings)]
-    claimed = _claimed(reading for reading in readings.values() if reading is not None)
+    claimed, notes = _share_out(readings)
+    notes = [*tree.notes, *notes]
     unclaimed = sort_out(tree, claimed, readings)
     collected = Collected(readings, notes, unclaimed, tree.listing.outputs)
     if collected.num_files != len(tree.files) + len(tree.left_out):
@@ -207,31 +208,50 @@ def read_all(sources: Iterable[Source], tree: FileTree) -> Collected:
     return collected
 
 
-def _claimed(readings: Iterable[Reading]) -> set[str]:
-    """Return the files that collections use, or leave out by a rule of their own."""
-    claimed: set[str] = set()
-    for reading in readings:
-        claimed.update(record.original for record in reading.records)
-        claimed.update(left.original for left in reading.left_out)
-    return claimed
+def _share_out(readings: Mapping[str, Reading | None]) -> tuple[set[str], list[str]]:
+    """Leave every file to one collection: of folders inside each other the inner one has it.
 
-
-def _share_out(readings: Mapping[str, Reading | None]) -> Iterator[str]:
-    """Leave every file to one collection: of folders inside each other the inner one has it."""
+    Returns:
+        The files that collections use, or leave out by a rule, and what the user should know.
+    """
+    present = {name: reading for name, reading in readings.items() if reading is not None}
+    by_name = {name: _claimed_by(reading) for name, reading in present.items()}
+    claimed: set[str] = set().union(*by_name.values())
+    if len(claimed) == sum(map(len, by_name.values())):
+        return claimed, []
     owners: dict[str, str] = {}
-    for name, reading in readings.items():
-        for path in _claimed([reading]) if reading is not None else ():
-            if owners.setdefault(path, name) != name:
-                owner = owner_of(path)
-                owners[path] = owner.name if owner is not None else owners[path]
-    for name, reading in readings.items():
-        if reading is None:
-            continue
-        before = len(reading.records) + len(reading.left_out)
-        reading.records = [one for one in reading.records if owners[one.original] == name]
-        reading.left_out = [one for one in reading.left_out if owners[one.original] == name]
-        if lost := before - len(reading.records) - len(reading.left_out):
-            yield f"{name}: {lost:,} files lie in a folder of another collection, which has them"
+    for path in claimed:
+        claimants = [name for name, paths in by_name.items() if path in paths]
+        if len(claimants) > 1:
+            owner = owner_of(path)
+            inner = owner.name if owner is not None else ""
+            owners[path] = inner if inner in claimants else claimants[0]
+    notes = []
+    for name, reading in present.items():
+        lost = [path for path in by_name[name] if owners.get(path, name) != name]
+        reading.records = [r for r in reading.records if owners.get(r.original, name) == name]
+        reading.left_out = [
+            left for left in reading.left_out if owners.get(left.original, name) == name
+        ]
+        if lost:
+            notes.append(
+                f"{name}: {len(lost):,} files lie in a folder of another collection, which has them"
+            )
+    return claimed, notes
+
+
+def _claimed_by(reading: Reading) -> set[str]:
+    """Return the files of a reading, each in it once: as a picture, else by the first rule.
+
+    Folders of one collection inside each other have their files twice.
+    """
+    used = {record.original for record in reading.records}
+    if len(used) < len(reading.records):
+        reading.records = list(dict.fromkeys(reading.records))
+    by_rule = {left.original: left for left in reversed(reading.left_out)}
+    if len(by_rule) < len(reading.left_out) or not used.isdisjoint(by_rule):
+        reading.left_out = [by_rule[path] for path in sorted(by_rule) if path not in used]
+    return used | by_rule.keys()
 
 
 def where_to_get(source: Source, all_data: Path) -> str:

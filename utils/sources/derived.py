@@ -27,6 +27,15 @@ LIKELY = re.compile(
 """An end of a name that says so where the picture itself lies beside it."""
 
 
+WORDS = (
+    *("mask", "seg", "superpixel", "truth", "attribute", "gt", "label", "overlay", "heatmap"),
+    *("contour", "annotated", "thumb"),
+)
+"""Without one of these, or a size, a path need not be looked at more closely."""
+
+SIZE = re.compile(r"\dx\d")
+
+
 def is_derived(path: str, folder: str, is_there: Callable[[str], bool]) -> bool:
     """Tell whether a picture was made from another one.
 
@@ -40,12 +49,14 @@ def is_derived(path: str, folder: str, is_there: Callable[[str], bool]) -> bool:
     [False, True, True, False, True]
     """
     below = path[len(folder) :].lower()
+    if not any(word in below for word in WORDS) and not ("x" in below and SIZE.search(below)):
+        return False
     if any(part in FOLDERS for part in below.split("/")[:-1]):
         return True
     above, slash, name = path.rpartition("/")
     stem = splitext(name)[0]
     start = max(map(stem.rfind, "_-. "))
-    if start <= 0:  # the usual case, and there are very many
+    if start <= 0:
         return False
     if any(found.end() == len(stem) and found.start() for found in SURE.finditer(stem)):
         return True

@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from posixpath import splitext
 
 from utils.common.errors import shortlist
@@ -30,6 +30,17 @@ TEXT_NAMES = frozenset(
     )
 )
 UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".opdownload", ".aria2", ".tmp")
+
+NOT_READ = tuple(
+    (re.compile(translate(pattern.lower())), rule)
+    for source in SOURCES
+    for pattern, rule in source.not_read.items()
+)
+KNOWN_TABLES = tuple(
+    (re.compile(translate(pattern.lower())), source.name)
+    for source in SOURCES
+    for pattern in source.tables
+)
 
 NOT_ASKED = "table that no collection of --only asks for"
 NOT_CHOSEN = "of a collection that --only leaves out"
@@ -138,10 +149,9 @@ class _Aliases:
 def _rule_by_name(tree: FileTree, path: str) -> str | None:
     """Return the rule that leaves out a file for what it is, wherever it lies."""
     name = _name(path)
-    for source in SOURCES:
-        for pattern, rule in source.not_read.items():
-            if fnmatchcase(name, pattern.lower()):
-                return rule
+    for pattern, rule in NOT_READ:
+        if pattern.fullmatch(name):
+            return rule
     if is_foreign(name):
         return FOREIGN_RULE
     if name.endswith(UNFINISHED):
@@ -160,10 +170,8 @@ def _is_document(tree: FileTree, path: str, readings: Mapping[str, Reading | Non
     if owner is not None and readings.get(owner.name) is not None:
         return ending in TABLES
     return any(
-        fnmatchcase(name, pattern.lower())
-        for source in SOURCES
-        for pattern in source.tables
-        if readings.get(source.name) is not None
+        pattern.fullmatch(name) and readings.get(source) is not None
+        for pattern, source in KNOWN_TABLES
     )
 
 
@@ -206,8 +214,8 @@ def _misspelt(strangers: Iterable[str]) -> list[str]:
     """Name folders that are called as a collection's are but for spaces and strokes."""
     known = {_letters(folder): folder for folder in FOLDERS}
     named = {}
-    for path in strangers:
-        for folder in _folders_of(path):
+    for place in {path.rpartition("/")[0] for path in strangers}:
+        for folder in (place, *_folders_of(place)):
             if folder and (meant := known.get(_letters(folder.rpartition("/")[2]))):
                 named[folder] = meant
     return [f"{folder} looks like {meant}: rename it" for folder, meant in sorted(named.items())]
