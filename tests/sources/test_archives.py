@@ -23,7 +23,7 @@ from filelock import FileLock
 import create_dataset
 from utils.common.errors import OutputError, SourceError, run_script
 from utils.common.location import DamagedError
-from utils.sources import archives
+from utils.sources.files import allowance
 from utils.sources.tables import read_table
 from utils.sources.tree import FileTree
 
@@ -249,7 +249,7 @@ def test_a_hostile_archive_is_refused_in_one_line_and_nothing_is_touched(
 
 
 def test_so_many_members_are_refused(plant, monkeypatch) -> None:
-    monkeypatch.setattr(archives, "MAX_MEMBERS", 5)
+    monkeypatch.setattr(allowance, "MAX_MEMBERS", 5)
     plant({"x.zip": zipped({f"a/{n}.jpg": b"" for n in range(5)})})
     with pytest.raises(SourceError, match=r"x\.zip holds more than 5 files\. Expected fewer"):
         plant({"x.zip": zipped({f"a/{n}.jpg": b"" for n in range(6)})})
@@ -461,7 +461,7 @@ class TestUnpacking:
     def test_an_interruption_leaves_no_half_file(
         self, root: Path, state: Path, monkeypatch
     ) -> None:
-        monkeypatch.setattr("utils.sources.unpacked.os.utime", interrupt)
+        monkeypatch.setattr("utils.sources.files.unpacked.os.utime", interrupt)
         with pytest.raises(KeyboardInterrupt):
             FileTree.scan(root, state)
         assert self.files(state) == {}
@@ -470,7 +470,7 @@ class TestUnpacking:
 
     def test_without_room_is_one_line(self, root: Path, state: Path, monkeypatch) -> None:
         usage = type("Usage", (), {"free": 10})
-        monkeypatch.setattr("utils.sources.unpacked.shutil.disk_usage", lambda _: usage)
+        monkeypatch.setattr("utils.sources.files.unpacked.shutil.disk_usage", lambda _: usage)
         with pytest.raises(OutputError, match=r"x\.tgz must be unpacked to .* are free"):
             FileTree.scan(root, state)
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from utils.common.console import warn
 from utils.common.errors import SettingsError, shortlist
 from utils.common.location import Location
-from utils.sources.archives import is_named_so, list_archive, may_be_archive
+from utils.sources.files.archives import Contents, is_named_so, list_archive, may_be_archive
+from utils.sources.files.unpacked import Unpacked
 from utils.sources.tree import is_picture, walk
-from utils.sources.unpacked import Unpacked
 
 STDIN = "-"
 
@@ -103,5 +104,8 @@ def _look_at(file: str) -> Iterable[Input]:
 
 
 def _members(archive: str) -> Iterable[Input]:
-    found = list_archive(Path(archive), archive, Unpacked()) or {}
+    contents = list_archive(Path(archive), archive, Unpacked()) or Contents()
+    for line in contents.notes:
+        warn(line)
+    found = contents.files
     return [Input(f"{archive}/{name}", found[name]) for name in sorted(found) if is_picture(name)]

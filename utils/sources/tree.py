@@ -3,17 +3,18 @@
 import os
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from posixpath import splitext
 
+from utils.common.console import warn
 from utils.common.errors import SourceError
 from utils.common.files import is_clutter
 from utils.common.location import Location, Originals
 from utils.common.pictures import SUFFIXES
-from utils.sources.archives import FOREIGN, list_archive, may_be_archive, stem_of
-from utils.sources.unpacked import Unpacked
+from utils.sources.files.archives import Contents, list_archive, may_be_archive, stem_of
+from utils.sources.files.unpacked import Unpacked
 
 ENDINGS = frozenset(SUFFIXES)
 
@@ -34,6 +35,7 @@ class FileTree:
         members: Where those of them lie that are part of an archive.
         notes: What the user should know of the archives.
         state: Working state of the output, for what cannot be read in place.
+        left_out: Archives, and members of archives, that are not read, and why.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class FileTree:
         members: Mapping[str, Location] | None = None,
         notes: Iterable[str] = (),
         state: Path | None = None,
+        left_out: Iterable[tuple[str, str]] = (),
     ) -> None:
         self.root = root
         self.files = sorted(files)
         self.originals = Originals(root, members or {})
         self.notes = list(notes)
         self.state = state
+        self.left_out = list(left_out)
         self._tables: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, set[str]] = defaultdict(set)
         self._unpacked_folders: set[str] = set()
@@ -67,13 +71,14 @@ class FileTree:
         return {path.casefold(): path for path in self.files}
 
     @classmethod
-    def scan(cls, root: Path, state: Path | None = None) -> "FileTree":
+    def scan(cls, root: Path, state: Path | None = None, told: Container[str] = ()) -> "FileTree":
         """List the files below `root`; links to folders are followed, circles are not.
 
         Args:
             root: The folder.
             state: Working state of the output, where archives that cannot be read in place are
                 unpacked; None for a temporary folder.
+            told: Lines on archives that need not be printed again.
 
         Raises:
             SourceError: If there is no such folder, one in it cannot be listed, or an archive not
@@ -94,11 +99,16 @@ class FileTree:
             unpacked.discard()
             raise
         unpacked.sweep()
-        files -= archives.keys()
+        read = {archive: found for archive, found in archives.items() if not found.is_left_out}
+        files -= read.keys()
         there = {path.casefold() for path in files}
         members: dict[str, Location] = {}
-        notes = [f"{p} cannot be read as it is; unpack it" for p in files if p.endswith(FOREIGN)]
-        for archive, found in archives.items():
+        notes = [line for contents in archives.values() for line in contents.notes]
+        for line in notes:
+            if line not in told:
+                warn(line)
+        for archive, contents in read.items():
+            found = contents.files
             fresh = {path: place for path, place in found.items() if path.casefold() not in there}
             if repeated := len(found) - len(fresh):
                 notes.append(
@@ -107,16 +117,22 @@ class FileTree:
                 )
             members |= fresh
             there |= {path.casefold() for path in fresh}
-        return cls(root, [*files, *members], members, sorted(notes), state)
+        left_out = [
+            (f"{archive}/{path}" if path else archive, reason)
+            for archive, contents in archives.items()
+            for path, reason in contents.left_out
+        ]
+        return cls(root, [*files, *members], members, sorted(notes), state, left_out)
 
     def scan_again(self) -> "FileTree":
         """List the same folder as it is by now."""
-        return self.scan(self.root, self.state)
+        return self.scan(self.root, self.state, self.notes)
 
     def with_file(self, path: str) -> "FileTree":
         """Return the tree with one file more."""
+        files = {*self.files, path}
         return FileTree(
-            self.root, {*self.files, path}, self.originals.members, self.notes, self.state
+            self.root, files, self.originals.members, self.notes, self.state, self.left_out
         )
 
     def folders(self, *names: str) -> list[str]:
@@ -149,10 +165,8 @@ class FileTree:
         return self._exact.get(path.replace("\\", "/").casefold())
 
 
-def _list_archives(
-    root: Path, files: Iterable[str], unpacked: Unpacked
-) -> dict[str, dict[str, Location]]:
-    """Return where the files of each archive lie, by the paths that unpacking it would give them.
+def _list_archives(root: Path, files: Iterable[str], unpacked: Unpacked) -> dict[str, Contents]:
+    """Return what is in each archive, by the paths that unpacking it would give its files.
 
     One that lies directly in the root and holds several things is taken to be unpacked into a
     folder of its own name: nobody would want its parts strewn among the collections.
@@ -163,9 +177,11 @@ def _list_archives(
         if found is None:
             continue
         folder, _, name = archive.rpartition("/")
-        if not folder and len({path.partition("/")[0] for path in found}) > 1:
+        if not folder and len({path.partition("/")[0] for path in found.files}) > 1:
             folder = stem_of(name)
-        archives[archive] = {f"{folder}/{p}" if folder else p: found[p] for p in found}
+        if folder:
+            found.files = {f"{folder}/{path}": place for path, place in found.files.items()}
+        archives[archive] = found
     return archives
 
 

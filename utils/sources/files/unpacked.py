@@ -78,6 +78,13 @@ class Unpacked:
             os.utime(partial, ns=(mtime_ns, mtime_ns))
             self._made.append(target)
 
+    def drop(self, target: Path) -> None:
+        """Remove a file of what turned out to be of no use."""
+        target.unlink(missing_ok=True)
+        self._used.discard(target)
+        if target in self._made:
+            self._made.remove(target)
+
     def discard(self) -> None:
         """Take back everything that this object wrote."""
         for path in reversed(self._made):
