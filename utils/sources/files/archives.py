@@ -23,6 +23,7 @@ from utils.sources.files.allowance import Allowance
 from utils.sources.files.findings import Fate, Finding, LeftOutError, judge, printable, shown
 from utils.sources.files.members import Members
 from utils.sources.files.streams import (
+    CODECS,
     Decompressed,
     Joined,
     Volume,
@@ -31,7 +32,7 @@ from utils.sources.files.streams import (
 )
 from utils.sources.files.tars import is_tar, read_tar
 from utils.sources.files.unpacked import CHUNK, Unpacked
-from utils.sources.files.zips import find_table, is_zip, read_zip
+from utils.sources.files.zips import ZIP_MARKS, find_table, is_zip, read_zip
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
 """Names of archives; a file whose name tells nothing is asked for its first bytes."""
@@ -58,6 +59,9 @@ FOREIGN_MARKS = {
     b"MSCF\0\0\0\0": "cabinet",
 }
 """Archives that cannot be read here, by their last letters or first bytes."""
+
+MARKS = (*FOREIGN_MARKS, *(codec.mark for codec in CODECS), *ZIP_MARKS)
+"""What archives begin with, apart from tars."""
 
 NUMBERED = re.compile(r"(.+)\.(\d{3,})")
 SPLIT = re.compile(r"(.+)\.z\d\d+", re.IGNORECASE)
@@ -288,13 +292,15 @@ class Explorer:
         self, volume: Volume, title: str, place: Location, depth: int
     ) -> Contents | None:
         """Return what is in a member, None if it is no archive."""
+        if is_named_so(title) or FOREIGN_ENDINGS.search(title):
+            return self.look_through(volume.member(title, place), depth + 1)
         try:
             inner = volume.member(title, place)
-            inner.head()
+            head = inner.head()
         except BROKEN:
-            if is_named_so(title):
-                raise
             return None  # a damaged file; whoever reads it is told so
+        if not (head.startswith(MARKS) or is_tar(head)):
+            return None
         return self.look_through(inner, depth + 1)
 
     @contextlib.contextmanager

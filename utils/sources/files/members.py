@@ -1,5 +1,6 @@
 """Members of an archive as it names them in, its files by paths that a folder could have out."""
 
+import re
 from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from utils.common.location import Location
 from utils.sources.files.allowance import Allowance
 from utils.sources.files.findings import Finding, judge, shown
 from utils.sources.paths import leads_out
+
+UNTIDY = re.compile(r"//|(^|/)\.(/|$)|/$|^$")
+"""In a path that has shorter ways to be written."""
 
 MAX_HOPS = 8
 """Links that a link may lead over."""
@@ -122,7 +126,7 @@ class Members:
         if len(name) > MAX_PATH_LENGTH or name.count("/") > MAX_FOLDERS:
             self.leave_out(name, Finding.LONG_PATH)
             return None
-        path = PurePosixPath(name).as_posix()
+        path = PurePosixPath(name).as_posix() if UNTIDY.search(name) else name
         if path == ".":
             self.leave_out(name, Finding.NO_NAME)
             return None

@@ -1,5 +1,6 @@
 """A tar in, its files out, header by header."""
 
+import re
 import tarfile
 from typing import Any, BinaryIO, cast
 
@@ -8,6 +9,9 @@ from utils.common.location import Location
 from utils.sources.files.findings import Finding, judge, shown
 from utils.sources.files.members import Link, Members
 from utils.sources.files.streams import BUFFER_BYTES, Volume
+
+CHECKSUM = re.compile(rb"[ 0-7]+[ \0]*")
+"""The field of a header that most other files fail at."""
 
 MAX_HEADER_BYTES = 2**20
 MAX_GLOBAL_HEADERS = 100
@@ -33,7 +37,7 @@ class Headers:
 
 def is_tar(head: bytes) -> bool:
     """Tell whether the first block of a file is that of a tar."""
-    if len(head) < tarfile.BLOCKSIZE:
+    if len(head) < tarfile.BLOCKSIZE or not CHECKSUM.fullmatch(head, 148, 156):
         return False
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")

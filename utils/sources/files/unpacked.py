@@ -70,7 +70,7 @@ class Unpacked:
                 expected=f"that much room; {free / 1e9:.1f} GB are free",
                 todo="Free some space, or choose another --output",
             )
-        with self._locked(), whole_file(target, durable=True) as partial:
+        with self._locked(), whole_file(target, durable=self.state is not None) as partial:
             with partial.open("wb") as kept, progress(total=size, desc=title, unit="B") as bar:
                 while chunk := stream.read(CHUNK):
                     kept.write(chunk)

@@ -14,6 +14,9 @@ from utils.sources.files.findings import Finding, judge, printable, shown
 from utils.sources.files.members import Link, Members
 from utils.sources.files.streams import BUFFER_BYTES, Volume, Window
 
+ZIP_MARKS = (ZIP_MARK, b"PK\x05\x06")
+"""What zips begin with, the second those that are empty."""
+
 ENTRY = struct.Struct("<4s1xB2x2H4x3L4H2x2L")
 ENTRY_MARK = b"PK\x01\x02"
 END = struct.Struct("<4s4H2LH")
@@ -56,7 +59,7 @@ class Table:
 
 def is_zip(volume: Volume, head: bytes) -> bool:
     """Tell whether bytes are a zip: by their beginning, or by their end if so named."""
-    if head.startswith((ZIP_MARK, END_MARK)):
+    if head.startswith(ZIP_MARKS):
         return True
     is_named = volume.title.lower().endswith(".zip")
     return is_named and bool(volume.path) and bool(_ends(_tail(volume)))
