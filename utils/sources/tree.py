@@ -99,15 +99,14 @@ class FileTree:
             unpacked.discard()
             raise
         unpacked.sweep()
-        read = {archive: found for archive, found in archives.items() if not found.is_left_out}
-        files -= read.keys()
+        files -= archives.keys()
         there = {path.casefold() for path in files}
         members: dict[str, Location] = {}
         notes = [line for contents in archives.values() for line in contents.notes]
         for line in notes:
             if line not in told:
                 warn(line)
-        for archive, contents in read.items():
+        for archive, contents in archives.items():
             found = contents.files
             fresh = {path: place for path, place in found.items() if path.casefold() not in there}
             if repeated := len(found) - len(fresh):

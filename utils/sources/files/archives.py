@@ -72,6 +72,9 @@ MIN_BYTES = 22
 
 MAX_LINES = 5
 
+CUT = (Finding.CUT, Finding.CUT_ZIP, Finding.CUT_TAR)
+"""What is found where the last parts are missing."""
+
 BROKEN = (
     *(tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, DamagedError, EOFError),
     *(OSError, ValueError, LookupError, RuntimeError, OverflowError, MemoryError),
@@ -81,7 +84,7 @@ BROKEN = (
 
 @dataclass
 class Contents:
-    """What was found in an archive and in those inside it.
+    """What was found in an archive and in those inside it: each file is listed, or left out.
 
     Attributes:
         files: Where its files lie, by their paths in it.
@@ -94,11 +97,6 @@ class Contents:
     left_out: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     num_clutter: int = 0
-
-    @property
-    def is_left_out(self) -> bool:
-        """Whether the archive itself is not read."""
-        return any(not path for path, _ in self.left_out)
 
     def leave_out(self, path: str, title: str, error: LeftOutError) -> None:
         """Keep that an archive is not read."""
@@ -170,10 +168,15 @@ def _list_parts(path: Path, title: str, unpacked: Unpacked) -> Contents | None:
     while (following := path.with_name(f"{name}.{len(paths) + 1:0{len(digits)}}")).exists():
         paths.append(following)
     if path == paths[0]:
-        return _list_files(paths, f"{title.removesuffix(path.name)}{name}", unpacked)
+        try:
+            return _list_files(paths, f"{title.removesuffix(path.name)}{name}", unpacked)
+        except (LeftOutError, EOFError) as error:
+            if isinstance(error, LeftOutError) and error.finding not in CUT:
+                raise
+            judge(Finding.PART_MISSING, title)
     if path not in paths:
         judge(Finding.PART_ALONE, title, shown(following.name))
-    return Contents()  # all that is in it is found with the first part
+    return Contents(left_out=[("", f"a part of {shown(paths[0].name)}")])
 
 
 def _list_files(paths: Sequence[Path], title: str, unpacked: Unpacked) -> Contents | None:
@@ -194,12 +197,7 @@ def _list_files(paths: Sequence[Path], title: str, unpacked: Unpacked) -> Conten
     with contextlib.closing(Joined(paths, sizes)) as joined:
         volume = Volume(title, buffered(joined), size=sum(sizes))
         if is_zip(volume, volume.head()):
-            try:
-                find_table(volume)
-            except LeftOutError as error:
-                if error.reason == Finding.CUT_ZIP.words:
-                    judge(Finding.PART_MISSING, title)
-                raise
+            find_table(volume)  # before a copy is made
         return Explorer(Allowance(title, sum(sizes)), unpacked, origin).look_through(volume)
 
 
@@ -266,6 +264,7 @@ class Explorer:
                 found = self._look_into(volume, title, place, depth)
             except (LeftOutError, *BROKEN) as error:
                 contents.leave_out(name, title, _as_left_out(error))
+                del files[name]
                 continue
             if found is None:
                 continue

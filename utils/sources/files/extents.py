@@ -38,12 +38,12 @@ class Extents:
         order = sorted(range(len(self)), key=self._offsets.__getitem__)
         starts = [*(self._offsets[number] for number in order), self._end]
         total, reached = starts[0], 0
-        has_files = bool(total) and self._starts_member(0)
+        has_files = bool(total) and self._has_member(0, total)
         for number, next_start in zip(order, starts[1:], strict=True):
             reached = max(reached, self._end_of(number, next_start))
             if next_start - reached > MAX_GAP:
                 total += next_start - reached
-                has_files = has_files or self._starts_member(reached)
+                has_files = has_files or self._has_member(reached, next_start)
         return total, has_files
 
     def _end_of(self, number: int, next_start: int) -> int:
@@ -59,7 +59,7 @@ class Extents:
                 end = start + int(name_length) + int(extra_length) + self._sizes[number]
         return end
 
-    def _starts_member(self, offset: int) -> bool:
-        """Tell whether a member's header lies there, or close behind it."""
-        self._volume.stream.seek(offset)
-        return ZIP_MARK in self._volume.stream.read(MAX_GAP)
+    def _has_member(self, start: int, end: int) -> bool:
+        """Tell whether a member's header lies at the beginning of a gap, or close behind it."""
+        self._volume.stream.seek(start)
+        return ZIP_MARK in self._volume.stream.read(min(MAX_GAP, end - start))

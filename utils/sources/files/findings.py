@@ -99,12 +99,14 @@ class LeftOutError(Exception):
     """An archive is left out.
 
     Args:
+        finding: Why.
         reason: What was found, to follow the archive's name.
         advice: What to do, as a sentence without its full stop.
     """
 
-    def __init__(self, reason: str, advice: str) -> None:
+    def __init__(self, finding: Finding, reason: str, advice: str) -> None:
         super().__init__(reason)
+        self.finding = finding
         self.reason = reason
         self.advice = advice
 
@@ -131,7 +133,7 @@ def judge(
             expected=then,
             todo="Nothing was read; take it out of the folder, or download it again",
         )
-    raise LeftOutError(found, then)
+    raise LeftOutError(finding, found, then)
 
 
 def shown(name: str) -> str:

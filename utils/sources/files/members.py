@@ -10,7 +10,7 @@ from utils.common.limits import MAX_FOLDERS, MAX_PATH_LENGTH
 from utils.common.location import Location
 from utils.sources.files.allowance import Allowance
 from utils.sources.files.findings import Finding, judge, shown
-from utils.sources.paths import leads_out
+from utils.sources.paths import is_absolute, leads_out
 
 UNTIDY = re.compile(r"//|(^|/)\.(/|$)|/$|^$")
 """In a path that has shorter ways to be written."""
@@ -177,7 +177,7 @@ class Members:
                     passed.append(here)
                     if len(passed) > MAX_HOPS:
                         return self._remember(passed, Finding.LINK_CIRCLE)
-                    if leads_out(link.target.replace("..", "")):  # these are followed
+                    if is_absolute(link.target) or "\0" in link.target:
                         judge(Finding.LINK_OUT, self._title, shown(path), self._shown_target(here))
                     if len(link.target) + sum(map(len, ahead)) > MAX_PATH_LENGTH:
                         return self._remember(passed, Finding.LONG_PATH)

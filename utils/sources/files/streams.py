@@ -295,6 +295,7 @@ class Volume:
 
     def head(self, size: int = 512) -> bytes:
         """Return the first bytes, and go back to the beginning."""
+        self.stream.seek(0)
         head = self.stream.read(size)
         self.stream.seek(0)
         return head
