@@ -109,7 +109,7 @@ class TestNames:
         inner = {f"{name}.zip": zipped({f"{ord(name)}.jpg": b""}) for name in ("n", "N")}
         tree = plant({"x.zip": zipped(inner)})
         again = FileTree.scan(tree.root, tmp_path / ".state")
-        assert contents(again) == contents(tree) == {"110.jpg": b"", "78.jpg": b""}
+        assert contents(again) == contents(tree) == {"x/110.jpg": b"", "x/78.jpg": b""}
 
     def test_of_one_path_the_last_counts_and_that_is_told(self, plant) -> None:
         tree = plant({"got/x.zip": twice(zipped({"a.jpg": b"1", "b.jpg": b"2", "c.jpg": b"3"}))})

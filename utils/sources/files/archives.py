@@ -162,21 +162,25 @@ def _list_parts(path: Path, title: str, unpacked: Unpacked) -> Contents | None:
         named_so = is_named_so(title) or FOREIGN_ENDINGS.search(title)
         return _list_files([path], title, unpacked) if named_so or _is_readable(path) else None
     name, digits = numbered.groups()
-    paths = [path.with_name(f"{name}.{1:0{len(digits)}}")]
-    if not paths[0].exists():
-        judge(Finding.PART_ALONE, title, shown(paths[0].name))
-    while (following := path.with_name(f"{name}.{len(paths) + 1:0{len(digits)}}")).exists():
-        paths.append(following)
-    if path == paths[0]:
-        try:
-            return _list_files(paths, f"{title.removesuffix(path.name)}{name}", unpacked)
-        except (LeftOutError, EOFError) as error:
-            if isinstance(error, LeftOutError) and error.finding not in CUT:
-                raise
-            judge(Finding.PART_MISSING, title)
-    if path not in paths:
-        judge(Finding.PART_ALONE, title, shown(following.name))
-    return Contents(left_out=[("", f"a part of {shown(paths[0].name)}")])
+    first, before, after = (
+        path.with_name(f"{name}.{number:0{len(digits)}}")
+        for number in (1, int(digits) - 1, int(digits) + 1)
+    )
+    if path != first:
+        for needed in (first, before):
+            if not needed.exists():
+                judge(Finding.PART_ALONE, title, shown(needed.name))
+        return Contents(left_out=[("", f"a part of {shown(first.name)}")])
+    paths = [path]
+    while after.exists():
+        paths.append(after)
+        after = path.with_name(f"{name}.{len(paths) + 1:0{len(digits)}}")
+    try:
+        return _list_files(paths, f"{title.removesuffix(path.name)}{name}", unpacked)
+    except (LeftOutError, EOFError) as error:
+        if isinstance(error, LeftOutError) and error.finding not in CUT:
+            raise
+        judge(Finding.PART_MISSING, title)
 
 
 def _list_files(paths: Sequence[Path], title: str, unpacked: Unpacked) -> Contents | None:

@@ -138,6 +138,7 @@ class Joined(io.RawIOBase):
 
     def __init__(self, paths: Sequence[Path], sizes: Sequence[int]) -> None:
         self._paths, self._sizes, self._position = paths, sizes, 0
+        self._ends = list(accumulate(sizes))
         self._number, self._part = -1, cast(BinaryIO, io.BytesIO())
 
     def readable(self) -> bool:
@@ -150,22 +151,21 @@ class Joined(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go somewhere; return where that is."""
-        ends = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: sum(self._sizes)}
+        ends = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._ends[-1]}
         self._position = max(0, ends[whence] + offset)
         return self._position
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer as far as one file reaches; return how many bytes."""
-        ends = list(accumulate(self._sizes))
-        number = bisect_right(ends, self._position)
-        if number == len(ends):
+        number = bisect_right(self._ends, self._position)
+        if number == len(self._ends):
             return 0
-        start = ends[number] - self._sizes[number]
+        end = self._ends[number]
         if number != self._number:
             self._part.close()
             self._number, self._part = number, open_regular(self._paths[number])
-        self._part.seek(self._position - start)
-        content = self._part.read(min(len(buffer), ends[number] - self._position))
+        self._part.seek(self._position - end + self._sizes[number])
+        content = self._part.read(min(len(buffer), end - self._position))
         if not content:
             raise DamagedError(f"{self._paths[number].name} became shorter")
         buffer[: len(content)] = content
