@@ -10,7 +10,9 @@ from typing import BinaryIO
 from utils.common.console import warn
 from utils.common.errors import SettingsError, shortlist
 from utils.common.location import Location
-from utils.sources.files.archives import Contents, is_named_so, list_archive, may_be_archive
+from utils.sources.files.archives import list_archive
+from utils.sources.files.contents import Contents
+from utils.sources.files.names import is_named_so, may_be_archive
 from utils.sources.files.unpacked import Unpacked
 from utils.sources.tree import is_picture, walk
 

@@ -13,7 +13,9 @@ from utils.common.errors import SourceError
 from utils.common.files import is_clutter
 from utils.common.location import Location, Originals
 from utils.common.pictures import SUFFIXES
-from utils.sources.files.archives import Contents, list_archive, may_be_archive, stem_of
+from utils.sources.files.archives import list_archive
+from utils.sources.files.contents import Contents
+from utils.sources.files.names import may_be_archive, stem_of
 from utils.sources.files.unpacked import Unpacked
 
 ENDINGS = frozenset(SUFFIXES)

@@ -58,7 +58,7 @@ class Members:
         self.findings.append((finding, number))
 
     def check(self, name: str) -> None:
-        """Look at the name of what is not listed, such as a folder.
+        """Look at the name of a member.
 
         Raises:
             SourceError: If it leads out.
@@ -66,8 +66,24 @@ class Members:
         if leads_out(name):
             judge(Finding.PATH_OUT, self._title, shown(name))
 
+    def add_folder(self, name: str) -> None:
+        """Take a folder, which is as good as not listed: its files tell that it is there.
+
+        Raises:
+            SourceError: If its name leads out.
+            LeftOutError: If there are too many members.
+        """
+        self.check(name)
+        self._allowance.take("")
+
     def leave_out(self, name: str, finding: Finding) -> None:
-        """Keep what is left out, and why."""
+        """Keep what is left out, and why.
+
+        Raises:
+            SourceError: If its name leads out.
+            LeftOutError: If there are too many members.
+        """
+        self.check(name)
         short = name if len(name) <= MAX_PATH_LENGTH else f"{name[:MAX_PATH_LENGTH]}..."
         self._allowance.take(short)
         self.left_out.append((short, finding))
@@ -91,7 +107,9 @@ class Members:
             SourceError: If its name leads out.
             LeftOutError: If there are too many files.
         """
-        if path := self._path_of(name):
+        if len(link.target) > MAX_PATH_LENGTH or link.target.count("/") > 2 * MAX_FOLDERS:
+            self.leave_out(name, Finding.LINK_ASTRAY)
+        elif path := self._path_of(name):
             self._allowance.take(path)
             self._drop(path)
             self._links[path] = link
@@ -179,8 +197,8 @@ class Members:
                         return self._remember(passed, Finding.LINK_CIRCLE)
                     if is_absolute(link.target) or "\0" in link.target:
                         judge(Finding.LINK_OUT, self._title, shown(path), self._shown_target(here))
-                    if len(link.target) + sum(map(len, ahead)) > MAX_PATH_LENGTH:
-                        return self._remember(passed, Finding.LONG_PATH)
+                    if len(at) + len(ahead) > 2 * MAX_FOLDERS:
+                        return self._remember(passed, Finding.LINK_ASTRAY)
                     at = [] if link.is_hard else at[:-1]
                     ahead.extendleft(reversed(link.target.split("/")))
         target = "/".join(at)

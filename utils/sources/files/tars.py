@@ -4,7 +4,6 @@ import re
 import tarfile
 from typing import Any, BinaryIO, cast
 
-from utils.common.limits import MAX_PATH_LENGTH
 from utils.common.location import Location
 from utils.sources.files.findings import Finding, judge, shown
 from utils.sources.files.members import Link, Members
@@ -66,15 +65,10 @@ def read_tar(volume: Volume, members: Members) -> None:
 
 def _hand_over(volume: Volume, info: tarfile.TarInfo, members: Members) -> None:
     if info.isdir():
-        members.check(info.name)
+        members.add_folder(info.name)
     elif info.issym() or info.islnk():
-        if len(info.linkname) > MAX_PATH_LENGTH:
-            members.check(info.name)
-            members.leave_out(info.name, Finding.LINK_ASTRAY)
-        else:
-            members.add_link(info.name, Link(info.linkname, is_hard=info.islnk()))
+        members.add_link(info.name, Link(info.linkname, is_hard=info.islnk()))
     elif not info.isreg() or info.issparse():
-        members.check(info.name)
         members.leave_out(info.name, Finding.SPECIAL)
     else:
         if info.size < 0 or info.offset_data + info.size > (volume.size or 0):

@@ -182,7 +182,7 @@ def read_zip(volume: Volume, members: Members) -> None:
 def _hand_over(volume: Volume, entry: Entry, members: Members) -> None:
     title, name = volume.title, entry.name
     if entry.is_folder:
-        members.check(name)
+        members.add_folder(name)
         return
     if entry.flags & ENCRYPTED:
         judge(Finding.ENCRYPTED, title, shown(name))
@@ -201,7 +201,6 @@ def _hand_over(volume: Volume, entry: Entry, members: Members) -> None:
     elif entry.kind in (0, stat.S_IFREG):
         members.add(name, place)
     else:
-        members.check(name)
         members.leave_out(name, Finding.SPECIAL)
 
 
@@ -214,7 +213,6 @@ def _hand_over_link(name: str, place: Location, members: Members) -> None:
     if target:
         members.add_link(name, Link(target.decode("utf-8", "surrogateescape")))
     else:
-        members.check(name)
         members.leave_out(name, Finding.LINK_ASTRAY)
 
 
