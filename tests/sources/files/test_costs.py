@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.sources.files.conftest import DEFLATED, STORED, contents, zipped
-from utils.sources.files import streams, zips
+from utils.sources.files import streams, zip_tables
 from utils.sources.files.archives import list_archive
 from utils.sources.files.unpacked import Unpacked
 from utils.sources.tree import FileTree
@@ -54,10 +54,10 @@ def test_no_file_stays_open(plant, tmp_path: Path) -> None:
 def test_the_table_is_read_twice_and_members_once(plant, monkeypatch) -> None:
     """Each file without an ending is asked for its beginning, by one look at one place."""
     calls = {"entries": 0, "windows": 0}
-    unpack, window = zips.ENTRY.unpack, streams.Window.__init__
+    unpack, window = zip_tables.ENTRY.unpack, streams.Window.__init__
 
     class Entry:
-        size = zips.ENTRY.size
+        size = zip_tables.ENTRY.size
 
         @staticmethod
         def unpack(header: bytes) -> tuple[int, ...]:
@@ -68,7 +68,7 @@ def test_the_table_is_read_twice_and_members_once(plant, monkeypatch) -> None:
         calls["windows"] += 1
         window(self, *place)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(zips, "ENTRY", Entry)
+    monkeypatch.setattr(zip_tables, "ENTRY", Entry)
     monkeypatch.setattr(streams.Window, "__init__", counted)
     plant({"x.zip": zipped({f"IM{n}": b"x" * 30 for n in range(500)})})
     assert calls["entries"] == 1_000  # there is no stroke, which is looked for first

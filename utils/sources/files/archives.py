@@ -11,9 +11,10 @@ from utils.sources.files.contents import BROKEN, Contents, explained
 from utils.sources.files.explorer import Explorer
 from utils.sources.files.findings import Finding, LeftOutError, judge, printable, shown
 from utils.sources.files.names import FOREIGN_ENDINGS, NUMBERED, SPLIT, is_named_so
-from utils.sources.files.streams import Joined, Volume, buffered
+from utils.sources.files.streams import Joined, buffered
 from utils.sources.files.unpacked import Unpacked
-from utils.sources.files.zips import find_table, is_zip
+from utils.sources.files.volumes import Volume
+from utils.sources.files.zip_tables import find_table, is_zip
 
 MAX_LINES = 5
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from utils.common.limits import MAX_DICTIONARY, MAX_FOLDERS, MAX_PATH_LENGTH
 from utils.common.location import DamagedError, Location
-from utils.sources.files.findings import Fate, Finding, LeftOutError, judge, printable, shown
+from utils.sources.files.findings import Fate, Finding, LeftOutError, printable, shown
 from utils.sources.files.members import Members
 
 BROKEN = (
@@ -64,10 +64,7 @@ def explained(error: BaseException) -> LeftOutError:
     """Return why an archive is left out that a reader failed at."""
     if isinstance(error, LeftOutError):
         return error
-    try:
-        if isinstance(error, lzma.LZMAError) and "limit" in str(error):
-            judge(Finding.DICTIONARY, "", MAX_DICTIONARY)
-        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        judge(Finding.UNREADABLE, "", printable(words))
-    except LeftOutError as left_out:
-        return left_out
+    if isinstance(error, lzma.LZMAError) and "limit" in str(error):
+        return LeftOutError(Finding.DICTIONARY, MAX_DICTIONARY)
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return LeftOutError(Finding.UNREADABLE, printable(words))

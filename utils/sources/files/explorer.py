@@ -8,6 +8,7 @@ from utils.common.files import is_clutter
 from utils.common.limits import MAX_DEPTH
 from utils.common.location import Location
 from utils.sources.files.allowance import Allowance
+from utils.sources.files.compression import Decompressed, codec_of
 from utils.sources.files.contents import BROKEN, Contents, explained, notes_on, reason_of
 from utils.sources.files.findings import Finding, LeftOutError, judge
 from utils.sources.files.members import Members
@@ -18,10 +19,12 @@ from utils.sources.files.names import (
     is_named_so,
     may_be_archive,
 )
-from utils.sources.files.streams import Decompressed, Volume, buffered, codec_of
+from utils.sources.files.streams import buffered
 from utils.sources.files.tars import is_tar, read_tar
 from utils.sources.files.unpacked import CHUNK, Unpacked
-from utils.sources.files.zips import is_zip, read_zip
+from utils.sources.files.volumes import Volume
+from utils.sources.files.zip_tables import is_zip
+from utils.sources.files.zips import read_zip
 
 MIN_BYTES = 22
 """The smallest archive: the end of an empty zip."""

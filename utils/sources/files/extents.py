@@ -3,7 +3,7 @@
 from array import array
 
 from utils.common.location import ZIP_HEADER, ZIP_MARK
-from utils.sources.files.streams import Volume
+from utils.sources.files.volumes import Volume
 
 MAX_GAP = 96
 """Bytes that extra fields and descriptors account for; no picture in a zip is as small."""

@@ -100,15 +100,15 @@ class LeftOutError(Exception):
 
     Args:
         finding: Why.
-        reason: What was found, to follow the archive's name.
-        advice: What to do, as a sentence without its full stop.
+        values: For its words.
+        advice: For its advice.
     """
 
-    def __init__(self, finding: Finding, reason: str, advice: str) -> None:
-        super().__init__(reason)
+    def __init__(self, finding: Finding, *values: object, advice: tuple[object, ...] = ()) -> None:
         self.finding = finding
-        self.reason = reason
-        self.advice = advice
+        self.reason = finding.words.format(*values)
+        self.advice = finding.advice.format(*advice)
+        super().__init__(self.reason)
 
 
 def judge(
@@ -126,14 +126,14 @@ def judge(
         SourceError: If it is hostile.
         LeftOutError: If not.
     """
-    found, then = finding.words.format(*values), finding.advice.format(*advice)
-    if finding.fate is Fate.RUN:
-        raise SourceError(
-            f"{title} {found}",
-            expected=then,
-            todo="Nothing was read; take it out of the folder, or download it again",
-        )
-    raise LeftOutError(finding, found, then)
+    error = LeftOutError(finding, *values, advice=advice)
+    if finding.fate is not Fate.RUN:
+        raise error
+    raise SourceError(
+        f"{title} {error.reason}",
+        expected=error.advice,
+        todo="Nothing was read; take it out of the folder, or download it again",
+    )
 
 
 def shown(name: str) -> str:

@@ -4,8 +4,8 @@ import re
 from posixpath import splitext
 
 from utils.common.pictures import SUFFIXES
-from utils.sources.files.streams import CODECS
-from utils.sources.files.zips import ZIP_MARKS
+from utils.sources.files.compression import CODECS
+from utils.sources.files.zip_tables import ZIP_MARKS
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
 """Names of archives; a file whose name tells nothing is asked for its first bytes."""

@@ -7,7 +7,8 @@ from typing import Any, BinaryIO, cast
 from utils.common.location import Location
 from utils.sources.files.findings import Finding, judge, shown
 from utils.sources.files.members import Link, Members
-from utils.sources.files.streams import BUFFER_BYTES, Volume
+from utils.sources.files.streams import BUFFER_BYTES
+from utils.sources.files.volumes import Volume
 
 CHECKSUM = re.compile(rb"[ 0-7]+[ \0]*")
 """The field of a header that most other files fail at."""
