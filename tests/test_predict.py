@@ -19,7 +19,7 @@ from PIL import Image
 import launch_training_test
 import predict
 from models import load
-from utils.common.errors import ModelError, ProjectError, SettingsError, SourceError
+from utils.common.errors import ModelError, ProjectError, SettingsError
 from utils.common.escapes import unescape
 from utils.common.labels import CLASSES
 from utils.prediction import sorting, stream
@@ -266,7 +266,7 @@ def test_bad_input_is_one_clear_line(bundle: Path, photos: Path, tmp_path: Path,
     assert "No pictures in" in str(complaint(bundle, tmp_path / "empty"))
     assert isinstance(complaint(tmp_path / "empty", photos), ModelError)
     (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04 torn")
-    assert isinstance(complaint(bundle, tmp_path / "torn.zip"), SourceError)
+    assert isinstance(complaint(bundle, tmp_path / "torn.zip"), SettingsError)
     assert "tells no format" in str(complaint(bundle, photos, "--output", "rows.xlsx"))
     assert "--batch-size 0 cannot be used" in str(complaint(bundle, photos, "-b", 0))
     both = ("--move-into", tmp_path, "--copy-into", tmp_path)

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from utils.common.console import warn
 from utils.common.errors import SettingsError, shortlist
+from utils.common.files import is_clutter
 from utils.common.location import Location
 from utils.sources.files.archives import list_archive
 from utils.sources.files.contents import Contents
@@ -109,5 +110,9 @@ def _members(archive: str) -> Iterable[Input]:
     contents = list_archive(Path(archive), archive, Unpacked()) or Contents()
     for line in contents.notes:
         warn(line)
-    found = contents.files
-    return [Input(f"{archive}/{name}", found[name]) for name in sorted(found) if is_picture(name)]
+    pictures = (path for path in sorted(contents.files) if is_picture(path))
+    return [
+        Input(f"{archive}/{path}", contents.files[path])
+        for path in pictures
+        if not any(is_clutter(part) for part in path.split("/"))
+    ]

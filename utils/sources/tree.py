@@ -37,7 +37,7 @@ class FileTree:
         members: Where those of them lie that are part of an archive.
         notes: What the user should know of the archives.
         state: Working state of the output, for what cannot be read in place.
-        left_out: Archives, and members of archives, that are not read, and why.
+        unread: Archives, and members of archives, that are not read, and why.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class FileTree:
         members: Mapping[str, Location] | None = None,
         notes: Iterable[str] = (),
         state: Path | None = None,
-        left_out: Iterable[tuple[str, str]] = (),
+        unread: Iterable[tuple[str, str]] = (),
     ) -> None:
         self.root = root
         self.files = sorted(files)
         self.originals = Originals(root, members or {})
         self.notes = list(notes)
         self.state = state
-        self.left_out = list(left_out)
+        self.unread = list(unread)
         self._tables: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, set[str]] = defaultdict(set)
         self._unpacked_folders: set[str] = set()
@@ -109,7 +109,7 @@ class FileTree:
             if line not in told:
                 warn(line)
         for archive, contents in archives.items():
-            found = contents.files
+            found = {path: place for path, place in contents.files.items() if not _is_clutter(path)}
             fresh = {path: place for path, place in found.items() if path.casefold() not in there}
             if repeated := len(found) - len(fresh):
                 notes.append(
@@ -118,12 +118,12 @@ class FileTree:
                 )
             members |= fresh
             there |= {path.casefold() for path in fresh}
-        left_out = [
+        unread = [
             (f"{archive}/{path}" if path else archive, reason)
             for archive, contents in archives.items()
             for path, reason in contents.left_out
         ]
-        return cls(root, [*files, *members], members, sorted(notes), state, left_out)
+        return cls(root, [*files, *members], members, sorted(notes), state, unread)
 
     def scan_again(self) -> "FileTree":
         """List the same folder as it is by now."""
@@ -133,7 +133,7 @@ class FileTree:
         """Return the tree with one file more."""
         files = {*self.files, path}
         return FileTree(
-            self.root, files, self.originals.members, self.notes, self.state, self.left_out
+            self.root, files, self.originals.members, self.notes, self.state, self.unread
         )
 
     def folders(self, *names: str) -> list[str]:
@@ -178,12 +178,17 @@ def _list_archives(root: Path, files: Iterable[str], unpacked: Unpacked) -> dict
         if found is None:
             continue
         folder, _, name = archive.rpartition("/")
-        if not folder and len({path.partition("/")[0] for path in found.files}) > 1:
+        tops = {path.partition("/")[0] for path in found.files if not _is_clutter(path)}
+        if not folder and len(tops) > 1:
             folder = stem_of(name)
         if folder:
             found.files = {f"{folder}/{path}": place for path, place in found.files.items()}
         archives[archive] = found
     return archives
+
+
+def _is_clutter(path: str) -> bool:
+    return any(is_clutter(part) for part in path.split("/"))
 
 
 def is_picture(path: str) -> bool:

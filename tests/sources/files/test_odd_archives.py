@@ -229,7 +229,7 @@ def test_an_odd_archive_alone_is_left_out(plant, capsys, case: str) -> None:
     assert words in line
     assert line.startswith(str(tree.root / "got" / name))
     assert capsys.readouterr().err == f"Warning: {line}\n"
-    ((path, reason),) = tree.left_out
+    ((path, reason),) = tree.unread
     assert path.startswith(f"got/{name}")
     assert reason in line
     assert tree.files == ["good/a.jpg"]
@@ -277,7 +277,7 @@ def test_it_is_said_once_though_the_folder_is_listed_twice(plant, capsys) -> Non
     capsys.readouterr()
     again = tree.scan_again()
     assert again.notes == tree.notes
-    assert again.with_file("b.jpg").left_out == tree.left_out == [
+    assert again.with_file("b.jpg").unread == tree.unread == [
         ("x.zip", "starts with b'', which is neither a zip nor a tar")
     ]  # fmt: skip
     assert capsys.readouterr().err == ""
@@ -285,7 +285,7 @@ def test_it_is_said_once_though_the_folder_is_listed_twice(plant, capsys) -> Non
 
 def test_many_odd_archives_in_one_are_a_few_lines(plant) -> None:
     tree = plant({"x.zip": zipped({f"{n}.zip": b"no zip, but as long as one" for n in range(20)})})
-    assert len(tree.left_out) == 20
+    assert len(tree.unread) == 20
     assert len(tree.notes) == 6
     assert f"{tree.root / 'x.zip'}: 15 more lines like these" in tree.notes
 
@@ -304,15 +304,15 @@ def test_what_is_no_file_is_left_out_and_nothing_waits_for_it(plant, name: str) 
 
 def test_too_many_files_are_left_out(plant, monkeypatch) -> None:
     monkeypatch.setattr(allowance, "MAX_MEMBERS", 5)
-    assert plant({"x.zip": zipped({f"a/{n}.jpg": b"" for n in range(5)})}).left_out == []
+    assert plant({"x.zip": zipped({f"a/{n}.jpg": b"" for n in range(5)})}).unread == []
     tree = plant({"x.zip": zipped({f"a/{n}.jpg": b"" for n in range(6)})})
-    assert tree.left_out == [("x.zip", "holds more than 5 files")]
+    assert tree.unread == [("x.zip", "holds more than 5 files")]
 
 
 def test_too_many_letters_are_left_out(plant, monkeypatch) -> None:
     monkeypatch.setattr(allowance, "MAX_PATHS_LENGTH", 99)
     tree = plant({"x.zip": zipped({f"{n}{'a' * 24}": b"" for n in range(4)})})
-    assert tree.left_out == [("x.zip", "has more than 99 characters of file names")]
+    assert tree.unread == [("x.zip", "has more than 99 characters of file names")]
 
 
 class TestMembers:
@@ -323,14 +323,14 @@ class TestMembers:
         files = {f"{kind}.zip": zipped({f"{kind}.jpg": b""}, mode=kinds[kind]) for kind in kinds}
         tree = plant({"x.zip": zipped(files | {"a.jpg": b"a"}, STORED)})
         assert contents(tree) == {"a.jpg": b"a"}
-        assert len(tree.left_out) == 4
-        assert {reason for _, reason in tree.left_out} == {"a device, a pipe or a sparse file"}
+        assert len(tree.unread) == 4
+        assert {reason for _, reason in tree.unread} == {"a device, a pipe or a sparse file"}
 
     @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.BLKTYPE])
     def test_devices_and_pipes_in_a_tar(self, plant, kind: bytes) -> None:
         tree = plant({"got/x.tar": tarred({"a.jpg": b""}, type=kind)})
         assert tree.files == []
-        assert tree.left_out == [("got/x.tar/a.jpg", "a device, a pipe or a sparse file")]
+        assert tree.unread == [("got/x.tar/a.jpg", "a device, a pipe or a sparse file")]
         assert tree.notes == [
             f"{tree.root / 'got' / 'x.tar'}: 1 of its 1 files left out (a device, a pipe or a "
             "sparse file), such as 'a.jpg'"
@@ -341,12 +341,12 @@ class TestMembers:
         tree = plant({"got/x.zip": zipped(dict.fromkeys(names, b""))})
         assert tree.files == sorted(f"got/{name}" for name in (names[1], names[3]))
         reason = "a path of more than 1,024 characters or 32 folders"
-        assert [why for _, why in tree.left_out] == [reason] * 2  # the last is a folder
+        assert [why for _, why in tree.unread] == [reason] * 2  # the last is a folder
 
     def test_a_file_that_is_a_folder(self, plant) -> None:
         tree = plant({"got/x.zip": zipped({"a": b"file", "a/b.jpg": b"b", "c": b"", "c/d": b"d"})})
         assert contents(tree) == {"got/a/b.jpg": b"b", "got/c/d": b"d"}
-        assert tree.left_out == [("got/x.zip/a", "the name of a folder")]
+        assert tree.unread == [("got/x.zip/a", "the name of a folder")]
 
 
 def test_every_finding_says_what_to_do(monkeypatch) -> None:

@@ -43,7 +43,7 @@ def test_links_lead_to_what_they_name(plant) -> None:
         *("got/c/x.jpg", "got/d.jpg"),
     ]
     assert set(contents(tree).values()) == {b"x"}
-    assert tree.left_out == [("got/x.tar/lost.jpg", "a link to what is not in the archive")]
+    assert tree.unread == [("got/x.tar/lost.jpg", "a link to what is not in the archive")]
 
 
 def test_of_one_path_the_last_counts(plant) -> None:

@@ -54,7 +54,7 @@ class TestBackslashes:
             content = content.replace(name.encode(), name.replace("/", "\\").encode())
         tree = plant({"got/x.zip": content})
         assert contents(tree) == {f"got/{name}": text for name, text in NESTED.items()}
-        assert tree.notes == tree.left_out == []
+        assert tree.notes == tree.unread == []
 
     def test_a_folder_ends_with_one(self, plant) -> None:
         tree = plant({"got/x.zip": zipped({"a\\": b"", "a\\b\\": b"", "a\\b\\x.jpg": b"x"})})
@@ -201,7 +201,7 @@ class TestTheTableOfContents:
 
     def test_an_empty_zip_is_an_empty_folder(self, plant) -> None:
         tree = plant({"x.zip": zipped({}), "y.zip": zipped({"a/": b""}), "z.zip": END + bytes(18)})
-        assert tree.files == tree.notes == tree.left_out == []
+        assert tree.files == tree.notes == tree.unread == []
 
     def test_a_comment_is_none_of_its_bytes(self, plant) -> None:
         content = patched(zipped(FILES), 20, "<H", 4, END) + b"text"
@@ -238,7 +238,7 @@ class TestLinks:
         tree = plant({"got/x.zip": linked({"a/x.jpg": b"x"}, links, STORED)})
         assert tree.files == ["got/a/x.jpg"]
         circle, astray = "a link in a circle", "a link to what is not in the archive"
-        assert sorted(tree.left_out) == [
+        assert sorted(tree.unread) == [
             ("got/x.zip/a/self", circle),
             *((f"got/x.zip/{name}", circle) for name in "cde"),
             ("got/x.zip/l.jpg", astray),
@@ -251,12 +251,12 @@ class TestLinks:
     def test_whose_target_cannot_be_read_they_alone_are_left_out(self, plant) -> None:
         content = patched(linked({}, {"l.jpg": "x.jpg"}), 16, "<I", 7)
         tree = plant({"got/x.zip": content, "got/y.zip": linked({}, {"m": "a" * 2_000})})
-        assert [path for path, _ in tree.left_out] == ["got/x.zip/l.jpg", "got/y.zip/m"]
+        assert [path for path, _ in tree.unread] == ["got/x.zip/l.jpg", "got/y.zip/m"]
 
     def test_a_chain_of_links_costs_no_square(self, plant) -> None:
         links = {f"l{n}": f"l{n + 1}" for n in range(3_000)}
         tree = plant({"got/x.zip": linked({"l3000": b"x"}, links)})
-        assert len(tree.files) + len(tree.left_out) == 3_001
+        assert len(tree.files) + len(tree.unread) == 3_001
 
     def test_a_link_to_an_archive_is_read_once_more(self, plant) -> None:
         tree = plant(
@@ -277,7 +277,7 @@ class TestParts:
         tree = plant(parts)
         assert contents(tree) == {f"got/{name}": text for name, text in FILES.items()}
         assert tree.notes == []
-        assert tree.left_out == [(part, "a part of 'x.zip.001'") for part in list(parts)[1:]]
+        assert tree.unread == [(part, "a part of 'x.zip.001'") for part in list(parts)[1:]]
 
     def test_a_changed_part_is_noticed(self, plant, tmp_path: Path) -> None:
         def parts(text: bytes) -> dict[str, bytes]:
@@ -295,7 +295,7 @@ class TestParts:
         content = zipped(FILES)
         tree = plant({"x.zip.001": content[:900], "x.zip.003": content[1800:]})
         assert tree.files == []
-        assert tree.left_out == [
+        assert tree.unread == [
             ("x.zip.001", "is cut: a part behind it is missing"),
             ("x.zip.003", "is a part of 'x.zip.002', which is not there"),
         ]

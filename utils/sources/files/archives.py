@@ -86,19 +86,17 @@ def _list_files(paths: Sequence[Path], title: str, unpacked: Unpacked) -> Conten
         with open_regular(path) as stream:
             found = os.fstat(stream.fileno())
             facts.append((found.st_size, found.st_mtime_ns))
-    sizes = [size for size, _ in facts]
-    start = os.path.abspath(paths[0])
+    sizes, times_ns = zip(*facts, strict=True)
+    origin = f"{os.path.abspath(paths[0])} {facts}"
+    explorer = Explorer(Allowance(title, sum(sizes)), unpacked, origin, max(times_ns))
     if len(paths) == 1:
-        origin = (start, *facts[0])
         with open_regular(paths[0]) as stream:
-            volume = Volume(title, stream, str(paths[0]), size=sizes[0])
-            return Explorer(Allowance(title, sizes[0]), unpacked, origin).look_through(volume)
-    origin = (f"{start} {facts}", sum(sizes), max(mtime_ns for _, mtime_ns in facts))
+            return explorer.look_through(Volume(title, stream, str(paths[0]), size=sizes[0]))
     with contextlib.closing(Joined(paths, sizes)) as joined:
         volume = Volume(title, buffered(joined), size=sum(sizes))
         if is_zip(volume, volume.head()):
             find_table(volume)  # before a copy is made
-        return Explorer(Allowance(title, sum(sizes)), unpacked, origin).look_through(volume)
+        return explorer.look_through(volume)
 
 
 def _is_readable(path: Path) -> bool:

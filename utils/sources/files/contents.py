@@ -24,16 +24,14 @@ class Contents:
     """What was found in an archive and in those inside it: each file is listed, or left out.
 
     Attributes:
-        files: Where its files lie, by their paths in it.
+        files: Where its files lie, by their paths in it, clutter among them.
         left_out: What is not read, by its path in it ("" is the archive itself), and why.
         notes: What the user should know, line by line.
-        num_clutter: How many files of operating systems were passed over.
     """
 
     files: dict[str, Location] = field(default_factory=dict)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    num_clutter: int = 0
 
     def leave_out(self, path: str, title: str, error: LeftOutError) -> None:
         """Keep that an archive is not read."""

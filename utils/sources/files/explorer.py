@@ -29,6 +29,9 @@ from utils.sources.files.zips import read_zip
 MIN_BYTES = 22
 """The smallest archive: the end of an empty zip."""
 
+SAME = "the same as another file of that name"
+"""By size and checksum."""
+
 
 class Explorer:
     """Looks through one archive on disk; of those inside it one after another is open.
@@ -36,15 +39,17 @@ class Explorer:
     Args:
         allowance: What it may unpack to.
         unpacked: Takes what cannot be read in place.
-        origin: Path, size and modification time of the file on disk.
+        origin: Where the file lies on disk, and what tells it from what lay there before.
+        mtime_ns: Modification time of that file.
     """
 
     def __init__(
-        self, allowance: Allowance, unpacked: Unpacked, origin: tuple[str, int, int]
+        self, allowance: Allowance, unpacked: Unpacked, origin: str, mtime_ns: int
     ) -> None:
         self._allowance = allowance
         self._unpacked = unpacked
         self._origin = origin
+        self._mtime_ns = mtime_ns
 
     def look_through(self, volume: Volume, depth: int = 1) -> Contents | None:
         """Return what is in an archive, None if it is none.
@@ -82,12 +87,10 @@ class Explorer:
         """
         contents = Contents(notes=notes_on(volume.title, members))
         contents.left_out = [(path, reason_of(finding)) for path, finding in members.left_out]
-        files = {name: place for name, place in members.files.items() if not _is_clutter(name)}
-        contents.num_clutter = len(members.files) - len(files)
-        contents.files = files
+        files = contents.files = members.files
         taken = {name.casefold(): place for name, place in files.items()}
         for name, place in list(files.items()):
-            if not may_be_archive(name) or place.size < MIN_BYTES:
+            if not may_be_archive(name) or place.size < MIN_BYTES or _is_clutter(name):
                 continue
             title = f"{volume.title}/{name}"
             try:
@@ -110,11 +113,15 @@ class Explorer:
                 for path, inner in found.files.items()
                 if f"{start}{path}".casefold() not in taken
             }
+            if len(fresh) < len(found.files):
+                same = sorted(
+                    f"{name}/{path}" for path in found.files if f"{start}{path}" not in fresh
+                )
+                contents.left_out += [(path, SAME) for path in same]
             files |= fresh
             taken |= {path.casefold(): inner for path, inner in fresh.items()}
             contents.left_out += [(f"{name}/{path}", reason) for path, reason in found.left_out]
             contents.notes += found.notes
-            contents.num_clutter += found.num_clutter
         return contents
 
     def _look_into(
@@ -138,11 +145,11 @@ class Explorer:
         if volume.path:
             yield volume
             return
-        target = self._unpacked.path(*self._origin, volume.title)
+        target = self._unpacked.path(self._origin, volume.title)
         if not target.exists():
             size = self._measure(volume.stream) if volume.size is None else volume.size
             self._allowance.unpack(size)
-            self._unpacked.fill(target, volume.stream, size, self._origin[2], volume.title)
+            self._unpacked.fill(target, volume.stream, size, self._mtime_ns, volume.title)
         try:
             with target.open("rb") as stream:
                 yield Volume(volume.title, stream, str(target), size=target.stat().st_size)
