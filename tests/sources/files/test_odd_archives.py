@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import shutil
 import stat
 import struct
 import tarfile
@@ -133,7 +134,7 @@ ODD: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "first part of a split zip": (
         "x.z01",
         lambda: b"PK\7\x08" + zipped(FILES)[:500],
-        "x.z01 is one of several parts of a split zip; it is left out. Join them (zip -s 0 ",
+        "x.z01 is a part of 'x.zip', which is not there; it is left out. Put all of its parts, ",
     ),
     "first part without the others": (
         "x.zip.001",
@@ -248,11 +249,8 @@ def test_nothing_of_it_stays_unpacked(plant, tmp_path: Path) -> None:
 def test_the_run_ends_well_and_says_so_when_met_and_in_the_account(
     drawn_all_data: Path, tmp_path: Path, capsys
 ) -> None:
-    (tmp_path / "ALL_DATA").symlink_to(drawn_all_data, target_is_directory=True)
-    all_data = tmp_path / "here"
-    all_data.mkdir()
-    for path in drawn_all_data.iterdir():
-        (all_data / path.name).symlink_to(path, target_is_directory=path.is_dir())
+    all_data = tmp_path / "ALL_DATA"
+    shutil.copytree(drawn_all_data, all_data)
     (all_data / "odd.zip").write_bytes(patched(zipped(FILES), 8, "<H", 1))
     create_dataset.main(["--all-data", str(all_data), "--dry-run", "--no-download"])
     printed = capsys.readouterr()
@@ -302,6 +300,20 @@ def test_what_is_no_file_is_left_out_and_nothing_waits_for_it(plant, name: str) 
     assert "a named pipe, not a regular file" in line
 
 
+def test_the_parts_of_a_split_zip_are_one_line(plant) -> None:
+    content = zipped(FILES)
+    for offset in (4, 6):
+        content = patched(content, offset, "<H", 2, END)
+    tree = plant({"x.z01": content[:900], "x.z02": content[900:1800], "x.zip": content[1800:]})
+    (line,) = tree.notes
+    path = tree.root / "x.zip"
+    assert line == (
+        f"{path} is one of several parts of a split zip; it is left out. Join them (zip -s 0 {path} "
+        "--out whole.zip) or unpack them by hand"
+    )
+    assert [name for name, _ in tree.unread] == ["x.z01", "x.z02", "x.zip"]
+
+
 def test_too_many_files_are_left_out(plant, monkeypatch) -> None:
     monkeypatch.setattr(allowance, "MAX_MEMBERS", 5)
     assert plant({"x.zip": zipped({f"a/{n}.jpg": b"" for n in range(5)})}).unread == []
@@ -325,6 +337,10 @@ class TestMembers:
         assert contents(tree) == {"a.jpg": b"a"}
         assert len(tree.unread) == 4
         assert {reason for _, reason in tree.unread} == {"a device, a pipe or a sparse file"}
+
+    def test_what_was_zipped_out_of_a_pipe_is_a_file(self, plant) -> None:
+        tree = plant({"got/x.zip": zipped({"-": b"content"}, mode=stat.S_IFIFO)})
+        assert contents(tree) == {"got/-": b"content"}
 
     @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.BLKTYPE])
     def test_devices_and_pipes_in_a_tar(self, plant, kind: bytes) -> None:

@@ -51,8 +51,11 @@ def list_archive(path: Path, title: str, unpacked: Unpacked) -> Contents | None:
 
 def _list_parts(path: Path, title: str, unpacked: Unpacked) -> Contents | None:
     """Look through an archive, or all parts of one if it is the first of them."""
-    if split := SPLIT.fullmatch(title):
-        judge(Finding.SPLIT_ZIP, title, advice=(f"{printable(split[1])}.zip",))
+    if split := SPLIT.fullmatch(path.name):
+        last = path.with_name(f"{split[1]}.zip")
+        if not last.exists():
+            judge(Finding.PART_ALONE, title, shown(last.name))
+        return Contents(left_out=[("", f"a part of {shown(last.name)}")])
     numbered = NUMBERED.fullmatch(path.name)
     if not (numbered and is_named_so(numbered[1])):
         named_so = is_named_so(title) or FOREIGN_ENDINGS.search(title)

@@ -69,7 +69,8 @@ def _hand_over(volume: Volume, entry: Entry, members: Members) -> None:
     )
     if entry.kind == stat.S_IFLNK:
         _hand_over_link(name, place, members)
-    elif entry.kind in (0, stat.S_IFREG):
+    elif entry.kind in (0, stat.S_IFREG) or (entry.kind == stat.S_IFIFO and entry.size):
+        # What was zipped out of a pipe has the mark of one, yet it is a file.
         members.add(name, place)
     else:
         members.leave_out(name, Finding.SPECIAL)
