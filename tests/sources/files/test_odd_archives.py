@@ -217,6 +217,11 @@ ODD: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "7z in parts": ("x.7z.001", lambda: b"7z", "x.7z.001 cannot be read as it is (7z.001)"),
     "7z of another name": ("x.zip", lambda: b"7z\xbc\xaf\x27\x1c", "(7z); it is left out"),
     "tar.zst": ("x.tar.zst", lambda: b"\x28\xb5\x2f\xfd", "(Zstandard)"),
+    "part in a zip": (
+        "x.zip",
+        lambda: zipped({"i.zip.001": zipped(FILES)[:900]}),
+        f"x.zip/i.zip.001 has no table of contents at its end: it is cut; {AGAIN}",
+    ),
     "7z in a zip": ("x.zip", lambda: zipped({"i.7z": b"7z" * 40}), "x.zip/i.7z cannot be read as"),
 }  # fmt: skip
 
@@ -308,8 +313,8 @@ def test_the_parts_of_a_split_zip_are_one_line(plant) -> None:
     (line,) = tree.notes
     path = tree.root / "x.zip"
     assert line == (
-        f"{path} is one of several parts of a split zip; it is left out. Join them (zip -s 0 {path} "
-        "--out whole.zip) or unpack them by hand"
+        f"{path} is one of several parts of a split zip; it is left out. "
+        f"Join them (zip -s 0 {path} --out whole.zip) or unpack them by hand"
     )
     assert [name for name, _ in tree.unread] == ["x.z01", "x.z02", "x.zip"]
 

@@ -20,6 +20,7 @@ from tests.sources.files.conftest import (
     zip64,
     zipped,
 )
+from utils.prediction.inputs import find_inputs
 from utils.sources.tree import FileTree
 
 LOCAL, END = b"PK\x03\x04", b"PK\x05\x06"
@@ -278,6 +279,14 @@ class TestParts:
         assert contents(tree) == {f"got/{name}": text for name, text in FILES.items()}
         assert tree.notes == []
         assert tree.unread == [(part, "a part of 'x.zip.001'") for part in list(parts)[1:]]
+
+    def test_they_are_joined_for_predict_py(self, tmp_path: Path) -> None:
+        content = zipped(FILES)
+        (tmp_path / "x.zip.001").write_bytes(content[:900])
+        (tmp_path / "x.zip.002").write_bytes(content[900:])
+        found = find_inputs([str(tmp_path / "x.zip.001")])
+        assert [one.location.read() for one in found] == list(FILES.values())
+        assert [one.file for one in found] == [str(tmp_path / f"x.zip.001/{n}") for n in FILES]
 
     def test_a_changed_part_is_noticed(self, plant, tmp_path: Path) -> None:
         def parts(text: bytes) -> dict[str, bytes]:

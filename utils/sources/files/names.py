@@ -47,8 +47,12 @@ def may_be_archive(name: str) -> bool:
 
 
 def is_named_so(name: str) -> bool:
-    """Tell whether a file's name says that it is an archive."""
-    return name.lower().endswith(ENDINGS)
+    """Tell whether a file's name says that it is an archive, or a numbered part of one.
+
+    >>> [is_named_so(name) for name in ("a.zip", "a.tar.GZ", "a.zip.001", "a.001", "zip")]
+    [True, True, True, False, False]
+    """
+    return _without_number(name).lower().endswith(ENDINGS)
 
 
 def stem_of(name: str) -> str:
@@ -57,10 +61,14 @@ def stem_of(name: str) -> str:
     >>> stem_of("zr7vgbcyr2-1.zip"), stem_of("a.tar.gz"), stem_of("download")
     ('zr7vgbcyr2-1', 'a', 'download')
     """
-    if (numbered := NUMBERED.fullmatch(name)) and is_named_so(numbered[1]):
-        name = numbered[1]
+    name = _without_number(name)
     ending = max((end for end in ENDINGS if name.lower().endswith(end)), key=len, default="")
     return name[: len(name) - len(ending)]
+
+
+def _without_number(name: str) -> str:
+    numbered = NUMBERED.fullmatch(name)
+    return numbered[1] if numbered else name
 
 
 def foreign_kind(title: str, head: bytes) -> str:
