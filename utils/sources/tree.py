@@ -163,6 +163,9 @@ class FileTree:
 
     def find(self, path: str) -> str | None:
         """Return the file at `path`, written as it is on disk, or None if there is none."""
+        position = bisect_left(self.files, path)
+        if self.files[position : position + 1] == [path]:
+            return path  # before one that differs in capitals only
         return self._exact.get(path.replace("\\", "/").casefold())
 
 

@@ -103,6 +103,8 @@ class TestNames:
         expected = files | {"a/i.jpg": b"i", "a/I.jpg": b"I"}
         assert contents(tree) == {f"got/{name}": text for name, text in expected.items()}
         assert tree.notes == []
+        for name in ("got/a/x.jpg", "got/A/X.JPG", "got/a/X.jpg"):
+            assert tree.find(name) == name
 
     def test_archives_that_differ_in_capitals_only_are_unpacked_apart(
         self, plant, tmp_path: Path
