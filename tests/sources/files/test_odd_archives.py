@@ -1,6 +1,7 @@
 """One odd archive is left out, named, with advice that can help; all else is read."""
 
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -29,10 +30,11 @@ from tests.sources.files.conftest import (
 )
 from utils.common.errors import SettingsError
 from utils.prediction.inputs import find_inputs
-from utils.sources.files import allowance, findings, tars
+from utils.sources.files import allowance, archives, explorer, findings, tars
 from utils.sources.files.archives import list_archive
 from utils.sources.files.findings import Fate, Finding
 from utils.sources.files.unpacked import Unpacked
+from utils.sources.tree import FileTree
 
 AGAIN = "it is left out. Download it again"
 BY_HAND = "it is left out. Unpack it by hand (7-Zip can)"
@@ -302,7 +304,32 @@ def test_what_is_no_file_is_left_out_and_nothing_waits_for_it(plant, name: str) 
         pytest.skip("no pipes here")
     (line,) = tree.scan_again().notes
     assert line.startswith(str(tree.root / name))
-    assert "a named pipe, not a regular file" in line
+    assert line.endswith(
+        "cannot be opened (a named pipe, not a regular file); it is left out. Take it out of the "
+        "folder, or put a file there that can be read"
+    )
+
+
+def test_what_must_not_be_read_is_left_out(plant, monkeypatch) -> None:
+    def forbid(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    root = plant({"a.jpg": b""}).root
+    (root / "x.zip").write_bytes(zipped(FILES))
+    monkeypatch.setattr(archives, "open_regular", forbid)
+    tree = FileTree.scan(root)
+    assert tree.files == ["a.jpg"]
+    assert tree.unread == [("x.zip", "cannot be opened (Permission denied)")]
+
+
+def test_memory_that_does_not_suffice_is_a_reason(plant, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    root = plant({"a.jpg": b""}).root
+    (root / "x.zip").write_bytes(zipped(FILES))
+    monkeypatch.setattr(explorer, "read_zip", fail)
+    assert FileTree.scan(root).unread == [("x.zip", "cannot be read as an archive (MemoryError)")]
 
 
 def test_the_parts_of_a_split_zip_are_one_line(plant) -> None:

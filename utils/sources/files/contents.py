@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from utils.common.limits import MAX_DICTIONARY, MAX_FOLDERS, MAX_PATH_LENGTH
 from utils.common.location import DamagedError, Location
+from utils.common.opening import NotRegularError
 from utils.sources.files.findings import Fate, Finding, LeftOutError, printable, shown
 from utils.sources.files.members import Members
 
@@ -54,6 +55,7 @@ def notes_on(title: str, members: Members) -> list[str]:
 
 
 def reason_of(finding: Finding) -> str:
+    """Return why a member is left out."""
     assert finding.fate is Fate.MEMBER
     return finding.words.format(MAX_PATH_LENGTH, MAX_FOLDERS)
 
@@ -64,5 +66,8 @@ def explained(error: BaseException) -> LeftOutError:
         return error
     if isinstance(error, lzma.LZMAError) and "limit" in str(error):
         return LeftOutError(Finding.DICTIONARY, MAX_DICTIONARY)
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return LeftOutError(Finding.UNREADABLE, printable(words))
+    words = printable(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    is_of_the_disk = isinstance(error, OSError) and error.errno is not None
+    if is_of_the_disk or isinstance(error, NotRegularError):
+        return LeftOutError(Finding.UNOPENED, words)
+    return LeftOutError(Finding.UNREADABLE, words)

@@ -34,6 +34,11 @@ class Finding(Enum):
     )
     BOMB = (Fate.RUN, "unpacks to {:,} bytes or more", "at most {:,} bytes")
 
+    UNOPENED = (
+        Fate.ARCHIVE,
+        "cannot be opened ({})",
+        "Take it out of the folder, or put a file there that can be read",
+    )
     UNREADABLE = (Fate.ARCHIVE, "cannot be read as an archive ({})", DOWNLOAD)
     OTHER = (Fate.ARCHIVE, "starts with {}, which is neither a zip nor a tar", DOWNLOAD)
     CUT_ZIP = (Fate.ARCHIVE, "has no table of contents at its end: it is cut", DOWNLOAD)
