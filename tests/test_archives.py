@@ -16,8 +16,8 @@ import pytest
 import create_dataset
 from utils.common.errors import run_script
 from utils.dataset.manifest import MANIFEST_NAME, read_manifest
-from utils.sources.archives import stem_of
 from utils.sources.catalog import NAMES
+from utils.sources.files.names import stem_of
 from utils.sources.layouts.packing import DEFLATED, HIBA, PAD, STORED, pack_all_data
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,8 @@ from PIL import Image
 import launch_training_test
 import predict
 from models import load
-from utils.common.errors import ModelError, ProjectError, SettingsError, SourceError
+from utils.common.errors import ModelError, ProjectError, SettingsError
+from utils.common.escapes import unescape
 from utils.common.labels import CLASSES
 from utils.prediction import sorting, stream
 from utils.prediction.inputs import find_inputs
@@ -110,6 +112,27 @@ def test_a_zip_gives_the_same_rows_as_the_folder(call, photos: Path, tmp_path: P
     for one, other in zip(in_zip, in_folder, strict=True):
         assert one["file"] == other["file"].replace(str(photos), str(archive))
     assert answers(call(archive, photos).rows) == answers(in_zip + in_folder)
+
+
+def test_whatever_a_name_is_the_rows_are_utf_8_and_no_formulas(
+    bundle: Path, call, tmp_path: Path, make_picture, encode, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture = encode(make_picture(1, 80, 60))
+    with tarfile.open("x.tar", "w") as archive:
+        for name in ("na\udce4vus.jpg", "a\rb.jpg"):
+            info = tarfile.TarInfo(name)
+            info.size = len(picture)
+            archive.addfile(info, io.BytesIO(picture))
+    Path("=1+1.jpg").write_bytes(picture)
+    expected = ["x.tar/a\rb.jpg", "x.tar/na\udce4vus.jpg", "=1+1.jpg"]
+    cells = [r"x.tar/a\x{0d}b.jpg", r"x.tar/na\x{e4}vus.jpg", r"\x{3d}1+1.jpg"]
+    assert [row["file"] for row in call("x.tar", "=1+1.jpg").rows] == cells
+    assert [unescape(cell) for cell in cells] == expected
+    arguments = ("x.tar", "=1+1.jpg", "--output", "rows.jsonl", "-j", "0", "--device", "cpu")
+    assert predict.main([str(bundle), *arguments]) == 0
+    lines = Path("rows.jsonl").read_bytes().decode("utf-8").splitlines()
+    assert [json.loads(line)["file"] for line in lines] == cells
 
 
 def test_batches_and_workers_change_nothing(
@@ -243,7 +266,7 @@ def test_bad_input_is_one_clear_line(bundle: Path, photos: Path, tmp_path: Path,
     assert "No pictures in" in str(complaint(bundle, tmp_path / "empty"))
     assert isinstance(complaint(tmp_path / "empty", photos), ModelError)
     (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04 torn")
-    assert isinstance(complaint(bundle, tmp_path / "torn.zip"), SourceError)
+    assert isinstance(complaint(bundle, tmp_path / "torn.zip"), SettingsError)
     assert "tells no format" in str(complaint(bundle, photos, "--output", "rows.xlsx"))
     assert "--batch-size 0 cannot be used" in str(complaint(bundle, photos, "-b", 0))
     both = ("--move-into", tmp_path, "--copy-into", tmp_path)

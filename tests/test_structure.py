@@ -27,7 +27,7 @@ MAY_IMPORT = {
     ),
     "utils.prediction": (
         *("utils.common", "models"),
-        *("utils.sources.archives", "utils.sources.tree", "utils.sources.unpacked"),
+        *("utils.sources.files", "utils.sources.tree"),
     ),
     "models": ("utils.common",),
 }

@@ -82,6 +82,10 @@ def test_other_errors_stay_what_they_are() -> None:
 
 
 def test_text_is_utf8_with_the_line_ends_given(tmp_path: Path) -> None:
+    write_text(tmp_path / "b.txt", "na\udce4vus\n")
+    assert (tmp_path / "b.txt").read_bytes() == b"na\\udce4vus\n"
+    write_json(tmp_path / "b.json", {"file": "na\udce4vus"})
+    assert json.loads((tmp_path / "b.json").read_bytes()) == {"file": "na\udce4vus"}
     write_text(tmp_path / "a.txt", "naevus \u00e4\nline\n")
     assert (tmp_path / "a.txt").read_bytes() == b"naevus \xc3\xa4\nline\n"
 

@@ -11,8 +11,8 @@ import pytest
 from utils.common.location import Location
 from utils.common.reading.formats import HEAD_BYTES
 from utils.common.reading.heads import read_head, shows_picture
-from utils.sources.archives import list_archive
-from utils.sources.unpacked import Unpacked
+from utils.sources.files.archives import list_archive
+from utils.sources.files.unpacked import Unpacked
 
 
 @pytest.mark.parametrize("kind", ["stored", "deflated", "tar"])
@@ -32,10 +32,10 @@ def test_the_head_of_a_member_is_that_of_the_file(
             archive.writestr("photo", content)
     found = list_archive(path, path.name, Unpacked())
     assert found is not None
-    head = read_head(found["photo"])
+    head = read_head(found.files["photo"])
     assert head == content[: len(head)]
     assert 0 < len(head) <= HEAD_BYTES
-    assert shows_picture(found["photo"])
+    assert shows_picture(found.files["photo"])
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"some words", bytes(5000), b"\x89PNG"])

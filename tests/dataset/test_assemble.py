@@ -385,8 +385,15 @@ class TestUnreadable:
             if path not in {r.original for r in records}
         ]
         more = [Record("made", path, f"made/{path}", "PAN", f"made/{path}") for path in listed]
-        build(tmp_path / "DATASET", tmp_path, [*records, *more])
-        assert len(list(read_manifest(tmp_path / "DATASET"))) > len(records)
+        broken = "pan/br\udcf3ken.jpg"
+        (tmp_path / broken).write_bytes(b"no picture")
+        more.append(Record("made", broken, f"made/{broken}", "PAN", f"made/{broken}"))
+        output = tmp_path / "DATASET"
+        build(output, tmp_path, [*records, *more])
+        assert len(list(read_manifest(output))) > len(records)
+        for name in (MANIFEST_NAME, "rejected.csv", "leak_report.json"):
+            (output / name).read_bytes().decode("utf-8")
+        assert r"pan/br\x{f3}ken.jpg," in (output / "rejected.csv").read_text(encoding="utf-8")
 
 
 class TestDryRun:

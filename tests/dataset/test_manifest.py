@@ -1,5 +1,6 @@
 """What is written in the manifest is what is read from it, whatever the names look like."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from utils.dataset.manifest import (
     COLUMNS,
     MANIFEST_NAME,
     ManifestRow,
+    is_manifest_of,
     manifest_hash,
     read_manifest,
     write_manifest,
@@ -65,6 +67,32 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     rows = [row(), row(**LOW)]
     written(tmp_path, *rows)
     assert list(read_manifest(tmp_path)) == sorted(rows, key=lambda row: row.file)
+
+
+ODD_NAMES = (
+    "na\udce4vus\udcff.jpg",
+    "=1+1.jpg",
+    "@x.jpg",
+    "a\rb.jpg",
+    r"\x{e4}.jpg",
+    "half\ud83d.jpg",
+)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_whatever_a_name_is_the_manifest_is_utf_8_and_reads_back(tmp_path: Path, name: str) -> None:
+    rows = [row(original=name, group=name, component=name)]
+    content = written(tmp_path, *rows).read_bytes().decode("utf-8")
+    assert read_manifest(tmp_path) == rows
+    assert is_manifest_of(tmp_path, rows)
+    (line,) = csv.DictReader(content.splitlines())
+    assert all(line[column][0] not in "=+-@\t" for column in ("original", "group", "component"))
+
+
+def test_a_manifest_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path, row(original="nXvus.jpg"))
+    path.write_bytes(path.read_bytes().replace(b"nXvus", b"n\xe4vus"))
+    assert [one.original for one in read_manifest(tmp_path)] == ["n\udce4vus.jpg"]
 
 
 def test_lines_end_alike_everywhere_and_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:

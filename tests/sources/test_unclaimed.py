@@ -14,7 +14,6 @@ from utils.sources.derived import DERIVED_RULE
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD
 from utils.sources.tree import REPEATED, FileTree
 from utils.sources.unclaimed import (
-    FOREIGN_RULE,
     NOT_ASKED,
     NOT_CHOSEN,
     OTHER_NAME,
@@ -85,7 +84,7 @@ def test_each_file_has_one_account_and_they_add_up(plant, encode, make_picture) 
         "holiday/j.xyz": (NO_COLLECTION, NOT_UNDERSTOOD),
         "holiday/k.csv": (NO_COLLECTION, NOT_UNDERSTOOD),
         "holiday/l.zip.part": (NO_COLLECTION, UNFINISHED_RULE),
-        "holiday/m.7Z": (NO_COLLECTION, FOREIGN_RULE),
+        "holiday/m.7Z": (NO_COLLECTION, "cannot be read as it is (7z)"),
         "holiday/.DS_Store": (NO_COLLECTION, CLUTTER_RULE),
         "__MACOSX/._n.jpg": (NO_COLLECTION, CLUTTER_RULE),
     }

@@ -110,9 +110,9 @@ def update_bytes(target: Path, content: bytes) -> None:
 def write_text(target: Path, content: str) -> None:
     """Write `content` to `target` as UTF-8 with LF line ends, wholly or not at all.
 
-    A file name that is no text, as old archives have them, keeps its bytes.
+    What is no UTF-8 in a file name, as in old archives, is written as Python and JSON escape it.
     """
-    write_bytes(target, content.encode("utf-8", "surrogateescape"))
+    write_bytes(target, content.encode("utf-8", "backslashreplace"))
 
 
 def write_json(target: Path, content: Any) -> None:

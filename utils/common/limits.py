@@ -3,6 +3,9 @@
 MAX_PIXELS = 200_000_000
 """Larger pictures are refused before decoding (a "decompression bomb" can be a few bytes)."""
 
+MAX_FILE_BYTES = 2**30
+"""A larger file is not read as a picture."""
+
 MAX_ASPECT = 20
 """A longer strip would grow beyond all bounds when its shorter side is enlarged."""
 
@@ -20,3 +23,15 @@ MAX_MEMBERS = 1_000_000
 
 MAX_DEPTH = 3
 """Archives inside each other."""
+
+MAX_PATH_LENGTH = 1_024
+"""Characters of a file's path in an archive."""
+
+MAX_FOLDERS = 32
+"""Folders in each other in an archive."""
+
+MAX_PATHS_LENGTH = 2**28
+"""Characters of all paths in one archive."""
+
+MAX_DICTIONARY = 2**28
+"""Bytes of memory that unpacking may need: that of `xz -9` is 65 MiB, others may ask for 4 GiB."""

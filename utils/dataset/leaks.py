@@ -192,7 +192,7 @@ def _as_json(joined: Joined) -> dict[str, Any]:
 def write_leak_report(folder: Path, report: LeakReport) -> None:
     """Write the certificate as `leak_report.json`."""
     text = json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n"
-    update_bytes(folder / LEAK_REPORT_NAME, text.encode("utf-8", "surrogateescape"))
+    update_bytes(folder / LEAK_REPORT_NAME, text.encode("utf-8", "backslashreplace"))
 
 
 def report_leaks(

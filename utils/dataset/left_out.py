@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
+from utils.common.escapes import escape
 from utils.common.files import update_bytes
 from utils.common.outputs import LEFT_OUT_NAME
 from utils.sources.record import NOT_UNDERSTOOD, LeftOut
@@ -22,5 +23,5 @@ def write_left_out(folder: Path, left_out: Iterable[LeftOut]) -> None:
     writer.writerow(LEFT_OUT_COLUMNS)
     for left in sorted(left_out, key=lambda left: (left.original, left.rule)):
         if left.rule != NOT_UNDERSTOOD:
-            writer.writerow([left.original, left.source, left.rule])
-    update_bytes(folder / LEFT_OUT_NAME, stream.getvalue().encode("utf-8", "surrogateescape"))
+            writer.writerow(map(escape, (left.original, left.source, left.rule)))
+    update_bytes(folder / LEFT_OUT_NAME, stream.getvalue().encode("utf-8"))

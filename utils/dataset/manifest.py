@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from utils.common.errors import DatasetError
+from utils.common.escapes import escape, unescape
 from utils.common.files import sha256_of_file, whole_file
 from utils.common.outputs import MANIFEST_NAME as MANIFEST_NAME
 from utils.dataset.names import JOURNAL_NAME, STATE_NAME
 
 TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
-"""How it is opened: a file name that is no text keeps its bytes."""
+"""How it is opened; what is no UTF-8 was written by earlier versions, which knew no escapes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class ManifestRow:
 
 INTEGERS = ("width", "height", "original_width", "original_height", "original_frames")
 COLUMNS = tuple(field.name for field in dataclasses.fields(ManifestRow))
+STRANGERS = ("original", "group", "component")
+"""Columns of names that others gave."""
 
 
 def write_manifest(folder: Path, rows: Iterable[ManifestRow]) -> Path:
@@ -106,8 +109,9 @@ def _lines(rows: Iterable[ManifestRow]) -> Iterator[str]:
 
 
 def _values(row: ManifestRow) -> list[object]:
-    values = (getattr(row, name) for name in COLUMNS)
-    return ["" if value is None else value for value in values]
+    values = {name: getattr(row, name) for name in COLUMNS}
+    values |= {name: escape(values[name]) for name in STRANGERS}
+    return ["" if value is None else value for value in values.values()]
 
 
 def read_manifest(folder: Path) -> list[ManifestRow]:
@@ -142,6 +146,7 @@ def read_manifest(folder: Path) -> list[ManifestRow]:
 
 def _parse_row(row: dict[str, str]) -> ManifestRow:
     values: dict[str, Any] = {name: row[name] for name in COLUMNS}
+    values |= {name: unescape(row[name]) for name in STRANGERS}
     for name in INTEGERS:
         values[name] = int(values[name])
     values["severity"] = int(values["severity"]) if values["severity"] else None

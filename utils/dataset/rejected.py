@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.common.escapes import escape
 from utils.common.files import update_bytes
 from utils.sources.record import NOT_UNDERSTOOD, LeftOut
 
@@ -39,5 +40,6 @@ def write_rejected(folder: Path, rejected: Iterable[Rejected]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(REJECTED_COLUMNS)
     for picture in sorted(set(rejected), key=lambda picture: picture.original):
-        writer.writerow([picture.original, picture.source, picture.reason, picture.detail])
-    update_bytes(folder / REJECTED_NAME, stream.getvalue().encode("utf-8", "surrogateescape"))
+        cells = (picture.original, picture.source, picture.reason, picture.detail)
+        writer.writerow(map(escape, cells))
+    update_bytes(folder / REJECTED_NAME, stream.getvalue().encode("utf-8"))

@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import Path
 
+from utils.common.escapes import escape
 from utils.common.files import write_json, write_text
 from utils.common.labels import CLASSES
 from utils.evaluation.page import as_page
@@ -44,6 +45,6 @@ def write_predictions(path: Path, report: Report) -> None:
         strict=True,
     ):
         writer.writerow(
-            [file, CLASSES[label], CLASSES[predicted], " ".join(possible), abstained, *row]
+            [escape(file), CLASSES[label], CLASSES[predicted], " ".join(possible), abstained, *row]
         )
     write_text(path, stream.getvalue())

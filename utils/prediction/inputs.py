@@ -3,19 +3,22 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from utils.common.console import warn
 from utils.common.errors import SettingsError, shortlist
 from utils.common.files import is_clutter
 from utils.common.listing import CLUTTER_RULE, describe_counts, ending_of, list_folder
 from utils.common.location import Location
 from utils.common.reading.heads import shows_picture
-from utils.sources.archives import is_named_so, list_archive, may_be_archive
+from utils.sources.files.archives import list_archive
+from utils.sources.files.contents import Contents
+from utils.sources.files.names import is_named_so, may_be_archive
+from utils.sources.files.unpacked import Unpacked
 from utils.sources.tree import is_picture
-from utils.sources.unpacked import Unpacked
 
 STDIN = "-"
 
@@ -117,7 +120,7 @@ def _look_into(path: str, passed_over: Counter[str]) -> Iterable[Input]:
         below = [os.path.join(path, file) for file in listing.each_once()]
         return [one for file in below for one in _look_at(file, passed_over)]
     if is_named_so(path) and os.path.isfile(path):
-        return _members(path, list_archive(Path(path), path, Unpacked()) or {}, passed_over)
+        return _members(path, list_archive(Path(path), path, Unpacked()) or Contents(), passed_over)
     return [Input(path, Location(path))]
 
 
@@ -134,9 +137,10 @@ def _look_at(file: str, passed_over: Counter[str]) -> Iterable[Input]:
     return []
 
 
-def _members(
-    archive: str, members: Mapping[str, Location], passed_over: Counter[str]
-) -> Iterator[Input]:
+def _members(archive: str, contents: Contents, passed_over: Counter[str]) -> Iterator[Input]:
+    for line in contents.notes:
+        warn(line)
+    members = contents.files
     for name in sorted(members):
         if any(is_clutter(part) for part in name.split("/")):
             passed_over[CLUTTER_RULE] += 1
@@ -144,3 +148,5 @@ def _members(
             yield Input(f"{archive}/{name}", members[name])
         else:
             passed_over[ending_of(name)] += 1
+    for name, _ in contents.left_out:
+        passed_over[ending_of(name or archive)] += 1

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from models.calibration import AMBIGUOUS
 from models.gate import Answer
+from utils.common.escapes import escape
 from utils.common.files import whole_file
 from utils.common.labels import CLASSES, DERM_CLINIC
 
@@ -43,7 +44,7 @@ def open_rows(output: str, files: Iterable[str]) -> Iterator[Write]:
     kind = _csv if target.suffix.lower() == ".csv" else _json_lines
     with (
         whole_file(target) as partial,
-        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
+        partial.open("w", encoding="utf-8", newline="") as stream,
     ):
         yield kind(stream)
 
@@ -53,7 +54,7 @@ def _csv(stream: TextIO) -> Write:
     writer.writerow(COLUMNS)
 
     def write(rows: Iterable[Row]) -> None:
-        writer.writerows(_cells(file, answer, DIGITS) for file, answer in rows)
+        writer.writerows(map(escape, _cells(file, answer, DIGITS)) for file, answer in rows)
 
     return write
 
@@ -110,8 +111,8 @@ def _fields(file: str, answer: Answer) -> dict[str, Any]:
     numbers = {"probability": answer.probability}
     numbers |= {name: answer.probabilities.get(name) for name in CLASSES}
     rounded = {name: value and round(value, DIGITS) for name, value in numbers.items()}
-    texts = {"file": file, "label": answer.label or None, "set": answer.possible}
-    doubts = {"abstained": answer.abstained, "error": answer.error}
+    texts = {"file": escape(file), "label": answer.label or None, "set": answer.possible}
+    doubts = {"abstained": answer.abstained, "error": escape(answer.error)}
     fields = {**texts, **doubts, **rounded}
     return {name: fields[name] for name in COLUMNS}
 

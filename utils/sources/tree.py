@@ -2,21 +2,24 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from posixpath import splitext
 
+from utils.common.console import warn
 from utils.common.errors import SourceError
 from utils.common.files import is_clutter
 from utils.common.listing import CLUTTER_RULE, Listing, list_folder
 from utils.common.location import Location, Originals
 from utils.common.pictures import SUFFIXES
 from utils.common.reading.heads import shows_picture
-from utils.sources.archives import FOREIGN, list_archive, may_be_archive, stem_of
 from utils.sources.derived import is_derived
+from utils.sources.files.archives import list_archive
+from utils.sources.files.contents import Contents
+from utils.sources.files.names import may_be_archive, stem_of
+from utils.sources.files.unpacked import Unpacked
 from utils.sources.record import NO_COLLECTION, LeftOut
-from utils.sources.unpacked import Unpacked
 
 ENDINGS = frozenset(SUFFIXES)
 REPEATED = "in an archive, and there unpacked or in another archive, too"
@@ -84,27 +87,31 @@ class FileTree:
         return frozenset(splitext(path)[0].casefold() for path in self.files)
 
     @classmethod
-    def scan(cls, root: Path, state: Path | None = None) -> "FileTree":
+    def scan(cls, root: Path, state: Path | None = None, told: Container[str] = ()) -> "FileTree":
         """List the files below `root`; links to folders are followed, circles are not.
 
         Args:
             root: The folder.
             state: As in `of`.
+            told: As in `of`.
 
         Raises:
             SourceError: If there is no such folder, one in it cannot be listed, or an archive not
                 be read.
         """
-        return cls.of(list_all_data(root), state)
+        return cls.of(list_all_data(root), state, told)
 
     @classmethod
-    def of(cls, listing: Listing, state: Path | None = None) -> "FileTree":
+    def of(
+        cls, listing: Listing, state: Path | None = None, told: Container[str] = ()
+    ) -> "FileTree":
         """Return the tree of a folder that is listed, with what is in its archives.
 
         Args:
             listing: What lies there.
             state: Working state of the output, where archives that cannot be read in place are
                 unpacked; None for a temporary folder.
+            told: Lines on archives that need not be printed again.
 
         Raises:
             SourceError: If an archive cannot be read.
@@ -120,12 +127,15 @@ class FileTree:
         files -= archives.keys()
         there = {path.casefold() for path in files}
         members: dict[str, Location] = {}
-        notes = [f"{p} cannot be read as it is; unpack it" for p in files if is_foreign(p)]
+        notes = [line for contents in archives.values() for line in contents.notes]
+        for line in notes:
+            if line not in told:
+                warn(line)
         clutter = list(listing.clutter)
         repeated: list[str] = []
-        for archive, found in archives.items():
-            clutter += (path for path in found if _is_clutter(path))
-            found = {path: place for path, place in found.items() if not _is_clutter(path)}
+        for archive, contents in archives.items():
+            clutter += (path for path in contents.files if _is_clutter(path))
+            found = {path: place for path, place in contents.files.items() if not _is_clutter(path)}
             fresh = {path: place for path, place in found.items() if path.casefold() not in there}
             again = [f"{archive}: {path}" for path in found if path not in fresh]
             if again:
@@ -138,18 +148,24 @@ class FileTree:
             there |= {path.casefold() for path in fresh}
         left_out = [LeftOut(NO_COLLECTION, path, CLUTTER_RULE) for path in sorted(clutter)]
         left_out += (LeftOut(NO_COLLECTION, path, REPEATED) for path in sorted(repeated))
+        left_out += (
+            LeftOut(NO_COLLECTION, f"{archive}/{path}" if path else archive, reason)
+            for archive, contents in archives.items()
+            for path, reason in contents.left_out
+        )
         notes = [*sorted(notes), *listing.notes]
         return cls(root, [*files, *members], members, notes, state, left_out, listing)
 
     def scan_again(self) -> "FileTree":
         """List the same folder as it is by now."""
-        return self.scan(self.root, self.state)
+        return self.scan(self.root, self.state, self.notes)
 
     def with_file(self, path: str) -> "FileTree":
         """Return the tree with one file more."""
+        files = {*self.files, path}
         return FileTree(
-            self.root, {*self.files, path}, self.originals.members, self.notes, self.state,
-            self.left_out, self.listing,
+            self.root, files, self.originals.members, self.notes, self.state, self.left_out,
+            self.listing,
         )  # fmt: skip
 
     def folders(self, *names: str) -> list[str]:
@@ -199,16 +215,18 @@ class FileTree:
 
     def find(self, path: str) -> str | None:
         """Return the file at `path`, written as it is on disk, or None if there is none."""
-        found = self._exact.get(path.replace("\\", "/").casefold())
+        position = bisect_left(self.files, path)
+        if self.files[position : position + 1] == [path]:
+            found: str | None = path  # before one that differs in capitals only
+        else:
+            found = self._exact.get(path.replace("\\", "/").casefold())
         if found is not None:
             self.asked.add(found)
         return found
 
 
-def _list_archives(
-    root: Path, files: Iterable[str], unpacked: Unpacked
-) -> dict[str, dict[str, Location]]:
-    """Return where the files of each archive lie, by the paths that unpacking it would give them.
+def _list_archives(root: Path, files: Iterable[str], unpacked: Unpacked) -> dict[str, Contents]:
+    """Return what is in each archive, by the paths that unpacking it would give its files.
 
     One that lies directly in the root and holds several things is taken to be unpacked into a
     folder of its own name: nobody would want its parts strewn among the collections.
@@ -219,11 +237,17 @@ def _list_archives(
         if found is None:
             continue
         folder, _, name = archive.rpartition("/")
-        tops = {path.partition("/")[0] for path in found if not _is_clutter(path)}
+        tops = {path.partition("/")[0] for path in found.files if not _is_clutter(path)}
         if not folder and len(tops) > 1:
             folder = stem_of(name)
-        archives[archive] = {f"{folder}/{p}" if folder else p: found[p] for p in found}
+        if folder:
+            found.files = {f"{folder}/{path}": place for path, place in found.files.items()}
+        archives[archive] = found
     return archives
+
+
+def _is_clutter(path: str) -> bool:
+    return any(is_clutter(part) for part in path.split("/"))
 
 
 def is_picture(path: str) -> bool:
@@ -238,11 +262,6 @@ def stem(path: str) -> str:
     'ISIC_0000001'
     """
     return splitext(path.rpartition("/")[2])[0]
-
-
-def is_foreign(path: str) -> bool:
-    """Tell by its ending whether a file is an archive that cannot be read here."""
-    return path.lower().endswith(FOREIGN)
 
 
 def list_all_data(root: Path) -> Listing:
@@ -268,7 +287,3 @@ def walk(root: Path) -> Iterator[str]:
         SourceError: If a folder cannot be listed: what it holds would pass for not there.
     """
     yield from list_folder(root).files
-
-
-def _is_clutter(path: str) -> bool:
-    return any(is_clutter(part) for part in path.split("/"))

@@ -13,7 +13,7 @@ from utils.sources.catalog import FOLDERS, SOURCES, owner_of
 from utils.sources.derived import DERIVED_RULE
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD, LeftOut
 from utils.sources.source import Reading
-from utils.sources.tree import FileTree, is_foreign, stem
+from utils.sources.tree import FileTree, stem
 
 TABLES = frozenset((".csv", ".cvs", ".tsv", ".tab", ".xls", ".xlsx", ".ods", ".parquet"))
 TEXTS = frozenset(
@@ -46,7 +46,6 @@ NOT_ASKED = "table that no collection of --only asks for"
 NOT_CHOSEN = "of a collection that --only leaves out"
 OTHER_NAME = "read under another name that links give it"
 OTHER_PLACE = "not where the collection keeps its pictures"
-FOREIGN_RULE = "archive that cannot be read here; unpack it"
 UNFINISHED_RULE = "unfinished download"
 MAX_HINTS = 5
 
@@ -152,8 +151,6 @@ def _rule_by_name(tree: FileTree, path: str) -> str | None:
     for pattern, rule in NOT_READ:
         if pattern.fullmatch(name):
             return rule
-    if is_foreign(name):
-        return FOREIGN_RULE
     if name.endswith(UNFINISHED):
         return UNFINISHED_RULE
     if tree.is_picture(path) and tree.is_derived(path):

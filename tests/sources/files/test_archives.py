@@ -4,150 +4,63 @@ import bz2
 import contextlib
 import functools
 import gzip
-import io
 import lzma
 import os
 import pickle
-import stat
-import struct
 import tarfile
-import warnings
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock
 
 import create_dataset
+from tests.sources.files.conftest import (
+    FILES,
+    STORED,
+    ZEROS,
+    contents,
+    linked,
+    patched,
+    tarred,
+    zip64,
+    zipped,
+)
 from utils.common.errors import OutputError, SourceError, run_script
 from utils.common.location import DamagedError
-from utils.sources import archives
 from utils.sources.tables import read_table
 from utils.sources.tree import FileTree
-
-STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
-CENTRAL = b"PK\x01\x02"
-
-
-def zipped(files: Mapping[str, bytes], method: int = DEFLATED, mode: int = 0) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name, content in files.items():
-            info = zipfile.ZipInfo(name)
-            info.external_attr = mode << 16
-            archive.writestr(info, content, method)
-    return stream.getvalue()
-
-
-def zip64(files: Mapping[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", DEFLATED) as archive:
-        for name, content in files.items():
-            with archive.open(name, "w", force_zip64=True) as member:
-                member.write(content)
-    return stream.getvalue()
-
-
-def tarred(files: Mapping[str, bytes], mode: str = "w", **attributes: Any) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode=mode) as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            for attribute, value in attributes.items():
-                setattr(info, attribute, value)
-            archive.addfile(info, io.BytesIO(content))
-    return stream.getvalue()
-
-
-def patched(content: bytes, offset: int, layout: str, value: int, mark: bytes = CENTRAL) -> bytes:
-    """Overwrite a number behind the first mark."""
-    changed = bytearray(content)
-    struct.pack_into(layout, changed, content.index(mark) + offset, value)
-    return bytes(changed)
-
-
-def twice(content: bytes) -> bytes:
-    """Give two members of equal length one name."""
-    return content.replace(b"b.jpg", b"a.jpg")
-
-
-def nested(depth: int, method: int = STORED) -> bytes:
-    content = zipped({"x.jpg": b"x"})
-    for _ in range(depth - 1):
-        content = zipped({"inner.zip": content}, method)
-    return content
-
-
-def giant_header() -> bytes:
-    info = tarfile.TarInfo("pax")
-    info.type, info.size = tarfile.XHDTYPE, 2**34
-    return info.tobuf(tarfile.GNU_FORMAT) + bytes(20 * 512)
-
-
-ZEROS = bytes(80 * 2**20)
-FILES = {"a.jpg": b"a" * 500, "b.jpg": os.urandom(3_000), "c.jpg": b"c" * 500}
 
 HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "absolute": (
         "x.zip",
         lambda: zipped({"/etc/x.jpg": b""}),
-        "holds '/etc/x.jpg'. Expected",
+        "holds '/etc/x.jpg'. Expected paths that stay in the archive's folder. Nothing was read; "
+        "take it out of the folder, or download it again.",
     ),
     "above": ("x.zip", lambda: zipped({"../x.jpg": b""}), "holds '../x.jpg'. Expected paths"),
     "above later": ("x.zip", lambda: zipped({"a/../../x.jpg": b""}), "holds 'a/../../x.jpg'."),
     "folder above": ("x.zip", lambda: zipped({"../": b"", "a.jpg": b""}), "holds '../'."),
     "drive": ("x.zip", lambda: zipped({"C:/x.jpg": b""}), "holds 'C:/x.jpg'."),
-    "backslash": ("x.zip", lambda: zipped({"..\\x.jpg": b""}), "holds '..\\\\x.jpg'."),
+    "backslash": ("x.zip", lambda: zipped({"..\\x.jpg": b""}), r"holds '..\\x.jpg'."),
+    "backslash drive": ("x.zip", lambda: zipped({"C:\\x.jpg": b""}), r"holds 'C:\\x.jpg'."),
+    "backslash server": ("x.zip", lambda: zipped({"\\\\s\\x": b""}), r"holds '\\\\s\\x'."),
+    "backslash folder": ("x.zip", lambda: zipped({"a\\..\\": b""}), r"holds 'a\\..\\'."),
+    "zero byte": ("x.zip", lambda: zipped({"aXb.jpg": b""}).replace(b"aXb", b"a\0b"), r"a\x00b"),
+    "escape sequence": ("x.zip", lambda: zipped({"../\x1b[2J": b""}), r"holds '../\x1b[2J'."),
+    "very long": ("x.zip", lambda: zipped({"a/" * 30_000 + "../x": b""}), "holds 'a/a/a/"),
     "clutter above": ("x.zip", lambda: zipped({"__MACOSX/../../x": b""}), "holds '__MACOSX/.."),
     "link": (
         "x.zip",
-        lambda: zipped({"a.jpg": b"/etc/passwd"}, mode=stat.S_IFLNK | 0o777),
-        "holds 'a.jpg', which is a link or a device.",
+        lambda: linked({}, {"a.jpg": "/etc/passwd"}),
+        "holds 'a.jpg', a link to '/etc/passwd'. Expected links that stay in the archive.",
     ),
-    "device": ("x.zip", lambda: zipped({"a.jpg": b""}, mode=stat.S_IFCHR), "a link or a device."),
-    "encrypted": (
+    "link above": ("x.zip", lambda: linked({}, {"b/a.jpg": "../../c.jpg"}), "to '../../c.jpg'."),
+    "link drive": ("x.zip", lambda: linked({}, {"a.jpg": "C:\\x.jpg"}), "a link to 'C:"),
+    "link over a link": (
         "x.zip",
-        lambda: patched(zipped(FILES), 8, "<H", 1),
-        "is encrypted ('a.jpg'). Expected an",
-    ),
-    "other method": (
-        "x.zip",
-        lambda: zipped(FILES, zipfile.ZIP_BZIP2),
-        "holds 'a.jpg' compressed by method 12.",
-    ),
-    "cut end": ("x.zip", lambda: zipped(FILES)[:-30], "x.zip cannot be read as an archive ("),
-    "cut middle": ("x.zip", lambda: zipped(FILES)[:1000], "x.zip cannot be read as an archive ("),
-    "empty file": ("x.zip", lambda: b"", "x.zip starts with b''. Expected a zip or a tar."),
-    "web page": (
-        "x.zip",
-        lambda: b"<!DOCTYPE html><html>Log in</html>",
-        "starts with b'<!DOCTYPE html><'.",
-    ),
-    "web page as tar": ("x.tar.gz", lambda: b"<html>", "x.tar.gz starts with b'<html>'."),
-    "two sizes": (
-        "x.zip",
-        lambda: patched(zipped(FILES, STORED), 24, "<I", 7),
-        "tells two sizes of 'a.jpg'",
-    ),
-    "behind the end": (
-        "x.zip",
-        lambda: patched(zipped(FILES), 42, "<I", 10**6),
-        "has no room for 'a.jpg'.",
-    ),
-    "same name": ("x.zip", lambda: twice(zipped(FILES)), "holds 'a.jpg' twice."),
-    "same but for case": (
-        "x.zip",
-        lambda: zipped({"a/x.jpg": b"", "A/X.JPG": b""}),
-        "holds 'A/X.JPG' twice.",
-    ),
-    "file and folder": (
-        "x.zip",
-        lambda: zipped({"A": b"", "a/x.jpg": b""}),
-        "holds 'a' as a file and as a folder.",
+        lambda: linked({"b/c/d.jpg": b""}, {"a": "b/c", "x.jpg": "a/../../../y.jpg"}),
+        "holds 'x.jpg', a link to 'a/../../../y.jpg'.",
     ),
     "bomb": ("x.zip", lambda: zipped({"a.bmp": ZEROS}), "holds a file that unpacks from "),
     "bomb of many": (
@@ -165,6 +78,16 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
         lambda: zipped({f"{n}.zip": zipped({"a.bmp": ZEROS[: 2**24]}) for n in range(6)}),
         "unpacks to ",
     ),
+    "bomb of links": (
+        "x.zip",
+        lambda: linked({"a": ZEROS[: 2**22]}, {f"l{n}": "a" for n in range(20)}),
+        "unpacks to ",
+    ),
+    "bomb of folders that are links": (
+        "x.zip",
+        lambda: linked({"a/b": ZEROS[: 2**22]}, {f"l{n}": "a" for n in range(20)}),
+        "unpacks to ",
+    ),
     "bomb as tar.gz": (
         "x.tgz",
         lambda: gzip.compress(tarred({"a.bmp": ZEROS})),
@@ -175,56 +98,25 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
         lambda: gzip.compress(tarred(FILES) + ZEROS),
         "unpacks to ",
     ),
-    "too deep": ("x.zip", lambda: nested(4), "lies 4 archives deep. Expected at most 3."),
-    "too deep, packed": ("x.zip", lambda: nested(5, DEFLATED), "lies 4 archives deep."),
     "hostile inside": (
         "x.zip",
         lambda: zipped({"a/b.zip": zipped({"../x.jpg": b""})}),
         "b.zip holds '../x.jpg'.",
-    ),
-    "cut inside": (
-        "x.zip",
-        lambda: zipped({"b.zip": zipped(FILES)[:-40]}),
-        "cannot be read as an archive (",
-    ),
-    "checksum of a zip inside": (
-        "x.zip",
-        lambda: patched(zipped({"b.zip": zipped(FILES)}), 16, "<I", 1),
-        "cannot be read as an archive (Bad CRC-32",
     ),
     "tar above": ("x.tar", lambda: tarred({"../x.jpg": b""}), "holds '../x.jpg'."),
     "tar absolute": ("x.tar", lambda: tarred({"/x.jpg": b""}), "holds '/x.jpg'."),
     "tar link": (
         "x.tar",
         lambda: tarred({"a.jpg": b""}, type=tarfile.SYMTYPE, linkname="/etc/passwd"),
-        "holds 'a.jpg', which is a link, a device or sparse.",
+        "holds 'a.jpg', a link to '/etc/passwd'.",
     ),
     "tar hard link": (
         "x.tgz",
         lambda: tarred({"a.jpg": b""}, "w:gz", type=tarfile.LNKTYPE, linkname="../x"),
-        "holds 'a.jpg', which is a link",
+        "holds 'a.jpg', a link to '../x'.",
     ),
-    "tar device": ("x.tar", lambda: tarred({"a.jpg": b""}, type=tarfile.CHRTYPE), "a device"),
-    "tar pipe": ("x.tar", lambda: tarred({"a.jpg": b""}, type=tarfile.FIFOTYPE), "a device"),
-    "tar cut": ("x.tar", lambda: tarred(FILES)[:2_000], "x.tar "),
-    "tar without end": ("x.tar", lambda: tarred({"a.jpg": b"a" * 512})[:1024], "has no end."),
-    "tar damaged": (
-        "x.tar",
-        lambda: tarred(FILES).replace(b"b.jpg", b"z.jpg"),
-        "x.tar has no end.",
-    ),
-    "tar.gz cut": (
-        "x.tar.gz",
-        lambda: tarred(FILES, "w:gz")[:-200],
-        "cannot be read as an archive",
-    ),
-    "tar.xz damaged": (
-        "x.txz",
-        lambda: tarred(FILES, "w:xz")[:-60] + bytes(60),
-        "cannot be read as an archive",
-    ),
-    "tar giant header": ("x.tar", giant_header, "x.tar cannot be read as an archive (a header of"),
     "tar.bz2 above": ("x", lambda: tarred({"../x.jpg": b""}, "w:bz2"), "holds '../x.jpg'."),
+    "parts above": ("x.zip.001", lambda: zipped({"../x.jpg": b""}), "holds '../x.jpg'."),
 }
 
 
@@ -243,20 +135,10 @@ def test_a_hostile_archive_is_refused_in_one_line_and_nothing_is_touched(
     assert left.value.code == 2
     assert printed.out == ""
     assert printed.err.count("\n") == 1
-    assert printed.err.startswith(f"Error: {Path('ALL_DATA', name)}")
+    shown = name.removesuffix(".001")
+    assert printed.err.startswith(f"Error: {Path('ALL_DATA', shown)}")
     assert words in printed.err
     assert (snapshot(tmp_path), sorted(map(str, tmp_path.rglob("*")))) == before
-
-
-def test_so_many_members_are_refused(plant, monkeypatch) -> None:
-    monkeypatch.setattr(archives, "MAX_MEMBERS", 5)
-    plant({"x.zip": zipped({f"a/{n}.jpg": b"" for n in range(5)})})
-    with pytest.raises(SourceError, match=r"x\.zip holds more than 5 files\. Expected fewer"):
-        plant({"x.zip": zipped({f"a/{n}.jpg": b"" for n in range(6)})})
-
-
-def contents(tree: FileTree) -> dict[str, bytes]:
-    return {path: tree.originals.locate(path).read() for path in tree.files}
 
 
 PUBLISHED = {"top/a.jpg": b"a" * 9_000, "top/b/c.csv": b"x,y\n1,2\n", "top/\u00e4.jpg": b""}
@@ -367,13 +249,6 @@ def test_unpacked_folders_and_tables_go_before_those_in_archives(plant) -> None:
     assert tree.named("meta.csv") == ["b/meta.csv", "release_v0/meta.csv"]
 
 
-def test_foreign_archives_are_named(plant) -> None:
-    assert plant({"x.rar": b"Rar!", "y.7z": b"7z"}).notes == [
-        "x.rar cannot be read as it is; unpack it",
-        "y.7z cannot be read as it is; unpack it",
-    ]
-
-
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
@@ -461,7 +336,7 @@ class TestUnpacking:
     def test_an_interruption_leaves_no_half_file(
         self, root: Path, state: Path, monkeypatch
     ) -> None:
-        monkeypatch.setattr("utils.sources.unpacked.os.utime", interrupt)
+        monkeypatch.setattr("utils.sources.files.unpacked.os.utime", interrupt)
         with pytest.raises(KeyboardInterrupt):
             FileTree.scan(root, state)
         assert self.files(state) == {}
@@ -470,7 +345,7 @@ class TestUnpacking:
 
     def test_without_room_is_one_line(self, root: Path, state: Path, monkeypatch) -> None:
         usage = type("Usage", (), {"free": 10})
-        monkeypatch.setattr("utils.sources.unpacked.shutil.disk_usage", lambda _: usage)
+        monkeypatch.setattr("utils.sources.files.unpacked.shutil.disk_usage", lambda _: usage)
         with pytest.raises(OutputError, match=r"x\.tgz must be unpacked to .* are free"):
             FileTree.scan(root, state)
 

@@ -70,13 +70,20 @@ class Unpacked:
                 expected=f"that much room; {free / 1e9:.1f} GB are free",
                 todo="Free some space, or choose another --output",
             )
-        with self._locked(), whole_file(target, durable=True) as partial:
+        with self._locked(), whole_file(target, durable=self.state is not None) as partial:
             with partial.open("wb") as kept, progress(total=size, desc=title, unit="B") as bar:
                 while chunk := stream.read(CHUNK):
                     kept.write(chunk)
                     bar.update(len(chunk))
             os.utime(partial, ns=(mtime_ns, mtime_ns))
             self._made.append(target)
+
+    def drop(self, target: Path) -> None:
+        """Remove a file of what turned out to be of no use."""
+        target.unlink(missing_ok=True)
+        self._used.discard(target)
+        if target in self._made:
+            self._made.remove(target)
 
     def discard(self) -> None:
         """Take back everything that this object wrote."""
