@@ -156,6 +156,15 @@ class FileTree:
         notes = [*sorted(notes), *listing.notes]
         return cls(root, [*files, *members], members, notes, state, left_out, listing)
 
+    @property
+    def unread(self) -> list[tuple[str, str]]:
+        """Archives, and members of archives, that are not read, and why."""
+        return [
+            (left.original, left.rule)
+            for left in self.left_out
+            if left.rule not in (CLUTTER_RULE, REPEATED)
+        ]
+
     def scan_again(self) -> "FileTree":
         """List the same folder as it is by now."""
         return self.scan(self.root, self.state, self.notes)
