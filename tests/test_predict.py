@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -14,11 +15,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 import launch_training_test
 import predict
 from models import load
+from models.gate import Answer, Gate
 from utils.common.errors import ModelError, ProjectError, SettingsError
 from utils.common.escapes import unescape
 from utils.common.labels import CLASSES
@@ -273,6 +276,7 @@ def test_bad_input_is_one_clear_line(bundle: Path, photos: Path, tmp_path: Path,
     assert "contradict each other" in str(complaint(bundle, photos, *both))
     assert "is a file" in str(complaint(bundle, photos, "--move-into", photos / "1.png"))
     assert "required" in str(complaint(bundle))
+    assert "Expected --output FILE, too." in str(complaint(bundle, photos, "--resume"))
     assert not (tmp_path / "rows.csv").exists()
 
 
@@ -288,7 +292,104 @@ def test_an_interrupted_call_leaves_what_was_there(
     with pytest.raises(KeyboardInterrupt):
         call(photos)
     assert (tmp_path / "rows.csv").read_text() == "before"
-    assert not list(tmp_path.glob("*.partial")) + list(tmp_path.glob(".*.partial"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "rows.csv"]
+
+
+def test_a_stopped_call_is_gone_on_with(
+    bundle: Path, photos: Path, call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    expected = call(photos, "-b", 2).rows
+    (tmp_path / "rows.csv").unlink()
+    answer, looked_at = Gate.answer, []
+
+    def answer_once(gate: Gate, pixels: torch.Tensor) -> list[Answer]:
+        if looked_at:
+            raise KeyboardInterrupt
+        looked_at.append(len(pixels))
+        return answer(gate, pixels)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Gate, "answer", answer_once)
+        call(photos, "-b", 2)
+    assert "2 of 8 rows are kept in " in capsys.readouterr().err
+    monkeypatch.setattr(
+        Gate, "answer", lambda gate, pixels: looked_at.append(len(pixels)) or answer(gate, pixels)
+    )
+    done = call(photos, "-b", 2, "--resume", "--copy-into", tmp_path / "sorted")
+    assert (done.code, done.rows) == (3, expected)
+    assert sum(looked_at) == NUM_PHOTOS
+    assert len([path for path in (tmp_path / "sorted").rglob("*") if path.is_file()]) == NUM_PHOTOS
+    assert capsys.readouterr().out.startswith("8 pictures in ")
+
+
+def test_a_move_that_was_stopped_keeps_its_rows(
+    photos: Path, call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = call(photos).rows
+    (tmp_path / "rows.csv").unlink()
+    place, placed = sorting.place, []
+
+    def place_two(*arguments: Any) -> Path | None:
+        if len(placed) == 2:
+            raise KeyboardInterrupt
+        placed.append(place(*arguments))
+        return placed[-1]
+
+    moving = (photos, "--move-into", tmp_path / "sorted")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sorting, "place", place_two)
+        call(*moving)
+    with pytest.raises(SettingsError, match="has 2 rows of pictures that were moved already"):
+        call(*moving)
+    done = call(*moving, "--resume")
+    assert (done.code, done.rows) == (3, expected)
+    assert sorted(path.name for path in photos.rglob("*") if path.is_file()) == [
+        "3b.jpg", "notes.txt",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no such signals")
+@pytest.mark.parametrize("victim", ["worker", "script"])
+def test_whatever_is_killed_the_rows_are_kept(
+    bundle: Path, tmp_path: Path, make_picture, encode, victim: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    content = encode(make_picture(0, 900, 700), "PNG")
+    for number in range(400):
+        (tmp_path / f"in/{number:03}.png").write_bytes(content)
+    target = tmp_path / "rows.csv"
+    command = [
+        *(sys.executable, "predict.py", bundle, tmp_path / "in", "--output", target),
+        *("-j", "2", "-b", "4", "--device", "cpu"),
+    ]
+    unfinished = target.with_name("rows.csv.unfinished")
+    with subprocess.Popen(
+        [*map(str, command)], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:  # fmt: skip
+        while not (unfinished.exists() and unfinished.read_bytes().count(b"\n") > 6):
+            assert process.poll() is None, process.stderr and process.stderr.read()
+        if victim == "worker":
+            [*children] = (
+                Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            )
+            os.kill(int(children[0]), signal.SIGKILL)
+        else:
+            process.terminate()
+        _, told = process.communicate(timeout=120)
+    last = told.splitlines()[-1]
+    if victim == "worker":
+        assert process.returncode == 2
+        assert last.startswith("Error: A process that reads pictures has died (DataLoader worker")
+    else:
+        assert (process.returncode, last) == (143, "Stopped.")
+    assert "Traceback" not in told and "rows are kept in" in told
+    assert predict.main([*map(str, command[2:]), "--resume"]) == 0
+    with target.open(newline="", encoding="utf-8") as stream:
+        files = [row["file"] for row in csv.DictReader(stream)]
+    assert files == [str(tmp_path / f"in/{number:03}.png") for number in range(400)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "rows.csv"]
 
 
 def test_the_exit_codes_of_the_script_itself(bundle: Path, photos: Path) -> None:
@@ -382,9 +483,8 @@ class TestSorting:
         assert self.contents(target) == {
             "1.png": b"mine", "1-2.png": b"mine, too", "1-3.png": content,
         }  # fmt: skip
-        assert f"1 got another name, because theirs was taken: {photos / '1.png'} as " in (
-            capsys.readouterr().out
-        )
+        told = f"1 got another name, because theirs was taken or too long: {photos / '1.png'} as "
+        assert told in capsys.readouterr().out
 
     def test_a_picture_given_twice_is_moved_once(self, call, photos: Path, tmp_path: Path) -> None:
         call(photos / "1.png", photos / "1.png", "--move-into", tmp_path / "sorted")
@@ -395,15 +495,6 @@ class TestSorting:
         before = self.contents(tmp_path / "sorted")
         call(tmp_path / "sorted", "--move-into", tmp_path / "sorted")
         assert self.contents(tmp_path / "sorted") == before
-
-    def test_a_link_is_moved_as_the_picture_it_leads_to(
-        self, call, photos: Path, tmp_path: Path
-    ) -> None:
-        (photos / "link.png").symlink_to("1.png")
-        call(photos / "link.png", "--move-into", tmp_path / "sorted")
-        assert not (photos / "link.png").exists()
-        [(_, content)] = self.contents(tmp_path / "sorted").items()
-        assert content == (photos / "1.png").read_bytes()
 
     def test_out_of_archives_pictures_are_copied_and_not_moved(
         self, call, photos: Path, tmp_path: Path

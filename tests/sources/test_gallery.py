@@ -1,6 +1,8 @@
 """A gallery gives the pictures that a list names, or all that are there, each once."""
 
 import hashlib
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from utils.sources.gallery import name_from_url
 from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_OR_VAL
 from utils.sources.source import Reading
 from utils.sources.tree import FileTree
+from utils.sources.web.download import RemoteFile
+from utils.sources.web.online import GalleryPictures
 
 A, B, C = ("a" * 32, "b" * 32, "c" * 32)
 URL = "https://www.dermaamin.com/site/images/clinical-pic/x/x/{}.jpg"
@@ -71,6 +75,88 @@ class TestPublishedTable:
         assert len(reading.records) == 1
         assert [left.rule for left in reading.left_out] == ["another file has its name"]
 
+    @pytest.mark.parametrize("written", [f"{A}.jpg", f" {A.upper()} ", f"x/{A}.PNG"])
+    def test_hashes_are_read_with_or_without_ending(self, plant, written: str) -> None:
+        tree = plant({TABLE: f"md5hash,url\n{written},\n", **local(f"{A}.jpg", f"{A}_b.png")})
+        reading = read(tree)
+        assert [record.md5 for record in reading.records] == [A]
+        assert [left.rule for left in reading.left_out] == ["not on its list"]
+
+    @pytest.mark.parametrize("mark", ["NA", "nan", "-", " ", "None"])
+    def test_a_mark_for_missing_is_no_url(self, plant, mark: str) -> None:
+        text = f"md5hash,url\n{A},{mark}\n{mark},{mark}\n"
+        (entry,) = FITZPATRICK17K.listed(plant({TABLE: text}))
+        assert (entry.md5, entry.url) == (A, "")
+
+    @pytest.mark.parametrize("folder", ["unknown", "-", "missing/none"])
+    def test_a_series_is_one_whatever_it_is_called(self, plant, folder: str) -> None:
+        urls = [f"https://example.org/{folder}/_{n}.jpg" for n in (1, 2)]
+        text = "\n".join(["md5hash,url", f"{A},{urls[0]}", f"{B},{urls[1]}"])
+        reading = read(plant({TABLE: text, **local(f"{A}.jpg", f"{B}.jpg")}))
+        assert {record.group for record in reading.records} == {f"fitzpatrick17k//{folder}/_"}
+
+    def test_a_picture_with_several_urls_joins_their_series_and_is_told(self, plant) -> None:
+        urls = [URL.format(f"{name}{n}") for name, n in (("p", 1), ("p", 9), ("q", 1), ("q", 9))]
+        rows = zip((A, B, B, C), urls, strict=True)
+        text = "\n".join(["md5hash,url", *map(",".join, rows)])
+        reading = read(plant({TABLE: text, **local(f"{A}.jpg", f"{B}.jpg", f"{C}.jpg")}))
+        assert len({record.group for record in reading.records}) == 1
+        assert reading.notes[0] == (
+            f"fitzpatrick17k: 1 pictures are listed with several URLs ({B}); each is one"
+        )
+
+    def test_a_list_of_other_pictures_is_told(self, plant) -> None:
+        reading = read(plant({TABLE: PUBLISHED, **local("mole.jpg")}))
+        assert reading.notes == [
+            f"fitzpatrick17k: none of the 3 names in {TABLE}, column md5hash ({A!r}, {B!r}), is "
+            "that of one of the 1 pictures ('mole.jpg')"
+        ]
+
+
+class TestWhatMayBeFetched:
+    """Nothing that a stranger's archive names is asked for."""
+
+    def zipped(self, **files: str) -> bytes:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(f"{name}.csv", content)
+        return stream.getvalue()
+
+    def test_urls_of_tables_in_archives_are_read_but_never_fetched(self, plant) -> None:
+        tables = self.zipped(fitzpatrick17k=PUBLISHED)
+        tree = plant({"fitzpatrick17k/x.zip": tables, **local(f"{A}.jpg")})
+        assert len(FITZPATRICK17K.listed(tree)) == 3
+        assert FITZPATRICK17K.fetchable(tree) == []
+        reading = read(tree)
+        assert [record.md5 for record in reading.records] == [A]
+        assert reading.notes == [
+            "fitzpatrick17k: 1 pictures are named by a table in an archive alone and are never "
+            "downloaded; unpack that table if you trust it"
+        ]
+
+    def test_of_both_only_the_user_s_own_are_fetched(self, plant) -> None:
+        stranger = self.zipped(fitzpatrick="train_url,test_url\nhttp://127.0.0.1/a,\n")
+        tree = plant({"x.zip": stranger, TABLE: PUBLISHED})
+        assert [entry.url for entry in FITZPATRICK17K.listed(tree)] == ["http://127.0.0.1/a"]
+        assert FITZPATRICK17K.fetchable(tree) == []
+        tree = plant({OWN: f"train_url,test_url\n{URL.format('a')},\n"})
+        assert [entry.url for entry in FITZPATRICK17K.fetchable(tree)] == [URL.format("a")]
+
+    def test_a_server_that_an_archive_names_is_not_asked(self, plant, server, quick) -> None:
+        url, table = server.serve("/a.jpg", b"x"), server.serve("/t.csv", b"md5hash,url\n")
+        rows = f"md5hash,url\n{A},{url}\n"
+        stranger = self.zipped(
+            fitzpatrick17k=rows, fitzpatrick=f"train_url,test_url\n{url},{url}\n"
+        )
+        tree = plant({"fitzpatrick17k/x.zip": stranger})
+        pictures = GalleryPictures(FITZPATRICK17K, RemoteFile(TABLE, (table,)), quick)
+        assert pictures.pending(tree) == [
+            f"Still to be downloaded: {Path(TABLE).name} and the pictures that it names."
+        ]
+        pictures(tree)
+        assert (server.asked["/a.jpg"], server.asked["/t.csv"]) == (0, 1)
+
 
 class TestWithoutTable:
     def test_all_pictures_that_are_there_are_taken_and_that_is_said(self, plant) -> None:
@@ -107,6 +193,32 @@ class TestOwnList:
         files = self.own((URL.format("a"), URL.format("b")), (URL.format("b"), URL.format("a")))
         reading = read(plant(files | local(f"{A}.jpg", f"{B}.jpg")))
         assert [record.splits for record in reading.records] == [TEST_ONLY, TEST_ONLY]
+
+    def test_a_picture_under_two_urls_is_test_where_one_of_them_is(self, plant) -> None:
+        files = self.own((URL.format("a"), URL.format("b")))
+        files[TABLE] = f"md5hash,url\n{A},{URL.format('a')}\n{A},{URL.format('b')}\n"
+        reading = read(plant(files | local(f"{A}.jpg")))
+        assert [record.splits for record in reading.records] == [TEST_ONLY]
+
+    def test_a_url_with_several_hashes_is_told(self, plant) -> None:
+        url = URL.format("a")
+        files = self.own((url, ""))
+        files[TABLE] = f"md5hash,url\n{A},{url}\n{B},{url}\n{A},{url}\n"
+        reading = read(plant(files | local(f"{A}.jpg")))
+        assert [record.md5 for record in reading.records] == [A]
+        assert reading.notes == [f"{TABLE}: 1 URLs have several MD5s ({url}); the first counts"]
+
+    def test_a_list_without_rows_is_told(self, plant) -> None:
+        reading = read(plant(self.own() | local(f"{A}.jpg", f"{B}.jpg", f"{C}.jpg")))
+        assert len(reading.records) == 3
+        assert reading.notes == ["fitzpatrick.csv: no rows; fitzpatrick17k.csv counts instead"]
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+    def test_a_list_is_read_as_excel_saves_it(self, plant, encoding: str) -> None:
+        url = URL.format("a")
+        own = f"sep=;\r\nTrain_URL ;Test_URL\r\n{url};nan\r\n".encode(encoding)
+        entries = FITZPATRICK17K.listed(plant({TABLE: PUBLISHED, OWN: own}))
+        assert [(entry.url, entry.splits) for entry in entries] == [(url, TRAIN_OR_VAL)]
 
     def test_a_url_twice_is_a_picture_once(self, plant) -> None:
         files = self.own(*[(URL.format("a"), URL.format("b"))] * 3)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from utils.common.errors import SourceError
 from utils.common.labels import DERM, TEST, TRAIN
 from utils.dataset.plan import plan_pictures
 from utils.sources import collect
@@ -230,7 +231,10 @@ class TestLesions:
         assert group["6"] == group["7"]
         assert len(set(group.values())) == 3
         is_enough = collection == "isic_2018" or name == "ISIC_2019_Training_Metadata.csv"
-        assert [("not all lesions" in note) for note in reading.notes] == [True] * (not is_enough)
+        assert reading.notes[0] == (
+            f"{collection}: 1 pictures have no lesion_id (empty 1): each is a group of its own"
+        )
+        assert ["not all lesions" in note for note in reading.notes[1:]] == [True] * (not is_enough)
 
     def test_a_table_with_windows_line_ends_decides_the_side(self, plant) -> None:
         tree = plant(
@@ -249,6 +253,105 @@ class TestLesions:
 
     def test_a_test_set_alone_needs_no_lesions(self, plant) -> None:
         assert read("isic_2019", plant(pictures(TEST_2019, MARKED_TEST))).notes == []
+
+    @pytest.mark.parametrize("mark", ["NA", "nan", "-", " ", "?"])
+    def test_a_mark_for_missing_is_no_lesion(self, plant, mark: str) -> None:
+        rows = dict.fromkeys(MARKED_TRAIN[:3], mark)
+        tree = plant(
+            pictures(TRAIN_2019, rows) | {"ISIC_2019_Training_Metadata.csv": lesions(rows)}
+        )
+        reading = read("isic_2019", tree)
+        assert {record.group for record in reading.records} == {f"isic/{one}" for one in rows}
+        written = repr(mark) if mark.strip() else "empty"
+        assert reading.notes == [
+            f"isic_2019: 3 pictures have no lesion_id ({written} 3): each is a group of its own"
+        ]
+
+    def test_a_lesion_is_one_however_it_is_written(self, plant) -> None:
+        written = ["HAM_0000550", "ham_0000550 ", "HAM_0000550\u00a0"]
+        rows = dict(zip(MARKED_TRAIN[:3], written, strict=True))
+        tree = plant(
+            pictures(TRAIN_2019, rows) | {"ISIC_2019_Training_Metadata.csv": lesions(rows)}
+        )
+        assert {r.group for r in read("isic_2019", tree).records} == {"isic/HAM_0000550"}
+
+    def test_tables_that_contradict_each_other_join_both_lesions(self, plant) -> None:
+        one, two, three = MARKED_TRAIN[:3]
+        tree = plant(
+            pictures(TRAIN_2019, (one, two, three))
+            | {"ISIC_2019_Training_Metadata.csv": lesions({one: "BCN_1", two: "BCN_2"})}
+            | {"HAM10000_metadata.csv": lesions({one: "HAM_1", three: "HAM_1"}, "image_id")}
+        )
+        reading = read("isic_2019", tree)
+        groups = {record.identity[5:]: record.group for record in reading.records}
+        assert groups == {one: "isic/BCN_1", two: "isic/BCN_2", three: "isic/BCN_1"}
+        assert reading.notes == [
+            f"isic_2019: 1 pictures have rows with different ids ({one}); "
+            "whatever such a picture joins is one group"
+        ]
+
+    def test_ids_of_patients_go_before_lesions_where_a_table_has_them(self, plant) -> None:
+        rows = zip(MARKED_TRAIN[:3], ["L1,IP_1", "L2,IP_1", "L3,NA"], strict=True)
+        text = "\n".join(["image,lesion_id,patient_id", *map(",".join, rows), ""])
+        tree = plant(
+            pictures(TRAIN_2019, MARKED_TRAIN[:3]) | {"ISIC_2019_Training_Metadata.csv": text}
+        )
+        reading = read("isic_2019", tree)
+        assert [r.group for r in reading.records] == ["isic/IP_1", "isic/IP_1", "isic/L3"]
+
+    @pytest.mark.parametrize("ending", ["", ".jpg", "_downsampled", "_downsampled.JPG", " "])
+    def test_ids_are_found_however_a_table_writes_them(self, plant, ending: str) -> None:
+        one, two = MARKED_TRAIN[:2]
+        rows = {f"{one.lower()}{ending}": "L1", f"{two}{ending}": "L1"}
+        tree = plant(
+            pictures(TRAIN_2019, (one, two)) | {"ISIC_2019_Training_Metadata.csv": lesions(rows)}
+        )
+        assert {record.group for record in read("isic_2019", tree).records} == {"isic/L1"}
+
+    @pytest.mark.parametrize("column", ["image_id", "isic_id", "Image"])
+    def test_the_column_of_the_ids_may_be_called_otherwise(self, plant, column: str) -> None:
+        one, two = MARKED_TRAIN[:2]
+        rows = lesions({one: "L1", two: "L1"}, column)
+        tree = plant(
+            pictures(TRAIN_2019, (one, two))
+            | {"ISIC_2019_Training_Metadata.csv": rows, "ISIC_2019_Test_GroundTruth.csv": rows}
+        )
+        reading = read("isic_2019", tree)
+        assert {(r.group, r.splits) for r in reading.records} == {("isic/L1", TEST_ONLY)}
+
+    def test_a_table_without_ids_is_one_line(self, plant) -> None:
+        broken = {"ISIC_2019_Test_GroundTruth.csv": "picture,MEL\n"}
+        assert BY_NAME["isic_2019"].read(plant(broken)) is None  # nothing needs it
+        tree = plant(pictures(TEST_2019, MARKED_TEST))
+        with pytest.raises(SourceError) as caught:
+            BY_NAME["isic_2019"].read(tree)
+        assert str(caught.value) == (
+            f"{tree.root / 'ISIC_2019_Test_GroundTruth.csv'} has no column of pictures. "
+            "Expected one named image or image_id or isic_id. Download it again."
+        )
+
+    def test_training_pictures_that_no_table_lists_are_told(self, plant) -> None:
+        one, two = MARKED_TRAIN[:2]
+        tree = plant(
+            pictures(TRAIN_2019, (one, two))
+            | {"ISIC_2019_Training_Metadata.csv": lesions({one: "L1"})}
+        )
+        assert read("isic_2019", tree).notes == [
+            f"isic_2019: 1 of 2 training pictures are in no table of lesions ({two}); "
+            "each is a group of its own"
+        ]
+
+    def test_a_picture_in_the_tables_of_both_sides_is_test_and_is_told(self, plant) -> None:
+        tables = {
+            "ISIC_2019_Training_GroundTruth.csv": table(MARKED_TEST[:2]),
+            "ISIC_2019_Test_GroundTruth.csv": table(MARKED_TEST[:1]),
+            "ISIC2018_Task3_Training_GroundTruth.csv": table(MARKED_TEST[:1]),
+        }
+        reading = read("isic_2019", plant(pictures(TEST_2019, MARKED_TEST[:1]) | tables))
+        assert [record.splits for record in reading.records] == [TEST_ONLY]
+        assert reading.notes == [
+            f"ISIC: 1 pictures are in tables of both sides ({MARKED_TEST[0]}) and count as test"
+        ]
 
 
 def assert_no_group_is_split(plan) -> None:
@@ -325,3 +428,6 @@ class TestTheRealTables:
             if not planned.record.group[5:].startswith("ISIC")
         }
         assert len(lesions_found) == 3_576 + 7_470 + 801
+        assert [note for note in collected.notes if "lesion" in note] == [
+            "isic_2019: 2,084 pictures have no lesion_id (empty 2,084): each is a group of its own"
+        ]

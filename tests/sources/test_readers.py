@@ -67,6 +67,24 @@ class TestFoldersOfPatients:
             ("img_part_1/holiday.png", "name of another form")
         ]
 
+    def test_the_whole_name_must_be_of_the_form(self, plant) -> None:
+        names = ["PAT_1_2_3.png", "PAT_1_2_3_b.png", "PAT_1_2_3 (1).png", "PAT_1_2_3x.png"]
+        reading = read("pad_ufes_20", plant({f"img_part_1/{name}": "" for name in names}))
+        assert list(by_file(reading)) == ["PAT_1_2_3.png"]
+        assert [left.rule for left in reading.left_out] == ["name of another form"] * 3
+
+    def test_a_patient_is_one_whatever_the_case_of_a_name(self, plant) -> None:
+        tree = plant({"img_part_1/PAT_1_2_3.png": "", "img_part_1/pat_1_2_4.PNG": ""})
+        assert {r.group for r in read("pad_ufes_20", tree).records} == {"pad_ufes_20/PAT_1"}
+
+    def test_one_patient_with_most_pictures_is_told(self, plant) -> None:
+        names = [f"PAT_7_1_{n}.png" for n in range(40)] + [f"PAT_{n}_1_1.png" for n in range(8, 20)]
+        reading = read("pad_ufes_20", plant({f"img_part_1/{name}": "" for name in names}))
+        assert reading.notes == [
+            "pad_ufes_20: 40 of its 52 pictures are one group, 'PAT_7', and go into one split "
+            "together; see whether that is one patient"
+        ]
+
 
 class TestFoldersOfSplits:
     """Varese and imagenet-mini: what is train and what is test, folders tell."""
@@ -97,6 +115,10 @@ class TestFoldersOfSplits:
         records = read("hospital_varese", tree).records
         assert len({record.identity for record in records}) == 2
         assert len({record.group for record in records}) == 2
+
+    def test_blanks_around_a_folder_s_name_do_not_count(self, plant) -> None:
+        tree = plant({"hospital_varese/Test\u00a0/b.jpg": ""})
+        assert [record.splits for record in read("hospital_varese", tree).records] == [TEST_ONLY]
 
     def test_pictures_in_no_such_folder_are_left_out_with_the_rule(self, plant) -> None:
         reading = read("hospital_varese", plant({"hospital_varese/a.jpg": ""}))
@@ -148,6 +170,129 @@ class TestLabelledTable:
         assert group["1"] == group["2"]  # across both classes
         assert group["3"] == group["4"]
         assert len(set(group.values())) == 4
+
+    def test_case_and_blanks_of_the_kind_do_not_count(self, plant) -> None:
+        tree = hiba(
+            plant,
+            "ISIC_1,Dermoscopic ,,IP_1",
+            "ISIC_2, CLINICAL: Overview,,IP_2",
+            "ISIC_3,clinical\u00a0,,IP_3",
+            "ISIC_4,dermoscopical,,IP_4",
+            "ISIC_5,non-clinical,,IP_5",
+            "ISIC_6,NA,,IP_6",
+            "ISIC_7,na ,,IP_7",
+            "ISIC_8,,,IP_8",
+        )
+        reading = read("hiba", tree)
+        assert [record.label for record in reading.records] == [DERM, DERM_CLINIC, DERM_CLINIC]
+        assert [left.rule for left in reading.left_out] == [
+            *("image_type is dermoscopical", "image_type is non-clinical"),
+            *("image_type is NA", "image_type is NA", "image_type is empty"),
+        ]
+
+    def test_kinds_without_end_are_told_in_a_few_lines(self, plant) -> None:
+        reading = read("hiba", hiba(plant, *(f"ISIC_{n},kind {n},,IP_{n}" for n in range(20))))
+        assert len({left.rule for left in reading.left_out}) == 6
+        assert reading.left_out[-1].rule == "image_type is something else"
+
+    @pytest.mark.parametrize("mark", ["NA", "nan", "None", "-", " ", "", "unknown", "#N/A", "-999"])
+    def test_a_missing_patient_is_no_patient(self, plant, mark: str) -> None:
+        rows = (f"ISIC_{n},dermoscopic,IL_{n // 2},{mark}" for n in range(6))
+        reading = read("hiba", hiba(plant, *rows, "ISIC_9,dermoscopic,,IP_1"))
+        assert len({record.group for record in reading.records}) == 4
+        written = repr(mark) if mark.strip() else "empty"
+        assert reading.notes == [
+            f"hiba: 6 pictures have no patient_id ({written} 6): 6 are grouped by lesion_id"
+        ]
+
+    def test_a_patient_is_one_however_he_is_written(self, plant) -> None:
+        rows = [
+            f"ISIC_{n},dermoscopic,,{patient}"
+            for n, patient in enumerate(
+                ["12", "12.0", "012", "IP_0", "IP_0 ", "ip_0", "I\u00adP_0"]
+            )
+        ]
+        reading = read("hiba", hiba(plant, *rows))
+        assert [record.group for record in reading.records] == ["hiba/012"] * 3 + ["hiba/IP_0"] * 4
+        assert reading.notes == [
+            "hiba: 2 ids (patient_id) are written in several ways; each is one"
+        ]
+
+    def test_a_table_names_its_pictures_with_or_without_ending(self, plant) -> None:
+        names = ["ISIC_1", "ISIC_2.jpg", "isic_3.JPG", "images/ISIC_4.png", "ISIC_5 "]
+        rows = [f"{name},dermoscopic,,IP_{n}" for n, name in enumerate(names)]
+        files = {f"hospital_buenos_aires/ISIC_{n}.jpg": "" for n in range(1, 6)}
+        files |= {f"hospital_buenos_aires/ISIC_{n}_b.png": "" for n in range(1, 6)}
+        table = "\n".join([HIBA_HEADER, *rows])
+        reading = read("hiba", plant(files | {"hospital_buenos_aires/metadata.csv": table}))
+        assert sorted(by_file(reading)) == [f"ISIC_{n}.jpg" for n in range(1, 6)]
+        assert {left.rule for left in reading.left_out} == {"not in its table"}
+        assert reading.absent == 0
+
+    def test_an_isic_id_is_one_identity_whatever_its_case(self, plant) -> None:
+        rows = "isic_0000001,dermoscopic,,IP_1"
+        assert [r.identity for r in read("hiba", hiba(plant, rows)).records] == [
+            "isic/ISIC_0000001"
+        ]
+
+    def test_rows_that_contradict_each_other_are_told(self, plant) -> None:
+        tree = hiba(
+            plant,
+            "ISIC_1,dermoscopic,,IP_1",
+            "ISIC_1,dermoscopic,,IP_2",
+            "ISIC_2,dermoscopic,,IP_2",
+            "ISIC_3,dermoscopic,,IP_3",
+            "ISIC_3,clinical: overview,,IP_3",
+            "ISIC_4,dermoscopic,,IP_4",
+            "ISIC_4,,,IP_4",
+        )
+        reading = read("hiba", tree)
+        assert [record.group for record in reading.records] == ["hiba/IP_1"] * 2 + ["hiba/IP_4"]
+        assert [left.rule for left in reading.left_out] == ["its rows give several image_type"]
+        assert reading.notes == [
+            "hiba: 1 pictures have rows with different ids "
+            "(hospital_buenos_aires/images/ISIC_1.jpg); whatever such a picture joins is one group"
+        ]
+
+    def test_rows_without_a_picture_are_counted(self, plant) -> None:
+        tree = hiba(plant, "ISIC_1,dermoscopic,,IP_1")
+        with (tree.root / "hospital_buenos_aires/metadata.csv").open("a") as stream:
+            stream.write("NA,dermoscopic,,IP_7\n,dermoscopic,,IP_8\n")
+        reading = read("hiba", FileTree.scan(tree.root))
+        assert (len(reading.records), reading.absent) == (1, 0)
+        assert reading.notes == [
+            "hiba: 2 rows of hospital_buenos_aires/metadata.csv name no picture"
+        ]
+
+    def test_a_table_of_other_pictures_is_told(self, plant) -> None:
+        tree = plant(
+            {
+                "hospital_buenos_aires/metadata.csv": f"{HIBA_HEADER}\nISIC_1,dermoscopic,,\n",
+                "hospital_buenos_aires/images/IMG_1.jpg": "",
+            }
+        )
+        assert read("hiba", tree).notes == [
+            "hiba: none of the 1 names in hospital_buenos_aires/metadata.csv, column isic_id "
+            "('ISIC_1'), is that of one of the 1 pictures ('IMG_1.jpg')"
+        ]
+
+    def test_of_several_tables_the_one_that_is_read_is_named(self, plant) -> None:
+        tree = hiba(plant, "ISIC_1,dermoscopic,,IP_1")
+        other = tree.root / "hospital_buenos_aires/metadata.cvs"
+        other.write_text(f"{HIBA_HEADER}\nISIC_1,dermoscopic,,IP_2\n")
+        assert read("hiba", FileTree.scan(tree.root)).notes == [
+            "hiba: hospital_buenos_aires/metadata.csv is read, "
+            "not hospital_buenos_aires/metadata.cvs"
+        ]
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp1252"])
+    def test_a_table_is_read_as_excel_saves_it(self, plant, encoding: str) -> None:
+        tree = hiba(plant, "ISIC_1,dermoscopic,,IP_1", "ISIC_2,dermoscopic,,\u00e4")
+        path = tree.root / "hospital_buenos_aires/metadata.csv"
+        path.write_bytes(f"sep=;\r\n{path.read_text('utf-8').replace(',', ';')}".encode(encoding))
+        assert [record.group for record in read("hiba", tree).records] == [
+            "hiba/IP_1", "hiba/\u00e4",
+        ]  # fmt: skip
 
     def test_pictures_and_rows_without_each_other_are_counted(self, plant) -> None:
         tree = hiba(plant, "ISIC_1,dermoscopic,IL_1,IP_1")
@@ -261,6 +406,54 @@ class TestPairedTable:
         assert (len(reading.records), reading.absent) == (1, 1)
         assert [left.rule for left in reading.left_out] == ["not in its table"]
 
+    @pytest.mark.parametrize("mark", ["", "NA", "-", "unknown"])
+    def test_rows_without_a_case_are_cases_of_their_own(self, plant, mark: str) -> None:
+        tree = derm7pt(plant, [(f"A/a{n}.jpg", f"A/b{n}.jpg") for n in range(3)])
+        table = tree.root / "release_v0/meta/meta.csv"
+        table.write_text(
+            table.read_text().replace("\n1,", f"\n{mark},").replace("\n2,", f"\n{mark},")
+        )
+        reading = read("derm7pt", tree)
+        assert [record.group for record in reading.records] == [
+            *["derm7pt/row 1"] * 2, *["derm7pt/row 2"] * 2, *["derm7pt/case 3"] * 2,
+        ]  # fmt: skip
+        assert reading.notes == ["derm7pt: 2 rows have no case_num; each is a case of its own"]
+
+    def test_a_case_is_one_however_it_is_written(self, plant) -> None:
+        tree = derm7pt(plant, [(f"A/a{n}.jpg", f"A/b{n}.jpg") for n in range(2)])
+        table = tree.root / "release_v0/meta/meta.csv"
+        table.write_text(table.read_text().replace("\n2,", "\n1.0,"))
+        assert {record.group for record in read("derm7pt", tree).records} == {"derm7pt/case 1"}
+
+    def test_paths_without_ending_and_cells_without_path(self, plant) -> None:
+        cases = [("NEL/nel1", r"NEL\Nel2.JPG"), ("NA", "NEL/Nel3"), ("", "NEL/Nel")]
+        tree = derm7pt(plant, cases, [f"NEL/Nel{n}.jpg" for n in (1, 2, 3, 33)])
+        reading = read("derm7pt", tree)
+        assert list(by_file(reading)) == ["Nel2.jpg", "Nel1.jpg", "Nel3.jpg"]
+        assert reading.absent == 1
+        assert reading.notes == ["derm7pt: 2 cells of derm and clinic name no picture"]
+
+    def test_a_file_of_two_cases_is_told(self, plant) -> None:
+        reading = read("derm7pt", derm7pt(plant, [("A/a.jpg", "A/b.jpg"), ("A/c.jpg", "A/b.jpg")]))
+        assert len({record.identity for record in reading.records}) == 3
+        assert reading.notes == [
+            "derm7pt: 1 files belong to several cases (release_v0/images/A/b.jpg); "
+            "these cases stay together"
+        ]
+
+    def test_a_table_of_other_pictures_is_told(self, plant) -> None:
+        reading = read("derm7pt", derm7pt(plant, [("A/a.jpg", "A/b.jpg")], ["B/x.jpg"]))
+        assert reading.notes == [
+            "derm7pt: none of the 1 names in release_v0/meta/meta.csv, column derm ('A/b.jpg'), is "
+            "that of one of the 1 pictures ('x.jpg')"
+        ]
+
+    @pytest.mark.parametrize("index", ["0.0", " 0", "00"])
+    def test_a_row_s_number_may_be_written_as_programs_do(self, plant, index: str) -> None:
+        tree = derm7pt(plant, [("A/a.jpg", "A/b.jpg")])
+        (tree.root / "release_v0/meta/train_indexes.csv").write_text(f"indexes\n{index}\n")
+        assert {record.splits for record in read("derm7pt", tree).records} == {TRAIN_ONLY}
+
     @pytest.mark.parametrize("path", ["../../x.jpg", "../meta/x.jpg", "/x.jpg", "C:/x.jpg"])
     def test_no_path_in_the_table_leads_out(self, plant, tmp_path: Path, path: str) -> None:
         (tmp_path / "x.jpg").write_bytes(b"secret")
@@ -277,10 +470,10 @@ class TestPairedTable:
         assert f"meta/{table}" in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    @pytest.mark.parametrize("index", ["3", "-1", "x", "", "0"])
+    @pytest.mark.parametrize("index", ["3", "-1", "x", "", "0", "\u00b2", "0.5"])
     def test_a_row_that_is_not_there_or_named_twice_is_one_line(self, plant, index: str) -> None:
         tree = derm7pt(plant, [("A/a.jpg", "A/b.jpg")] * 3)
-        with (tree.root / "release_v0/meta/test_indexes.csv").open("a") as stream:
+        with (tree.root / "release_v0/meta/test_indexes.csv").open("a", encoding="utf-8") as stream:
             stream.write(f'"{index}"\n')
         with pytest.raises(SourceError, match="each row from 0 to 2 at most once"):
             read("derm7pt", tree)

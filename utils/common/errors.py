@@ -85,9 +85,10 @@ def _is_output_closed() -> bool:
 def run_script(main: Callable[[], int | None], go_on: str = GO_ON) -> None:
     """Run a script's `main` and leave the process with its exit code.
 
-    A `ProjectError` becomes one line on stderr and exit code 2, Ctrl-C exit code 130. Where nobody
-    reads the output any more, as after `| head`, it ends silently. A file name that the output has
-    no letters for, as on Windows or in old archives, is printed with backslashes.
+    A `ProjectError` becomes one line on stderr and exit code 2, Ctrl-C exit code 130, SIGTERM 143
+    where the script listens to it (`common.termination`). Where nobody reads the output any more,
+    as after `| head`, it ends silently. A file name that the output has no letters for, as on
+    Windows or in old archives, is printed with backslashes.
 
     Args:
         main: Returns the exit code; None is 0.
@@ -106,7 +107,7 @@ def run_script(main: Callable[[], int | None], go_on: str = GO_ON) -> None:
     except ProjectError as error:
         print(f"Error: {error}", file=sys.stderr)
         code = EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print(f"Stopped. {go_on}", file=sys.stderr)
-        code = EXIT_INTERRUPTED
+    except KeyboardInterrupt as stop:
+        print(f"Stopped. {go_on}".rstrip(), file=sys.stderr)
+        code = getattr(stop, "exit_code", EXIT_INTERRUPTED)
     sys.exit(code)

@@ -1,7 +1,7 @@
-"""A gate and pictures in, their rows written and a tally of them out."""
+"""Answers for all pictures of a call that have no row yet, and a tally of all of its rows."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from models.bundle import Card
@@ -10,7 +10,8 @@ from models.gate import Gate
 from utils.common.console import progress, warn
 from utils.common.labels import CLASSES
 from utils.prediction.inputs import Input
-from utils.prediction.rows import open_rows
+from utils.prediction.row_file import Rows
+from utils.prediction.rows import WrittenRow
 from utils.prediction.settings import PredictSettings
 from utils.prediction.stream import stream_answers
 
@@ -20,50 +21,78 @@ class Tally:
     """What became of the pictures.
 
     Attributes:
-        labels: Of each, in their order; "" for those that could not be read.
+        labels: Of each picture of the call, in their order; "" for those that could not be read.
+        counts: How many rows have each label.
         doubts: How often each reason to abstain was given.
     """
 
-    labels: list[str] = field(default_factory=list)
+    labels: list[str]
+    counts: Counter[str] = field(default_factory=Counter)
     doubts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, label: str, abstained: str) -> None:
+        """Count one row."""
+        self.counts[label] += 1
+        if abstained != CERTAIN:
+            self.doubts[abstained] += 1
 
     @property
     def num_errors(self) -> int:
         """Return how many pictures could not be read."""
-        return self.labels.count("")
+        return self.counts[""]
 
     def describe(self, output: str) -> str:
         """Return one line for people to read."""
-        counts = Counter(label for label in self.labels if label)
-        parts = [f"{name} {counts[name]:,}" for name in sorted(counts)]
+        parts = [f"{name} {count:,}" for name, count in sorted(self.counts.items()) if name]
         parts += [f"{self.doubts[name]:,} {name}" for name in sorted(self.doubts)]
         if self.num_errors:
             parts.append(f"{self.num_errors:,} could not be read")
         where = f" in {output}" if output else ""
-        return f"{len(self.labels):,} pictures{where}: {', '.join(parts)}."
+        return f"{self.counts.total():,} pictures{where}: {', '.join(parts)}."
 
 
-def classify(gate: Gate, inputs: Sequence[Input], settings: PredictSettings) -> Tally:
-    """Write one row for each picture, in their order.
+def classify(gate: Gate, inputs: Sequence[Input], rows: Rows, settings: PredictSettings) -> Tally:
+    """Write one row for each picture that has none yet, in their order.
 
     Raises:
-        OutputError: If nothing can be written there.
+        OutputError: If nothing can be written there, or a process that reads pictures dies.
     """
     _warn_of_gaps(gate.card)
-    tally = Tally()
-    answers = stream_answers(gate, inputs, settings.batch_size, settings.num_workers)
-    with (
-        open_rows(settings.output, (one.file for one in inputs)) as write,
-        progress(total=len(inputs), desc="Pictures", unit="pictures") as bar,
-    ):
+    labels, remaining = _match(inputs, rows.kept)
+    tally = Tally(labels)
+    for kept in rows.kept:
+        tally.add(kept.label, kept.abstained)
+    todo = [inputs[position] for position in remaining]
+    answers = stream_answers(gate, todo, settings.batch_size, settings.num_workers)
+    positions = iter(remaining)
+    with progress(
+        total=len(inputs), initial=len(inputs) - len(todo), desc="Pictures", unit="pictures"
+    ) as bar:
         for batch in answers:
-            first = len(tally.labels)
-            files = (one.file for one in inputs[first : first + len(batch)])
-            write(zip(files, batch, strict=True))
-            tally.labels += [answer.label for answer in batch]
-            tally.doubts.update(one.abstained for one in batch if one.abstained != CERTAIN)
+            answered = [next(positions) for _ in batch]
+            rows.write(zip((inputs[at].file for at in answered), batch, strict=True))
+            for at, answer in zip(answered, batch, strict=True):
+                labels[at] = answer.label
+                tally.add(answer.label, answer.abstained)
             bar.update(len(batch))
     return tally
+
+
+def _match(inputs: Sequence[Input], kept: Iterable[WrittenRow]) -> tuple[list[str], list[int]]:
+    """Return the label of each picture as far as it has a row, and where the others stand.
+
+    A picture that is given twice has two rows, and may have one of them already.
+    """
+    waiting: defaultdict[str, list[str]] = defaultdict(list)
+    for row in kept:
+        waiting[row.file].append(row.label)
+    labels, remaining = [""] * len(inputs), []
+    for position, one in enumerate(inputs):
+        if waiting.get(one.file):
+            labels[position] = waiting[one.file].pop(0)
+        else:
+            remaining.append(position)
+    return labels, remaining
 
 
 def _warn_of_gaps(card: Card) -> None:

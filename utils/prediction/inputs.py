@@ -14,6 +14,7 @@ from utils.common.files import is_clutter
 from utils.common.listing import CLUTTER_RULE, describe_counts, ending_of, list_folder
 from utils.common.location import Location
 from utils.common.reading.heads import shows_picture
+from utils.prediction.lists import read_list
 from utils.sources.files.archives import list_archive
 from utils.sources.files.contents import Contents
 from utils.sources.files.names import is_named_so, may_be_archive
@@ -30,10 +31,12 @@ class Input:
     Attributes:
         file: What it is called in the table; one in an archive has the archive's path before it.
         location: Where its bytes lie.
+        named: What led to it: itself, or a folder or an archive that it lies in.
     """
 
     file: str
     location: Location
+    named: str
 
     @property
     def is_member(self) -> bool:
@@ -85,7 +88,7 @@ def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> Inputs:
         )
     inputs = Inputs()
     for path in paths:
-        named = _lines(stdin or sys.stdin.buffer) if path == STDIN else [path]
+        named = read_list(stdin or sys.stdin.buffer) if path == STDIN else [path]
         for name in named:
             inputs += _look_into(name, inputs.passed_over)
     if not inputs:
@@ -93,51 +96,34 @@ def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> Inputs:
     return inputs
 
 
-def _lines(stream: BinaryIO) -> Iterator[str]:
-    for line in stream:
-        name = line.rstrip(b"\r\n")
-        if b"\0" in name:
-            raise SettingsError(
-                "The list on stdin has a zero byte",
-                expected="one path in each line, in UTF-8",
-                todo="Leave out -print0 or -z, or save the list as UTF-8 instead of UTF-16",
-            )
-        try:
-            path = os.fsdecode(name)
-        except UnicodeDecodeError:  # on Windows, whose consoles speak old code pages
-            raise SettingsError(
-                f"The list on stdin has a path that is not UTF-8: {name!r}",
-                todo="Run chcp 65001 in this console first",
-            ) from None
-        if path:
-            yield path
-
-
 def _look_into(path: str, passed_over: Counter[str]) -> Iterable[Input]:
     if os.path.isdir(path):
         listing = list_folder(Path(path), with_outputs=True)
         passed_over[CLUTTER_RULE] += len(listing.clutter)
         below = [os.path.join(path, file) for file in listing.each_once()]
-        return [one for file in below for one in _look_at(file, passed_over)]
+        return [one for file in below for one in _look_at(file, path, passed_over)]
     if is_named_so(path) and os.path.isfile(path):
-        return _members(path, list_archive(Path(path), path, Unpacked()) or Contents(), passed_over)
-    return [Input(path, Location(path))]
+        contents = list_archive(Path(path), path, Unpacked()) or Contents()
+        return _members(path, path, contents, passed_over)
+    return [Input(path, Location(path), path)]
 
 
-def _look_at(file: str, passed_over: Counter[str]) -> Iterable[Input]:
+def _look_at(file: str, named: str, passed_over: Counter[str]) -> Iterable[Input]:
     """Return what a file that lies in a folder has to offer."""
     place = Location(file)
     if not is_picture(file) and may_be_archive(file):
         members = list_archive(Path(file), file, Unpacked())
         if members is not None:
-            return _members(file, members, passed_over)
+            return _members(file, named, members, passed_over)
     if is_picture(file) or shows_picture(place):
-        return [Input(file, place)]
+        return [Input(file, place, named)]
     passed_over[ending_of(file)] += 1
     return []
 
 
-def _members(archive: str, contents: Contents, passed_over: Counter[str]) -> Iterator[Input]:
+def _members(
+    archive: str, named: str, contents: Contents, passed_over: Counter[str]
+) -> Iterator[Input]:
     for line in contents.notes:
         warn(line)
     members = contents.files
@@ -145,7 +131,7 @@ def _members(archive: str, contents: Contents, passed_over: Counter[str]) -> Ite
         if any(is_clutter(part) for part in name.split("/")):
             passed_over[CLUTTER_RULE] += 1
         elif is_picture(name) or shows_picture(members[name]):
-            yield Input(f"{archive}/{name}", members[name])
+            yield Input(f"{archive}/{name}", members[name], named)
         else:
             passed_over[ending_of(name)] += 1
     for name, _ in contents.left_out:

@@ -1,19 +1,18 @@
-"""Answers in, rows of a CSV file, a JSON Lines file or a printed table out, as they come."""
+"""What one row says of one picture: as cells of a CSV file, a line of JSON, a line of a table."""
 
-import contextlib
 import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Any, TextIO
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol, TextIO
 
 from tqdm import tqdm
 
 from models.calibration import AMBIGUOUS
 from models.gate import Answer
-from utils.common.escapes import escape
-from utils.common.files import whole_file
+from utils.common.escapes import escape, unescape
 from utils.common.labels import CLASSES, DERM_CLINIC
 
 COLUMNS = ("file", "label", "probability", "set", "abstained", *CLASSES, "error")
@@ -24,49 +23,130 @@ SET_WIDTH = 24
 """Of the printed column: two classes fit; a longer set pushes its own row."""
 
 MAX_FILE_WIDTH = 60
+ENCODING, ERRORS = "utf-8", "surrogateescape"
 
 Row = tuple[str, Answer]
 Write = Callable[[Iterable[Row]], None]
 
 
-@contextlib.contextmanager
-def open_rows(output: str, files: Iterable[str]) -> Iterator[Write]:
-    """Yield what writes rows; a file appears under its name when the last one is in it.
+@dataclass(frozen=True, slots=True)
+class WrittenRow:
+    """What a row that was written says, as far as the calls that come after need it.
+
+    Attributes:
+        file: What the picture is called.
+        label: Its class; empty after an error.
+        abstained: Why it was not answered without doubt, if so.
+    """
+
+    file: str
+    label: str
+    abstained: str
+
+
+class RowFormat(Protocol):
+    """How rows stand in a file."""
+
+    def header(self) -> str:
+        """Return what comes before the first row."""
+
+    def line(self, file: str, answer: Answer) -> str:
+        """Return one row, with its line end."""
+
+    def read(self, stream: TextIO) -> Iterator[tuple[str, WrittenRow | None]]:
+        """Yield what was written, piece by piece, with the row that each piece is.
+
+        Ends at the first piece that is none of a whole file.
+        """
+
+
+class CsvRows:
+    """Comma-separated values under a header."""
+
+    def header(self) -> str:
+        """Return the names of the columns."""
+        return _csv_line(COLUMNS)
+
+    def line(self, file: str, answer: Answer) -> str:
+        """Return one row."""
+        return _csv_line(map(escape, _cells(file, answer, DIGITS)))
+
+    def read(self, stream: TextIO) -> Iterator[tuple[str, WrittenRow | None]]:
+        """Yield the header, then the rows."""
+        reader = csv.reader(stream, strict=True)
+        try:
+            for number, cells in enumerate(reader):
+                if len(cells) != len(COLUMNS) or (not number and tuple(cells) != COLUMNS):
+                    return
+                fields = dict(zip(COLUMNS, cells, strict=True))
+                yield _csv_line(cells), _written(fields) if number else None
+        except csv.Error:  # cut within quotes
+            return
+
+
+class JsonRows:
+    """JSON Lines; what is not known is null."""
+
+    def header(self) -> str:
+        """Return nothing: each line names its fields."""
+        return ""
+
+    def line(self, file: str, answer: Answer) -> str:
+        """Return one row."""
+        return json.dumps(_fields(file, answer), allow_nan=False) + "\n"
+
+    def read(self, stream: TextIO) -> Iterator[tuple[str, WrittenRow | None]]:
+        """Yield the rows."""
+        for line in stream:
+            try:
+                fields = json.loads(line)
+            except ValueError:
+                return
+            if not isinstance(fields, dict) or tuple(fields) != COLUMNS:
+                return
+            yield line, _written(fields)
+
+
+FORMATS: dict[str, RowFormat] = {".csv": CsvRows(), ".jsonl": JsonRows()}
+"""By the ending of the file."""
+
+
+def read_whole_rows(
+    rows: RowFormat, text: TextIO, content: BinaryIO
+) -> Iterator[tuple[int, WrittenRow | None]]:
+    """Yield each row that stands whole in a file, with the offset in bytes where it ends.
 
     Args:
-        output: Path that ends in .csv or .jsonl; "" prints a table.
-        files: All that will come, to know how wide a table is.
+        rows: The file's format.
+        text: The file, decoded, from its first row on.
+        content: Its bytes, from there on.
     """
-    if not output:
-        yield _table(files)
-        return
-    target = Path(output)
-    kind = _csv if target.suffix.lower() == ".csv" else _json_lines
-    with (
-        whole_file(target) as partial,
-        partial.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        yield kind(stream)
+    end = content.tell()
+    for piece, row in rows.read(text):
+        expected = piece.encode(ENCODING, ERRORS)
+        if not expected.endswith(b"\n") or content.read(len(expected)) != expected:
+            return
+        end += len(expected)
+        yield end, row
 
 
-def _csv(stream: TextIO) -> Write:
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-
-    def write(rows: Iterable[Row]) -> None:
-        writer.writerows(map(escape, _cells(file, answer, DIGITS)) for file, answer in rows)
-
-    return write
+def _csv_line(cells: Iterable[str]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerow(cells)
+    return stream.getvalue()
 
 
-def _json_lines(stream: TextIO) -> Write:
-    def write(rows: Iterable[Row]) -> None:
-        stream.writelines(f"{json.dumps(_fields(*row), allow_nan=False)}\n" for row in rows)
-
-    return write
+def _written(fields: dict[str, Any]) -> WrittenRow:
+    file, *others = (str(fields[name] or "") for name in ("file", "label", "abstained"))
+    return WrittenRow(unescape(file), *others)
 
 
-def _table(files: Iterable[str]) -> Write:
+def table_writer(files: Iterable[str]) -> Write:
+    """Print the head of a table and return what prints its rows.
+
+    Args:
+        files: All that will come, to know how wide it is.
+    """
     longest = max((len(printable(file)) for file in files), default=0)
     widths = [
         *(min(longest, MAX_FILE_WIDTH), len(DERM_CLINIC), len("probability"), SET_WIDTH),

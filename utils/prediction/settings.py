@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from models import CARD_NAME
 from utils.common.errors import SettingsError
+from utils.common.files import sha256_of_file
 from utils.common.processors import available_processors
 from utils.common.settings import parse, setting
 
@@ -14,6 +16,9 @@ EPILOG = """examples:
   python predict.py runs/resnet18-1 folder/ more.zip --output predictions.csv
   find . -name "*.jpg" | python predict.py runs/resnet18-1 - --output predictions.jsonl
   python predict.py runs/resnet18-1 inbox/ --move-into sorted/"""
+
+MOVE_INTO = "move_into"
+"""Of what rows are of: where their pictures go, which changes no row."""
 
 ENDINGS = (".csv", ".jsonl")
 MAX_WORKERS = 8
@@ -37,6 +42,10 @@ class PredictSettings:
         "trained on; nothing is overwritten", metavar="DIR",
     )  # fmt: skip
     copy_into: str = setting("", "the same, but leave the pictures where they are", metavar="DIR")
+    resume: bool = setting(
+        False, "go on with the rows that a stopped call left beside FILE: pictures that have one "
+        "are not looked at again"
+    )  # fmt: skip
     batch_size: int = setting(
         32, "pictures at once; the answers are the same for any number",
         "-b", "--batch-size", type=int, metavar="N",
@@ -56,6 +65,11 @@ class PredictSettings:
         """Return the number of processes that read pictures, 0 for the main one."""
         return min(available_processors(), MAX_WORKERS) if self.workers is None else self.workers
 
+    def origin(self) -> dict[str, object]:
+        """Return what decides on the rows besides the pictures, and where these are to go."""
+        card = sha256_of_file(Path(self.run) / CARD_NAME)  # has the hash of the weights in it
+        return {"model": card, "amp": self.amp, MOVE_INTO: self.move_into}
+
 
 def read_settings(argv: Sequence[str] | None) -> PredictSettings:
     """Parse and check the command line.
@@ -67,6 +81,10 @@ def read_settings(argv: Sequence[str] | None) -> PredictSettings:
     if settings.output and Path(settings.output).suffix.lower() not in ENDINGS:
         raise SettingsError(
             f"--output {settings.output} tells no format", expected=f"{' or '.join(ENDINGS)}"
+        )
+    if settings.resume and not settings.output:
+        raise SettingsError(
+            "--resume goes on with rows that were written to a file", expected="--output FILE, too"
         )
     if settings.move_into and settings.copy_into:
         raise SettingsError("--move-into and --copy-into contradict each other")

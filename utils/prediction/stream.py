@@ -2,9 +2,11 @@
 
 import contextlib
 import signal
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from models.bundle import Card
 from models.gate import Answer, Gate, sample
 from models.preprocessing import Preprocessing
 from utils.common.console import warn
+from utils.common.errors import OutputError
 from utils.common.location import DamagedError
 from utils.common.memory import LARGER_SHARED_MEMORY, byte_size, shared_memory_left
 from utils.common.pictures import PictureError
@@ -27,6 +30,9 @@ NUM_IN_USE = 2
 """Batches that the main process looks at or is handed meanwhile."""
 
 CHANNELS = 3
+
+WORKER_DIED = "DataLoader worker"
+"""So begins what PyTorch says when a worker was killed or has crashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,11 @@ def _read(card: Card, one: Input) -> np.ndarray | str:
 def stream_samples(
     gate: Gate, inputs: Sequence[Input], batch_size: int, workers: int
 ) -> Iterator[Samples]:
-    """Yield batches of samples in order; only a few are ever in memory."""
+    """Yield batches of samples in order; only a few are ever in memory.
+
+    Raises:
+        OutputError: If a worker process dies.
+    """
     batches = [inputs[i : i + batch_size] for i in range(0, len(inputs), batch_size)]
     workers = 0 if len(batches) == 1 else min(workers, len(batches))
     workers = _as_many_as_fit(workers, batch_size, gate.card.preprocessing)
@@ -101,7 +111,16 @@ def stream_samples(
             generator=torch.Generator(),
         )
         samples = iter(loader)
-    yield from samples
+    try:
+        yield from samples
+    except RuntimeError as error:
+        if not str(error).startswith(WORKER_DIED):
+            raise
+        raise OutputError(
+            f"A process that reads pictures has died ({str(error).strip()}), most often because "
+            "memory ran out",
+            todo="Try again with fewer --workers",
+        ) from None
 
 
 def stream_answers(
@@ -133,6 +152,16 @@ def _prepare_worker(worker: int) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked worker has the main process's handler
+    sys.excepthook = _tell_no_lost_connection
+
+
+def _tell_no_lost_connection(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Be quiet about a main process that was stopped while it fetched a batch; it says so."""
+    if not issubclass(kind, ConnectionError):
+        sys.__excepthook__(kind, error, trace)
 
 
 @contextlib.contextmanager

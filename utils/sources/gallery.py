@@ -2,12 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from utils.common.errors import shortlist
+from utils.sources.filenames import name_key, tell_no_match
+from utils.sources.grouping import tell_large_group
+from utils.sources.ids import clean, id_key
+from utils.sources.joining import group_by_ids
 from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_OR_VAL, LeftOut, Record
 from utils.sources.source import Reading
-from utils.sources.tables import read_table
+from utils.sources.tables import Table, own_tables, read_table
 from utils.sources.tree import FileTree, stem
 from utils.sources.web.urls import path_of
 
@@ -21,12 +26,20 @@ class Listed:
         url: Where it can be fetched; may be "".
         md5: MD5 of its bytes, "" where unknown.
         splits: The splits left open.
+        urls: All places that its rows name.
     """
 
     name: str
     url: str
     md5: str
     splits: tuple[str, ...]
+    urls: tuple[str, ...] = ()
+
+    def merged(self, other: "Listed") -> "Listed":
+        """Return what two rows say of one picture; what one of them calls test is test."""
+        splits = TEST_ONLY if TEST_ONLY in (self.splits, other.splits) else self.splits
+        urls = tuple(dict.fromkeys((*self.urls, *other.urls)))
+        return replace(self, url=self.url or other.url, splits=splits, urls=urls)
 
 
 @dataclass(frozen=True)
@@ -48,36 +61,77 @@ class UrlGallery:
     def __call__(self, name: str, tree: FileTree) -> Reading | None:
         """Read the listed pictures that are there; without any list, all that are there."""
         pictures = self.local(tree)
-        listed = self.listed(tree)
+        listed, notes = self._lists(tree)
         if not pictures and not listed:
             return None
         reading = Reading()
         for found in self._paths(tree):
-            if pictures[stem(found).lower()] != found:
+            if pictures[name_key(found)] != found:
                 reading.left_out.append(LeftOut(name, found, "another file has its name"))
-        if not listed:
+        reading.notes += notes
+        if listed:
+            reading.notes += self._notes(name, tree, listed, pictures)
+        else:
             reading.notes.append(f"{name}: no {self.table}; all its pictures are taken")
             listed = [Listed(key, "", key if _is_md5(key) else "", ANY_SPLIT) for key in pictures]
+        series = group_by_ids(
+            ("series",),
+            (
+                (entry.name, (part_of[0],))
+                for entry in listed
+                for url in entry.urls
+                if (part_of := series_of(url))
+            ),
+        )
         for entry in listed:
             path = pictures.pop(entry.name, None)
             if path is None:
                 reading.absent += 1
                 continue
-            identity, series = f"{name}/{entry.name}", series_of(entry.url)
+            identity, of = f"{name}/{entry.name}", series_of(entry.url)
+            drawn_with = series.names.get(entry.name) or (of[0] if of else "")
             # A series is drawn into a split as a whole, unless the user says what is test.
-            group = f"{name}/{series[0]}" if series and entry.splits == ANY_SPLIT else identity
+            is_drawn = drawn_with and entry.splits == ANY_SPLIT
+            group = f"{name}/{drawn_with}" if is_drawn else identity
             reading.records.append(
-                Record(name, path, identity, self.label, group, entry.splits, entry.md5, series)
+                Record(name, path, identity, self.label, group, entry.splits, entry.md5, of)
             )
         for path in pictures.values():
             reading.left_out.append(LeftOut(name, path, "not on its list"))
+        reading.notes += tell_large_group(name, reading.records)
         return reading
+
+    def _notes(
+        self, name: str, tree: FileTree, listed: Sequence[Listed], pictures: Mapping[str, str]
+    ) -> list[str]:
+        notes = []
+        if several := [entry.name for entry in listed if len(entry.urls) > 1]:
+            notes.append(
+                f"{name}: {len(several):,} pictures are listed with several URLs "
+                f"({shortlist(several)}); each is one"
+            )
+        tables = tree.named(self.table, self.user_list)
+        if pictures and not any(entry.name in pictures for entry in listed):
+            written = [entry.name for entry in listed]
+            where, there = " and ".join(tables), list(pictures.values())
+            notes.append(tell_no_match(name, where, "md5hash", written, there))
+        if tables != own_tables(tree, self.table, self.user_list):
+            absent = {entry.url for entry in listed if entry.name not in pictures} - {""}
+            withheld = absent - self._own_urls(tree)
+        else:
+            withheld = set()
+        if withheld:
+            notes.append(
+                f"{name}: {len(withheld):,} pictures are named by a table in an archive alone and "
+                "are never downloaded; unpack that table if you trust it"
+            )
+        return notes
 
     def local(self, tree: FileTree) -> dict[str, str]:
         """Return the paths of the pictures that are there, by stem in lower case."""
         pictures: dict[str, str] = {}
         for path in self._paths(tree):
-            pictures.setdefault(stem(path).lower(), path)
+            pictures.setdefault(name_key(path), path)
         return pictures
 
     def _paths(self, tree: FileTree) -> list[str]:
@@ -85,36 +139,88 @@ class UrlGallery:
 
     def listed(self, tree: FileTree) -> list[Listed]:
         """Return the pictures to use, each once: the user's own list goes before the table."""
+        return self._lists(tree)[0]
+
+    def fetchable(self, tree: FileTree) -> list[Listed]:
+        """Return the pictures to use whose URL stands in a table that the user laid down."""
+        own = self._own_urls(tree)
+        return [entry for entry in self.listed(tree) if entry.url in own]
+
+    def _own_urls(self, tree: FileTree) -> set[str]:
+        columns = {self.table: ("url",), self.user_list: ("train_url", "test_url")}
+        return {
+            url
+            for table, names in columns.items()
+            for path in own_tables(tree, table)
+            for row in read_table(tree, path, names, optional=())
+            for name in names
+            if (url := _url(row[name]))
+        }
+
+    def _lists(self, tree: FileTree) -> tuple[list[Listed], list[str]]:
+        """Return the pictures to use, and what the user should know of their tables."""
         published = [
-            row
+            read_table(tree, path, ("md5hash", "url"), ("md5hash",), optional=())
             for path in tree.named(self.table)
-            for row in read_table(tree, path, ("md5hash", "url"), ("md5hash",))
         ]
         own = [
-            row
+            read_table(tree, path, ("train_url", "test_url"), optional=())
             for path in tree.named(self.user_list)
-            for row in read_table(tree, path, ("train_url", "test_url"))
         ]
-        if own:
-            md5_by_url = {row["url"]: row["md5hash"].lower() for row in published if row["url"]}
-            urls: dict[str, tuple[str, ...]] = {row["train_url"]: TRAIN_OR_VAL for row in own}
-            urls |= {row["test_url"]: TEST_ONLY for row in own}  # what is in both is test
-            entries: Iterable[Listed] = (
-                self._from_url(url, md5_by_url.get(url, ""), splits)
-                for url, splits in urls.items()
-                if url
-            )
+        notes = [note for table in (*published, *own) for note in table.notes]
+        if any(map(len, own)):
+            md5_by_url, note = _md5_by_url(published)
+            notes += note
+            splits: dict[str, tuple[str, ...]] = {}
+            for column, of_column in (("train_url", TRAIN_OR_VAL), ("test_url", TEST_ONLY)):
+                for table in own:  # what is in both columns is test
+                    splits |= dict.fromkeys(map(_url, table.column(column)), of_column)
+            splits.pop("", None)
+            entries = [_entry(url, md5_by_url.get(url, ""), splits[url]) for url in splits]
         else:
-            entries = (
-                self._from_url(row["url"], row["md5hash"].lower(), ANY_SPLIT)
-                for row in published
-                if row["md5hash"] or row["url"]
-            )
-        return list({entry.name: entry for entry in entries}.values())
+            notes += [f"{table.path}: no rows; {self.table} counts instead" for table in own]
+            entries = [
+                _entry(_url(row["url"]), _md5(row["md5hash"]), ANY_SPLIT)
+                for table in published
+                for row in table
+                if id_key(row["md5hash"]) or _url(row["url"])
+            ]
+        merged: dict[str, Listed] = {}
+        for entry in entries:
+            known = merged.get(entry.name)
+            merged[entry.name] = known.merged(entry) if known else entry
+        return list(merged.values()), notes
 
-    def _from_url(self, url: str, md5: str, splits: tuple[str, ...]) -> Listed:
-        md5 = md5 if _is_md5(md5) else ""  # whatever else stands there would be a file's name
-        return Listed(md5 or name_from_url(url), url, md5, splits)
+
+def _entry(url: str, md5: str, splits: tuple[str, ...]) -> Listed:
+    return Listed(md5 or name_from_url(url), url, md5, splits, (url,) if url else ())
+
+
+def _md5_by_url(published: Sequence[Table]) -> tuple[dict[str, str], list[str]]:
+    """Return the first MD5 that tables give for each URL, and a note where there are others."""
+    found: dict[str, str] = {}
+    several: dict[str, str] = {}
+    for table in published:
+        for row in table:
+            url, md5 = _url(row["url"]), _md5(row["md5hash"])
+            if url and md5 and found.setdefault(url, md5) != md5:
+                several[url] = table.path
+    notes = [
+        f"{path}: {len(several):,} URLs have several MD5s ({shortlist(several)}); the first counts"
+        for path in sorted(set(several.values()))[:1]
+    ]
+    return found, notes
+
+
+def _url(cell: str) -> str:
+    """Return a URL as a table names it, "" where it names none."""
+    return cell if "://" in cell or id_key(cell) else ""
+
+
+def _md5(cell: str) -> str:
+    """Return the MD5 that a picture is named by; whatever else stands there is none."""
+    name = name_key(clean(cell))
+    return name if _is_md5(name) else ""
 
 
 def name_from_url(url: str) -> str:

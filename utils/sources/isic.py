@@ -2,13 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from utils.common.errors import SourceError, shortlist
 from utils.common.labels import DERM, TEST, TRAIN
+from utils.sources.grouping import Grouping, tell_large_group
+from utils.sources.ids import clean
+from utils.sources.joining import group_by_ids
 from utils.sources.record import TEST_ONLY, TRAIN_OR_VAL, LeftOut, Record
 from utils.sources.source import Reading
-from utils.sources.tables import read_table
+from utils.sources.tables import Table, read_table
 from utils.sources.tree import FileTree, stem
 
 NAMESPACE = "isic"
@@ -17,27 +21,33 @@ SYNTHETIC = "ISIC_0035068"
 LAST_TRAINING_MARKER = 34320
 LAST_TEST_MARKER = 36064
 
+PATIENT, LESION = "patient_id", "lesion_id"
+
 LESIONS_OF_2019 = "ISIC_2019_Training_Metadata.csv"
 """The only table of the lesions of all training pictures of 2019, those of 2018 among them."""
 
 MEMBERSHIP_TABLES = {
     "ISIC2018_Task3_Training_GroundTruth.csv": TRAIN,
     "ISIC2018_Task3_Test_GroundTruth.csv": TEST,
+    "ISIC2018_Task3_Test_GroundTruth.tab": TEST,  # so at Harvard
     "ISIC_2019_Training_GroundTruth.csv": TRAIN,
     LESIONS_OF_2019: TRAIN,
     "ISIC_2019_Test_GroundTruth.csv": TEST,
     "ISIC_2019_Test_Metadata.csv": TEST,
 }
-"""Tables whose column `image` lists the pictures of one side."""
+"""Tables that list the pictures of one side."""
 
-LESION_TABLES = {
-    LESIONS_OF_2019: "image",
-    "HAM10000_metadata": "image_id",
-    "HAM10000_metadata.csv": "image_id",
-    "HAM10000_metadata.tab": "image_id",
-    "ISIC2018_Task3_Training_LesionGroupings.csv": "image",
-}
-"""Tables with a column `lesion_id`, and their column of picture ids."""
+LESION_TABLES = (
+    LESIONS_OF_2019,
+    "HAM10000_metadata",
+    "HAM10000_metadata.csv",
+    "HAM10000_metadata.tab",
+    "ISIC2018_Task3_Training_LesionGroupings.csv",
+)
+"""Tables with a column `lesion_id`."""
+
+PICTURE_COLUMNS = ("image", "image_id", "isic_id")
+"""What the column of the ids is called, here or there."""
 
 OPEN_SPLITS = {TRAIN: TRAIN_OR_VAL, TEST: TEST_ONLY}
 
@@ -56,16 +66,20 @@ class IsicChallenge:
     """
 
     folders: Mapping[str, str] = field(hash=False)
-    lesion_tables: tuple[str, ...] = tuple(LESION_TABLES)
+    lesion_tables: tuple[str, ...] = LESION_TABLES
 
     def __call__(self, name: str, tree: FileTree) -> Reading | None:
         """Read both folders."""
-        members = _members(tree)
-        lesions = lesions_by_id(tree)
-        reading = Reading()
         found = [
             (path, side) for title, side in self.folders.items() for path in tree.folders(title)
         ]
+        if not found:
+            return None
+        reading = Reading()
+        members, notes = _members(tree)
+        lesions, more = lesions_by_id(tree)
+        reading.notes += dict.fromkeys((*notes, *more))
+        training = []
         for folder, named_side in found:
             paths = self._usable(reading, name, tree.pictures(folder))
             known = {path: _side(path, members) for path in paths}
@@ -75,19 +89,26 @@ class IsicChallenge:
             for path, side in known.items():
                 picture = isic_id(path)
                 splits = OPEN_SPLITS[side or rest]
-                group = lesions.get(picture, picture)
+                group = f"{NAMESPACE}/{lesions.name_of(picture, picture)}"
                 reading.records.append(
-                    Record(
-                        name, path, f"{NAMESPACE}/{picture}", DERM, f"{NAMESPACE}/{group}", splits
-                    )
+                    Record(name, path, f"{NAMESPACE}/{picture}", DERM, group, splits)
                 )
-        in_training = any(record.splits == TRAIN_OR_VAL for record in reading.records)
-        if in_training and not self.knows_lesions(tree):
+                if splits == TRAIN_OR_VAL:
+                    training.append(picture)
+        reading.notes += lesions.notes(name, training)
+        reading.notes += tell_large_group(name, reading.records)
+        unlisted = [picture for picture in training if not lesions.knows(picture)]
+        if training and not self.knows_lesions(tree):
             reading.notes.append(
                 f"ISIC: not all lesions of the training pictures are known; put {LESIONS_OF_2019} "
                 "under ALL_DATA; until then pictures of one lesion may fall into train and val"
             )
-        return reading if found else None
+        elif unlisted:
+            reading.notes.append(
+                f"{name}: {len(unlisted):,} of {len(training):,} training pictures are in no table "
+                f"of lesions ({shortlist(unlisted)}); each is a group of its own"
+            )
+        return reading
 
     def is_there(self, tree: FileTree) -> bool:
         """Whether one of the folders lies under `tree`."""
@@ -118,24 +139,54 @@ def isic_id(path: str) -> str:
     return stem(path).upper().removesuffix("_DOWNSAMPLED")
 
 
-def lesions_by_id(tree: FileTree) -> dict[str, str]:
-    """Return the lesion of each ISIC id that a table under `tree` knows one for."""
-    return {
-        row[column].upper().removesuffix("_DOWNSAMPLED"): row["lesion_id"]
-        for table, column in LESION_TABLES.items()
-        for path in tree.named(table)
-        for row in read_table(tree, path, (column, "lesion_id"), (column,))
-        if row["lesion_id"]
-    }
+def lesions_by_id(tree: FileTree) -> tuple[Grouping, list[str]]:
+    """Return the lesion of each ISIC id that a table under `tree` lists, and what to tell."""
+    rows: list[tuple[str, str, str]] = []
+    notes: list[str] = []
+    has_patients = False
+    for path in tree.named(*LESION_TABLES):
+        read, ids = _read_ids(tree, path, (LESION,), (PATIENT,))
+        has_patients |= PATIENT in read.columns
+        patients = read.column(PATIENT) if PATIENT in read.columns else [""] * len(ids)
+        rows += zip(ids, patients, read.column(LESION), strict=True)
+        notes += read.notes
+    levels = (PATIENT, LESION) if has_patients else (LESION,)
+    return group_by_ids(levels, ((row[0], row[-len(levels) :]) for row in rows)), notes
 
 
-def _members(tree: FileTree) -> dict[str, str]:
-    return {
-        row["image"].upper().removesuffix("_DOWNSAMPLED"): side
-        for table, side in MEMBERSHIP_TABLES.items()
-        for path in tree.named(table)
-        for row in read_table(tree, path, ("image",), ("image",))
-    }
+def _members(tree: FileTree) -> tuple[dict[str, str], list[str]]:
+    """Return the side of each ISIC id that a table under `tree` lists, and what to tell."""
+    members: dict[str, str] = {}
+    both: set[str] = set()
+    notes: list[str] = []
+    for table, side in MEMBERSHIP_TABLES.items():
+        for path in tree.named(table):
+            read, ids = _read_ids(tree, path)
+            notes += read.notes
+            for picture in ids:
+                if members.setdefault(picture, side) != side:
+                    both.add(picture)
+    if both:
+        notes.append(
+            f"ISIC: {len(both):,} pictures are in tables of both sides ({shortlist(sorted(both))}) "
+            f"and count as {TEST}"
+        )
+    return members | dict.fromkeys(both, TEST), notes
+
+
+def _read_ids(
+    tree: FileTree, path: str, columns: Sequence[str] = (), optional: Sequence[str] = ()
+) -> tuple[Table, list[str]]:
+    """Return a table and the ISIC ids of its rows, whatever the column of these is called."""
+    read = read_table(tree, path, columns, PICTURE_COLUMNS, (*PICTURE_COLUMNS, *optional))
+    column = next((column for column in PICTURE_COLUMNS if column in read.columns), None)
+    if column is None:
+        raise SourceError(
+            f"{tree.root / path} has no column of pictures",
+            expected=f"one named {' or '.join(PICTURE_COLUMNS)}",
+            todo="Download it again",
+        )
+    return read, [isic_id(clean(cell)) for cell in read.column(column)]
 
 
 def _side(path: str, members: Mapping[str, str]) -> str | None:

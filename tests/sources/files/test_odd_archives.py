@@ -30,7 +30,7 @@ from tests.sources.files.conftest import (
 )
 from utils.common.errors import SettingsError
 from utils.prediction.inputs import find_inputs
-from utils.sources.files import allowance, archives, explorer, findings, tars
+from utils.sources.files import allowance, archives, explorer
 from utils.sources.files.archives import list_archive
 from utils.sources.files.findings import Fate, Finding
 from utils.sources.files.unpacked import Unpacked
@@ -397,20 +397,16 @@ class TestMembers:
         assert tree.unread == [("got/x.zip/a", "the name of a folder")]
 
 
-def test_every_finding_says_what_to_do(monkeypatch) -> None:
+def test_every_finding_says_what_to_do() -> None:
     for finding in Finding:
         assert bool(finding.advice) == (finding.fate in (Fate.RUN, Fate.ARCHIVE)), finding
         assert not finding.words.endswith(".")
     assert not {finding for finding in Finding if finding.fate is Fate.RUN} ^ {
         *(Finding.PATH_OUT, Finding.LINK_OUT, Finding.BOMB, Finding.BOMB_MEMBER)
     }
-    assert findings.DOWNLOAD
-    assert tars.MAX_GLOBAL_HEADERS
 
 
 def test_no_picture_at_all_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(zipped(FILES)[:-30])
-    with pytest.raises(
-        SettingsError, match=r"^No pictures in .*a\.zip\. 1 file was not looked at: 1 \.zip\.$"
-    ):
+    with pytest.raises(SettingsError, match=r"^No pictures in .*a\.zip\. 1 file was not looked"):
         find_inputs([str(tmp_path / "a.zip")])

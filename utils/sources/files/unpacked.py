@@ -1,10 +1,8 @@
 """A compressed stream in, a file that can be read anywhere out, kept for the next run."""
 
-import atexit
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +12,7 @@ from filelock import FileLock, Timeout
 from utils.common.console import progress
 from utils.common.errors import OutputError
 from utils.common.files import explain_write_errors, whole_file
+from utils.common.scratch import scratch_folder
 from utils.common.seeds import stable_hash
 
 CHUNK = 2**20
@@ -27,7 +26,7 @@ class Unpacked:
 
     Args:
         state: The output's working state, in which the files are kept; None for a temporary
-            folder that is gone when this process ends.
+            folder that goes with this process.
     """
 
     def __init__(self, state: Path | None = None) -> None:
@@ -39,8 +38,7 @@ class Unpacked:
     def path(self, *origin: object) -> Path:
         """Return where the stream of this origin is kept, whether it is there yet or not."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="create_dataset-"))
-            atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+            self._folder = scratch_folder("create_dataset-")
         path = self._folder / f"{stable_hash(*origin):016x}"
         self._used.add(path)
         return path

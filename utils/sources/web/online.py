@@ -9,6 +9,7 @@ from utils.common.errors import DownloadError
 from utils.common.files import remove_partial_files
 from utils.sources.gallery import UrlGallery
 from utils.sources.isic import IsicChallenge
+from utils.sources.tables import own_tables
 from utils.sources.tree import FileTree, is_picture
 from utils.sources.web.download import RemoteFile, fetch_file
 from utils.sources.web.hosts import FAILED, OK, Job, Outcome, fetch_all
@@ -73,7 +74,7 @@ class GalleryPictures:
         again, unless the failures are to be retried.
         """
         notes = []
-        if not tree.named(self.gallery.table):
+        if not own_tables(tree, self.gallery.table):
             try:
                 fetch_file(self.table, tree.root, self.manners)
             except DownloadError as error:
@@ -100,7 +101,7 @@ class GalleryPictures:
     def pending(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
         """Count the pictures that are still to be fetched."""
         folder = tree.root / self.gallery.folders[0]
-        if not tree.named(self.gallery.table):
+        if not own_tables(tree, self.gallery.table):
             return [f"Still to be downloaded: {self.table.name} and the pictures that it names."]
         entries, missing = self._compare(tree, folder, read_ledger(folder / LEDGER_NAME))
         asked = sum(entries[job.target.name].to_ask(retry_failed) for job in missing)
@@ -117,7 +118,7 @@ class GalleryPictures:
         present = self.gallery.local(tree)
         entries: dict[str, Entry] = {}
         missing = []
-        for listed in self.gallery.listed(tree):
+        for listed in self.gallery.fetchable(tree):
             if not listed.url:
                 continue
             name = f"{listed.name}{_ending(listed.url)}"

@@ -1,0 +1,156 @@
+"""Rows outlive the process that wrote them, and go on where it ended, to the byte."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from models.gate import Answer
+from utils.common.errors import OutputError, SettingsError
+from utils.common.labels import CLASSES
+from utils.prediction.row_file import UNFINISHED, open_rows
+
+ORIGIN = {"model": "abc", "amp": False, "move_into": ""}
+FILES = ["a.jpg", 'b "quoted"\nname.jpg', "c,d.jpg", "e\udcff.jpg", "ü.jpg"]
+
+
+def answer(file: str) -> Answer:
+    if file.startswith("c"):
+        return Answer(error="truncated, the file ends, in the middle")
+    probabilities = dict.fromkeys(CLASSES, 0.2)
+    return Answer("DERM", 0.2, ("DERM", "PAN"), "ambiguous", probabilities)
+
+
+class Killed(BaseException):
+    """Ends a call at once."""
+
+
+def write(target: Path, files: Sequence[str], resume: bool = False, **origin: object) -> list[str]:
+    """Write a row for each file that has none; return the files that had one."""
+    with open_rows(str(target), {**ORIGIN, **origin}, files, resume) as rows:
+        kept = [row.file for row in rows.kept]
+        rows.write((file, answer(file)) for file in files if file not in kept)
+        rows.publish()
+    return kept
+
+
+def stop_after(target: Path, files: Sequence[str], count: int, **origin: object) -> Path:
+    with (
+        pytest.raises(Killed),
+        open_rows(str(target), {**ORIGIN, **origin}, files, False) as rows,
+    ):
+        rows.write((file, answer(file)) for file in files[:count])
+        raise Killed
+    return target.with_name(target.name + UNFINISHED)
+
+
+@pytest.fixture(params=["csv", "jsonl"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return tmp_path / f"rows.{request.param}"
+
+
+@pytest.fixture
+def expected(target: Path) -> bytes:
+    whole = target.with_stem("whole")
+    write(whole, FILES)
+    content = whole.read_bytes()
+    whole.unlink()
+    return content
+
+
+def test_however_much_a_kill_leaves_the_end_is_the_same(target: Path, expected: bytes) -> None:
+    unfinished = stop_after(target, FILES, len(FILES))
+    whole = unfinished.read_bytes()
+    first = whole.index(b"\n") + 1
+    kept_before = 0
+    for length in range(first, len(whole)):
+        unfinished.write_bytes(whole[:length])
+        kept = write(target, FILES, resume=True)
+        assert kept == FILES[: len(kept)] and len(kept) >= kept_before
+        assert target.read_bytes() == expected
+        assert sorted(path.name for path in target.parent.iterdir()) == [target.name]
+        kept_before = len(kept)
+    assert kept_before == len(FILES) - 1
+
+
+def test_what_was_there_stays_until_all_rows_are(target: Path, capsys) -> None:
+    target.write_text("before")
+    unfinished = stop_after(target, FILES, 2)
+    assert target.read_text() == "before"
+    assert capsys.readouterr().err == (
+        f"Warning: 2 of 5 rows are kept in {unfinished}. "
+        "The same command with --resume goes on from there.\n"
+    )
+
+
+def test_without_resume_a_call_begins_anew_and_leaves_nothing(
+    target: Path, expected: bytes
+) -> None:
+    stop_after(target, FILES, 3)
+    assert write(target, FILES) == []
+    assert target.read_bytes() == expected
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+def test_a_call_that_has_no_rows_yet_leaves_nothing(target: Path) -> None:
+    assert not stop_after(target, FILES, 0).exists()
+
+
+def test_new_pictures_come_behind_and_rows_of_gone_ones_stay(target: Path) -> None:
+    stop_after(target, FILES[:2], 2)
+    assert write(target, ["new.jpg", FILES[0]], resume=True) == FILES[:2]
+    assert target.read_bytes().count(b"new.jpg") == 1
+    assert target.read_bytes().index(b"quoted") < target.read_bytes().index(b"new.jpg")
+
+
+@pytest.mark.parametrize("origin", [{"model": "other"}, {"amp": True}])
+def test_rows_of_another_model_are_not_gone_on_with(
+    target: Path, origin: dict[str, object]
+) -> None:
+    unfinished = stop_after(target, FILES, 2)
+    before = unfinished.read_bytes()
+    with pytest.raises(SettingsError) as caught:
+        write(target, FILES, resume=True, **origin)
+    assert str(caught.value) == (
+        f"{unfinished} cannot be gone on with: its rows were made with another {next(iter(origin))}"
+        ". Leave out --resume to begin anew."
+    )
+    assert unfinished.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]\n", b"\xff\n", b"null\n", b'{"model": 1}\n'])
+def test_a_file_that_is_no_such_rows_is_not_gone_on_with(target: Path, content: bytes) -> None:
+    unfinished = target.with_name(target.name + UNFINISHED)
+    unfinished.write_bytes(content)
+    with pytest.raises(SettingsError, match="cannot be gone on with"):
+        write(target, FILES, resume=True)
+    assert unfinished.read_bytes() == content
+
+
+def test_rows_of_pictures_that_were_moved_are_not_lost_for_want_of_a_flag(target: Path) -> None:
+    unfinished = stop_after(target, FILES, 5, move_into="sorted")
+    before = unfinished.read_bytes()
+    with pytest.raises(SettingsError, match="has 1 rows of pictures that were moved already"):
+        write(target, FILES[1:])
+    assert unfinished.read_bytes() == before
+    assert write(target, FILES[1:], resume=True) == FILES
+    assert target.read_bytes().count(b"a.jpg") == 1
+
+
+def test_two_calls_cannot_write_one_file(target: Path) -> None:
+    with open_rows(str(target), ORIGIN, FILES, False) as rows:
+        rows.write([(FILES[0], answer(FILES[0]))])
+        with pytest.raises(OutputError) as caught:
+            write(target, FILES)
+        assert str(caught.value) == (
+            f"Another predict.py is writing {target}. "
+            "Wait for it to end, or choose another --output."
+        )
+        rows.publish()
+    assert target.exists()
+
+
+def test_the_first_line_tells_what_rows_are_of(target: Path) -> None:
+    with stop_after(target, FILES, 1).open("rb") as stream:
+        assert json.loads(stream.readline()) == ORIGIN
