@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from utils.dataset.split import TooFewGroupsError
     from utils.sources import collect
     from utils.sources.drawings import draw_all_data
-    from utils.sources.tree import FileTree
+    from utils.sources.tree import FileTree, list_all_data
     from utils.sources.web import delivery
     from utils.sources.web.manners import POLITE
 
@@ -43,11 +43,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
 
     sources = collect.choose_sources(settings.only)
+    collect.check_output(settings.all_data, settings.output)
     if settings.demo and not settings.dry_run:
         print(f"Demo: these are drawings, not patients; they go to {settings.all_data}.")
         draw_all_data(settings.all_data, seed=settings.seed, workers=settings.workers)
 
-    tree = FileTree.scan(settings.all_data, settings.state)
+    listing = list_all_data(settings.all_data)
+    collect.check_output(settings.all_data, settings.output, listing.folders)
+    tree = FileTree.of(listing, settings.state)
     if not (settings.no_download or settings.dry_run or settings.demo):
         tree, notes = collect.fetch(
             sources, tree, settings.retry_failed, settings.allow_private_hosts

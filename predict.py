@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 done = sort_pictures(inputs, tally.labels, folder, bool(settings.move_into))
             rows.publish()
         print(tally.describe(settings.output))
+        if others := inputs.describe_others():
+            print(others)
         if settings.move_into or settings.copy_into:
             print(done)
     return EXIT_SOME_FAILED if tally.num_errors else EXIT_OK

@@ -337,6 +337,72 @@ class TestAssembly:
             assert found[0][0].mode == "RGB"
 
 
+class TestFiles:
+    """Every file under ALL_DATA stands in the manifest, in rejected.csv or in left_out.csv."""
+
+    FLAGS = ("--no-download", "--workers", 1, "--image-size", 64)
+
+    @pytest.fixture(autouse=True)
+    def copied(self, drawn_all_data: Path, create) -> None:
+        shutil.copytree(drawn_all_data, "ALL_DATA")
+
+    def test_each_file_stands_in_one_list(self, create) -> None:
+        shutil.copy(next(Path("ALL_DATA/imgs_part_1").glob("*.png")), "ALL_DATA/no ending")
+        places = ("hospital_varese/train/a.heic", "stuff/x.npy", ".cache/y", "imgs_part_1/z.xyz")
+        for place in places:
+            Path("ALL_DATA", place).parent.mkdir(exist_ok=True)
+            Path("ALL_DATA", place).write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
+        outcome = create(*self.FLAGS)
+        assert (outcome.code, outcome.err) == (0, "")
+        lists = {
+            name: Path("DATASET", f"{name}.csv").read_text() for name in ("rejected", "left_out")
+        }
+        rejected = [row.split(",")[:3] for row in lists["rejected"].splitlines()[1:]]
+        assert rejected[-1] == ["stuff/x.npy", "no collection", "not understood"]
+        assert [row[:2] for row in rejected] == [
+            ["hospital_varese/train/a.heic", "hospital_varese"],
+            ["no ending", "no collection"],
+            ["stuff/x.npy", "no collection"],
+        ]
+        assert lists["left_out"].splitlines()[:2] == [
+            "original,source,rule",
+            '.cache/y,no collection,"hidden files, recycle bins and previews"',
+        ]
+        assert "imgs_part_1/z.xyz,pad_ufes_20,name of another form" in lists["left_out"]
+        num_files = sum(path.is_file() for path in Path("ALL_DATA").rglob("*"))
+        assert f"\n{num_files:,} files in ALL_DATA, those in archives among them = " in outcome.out
+        again = create(*self.FLAGS)
+        assert "No picture written: DATASET is up to date." in again.out
+        Path("DATASET/left_out.csv").unlink()
+        create(*self.FLAGS)
+        assert Path("DATASET/left_out.csv").read_text() == lists["left_out"]
+
+    @pytest.mark.parametrize("output", ["ALL_DATA/imagenet-mini/OUT", "ALL_DATA", "."])
+    def test_an_output_among_the_collections_is_one_line_before_anything_is_read(
+        self, create, output: str, monkeypatch
+    ) -> None:
+        monkeypatch.setattr("utils.sources.tree.list_folder", None)
+        before = sorted(Path().rglob("*"))
+        outcome = create(*self.FLAGS, "--output", output)
+        assert outcome.line.endswith(
+            "Expected a folder of its own for the data set. Choose another --output."
+        )
+        assert outcome.out == ""
+        assert sorted(Path().rglob("*")) == before
+
+    def test_an_output_beside_the_collections_is_not_read(self, create, snapshot) -> None:
+        create(*self.FLAGS)
+        for _ in range(2):
+            again = create(*self.FLAGS, "--output", "ALL_DATA/DATASET")
+            assert again.code == 0
+            assert snapshot(Path("ALL_DATA/DATASET")) == snapshot(Path("DATASET"))
+        assert "No picture written: ALL_DATA/DATASET is up to date." in again.out
+        told = "ALL_DATA/DATASET holds an assembled data set; its "
+        assert told in again.out
+        assert told in create(*self.FLAGS, "--output", "third").out
+        assert snapshot(Path("third")) == snapshot(Path("DATASET"))
+
+
 class TestDemo:
     @pytest.fixture(autouse=True)
     def few_drawings(self, monkeypatch: pytest.MonkeyPatch, drawn_all_data: Path) -> None:

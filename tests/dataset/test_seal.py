@@ -50,7 +50,7 @@ def test_every_change_is_noticed_and_mended(made, snapshot, monkeypatch) -> None
 
     expected = snapshot(output)
     tables = [path.unlink for path in output.iterdir() if path.is_file()]
-    assert len(tables) == 5
+    assert len(tables) == 6
     for change in (touch, cut, picture.unlink, *tables):
         change()
         with monkeypatch.context() as patch:

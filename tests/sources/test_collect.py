@@ -94,3 +94,62 @@ def test_the_records_stand_in_the_order_of_the_catalog(drawn_all_data: Path) -> 
     order = [NAMES.index(record.source) for record in records]
     assert order == sorted(order)
     assert records == collect.read_all(SOURCES, tree).records
+
+
+class TestOutput:
+    """The output is neither part of a collection nor does it hold one."""
+
+    @pytest.fixture
+    def all_data(self, plant) -> Path:
+        return plant({"imagenet-mini/train/n1/a.jpg": "", "x/img_part_1/PAT_1_2_3.png": ""}).root
+
+    @pytest.mark.parametrize(
+        "output", ["DATASET", "x/DATASET", "../DATASET", "imagenet-mini-out", "new/deep/er"]
+    )
+    def test_beside_the_collections_it_may_lie(self, all_data: Path, output: str) -> None:
+        folders = FileTree.scan(all_data).listing.folders
+        collect.check_output(all_data, all_data / output)
+        collect.check_output(all_data, all_data / output, folders)
+
+    @pytest.mark.parametrize("is_listed", [False, True])
+    @pytest.mark.parametrize(
+        ("output", "folder"),
+        [
+            ("imagenet-mini", "imagenet-mini"),
+            ("imagenet-mini/OUT", "imagenet-mini"),
+            ("x/../imagenet-mini/train/n1/OUT", "imagenet-mini"),
+            ("x/img_part_1/OUT", "x/img_part_1"),
+        ],
+    )
+    def test_in_a_collection_it_is_refused(
+        self, all_data: Path, output: str, folder: str, is_listed: bool
+    ) -> None:
+        folders = FileTree.scan(all_data).listing.folders if is_listed else None
+        with pytest.raises(SettingsError) as caught:
+            collect.check_output(all_data, all_data / output, folders)
+        assert str(caught.value) == (
+            f"The output {all_data / output} lies in the folder of a collection, "
+            f"{all_data / folder}. Expected a folder of its own for the data set. "
+            "Choose another --output."
+        )
+
+    @pytest.mark.parametrize("output", [".", "..", "x/.."])
+    def test_around_all_collections_it_is_refused(self, all_data: Path, output: str) -> None:
+        with pytest.raises(SettingsError, match="lie inside the output"):
+            collect.check_output(all_data, all_data / output)
+
+    def test_around_one_of_them_it_is_refused(self, all_data: Path) -> None:
+        with pytest.raises(SettingsError, match=r"holds the folder of a collection, .*img_part_1"):
+            collect.check_output(all_data, all_data / "x", FileTree.scan(all_data).listing.folders)
+
+    @pytest.mark.parametrize("output", ["OUT", "elsewhere"])
+    def test_so_is_one_that_a_link_leads_into(self, all_data: Path, output: str) -> None:
+        outside = all_data.parent / "elsewhere" / "varese"
+        (outside / "train").mkdir(parents=True)
+        try:
+            (all_data / "hospital_varese").symlink_to(outside, target_is_directory=True)
+        except OSError:
+            pytest.skip("no links here")
+        target = outside / output if output == "OUT" else outside.parent
+        with pytest.raises(SettingsError, match=r"the folder of a collection, .*hospital_varese"):
+            collect.check_output(all_data, target, FileTree.scan(all_data).listing.folders)

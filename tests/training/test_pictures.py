@@ -153,3 +153,39 @@ def test_no_picture_of_a_manifest_lies_elsewhere(own_dataset: Path, tmp_path: Pa
         manifest.write_text(whole.replace("val/PAN/0.jpg,val", f"{path},val"))
         with pytest.raises(DatasetError, match=r"file is .* Expected a path below val/PAN"):
             read_folder(own_dataset)
+
+
+def test_clutter_and_strangers_in_class_folders_are_counted(
+    own_dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (own_dataset / "manifest.csv").unlink()
+    picture = (own_dataset / "val/PAN/0.jpg").read_bytes()
+    names = ("train/.ipynb_checkpoints/0.jpg", "val/PAN/#recycle/0.jpg", "val/PAN/._0.jpg")
+    for name in (*names, "val/PAN/no ending", "val/stray.jpg"):
+        (own_dataset / name).parent.mkdir(exist_ok=True)
+        (own_dataset / name).write_bytes(picture)
+    (own_dataset / "test/PAN/notes.txt").write_text("words")
+    pictures = read_folder(own_dataset)
+    assert [picture.file for picture in pictures.splits[VAL] if "PAN" in picture.file] == [
+        "val/PAN/0.jpg",
+        "val/PAN/no ending",
+    ]
+    assert capsys.readouterr().err == (
+        f"Warning: 5 files in {own_dataset} are not used: "
+        "3 hidden files, recycle bins and previews, 1 .jpg, 1 .txt.\n"
+    )
+
+
+def test_pictures_that_the_manifest_does_not_name_are_told(
+    own_dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = read_folder(own_dataset)
+    assert capsys.readouterr().err == ""
+    for name in ("train/PAN/mine.jpg", "val/NEW/x.png", "val/PAN/.DS_Store"):
+        (own_dataset / name).parent.mkdir(exist_ok=True)
+        (own_dataset / name).write_bytes(b"")
+    assert read_folder(own_dataset).splits == before.splits
+    assert capsys.readouterr().err == (
+        f"Warning: 2 files in {own_dataset} are not in its manifest.csv and not used: "
+        "train/PAN/mine.jpg, val/NEW/x.png. Pictures of your own belong under ALL_DATA.\n"
+    )

@@ -13,11 +13,14 @@ from utils.common.errors import OutputError
 
 CLUTTER = frozenset(
     (
-        *("__macosx", "thumbs.db", "desktop.ini"),
-        *("lost+found", "system volume information", "$recycle.bin"),
+        *("__macosx", "icon\r", "network trash folder", "temporary items"),
+        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini"),
+        *("system volume information", "$recycle.bin", "recycler", "recycled", "found.000"),
+        *("lost+found", "lost.dir", "thumbs"),
+        *("#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@eadir", "@sharebin"),
     )
 )
-"""What operating systems leave behind, in lower case."""
+"""What operating systems, file servers and viewers leave behind, in lower case."""
 
 
 @contextlib.contextmanager
@@ -140,8 +143,12 @@ def write_json(target: Path, content: Any) -> None:
 
 
 def is_clutter(name: str) -> bool:
-    """Tell what operating systems leave behind: `.DS_Store`, `._x.jpg`, `__MACOSX`."""
-    return name.startswith(".") or name.casefold() in CLUTTER
+    """Tell what operating systems, file servers and viewers leave behind.
+
+    >>> [is_clutter(name) for name in (".DS_Store", "._x.jpg", "#recycle", "Thumbs.db", "x.jpg")]
+    [True, True, True, True, False]
+    """
+    return name.startswith((".", "~$")) or name.casefold() in CLUTTER
 
 
 def sha256_of_file(path: Path) -> str:

@@ -8,13 +8,14 @@ from utils.dataset.accounting import Accounts, account
 from utils.dataset.contact_sheet import CONTACT_SHEET_NAME, draw_contact_sheet
 from utils.dataset.crew import Crew
 from utils.dataset.leaks import LeakReport, report_leaks, write_leak_report
+from utils.dataset.left_out import write_left_out
 from utils.dataset.look_alikes import draw_look_alikes
 from utils.dataset.manifest import ManifestRow, is_manifest_of, write_manifest
 from utils.dataset.plan import Planned
 from utils.dataset.preparation import LowQuality, Pictures
 from utils.dataset.prepare import UNREADABLE, Prepared
 from utils.dataset.recipe import Recipe
-from utils.dataset.rejected import CONTRADICTION, Rejected, write_rejected
+from utils.dataset.rejected import CONTRADICTION, Rejected, not_understood, write_rejected
 from utils.dataset.verification import Verification, verify_pictures
 from utils.dataset.workspace import Workspace
 from utils.sources.record import LeftOut, Record
@@ -58,7 +59,7 @@ def assemble(
     originals: Originals,
     workspace: Workspace,
     recipe: Recipe,
-    left_out: Iterable[LeftOut] = (),
+    left_out: Sequence[LeftOut] = (),
     verification: Verification | None = None,
 ) -> Assembled:
     """Write the data set, or with a read-only workspace find out what would be written.
@@ -104,7 +105,8 @@ def assemble(
         return (_row(planned, facts(planned), pictures) for planned in plan)
 
     write_leak_report(workspace.output, leaks)
-    write_rejected(workspace.output, rejected)
+    write_rejected(workspace.output, [*rejected, *not_understood(left_out)])
+    write_left_out(workspace.output, left_out)
     draw_look_alikes(workspace.output, leaks.only_alike, leaks.alike, pictures.read)
     has_sheet = (workspace.output / CONTACT_SHEET_NAME).exists()
     if moved or removed or not has_sheet or not is_manifest_of(workspace.output, rows()):

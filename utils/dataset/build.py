@@ -1,6 +1,6 @@
 """Records and settings in, the data set brought up to date and the words about it out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from utils.common.location import Originals
 from utils.dataset.assemble import assemble
@@ -15,7 +15,7 @@ from utils.sources.record import LeftOut, Record
 
 def build(
     records: Sequence[Record],
-    left_out: Iterable[LeftOut],
+    left_out: Sequence[LeftOut],
     settings: DatasetSettings,
     originals: Originals | None = None,
 ) -> str:

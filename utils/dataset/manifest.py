@@ -14,11 +14,11 @@ from utils.common.errors import DatasetError, shortlist
 from utils.common.escapes import escape, unescape
 from utils.common.files import sha256_of_file, whole_file
 from utils.common.inside import leading_out
+from utils.common.outputs import MANIFEST_NAME as MANIFEST_NAME
 from utils.common.values import shown
 from utils.dataset.cells import INTEGERS, expected_in
 from utils.dataset.names import JOURNAL_NAME, STATE_NAME
 
-MANIFEST_NAME = "manifest.csv"
 MAKE_AGAIN = "Make the data set again: python create_dataset.py"
 TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 """How it is opened; what is no UTF-8 was written by earlier versions, which knew no escapes."""

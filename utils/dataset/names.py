@@ -4,16 +4,12 @@ import re
 from pathlib import PurePosixPath
 
 from utils.common.labels import LOW_QUALITY
+from utils.common.outputs import JOURNAL_NAME as JOURNAL_NAME
+from utils.common.outputs import STATE_NAME as STATE_NAME
 from utils.common.seeds import stable_hash
 from utils.sources.record import Record
 
 MAX_STEM = 60
-
-STATE_NAME = ".state"
-"""Folder in the output for what is not yet, or never, part of the data set."""
-
-JOURNAL_NAME = "prepared.jsonl"
-"""File in it with what was prepared so far."""
 
 
 def file_name(record: Record) -> str:

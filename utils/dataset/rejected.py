@@ -8,6 +8,7 @@ from pathlib import Path
 
 from utils.common.escapes import escape
 from utils.common.files import update_bytes
+from utils.sources.record import NOT_UNDERSTOOD, LeftOut
 
 REJECTED_NAME = "rejected.csv"
 CONTRADICTION = "contradictory"
@@ -23,6 +24,15 @@ class Rejected:
     reason: str
     detail: str
     sha256: str = ""
+
+
+def not_understood(left_out: Iterable[LeftOut]) -> list[Rejected]:
+    """Return the files that no collection knows what to do with."""
+    return [
+        Rejected(left.original, left.source, NOT_UNDERSTOOD, "no collection reads it")
+        for left in left_out
+        if left.rule == NOT_UNDERSTOOD
+    ]
 
 
 def write_rejected(folder: Path, rejected: Iterable[Rejected]) -> None:

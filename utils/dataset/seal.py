@@ -9,6 +9,7 @@ from typing import Any
 
 from utils.common.files import sha256_of_file, write_text
 from utils.common.location import Originals
+from utils.common.outputs import LEFT_OUT_NAME
 from utils.dataset.contact_sheet import CONTACT_SHEET_NAME
 from utils.dataset.leaks import LEAK_REPORT_NAME
 from utils.dataset.look_alikes import LOOK_ALIKES_NAME
@@ -19,7 +20,10 @@ from utils.dataset.rejected import CONTRADICTION, REJECTED_NAME, Rejected
 from utils.dataset.workspace import Workspace
 from utils.sources.record import LeftOut, Record
 
-OUTPUTS = (MANIFEST_NAME, REJECTED_NAME, LEAK_REPORT_NAME, LOOK_ALIKES_NAME, CONTACT_SHEET_NAME)
+OUTPUTS = (
+    *(MANIFEST_NAME, REJECTED_NAME, LEFT_OUT_NAME),
+    *(LEAK_REPORT_NAME, LOOK_ALIKES_NAME, CONTACT_SHEET_NAME),
+)
 
 
 class Seal:

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -10,13 +11,15 @@ from typing import BinaryIO
 from utils.common.console import warn
 from utils.common.errors import SettingsError, shortlist
 from utils.common.files import is_clutter
+from utils.common.listing import CLUTTER_RULE, describe_counts, ending_of, list_folder
 from utils.common.location import Location
+from utils.common.reading.heads import shows_picture
 from utils.prediction.lists import read_list
 from utils.sources.files.archives import list_archive
 from utils.sources.files.contents import Contents
 from utils.sources.files.names import is_named_so, may_be_archive
 from utils.sources.files.unpacked import Unpacked
-from utils.sources.tree import is_picture, walk
+from utils.sources.tree import is_picture
 
 STDIN = "-"
 
@@ -41,12 +44,32 @@ class Input:
         return self.location.packed_size is not None
 
 
-def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> list[Input]:
+class Inputs(list[Input]):
+    """The pictures to look at, in the order given.
+
+    Attributes:
+        passed_over: Number of files that are none, by ending.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed_over: Counter[str] = Counter()
+
+    def describe_others(self) -> str:
+        """Return one line on the files that are not looked at, "" if there are none."""
+        number = self.passed_over.total()
+        files = "file was" if number == 1 else "files were"
+        kinds = describe_counts(self.passed_over)
+        return f"{number:,} {files} not looked at: {kinds}." if number else ""
+
+
+def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> Inputs:
     """List all pictures, before any is looked at.
 
-    A file that is named is taken whatever its ending; in folders, at any depth, and in archives
-    the endings of pictures count. What a list on stdin names and is not there becomes a row with
-    an error: of a thousand files one may be gone.
+    A file that is named is taken whatever it is. In folders, at any depth, and in archives a
+    picture is known by its ending, else by its first bytes, and all else is counted. What a list
+    on stdin names and is not there becomes a row with an error: of a thousand files one may be
+    gone.
 
     Args:
         paths: As on the command line; "-" stands for the lines of `stdin`.
@@ -63,39 +86,53 @@ def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> list[Inp
             f"There is no {shortlist(missing)}",
             expected="pictures, folders, archives, or - for a list on stdin",
         )
-    inputs: list[Input] = []
+    inputs = Inputs()
     for path in paths:
         named = read_list(stdin or sys.stdin.buffer) if path == STDIN else [path]
         for name in named:
-            inputs += _look_into(name)
+            inputs += _look_into(name, inputs.passed_over)
     if not inputs:
-        raise SettingsError(f"No pictures in {shortlist(paths)}")
+        raise SettingsError(f"No pictures in {shortlist(paths)}", todo=inputs.describe_others())
     return inputs
 
 
-def _look_into(path: str) -> Iterable[Input]:
+def _look_into(path: str, passed_over: Counter[str]) -> Iterable[Input]:
     if os.path.isdir(path):
-        below = [os.path.join(path, file) for file in sorted(walk(Path(path)))]
-        return [one for file in below for one in _look_at(file, path)]
+        listing = list_folder(Path(path), with_outputs=True)
+        passed_over[CLUTTER_RULE] += len(listing.clutter)
+        below = [os.path.join(path, file) for file in listing.each_once()]
+        return [one for file in below for one in _look_at(file, path, passed_over)]
     if is_named_so(path) and os.path.isfile(path):
-        return _members(path, path)
+        contents = list_archive(Path(path), path, Unpacked()) or Contents()
+        return _members(path, path, contents, passed_over)
     return [Input(path, Location(path), path)]
 
 
-def _look_at(file: str, named: str) -> Iterable[Input]:
+def _look_at(file: str, named: str, passed_over: Counter[str]) -> Iterable[Input]:
     """Return what a file that lies in a folder has to offer."""
-    if is_picture(file):
-        return [Input(file, Location(file), named)]
-    return _members(file, named) if may_be_archive(file) else []
+    place = Location(file)
+    if not is_picture(file) and may_be_archive(file):
+        members = list_archive(Path(file), file, Unpacked())
+        if members is not None:
+            return _members(file, named, members, passed_over)
+    if is_picture(file) or shows_picture(place):
+        return [Input(file, place, named)]
+    passed_over[ending_of(file)] += 1
+    return []
 
 
-def _members(archive: str, named: str) -> Iterable[Input]:
-    contents = list_archive(Path(archive), archive, Unpacked()) or Contents()
+def _members(
+    archive: str, named: str, contents: Contents, passed_over: Counter[str]
+) -> Iterator[Input]:
     for line in contents.notes:
         warn(line)
-    pictures = (path for path in sorted(contents.files) if is_picture(path))
-    return [
-        Input(f"{archive}/{path}", contents.files[path], named)
-        for path in pictures
-        if not any(is_clutter(part) for part in path.split("/"))
-    ]
+    members = contents.files
+    for name in sorted(members):
+        if any(is_clutter(part) for part in name.split("/")):
+            passed_over[CLUTTER_RULE] += 1
+        elif is_picture(name) or shows_picture(members[name]):
+            yield Input(f"{archive}/{name}", members[name], named)
+        else:
+            passed_over[ending_of(name)] += 1
+    for name, _ in contents.left_out:
+        passed_over[ending_of(name or archive)] += 1

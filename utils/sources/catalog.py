@@ -7,7 +7,7 @@ from utils.sources.gallery import UrlGallery
 from utils.sources.isic import LESIONS_OF_2019, NAMESPACE, IsicChallenge
 from utils.sources.readers import LabelledTable, PairedTable, PictureFolders
 from utils.sources.record import TEST_ONLY, TRAIN_ONLY, TRAIN_OR_VAL, VAL_ONLY
-from utils.sources.source import Source
+from utils.sources.source import Sign, Source
 from utils.sources.web.online import GalleryPictures, LesionTable
 from utils.sources.web.remote import RemoteFile
 
@@ -19,7 +19,13 @@ FITZPATRICK17K = UrlGallery(
 )
 
 ISIC_2018 = IsicChallenge(
-    {"ISIC2018_Task3_Training_Input": TRAIN, "ISIC2018_Task3_Test_Input": TEST}
+    {
+        "ISIC2018_Task3_Training_Input": TRAIN,
+        "ISIC2018_Task3_Test_Input": TEST,
+        "HAM10000_images_part_1": TRAIN,  # so at Harvard and Kaggle
+        "HAM10000_images_part_2": TRAIN,
+        "ISIC2018_Task3_Test_Images": TEST,
+    }
 )
 ISIC_2019 = IsicChallenge(
     {"ISIC_2019_Training_Input": TRAIN, "ISIC_2019_Test_Input": TEST},
@@ -86,6 +92,12 @@ SOURCES = (
                 _isic(2018, "ISIC2018_Task3_Training_Input.zip", roughly=2_600_000_000),
             ),
         ),
+        signs=(
+            Sign(r"ISIC_(\d{7})", "ISIC_*", "ISIC2018_Task3_Training_Input/", range(24306, 34321)),
+            Sign(r"ISIC_(\d{7})", "ISIC_*", "ISIC2018_Task3_Test_Input/", range(34524, 36065)),
+        ),
+        tables=("ISIC2018_Task3_*.csv", "ISIC2018_Task3_*.tab", "HAM10000_metadata*"),
+        not_read={"hmnist_*.csv": "pictures of a few pixels, written as a table"},
     ),
     Source(
         name="isic_2019",
@@ -126,6 +138,14 @@ SOURCES = (
                 _isic(2019, "ISIC_2019_Training_Input.zip", roughly=9_771_618_190),
             ),
         ),
+        tables=("ISIC_2019_*.csv",),
+        signs=(
+            Sign(
+                r"ISIC_\d{7}(_downsampled)?",
+                "ISIC_*",
+                "ISIC_2019_Training_Input/ or ISIC_2019_Test_Input/ (if they are of the challenge)",
+            ),
+        ),
     ),
     Source(
         name="pad_ufes_20",
@@ -145,6 +165,8 @@ SOURCES = (
             splits={},
             group=r"(PAT_\d+)_\d+_\d+",
         ),
+        tables=("metadata.csv",),
+        signs=(Sign(r"PAT_\d+_\d+_\d+", "PAT_*", "img_part_1/"),),
         folder="pad_ufes_20",
         bundles=(
             (
@@ -253,6 +275,7 @@ SOURCES = (
                 "meta/test_indexes.csv": TEST_ONLY,
             },
         ),
+        signs=(Sign(r"([a-z]{3})/\1\d{3}\w*", "like NEL025", "release_v0/images/"),),
     ),
     Source(
         name="hospital_varese",
@@ -300,6 +323,8 @@ SOURCES = (
         ),
         folder="fitzpatrick17k",
         roughly=340_000_000,
+        tables=("fitzpatrick17k*.csv",),
+        signs=(Sign(r"[0-9a-f]{32}", "<md5hash>", "fitzpatrick17k/"),),
     ),
     Source(
         name="imagenet_mini",
@@ -317,10 +342,24 @@ SOURCES = (
             label=OTHER,
             splits={"train": TRAIN_OR_VAL, "val": TEST_ONLY},
         ),
+        signs=(
+            Sign(r"n\d{8}_\d+", "n*_*", "imagenet-mini/train/"),
+            Sign(r"ILSVRC2012_val_\d{8}", "ILSVRC2012_val_*", "imagenet-mini/val/"),
+        ),
     ),
 )
 
 NAMES = tuple(source.name for source in SOURCES)
+
+
+FOLDERS = {folder.casefold(): source for source in SOURCES for folder in source.reader.folders}
+"""The collections by the names of folders in which they are looked for, in lower case."""
+
+
+def owner_of(path: str) -> Source | None:
+    """Return the collection in whose folder a file lies, of several the innermost."""
+    parts = path.casefold().split("/")[:-1]
+    return next((FOLDERS[part] for part in reversed(parts) if part in FOLDERS), None)
 
 
 def sources_for(label: str) -> list[Source]:

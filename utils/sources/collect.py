@@ -1,18 +1,21 @@
 """The collections that the user has in, their records and a table of what was found out."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
 from utils.common.console import table
 from utils.common.errors import DownloadError, SettingsError
 from utils.common.terminal import printable
-from utils.sources.catalog import NAMES, SOURCES, sources_for
-from utils.sources.record import LeftOut, Record
+from utils.sources.catalog import FOLDERS, NAMES, SOURCES, owner_of, sources_for
+from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD, LeftOut, Record
 from utils.sources.source import Reading, Source
 from utils.sources.tree import FileTree
+from utils.sources.unclaimed import Unclaimed, describe_not_understood, sort_out
 from utils.sources.web.download import only_downloader
 
 
@@ -28,6 +31,47 @@ def choose_sources(names: Sequence[str]) -> list[Source]:
             f"--only does not know {', '.join(unknown)}", expected=f"some of {', '.join(NAMES)}"
         )
     return [source for source in SOURCES if not names or source.name in names]
+
+
+def check_output(all_data: Path, output: Path, folders: Mapping[str, str] | None = None) -> None:
+    """Refuse an output that would be read as a collection, or would swallow one.
+
+    Args:
+        all_data: Where the collections are.
+        output: Where the data set goes.
+        folders: The real paths of folders below `all_data` by their relative ones; without them
+            only the way to the output is looked at, which needs no listing.
+
+    Raises:
+        SettingsError: If the one lies inside the other.
+    """
+    root, target = (os.path.normcase(os.path.realpath(path)) for path in (all_data, output))
+    if _is_inside(root, target):
+        raise SettingsError(
+            f"The collections in {all_data} lie inside the output {output}",
+            expected="a folder of its own for the data set",
+            todo="Choose another --output",
+        )
+    if folders is None:
+        way = os.path.relpath(target, root).split(os.sep) if _is_inside(target, root) else []
+        ends = range(1, len(way) + 1)
+        folders = {"/".join(way[:end]): os.path.join(root, *way[:end]) for end in ends}
+    for folder, real in folders.items():
+        if folder.rpartition("/")[2].casefold() not in FOLDERS:
+            continue
+        place = os.path.normcase(real)
+        if _is_inside(target, place) or _is_inside(place, target):
+            relation = "lies in" if _is_inside(target, place) else "holds"
+            raise SettingsError(
+                f"The output {output} {relation} the folder of a collection, {all_data / folder}",
+                expected="a folder of its own for the data set",
+                todo="Choose another --output",
+            )
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    """Tell whether a path is a folder or lies below it; both are real."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def fetch(
@@ -67,15 +111,19 @@ def pending(sources: Iterable[Source], tree: FileTree, retry_failed: bool = Fals
 
 @dataclass(frozen=True)
 class Collected:
-    """What the collections offer.
+    """What the collections offer, and what became of all other files.
 
     Attributes:
         readings: By short name; None for one that is not there.
-        archives: What the user should know of the archives.
+        archives: What the user should know of archives and links.
+        unclaimed: The files that no collection reads.
+        outputs: Number of files by folder that hold an assembled data set.
     """
 
     readings: dict[str, Reading | None]
     archives: Sequence[str] = ()
+    unclaimed: Unclaimed = field(default_factory=Unclaimed)
+    outputs: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def records(self) -> list[Record]:
@@ -84,8 +132,15 @@ class Collected:
 
     @property
     def left_out(self) -> list[LeftOut]:
-        """All files that a rule leaves out."""
-        return [left for reading in self._present for left in reading.left_out]
+        """All files that a rule leaves out, or that nobody understands."""
+        by_rule = [left for reading in self._present for left in reading.left_out]
+        return [*by_rule, *self.unclaimed.left_out]
+
+    @cached_property
+    def num_files(self) -> int:
+        """Number of files, members of archives among them and assembled data sets not."""
+        originals = {record.original for record in self.records}
+        return len(originals) + len(self.left_out) + self.unclaimed.num_documents
 
     @property
     def notes(self) -> list[str]:
@@ -99,22 +154,48 @@ class Collected:
 
     def describe(self, all_data: Path) -> str:
         """Return a table of the collections, and where to get those that are absent."""
+        left_out: dict[str, Counter[str]] = defaultdict(Counter)
+        for left in self.left_out:
+            left_out[left.source][left.rule] += 1
         rows = [
-            [name, len(reading.records), len(reading.left_out), reading.absent]
+            [name, len(reading.records), left_out[name].total(), reading.absent]
             for name, reading in self.readings.items()
             if reading is not None
         ]
         lines = [table(["collection", "pictures", "left out", "listed, not there"], rows)]
-        for name, reading in self.readings.items():
-            rules = Counter(left.rule for left in reading.left_out) if reading else Counter()
-            lines += [f"{name}: {count:,} left out ({rule})" for rule, count in rules.items()]
+        lines += [
+            f"{name}: {left_out[name][rule]:,} left out ({rule})"
+            for name in [*self.readings, NO_COLLECTION]
+            for rule in left_out[name]
+            if rule != NOT_UNDERSTOOD
+        ]
+        if stranger := describe_not_understood(self.left_out):
+            lines.append(f"{stranger} (rejected.csv names each)")
+        lines += self.unclaimed.hints
+        lines += [
+            f"{(all_data / folder).as_posix()} holds an assembled data set; its {count:,} files "
+            "are not read"
+            for folder, count in self.outputs.items()
+        ]
         lines += map(printable, self.notes)
         lines += [
             f"Not there: {where_to_get(source, all_data)}"
             for source in SOURCES
             if source.name in self.readings and self.readings[source.name] is None
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, self._sum(all_data)])
+
+    def _sum(self, all_data: Path) -> str:
+        """Return a line that adds up to the number of files."""
+        strangers = sum(left.rule == NOT_UNDERSTOOD for left in self.left_out)
+        by_rule = len(self.left_out) - strangers
+        documents = self.unclaimed.num_documents
+        pictures = self.num_files - len(self.left_out) - documents
+        return (
+            f"{self.num_files:,} files in {all_data.as_posix()}, those in archives among them = "
+            f"{pictures:,} pictures + {by_rule:,} left out by a rule + {documents:,} tables and "
+            f"texts + {strangers:,} not understood"
+        )
 
 
 def read_all(sources: Iterable[Source], tree: FileTree) -> Collected:
@@ -122,8 +203,62 @@ def read_all(sources: Iterable[Source], tree: FileTree) -> Collected:
 
     Raises:
         SourceError: If one of them cannot be read as what it is.
+        RuntimeError: If a file is lost sight of, which would be a bug.
     """
-    return Collected({source.name: source.read(tree) for source in sources}, tree.notes)
+    readings = {source.name: source.read(tree) for source in sources}
+    claimed, notes = _share_out(readings)
+    notes = [*tree.notes, *notes]
+    unclaimed = sort_out(tree, claimed, readings)
+    collected = Collected(readings, notes, unclaimed, tree.listing.outputs)
+    if collected.num_files != len(tree.files) + len(tree.left_out):
+        raise RuntimeError(f"Of {len(tree.files)} files {collected.num_files} are accounted for")
+    return collected
+
+
+def _share_out(readings: Mapping[str, Reading | None]) -> tuple[set[str], list[str]]:
+    """Leave every file to one collection: of folders inside each other the inner one has it.
+
+    Returns:
+        The files that collections use, or leave out by a rule, and what the user should know.
+    """
+    present = {name: reading for name, reading in readings.items() if reading is not None}
+    by_name = {name: _claimed_by(reading) for name, reading in present.items()}
+    claimed: set[str] = set().union(*by_name.values())
+    if len(claimed) == sum(map(len, by_name.values())):
+        return claimed, []
+    owners: dict[str, str] = {}
+    for path in claimed:
+        claimants = [name for name, paths in by_name.items() if path in paths]
+        if len(claimants) > 1:
+            owner = owner_of(path)
+            inner = owner.name if owner is not None else ""
+            owners[path] = inner if inner in claimants else claimants[0]
+    notes = []
+    for name, reading in present.items():
+        lost = [path for path in by_name[name] if owners.get(path, name) != name]
+        reading.records = [r for r in reading.records if owners.get(r.original, name) == name]
+        reading.left_out = [
+            left for left in reading.left_out if owners.get(left.original, name) == name
+        ]
+        if lost:
+            notes.append(
+                f"{name}: {len(lost):,} files lie in a folder of another collection, which has them"
+            )
+    return claimed, notes
+
+
+def _claimed_by(reading: Reading) -> set[str]:
+    """Return the files of a reading, each in it once: as a picture, else by the first rule.
+
+    Folders of one collection inside each other have their files twice.
+    """
+    used = {record.original for record in reading.records}
+    if len(used) < len(reading.records):
+        reading.records = list(dict.fromkeys(reading.records))
+    by_rule = {left.original: left for left in reversed(reading.left_out)}
+    if len(by_rule) < len(reading.left_out) or not used.isdisjoint(by_rule):
+        reading.left_out = [by_rule[path] for path in sorted(by_rule) if path not in used]
+    return used | by_rule.keys()
 
 
 def where_to_get(source: Source, all_data: Path) -> str:

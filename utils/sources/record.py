@@ -14,6 +14,12 @@ TRAIN_ONLY = (TRAIN,)
 VAL_ONLY = (VAL,)
 TEST_ONLY = (TEST,)
 
+NO_COLLECTION = "no collection"
+"""In place of a collection's name, for files that belong to none."""
+
+NOT_UNDERSTOOD = "not understood"
+"""The rule that leaves out what no other rule knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -1,6 +1,7 @@
 """What is known of a collection, and what reading it gives: the types of the catalog."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,8 +27,40 @@ class Reading:
     notes: list[str] = field(default_factory=list)
 
 
-Reader = Callable[[str, FileTree], Reading | None]
-"""Reads the collection of this short name from a tree; None where nothing of it is there."""
+class Reader(Protocol):
+    """Reads the collection of this short name from a tree; None where nothing of it is there."""
+
+    @property
+    def folders(self) -> Collection[str]:
+        """The names of folders in which it looks for pictures."""
+
+    def __call__(self, name: str, tree: FileTree, /) -> Reading | None:
+        """Return what is there of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """How a collection's pictures are known where they lie in no folder of its.
+
+    Attributes:
+        pattern: Of a picture's name without ending; with a "/" in it, of the folder's as well.
+        shown: The names, as people write them.
+        place: Where under ALL_DATA these pictures belong.
+        numbers: That the first group of the pattern must be one of; None for any.
+    """
+
+    pattern: str
+    shown: str
+    place: str
+    numbers: range | None = None
+
+    def fits(self, folder: str, stem: str) -> bool:
+        """Tell whether a picture of this name in this folder has the form."""
+        name = f"{folder.rpartition('/')[2]}/{stem}" if "/" in self.pattern else stem
+        found = re.fullmatch(self.pattern, name, re.IGNORECASE)
+        if found is None:
+            return False
+        return self.numbers is None or int(found.group(1)) in self.numbers
 
 
 class Fetcher(Protocol):
@@ -64,6 +97,9 @@ class Source:
             come, is enough, and they are tried in order.
         roughly: About how many bytes its fetcher brings.
         commercial: Whether its licence allows commercial use.
+        signs: How its pictures are known in other layouts, the surest first.
+        tables: Patterns of the names of tables that come with it, whether they are read or not.
+        not_read: Other files that come with it and are not read: the rule by a pattern of the name.
     """
 
     name: str
@@ -82,6 +118,9 @@ class Source:
     bundles: tuple[tuple[RemoteFile, ...], ...] = ()
     roughly: int = 0
     commercial: bool = False
+    signs: tuple[Sign, ...] = ()
+    tables: tuple[str, ...] = ()
+    not_read: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def read(self, tree: FileTree) -> Reading | None:
         """Return its pictures under `tree`, or None where nothing of it is there."""

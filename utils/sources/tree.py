@@ -1,6 +1,5 @@
 """A folder in, an index of its files and of those in its archives out: listed once, never left."""
 
-import os
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -11,14 +10,19 @@ from posixpath import splitext
 from utils.common.console import warn
 from utils.common.errors import SourceError
 from utils.common.files import is_clutter
+from utils.common.listing import CLUTTER_RULE, Listing, list_folder
 from utils.common.location import Location, Originals
 from utils.common.pictures import SUFFIXES
+from utils.common.reading.heads import shows_picture
+from utils.sources.derived import is_derived
 from utils.sources.files.archives import list_archive
 from utils.sources.files.contents import Contents
 from utils.sources.files.names import may_be_archive, stem_of
 from utils.sources.files.unpacked import Unpacked
+from utils.sources.record import NO_COLLECTION, LeftOut
 
 ENDINGS = frozenset(SUFFIXES)
+REPEATED = "in an archive, and there unpacked or in another archive, too"
 
 
 class FileTree:
@@ -26,7 +30,7 @@ class FileTree:
 
     Tables of a collection name their pictures; every such name is looked up here, so that no
     name, however it is written, leads out of the folder. Hidden files (`.DS_Store`, `._x.jpg`)
-    are not listed. Names are compared without regard to case.
+    and what lies in recycle bins are left out. Names are compared without regard to case.
 
     Archives are listed as if they had been unpacked where they lie. What is there unpacked goes
     before what is in an archive.
@@ -35,9 +39,10 @@ class FileTree:
         root: The folder.
         files: Relative paths of the files in it.
         members: Where those of them lie that are part of an archive.
-        notes: What the user should know of the archives.
+        notes: What the user should know of the archives and links.
         state: Working state of the output, for what cannot be read in place.
-        unread: Archives, and members of archives, that are not read, and why.
+        left_out: Files that nobody is to look at, with the rule.
+        listing: What lies in the folder, if it was listed.
     """
 
     def __init__(
@@ -47,14 +52,18 @@ class FileTree:
         members: Mapping[str, Location] | None = None,
         notes: Iterable[str] = (),
         state: Path | None = None,
-        unread: Iterable[tuple[str, str]] = (),
+        left_out: Iterable[LeftOut] = (),
+        listing: Listing | None = None,
     ) -> None:
         self.root = root
         self.files = sorted(files)
         self.originals = Originals(root, members or {})
         self.notes = list(notes)
         self.state = state
-        self.unread = list(unread)
+        self.left_out = list(left_out)
+        self.listing = listing or Listing(root)
+        self.asked: set[str] = set()
+        self._shown: dict[str, bool] = {}
         self._tables: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, set[str]] = defaultdict(set)
         self._unpacked_folders: set[str] = set()
@@ -72,28 +81,42 @@ class FileTree:
     def _exact(self) -> dict[str, str]:
         return {path.casefold(): path for path in self.files}
 
+    @cached_property
+    def _starts(self) -> frozenset[str]:
+        """All paths without the ending, in lower case."""
+        return frozenset(splitext(path)[0].casefold() for path in self.files)
+
     @classmethod
     def scan(cls, root: Path, state: Path | None = None, told: Container[str] = ()) -> "FileTree":
         """List the files below `root`; links to folders are followed, circles are not.
 
         Args:
             root: The folder.
-            state: Working state of the output, where archives that cannot be read in place are
-                unpacked; None for a temporary folder.
-            told: Lines on archives that need not be printed again.
+            state: As in `of`.
+            told: As in `of`.
 
         Raises:
             SourceError: If there is no such folder, one in it cannot be listed, or an archive not
                 be read.
         """
-        if not root.is_dir():
-            raise SourceError(
-                f"No folder {root}",
-                expected="the downloaded collections in it",
-                todo="Make it and put the collections there (see ALL_DATA/README.md), name "
-                "another with --all-data, or try --demo",
-            )
-        files = set(walk(root))
+        return cls.of(list_all_data(root), state, told)
+
+    @classmethod
+    def of(
+        cls, listing: Listing, state: Path | None = None, told: Container[str] = ()
+    ) -> "FileTree":
+        """Return the tree of a folder that is listed, with what is in its archives.
+
+        Args:
+            listing: What lies there.
+            state: Working state of the output, where archives that cannot be read in place are
+                unpacked; None for a temporary folder.
+            told: Lines on archives that need not be printed again.
+
+        Raises:
+            SourceError: If an archive cannot be read.
+        """
+        root, files = listing.root, set(listing.files)
         unpacked = Unpacked(state)
         try:
             archives = _list_archives(root, files, unpacked)
@@ -108,22 +131,39 @@ class FileTree:
         for line in notes:
             if line not in told:
                 warn(line)
+        clutter = list(listing.clutter)
+        repeated: list[str] = []
         for archive, contents in archives.items():
+            clutter += (path for path in contents.files if _is_clutter(path))
             found = {path: place for path, place in contents.files.items() if not _is_clutter(path)}
             fresh = {path: place for path, place in found.items() if path.casefold() not in there}
-            if repeated := len(found) - len(fresh):
+            again = [f"{archive}: {path}" for path in found if path not in fresh]
+            if again:
                 notes.append(
-                    f"{archive}: {repeated:,} of its {len(found):,} files lie there unpacked, or "
+                    f"{archive}: {len(again):,} of its {len(found):,} files lie there unpacked, or "
                     "in another archive, too, and those are read; the others are read from this one"
                 )
+                repeated += again
             members |= fresh
             there |= {path.casefold() for path in fresh}
-        unread = [
-            (f"{archive}/{path}" if path else archive, reason)
+        left_out = [LeftOut(NO_COLLECTION, path, CLUTTER_RULE) for path in sorted(clutter)]
+        left_out += (LeftOut(NO_COLLECTION, path, REPEATED) for path in sorted(repeated))
+        left_out += (
+            LeftOut(NO_COLLECTION, f"{archive}/{path}" if path else archive, reason)
             for archive, contents in archives.items()
             for path, reason in contents.left_out
+        )
+        notes = [*sorted(notes), *listing.notes]
+        return cls(root, [*files, *members], members, notes, state, left_out, listing)
+
+    @property
+    def unread(self) -> list[tuple[str, str]]:
+        """Archives, and members of archives, that are not read, and why."""
+        return [
+            (left.original, left.rule)
+            for left in self.left_out
+            if left.rule not in (CLUTTER_RULE, REPEATED)
         ]
-        return cls(root, [*files, *members], members, sorted(notes), state, unread)
 
     def scan_again(self) -> "FileTree":
         """List the same folder as it is by now."""
@@ -133,8 +173,9 @@ class FileTree:
         """Return the tree with one file more."""
         files = {*self.files, path}
         return FileTree(
-            self.root, files, self.originals.members, self.notes, self.state, self.unread
-        )
+            self.root, files, self.originals.members, self.notes, self.state, self.left_out,
+            self.listing,
+        )  # fmt: skip
 
     def folders(self, *names: str) -> list[str]:
         """Return the outermost folders with one of these names, wherever they sit."""
@@ -153,20 +194,44 @@ class FileTree:
         return self.files[start:end]
 
     def pictures(self, folder: str) -> list[str]:
-        """Return the files below `folder` whose ending is that of a picture."""
-        return [path for path in self.below(folder) if is_picture(path)]
+        """Return the pictures below `folder`, but for masks and others made from a picture.
+
+        Where an ending is not that of a picture, or there is none, the first bytes tell.
+        """
+        return [
+            path
+            for path in self.below(folder)
+            if self.is_picture(path) and not self.is_derived(path, folder)
+        ]
+
+    def is_picture(self, path: str) -> bool:
+        """Tell by its ending, else by its first bytes, whether a listed file is a picture."""
+        if is_picture(path):
+            return True
+        if path not in self._shown:
+            self._shown[path] = shows_picture(self.originals.locate(path))
+        return self._shown[path]
+
+    def is_derived(self, path: str, folder: str = "") -> bool:
+        """Tell by its name below `folder` whether a picture was made from another one there."""
+        return is_derived(path, folder, lambda start: start.casefold() in self._starts)
 
     def named(self, *names: str) -> list[str]:
         """Return the tables with one of these names, wherever they sit."""
-        found = (path for name in names for path in self._tables.get(name.casefold(), ()))
+        found = [path for name in names for path in self._tables.get(name.casefold(), ())]
+        self.asked.update(found)
         return sorted(found, key=lambda path: (path in self.originals.members, path))
 
     def find(self, path: str) -> str | None:
         """Return the file at `path`, written as it is on disk, or None if there is none."""
         position = bisect_left(self.files, path)
         if self.files[position : position + 1] == [path]:
-            return path  # before one that differs in capitals only
-        return self._exact.get(path.replace("\\", "/").casefold())
+            found: str | None = path  # before one that differs in capitals only
+        else:
+            found = self._exact.get(path.replace("\\", "/").casefold())
+        if found is not None:
+            self.asked.add(found)
+        return found
 
 
 def _list_archives(root: Path, files: Iterable[str], unpacked: Unpacked) -> dict[str, Contents]:
@@ -208,30 +273,26 @@ def stem(path: str) -> str:
     return splitext(path.rpartition("/")[2])[0]
 
 
+def list_all_data(root: Path) -> Listing:
+    """List the folder with the collections.
+
+    Raises:
+        SourceError: If there is no such folder, or one in it cannot be listed.
+    """
+    if not root.is_dir():
+        raise SourceError(
+            f"No folder {root}",
+            expected="the downloaded collections in it",
+            todo="Make it and put the collections there (see ALL_DATA/README.md), name "
+            "another with --all-data, or try --demo",
+        )
+    return list_folder(root)
+
+
 def walk(root: Path) -> Iterator[str]:
     """Yield the files below a folder, relative to it with "/"; no hidden ones, no circles.
 
     Raises:
         SourceError: If a folder cannot be listed: what it holds would pass for not there.
     """
-
-    def refuse(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
-            raise SourceError(
-                f"{error.filename} cannot be listed ({error.strerror})",
-                expected="folders that can be read",
-                todo="Change its permissions, or move it elsewhere",
-            ) from None
-
-    seen: set[str] = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=refuse):
-        real = os.path.realpath(folder)
-        if real in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders[:] = [name for name in subfolders if not is_clutter(name)]
-        # As text, because a Path for each of very many files takes longer than listing them.
-        relative = Path(folder).relative_to(root).as_posix()
-        start = "" if relative == "." else f"{relative}/"
-        yield from (start + name for name in names if not is_clutter(name))
+    yield from list_folder(root).files

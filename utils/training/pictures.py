@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.common.console import warn
 from utils.common.errors import DatasetError, shortlist
 from utils.common.files import sha256_of_file
 from utils.common.labels import CLASSES, SPLITS, TRAIN
+from utils.common.listing import CLUTTER_RULE, describe_counts, ending_of, list_folder
+from utils.common.location import Location
 from utils.common.pictures import SUFFIXES, PictureError
 from utils.common.processors import in_threads
+from utils.common.reading.heads import shows_picture
 from utils.dataset.manifest import (
     MANIFEST_NAME,
     ManifestRow,
@@ -118,14 +122,21 @@ def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str]:
             Picture(row.file, CLASSES.index(row.label), size, parent, digest)
         )
     named = {picture.file for pictures in by_split.values() for picture in pictures}
-    missing = sorted(named - _files_below(folder, {str(Path(file).parent) for file in named}))
+    found = _files_of_splits(folder)
+    elsewhere = {str(Path(file).parent) for file in named - found}
+    missing = sorted(named - found - _files_below(folder, elsewhere))
     if missing:
         raise DatasetError(
             f"{len(missing)} of {len(named)} pictures of {folder / MANIFEST_NAME} are not there: "
             f"{shortlist(missing)}",
             todo=MAKE_AGAIN,
         )
-    return {split: tuple(found) for split, found in by_split.items()}, manifest_hash(folder)
+    if unlisted := sorted(found - named):
+        warn(
+            f"{len(unlisted):,} files in {folder} are not in its {MANIFEST_NAME} and not used: "
+            f"{shortlist(unlisted)}. Pictures of your own belong under ALL_DATA."
+        )
+    return {split: tuple(pictures) for split, pictures in by_split.items()}, manifest_hash(folder)
 
 
 def _positions(rows: Sequence[ManifestRow]) -> dict[tuple[str, str], int]:
@@ -140,6 +151,10 @@ def _positions(rows: Sequence[ManifestRow]) -> dict[tuple[str, str], int]:
     return positions
 
 
+def _files_of_splits(folder: Path) -> set[str]:
+    return {f"{split}/{file}" for split in SPLITS for file in list_folder(folder / split).files}
+
+
 def _files_below(folder: Path, parents: set[str]) -> set[str]:
     """List each folder once: asking for every file by itself takes minutes on large ones."""
     found = set()
@@ -152,21 +167,28 @@ def _files_below(folder: Path, parents: set[str]) -> set[str]:
 
 def _scan(folder: Path) -> dict[str, tuple[Picture, ...]]:
     by_split = {}
+    others: Counter[str] = Counter()
     for split in SPLITS:
-        names = {place.name for place in (folder / split).iterdir() if place.is_dir()}
+        listing = list_folder(folder / split)
+        names = {place for place in listing.folders if place and "/" not in place}
         strangers = sorted(names - set(CLASSES))
         if strangers:
             raise DatasetError(
                 f"{folder / split} has folders that are no class: {shortlist(strangers)}",
                 expected=", ".join(CLASSES),
             )
+        others[CLUTTER_RULE] += len(listing.clutter)
         found = []
-        for name in sorted(names):
-            for path in sorted((folder / split / name).rglob("*")):
-                if path.suffix.lower() in SUFFIXES and path.is_file():
-                    file = path.relative_to(folder).as_posix()
-                    found.append(Picture(file, CLASSES.index(name)))
+        for path in sorted(folder / split / file for file in listing.each_once()):
+            file = path.relative_to(folder).as_posix()
+            name = file.split("/")[1]
+            if name in names and path.is_file() and _is_picture(path):
+                found.append(Picture(file, CLASSES.index(name)))
+            else:
+                others[ending_of(file)] += 1
         by_split[split] = tuple(sorted(found, key=lambda picture: picture.file))
+    if others.total():
+        warn(f"{others.total():,} files in {folder} are not used: {describe_counts(others)}.")
     return by_split
 
 
@@ -195,6 +217,10 @@ def _hash(
             name = picture.file.encode("utf-8", "surrogateescape")
             digest.update(name + b"\0" + picture.sha256)
     return hashed, digest.hexdigest()
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES or shows_picture(Location(str(path)))
 
 
 def _check_filled(pictures: PictureFolder) -> None:
