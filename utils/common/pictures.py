@@ -14,14 +14,9 @@ from utils.common.limits import MAX_PIXELS
 from utils.common.reading.bounds import check_size
 from utils.common.reading.damage import check_end
 from utils.common.reading.errors import PictureError as PictureError
+from utils.common.reading.formats import SUFFIXES as SUFFIXES
 from utils.common.reading.jpeg import decode_jpeg
 from utils.common.reading.sizes import fit_shorter_side as fit_shorter_side
-
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".png"),
-    *(".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),
-)
-"""File name endings, in lower case, under which a picture is looked for."""
 
 JPEG_QUALITY = 92
 ORIENTATION_TAG = 0x0112
