@@ -19,7 +19,7 @@ from models.answers import logits_and_features
 from models.calibration import PREFIX, Calibration, number
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
-from models.reading import Reading
+from models.reading import OWN_SIZE, Reading
 from models.zoo import Model, resolve
 from utils.common.errors import ModelError, shortlist
 from utils.common.files import sha256_of_file, whole_file, write_json
@@ -30,7 +30,10 @@ FORMAT = 2
 
 MAX_CARD_BYTES = 2**20
 MIN_SIDE, MAX_SIDE = 32, 1024
-"""Of an input and of a picture brought to it, in pixels; all of timm's are in between."""
+"""Of an input, in pixels; all of timm's are in between."""
+
+MAX_STORED_SIDE = 4096
+"""Of the pictures of a data set, in pixels, as create_dataset.py takes it for --image-size."""
 
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}
 """What safetensors calls the kinds of numbers that networks are made of."""
@@ -208,7 +211,7 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
     return Card(
         model,
         _preprocessing(fields["preprocessing"]),
-        Reading(_whole("shorter_side", reading["shorter_side"]), reading["is_written"]),
+        Reading(_stored_side(reading["shorter_side"]), reading["is_written"]),
         None if calibration is None else Calibration.from_dict(calibration, arrays),
         _text(fields["uncalibrated"]),
         _text(fields["data_hash"]),
@@ -235,6 +238,16 @@ def _preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
 def _whole(name: str, value: Any) -> int:
     if type(value) is not int or not MIN_SIDE <= value <= MAX_SIDE:
         raise ValueError(f"{name} is no whole number from {MIN_SIDE} to {MAX_SIDE}")
+    return value
+
+
+def _stored_side(value: Any) -> int:
+    if value == OWN_SIZE and type(value) is int:
+        return OWN_SIZE
+    if type(value) is not int or not MIN_SIDE <= value <= MAX_STORED_SIDE:
+        raise ValueError(
+            f"reading.shorter_side is neither 0 nor from {MIN_SIDE} to {MAX_STORED_SIDE}"
+        )
     return value
 
 

@@ -1,7 +1,7 @@
 """Records and settings in, a finished data set on disk out: plan, prepare, place, and sign off."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from utils.common.location import Originals
 from utils.dataset.accounting import Accounts, account
@@ -10,6 +10,7 @@ from utils.dataset.crew import Crew
 from utils.dataset.leaks import LeakReport, report_leaks, write_leak_report
 from utils.dataset.look_alikes import draw_look_alikes
 from utils.dataset.manifest import ManifestRow, is_manifest_of, write_manifest
+from utils.dataset.notes import Notes, collect_notes
 from utils.dataset.plan import Planned
 from utils.dataset.preparation import LowQuality, Pictures
 from utils.dataset.prepare import UNREADABLE, Prepared
@@ -31,6 +32,7 @@ class Assembled:
         num_unfit: Pictures that could not be degraded; they stay in their own class.
         num_moved: Pictures put into place.
         num_removed: Pictures of an earlier run taken away.
+        notes: What was done to pixels or is odd about them, with the originals.
     """
 
     plan: list[Planned]
@@ -40,6 +42,7 @@ class Assembled:
     num_unfit: int = 0
     num_moved: int = 0
     num_removed: int = 0
+    notes: Notes = field(default_factory=dict)
 
     @property
     def may_change(self) -> bool:
@@ -84,8 +87,11 @@ def assemble(
         unusable={picture.original for picture in rejected},
         has_limit=recipe.limit is not None,
     )
+    notes = collect_notes(
+        (planned.record.original, pictures.result(planned.record)) for planned in collected
+    )
     if workspace.read_only:
-        return Assembled(plan, rejected, leaks, accounts)
+        return Assembled(plan, rejected, leaks, accounts, notes=notes)
 
     def facts(planned: Planned) -> Prepared:
         return low_quality.result(planned) if planned.parent else pictures.result(planned.record)
@@ -104,7 +110,9 @@ def assemble(
         write_manifest(workspace.output, rows())
     used = {facts(planned).key for planned in plan} | pictures.keys() | low_quality.failed_keys()
     workspace.tidy(used)
-    return Assembled(plan, rejected, leaks, accounts, len(low_quality.failed), moved, removed)
+    return Assembled(
+        plan, rejected, leaks, accounts, len(low_quality.failed), moved, removed, notes
+    )
 
 
 def _rejected(records: Iterable[Record], pictures: Pictures) -> list[Rejected]:

@@ -18,12 +18,13 @@ from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
-VERSION = f"6 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
+VERSION = f"7 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
 """Changes whenever the same original would be written as other bytes, or told other facts of."""
 
 OTHER_CONTENT = "other content than published"
 UNREADABLE = "unreadable"
-ALIKE = ("original_format", "original_tables", "degradation")
+ALIKE = ("original_format", "original_tables", "degradation", "notes")
+NOTE_END = "; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Prepared:
     """What became of a job: facts about the written file, or a reason why there is none.
 
     Sizes in pixels, `num_bytes` and `mtime_ns` as the file system tells them, hashes as 32 bytes,
-    `thumbnail` as `likeness.thumbnail` makes it.
+    `thumbnail` as `likeness.thumbnail` makes it, `notes` those of `pictures.Original`.
     """
 
     key: int
@@ -90,6 +91,7 @@ class Prepared:
     severity: int | None = None
     parameters: str = ""
     thumbnail: bytes = b""
+    notes: str = ""
     reason: str = ""
     detail: str = ""
 
@@ -143,13 +145,13 @@ def prepare_picture(job: PictureJob) -> Prepared:
         original.num_frames,
         " ".join(map(str, original.table_sums)),
         thumbnail=thumbnail(picture),
+        notes=NOTE_END.join(original.notes),
     )
 
 
 def prepare_low_quality(job: LowQualityJob) -> Prepared:
     """Degrade one written picture and write the result."""
-    with Image.open(job.parent) as image:
-        parent = np.asarray(image.convert("RGB"))
+    parent = np.asarray(read_picture(job.parent.read_bytes(), max_pixels=sys.maxsize)[0])
     try:
         degraded = degrade(parent, *job.seed)
     except DegradationError as error:

@@ -8,6 +8,7 @@ from utils.common.console import table
 from utils.common.labels import CLASSES, SPLITS
 from utils.dataset.accounting import describe_accounts
 from utils.dataset.assemble import Assembled
+from utils.dataset.notes import describe_notes
 from utils.dataset.plan import Planned
 from utils.dataset.prepare import UNREADABLE
 
@@ -29,6 +30,7 @@ def describe(assembled: Assembled) -> str:
         + ("; the next run tries again" if reason == UNREADABLE else "")
         for reason, count in reasons.most_common()
     ]
+    lines += describe_notes(assembled.notes)
     if assembled.num_unfit:
         lines.append(
             f"Not fit to be degraded, but good enough for their class: {assembled.num_unfit:,}"

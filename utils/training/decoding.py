@@ -10,6 +10,9 @@ from models.reading import MAX_DIRECT_SIDE, SHORTER_SIDE
 from utils.common.pictures import PictureError, fit_shorter_side, read_picture
 from utils.training.pictures import Picture
 
+TELLING = (b"ICC_PROFILE\0", b"Exif\0\0")
+"""In a JPEG whose numbers may not be meant as they are: in another space, or not upright."""
+
 
 def read_pixels(folder: Path, picture: Picture) -> NDArray[np.uint8]:
     """Decode one picture to upright RGB, uint8, height x width x 3.
@@ -34,7 +37,9 @@ def read_pixels(folder: Path, picture: Picture) -> NDArray[np.uint8]:
 
 
 def _decode_plain(content: bytes) -> NDArray[np.uint8]:
-    """Decode what should be an upright RGB JPEG, and leave to the slow way what is none."""
+    """Decode what should be an upright sRGB JPEG, and leave to the slow way what is none."""
+    if any(mark in content for mark in TELLING):
+        return np.asarray(read_picture(content)[0])
     try:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "RGB", strict=True)
     except ValueError:

@@ -3,18 +3,18 @@
 import simplejpeg
 from PIL import Image
 
-from utils.common.reading.sizes import fit_shorter_side
+from utils.common.reading.sizes import reduced, reduction
 
 
 def decode_jpeg(content: bytes, size: tuple[int, int], shorter_side: int) -> Image.Image:
-    """Decode a JPEG to RGB, at the smallest scale that has the pixels wanted.
+    """Decode a JPEG to RGB, at the scale that `Image.thumbnail` of Pillow would decode it at.
 
     Pillow hides libjpeg's warnings, so that a file with a damaged middle would pass for a whole
     one; this decoder raises them as ValueError.
     """
-    width, height = fit_shorter_side(size, shorter_side) if shorter_side else size
+    width, height = reduced(size, reduction(size, shorter_side))
     pixels = simplejpeg.decode_jpeg(
-        content, "RGB", min_height=min(height, size[1]), min_width=min(width, size[0]),
+        content, "RGB", min_height=height, min_width=width,
         min_factor=1, strict=True,
     )  # fmt: skip
     return Image.fromarray(pixels)
