@@ -17,6 +17,7 @@ from torch import nn
 from models import CARD_NAME, WEIGHTS_NAME
 from models.answers import logits_and_features
 from models.calibration import PREFIX, Calibration, number
+from models.instructions import how_to_use
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
 from models.reading import OWN_SIZE, Reading
@@ -68,7 +69,7 @@ class Card:
     def to_dict(self) -> dict[str, Any]:
         """Return all but the arrays of the calibration, as plain values."""
         calibration = self.calibration.to_dict() if self.calibration else None
-        return {
+        fields = {
             "format": FORMAT,
             "model": self.model.name,
             "timm_name": self.model.timm_name,
@@ -81,6 +82,7 @@ class Card:
             "metrics": dict(self.metrics),
             "versions": dict(self.versions),
         }
+        return {**fields, "how_to_use": how_to_use(fields)}
 
 
 def store_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -> None:

@@ -18,7 +18,7 @@ from utils.common.reading.errors import PictureError as PictureError
 from utils.common.reading.formats import SUFFIXES as SUFFIXES
 from utils.common.reading.jpeg import decode_jpeg
 from utils.common.reading.opening import open_picture
-from utils.common.reading.sizes import REDUCING_GAP, reduced, reduction
+from utils.common.reading.sizes import REDUCING_GAP, reduction
 from utils.common.reading.sizes import fit_shorter_side as fit_shorter_side
 
 JPEG_QUALITY = 92
@@ -89,8 +89,7 @@ def read_picture(
         original = _look_at(image, orientation, meaning)
         check_end(content)
         decoded = _decode(image, content, shorter_side)
-        upright, notes = _finish(decoded, meaning, orientation, shorter_side, content)
-    return upright, replace(original, notes=notes) if notes else original
+        return _finish(*convert(decoded, meaning, content), original, orientation, shorter_side)
 
 
 def read_image(
@@ -112,8 +111,7 @@ def read_image(
         meaning = meaning_of(image)
         orientation = _orientation(image)
         original = _look_at(image, orientation, meaning)
-        upright, notes = _finish(image, meaning, orientation, shorter_side)
-    return upright, replace(original, notes=notes) if notes else original
+        return _finish(*convert(image, meaning), original, orientation, shorter_side)
 
 
 def bytes_behind(image: Image.Image) -> bytes | None:
@@ -160,25 +158,27 @@ def _decode(image: Image.Image, content: bytes, shorter_side: int) -> Image.Imag
     if image.mode in ("RGB", "L"):
         pixels = decode_jpeg(content, image.size, shorter_side)
         return pixels.getchannel(0) if image.mode == "L" else pixels
-    image.draft(None, reduced(image.size, reduction(image.size, shorter_side)))
+    divisor = reduction(image.size, shorter_side)
+    image.draft(None, (image.width // divisor, image.height // divisor))
     return image
 
 
 def _finish(
-    decoded: Image.Image,
-    meaning: Meaning,
+    picture: Image.Image,
+    notes: tuple[str, ...],
+    original: Original,
     orientation: int,
     shorter_side: int,
-    content: bytes = b"",
-) -> tuple[Image.Image, tuple[str, ...]]:
-    """Convert colours, turn upright, resize, in this order; return the notes, too."""
-    upright, notes = convert(decoded, meaning, content)
+) -> tuple[Image.Image, Original]:
+    """Turn a picture upright and resize it; complete the facts about it."""
     if orientation in TURNS:
-        upright = upright.transpose(TURNS[orientation])
+        picture = picture.transpose(TURNS[orientation])
     if shorter_side:
-        size = fit_shorter_side(upright.size, shorter_side)
-        upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
-    return upright, (*notes, ONE_COLOUR) if _is_of_one_colour(upright) else notes
+        size = fit_shorter_side((original.width, original.height), shorter_side)
+        picture = picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+    if _is_of_one_colour(picture):
+        notes = (*notes, ONE_COLOUR)
+    return picture, replace(original, notes=notes) if notes else original
 
 
 def _is_of_one_colour(picture: Image.Image) -> bool:

@@ -13,6 +13,7 @@ import simplejpeg
 from PIL import Image
 
 from utils.common.files import write_bytes
+from utils.common.limits import ACCEPTED
 from utils.common.location import DamagedError, Location
 from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.dataset.likeness import thumbnail
@@ -151,7 +152,8 @@ def prepare_picture(job: PictureJob) -> Prepared:
 
 def prepare_low_quality(job: LowQualityJob) -> Prepared:
     """Degrade one written picture and write the result."""
-    parent = np.asarray(read_picture(job.parent.read_bytes(), max_pixels=sys.maxsize)[0])
+    content = job.parent.read_bytes()
+    parent = np.asarray(read_picture(content, max_pixels=ACCEPTED)[0])
     try:
         degraded = degrade(parent, *job.seed)
     except DegradationError as error:

@@ -1,5 +1,6 @@
 """A picture file in, its upright RGB pixels out."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from models.reading import MAX_DIRECT_SIDE, SHORTER_SIDE
+from utils.common.limits import MAX_PIXELS
 from utils.common.pictures import PictureError, fit_shorter_side, read_picture
 from utils.training.pictures import Picture
 
@@ -27,8 +29,11 @@ def read_pixels(folder: Path, picture: Picture) -> NDArray[np.uint8]:
         content = (folder / picture.file).read_bytes()
     except OSError as error:
         raise PictureError("unreadable", error.strerror or str(error)) from None
-    if picture.size is None or min(picture.size) > MAX_DIRECT_SIDE:
+    if picture.size is None:
         return np.asarray(read_picture(content, SHORTER_SIDE)[0])
+    if min(picture.size) > MAX_DIRECT_SIDE:
+        max_pixels = max(MAX_PIXELS, math.prod(picture.size))  # --max-pixels let it pass
+        return np.asarray(read_picture(content, SHORTER_SIDE, max_pixels)[0])
     pixels = _decode_plain(content)
     height, width = pixels.shape[:2]
     if (width, height) != picture.size:
