@@ -226,8 +226,6 @@ def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation that is still to be undone; unreadable EXIF counts as none."""
     if image.format == "TIFF":
         return 1  # Pillow turns these by itself while it loads them
-    if image.format == "PNG":
-        image.load()  # its EXIF may come after the pixels, whose errors are not EXIF's
     try:
         return int(image.getexif().get(ORIENTATION_TAG, 1))
     except NO_EXIF:

@@ -202,6 +202,7 @@ def to_srgb(image: Image.Image, profile: Profile) -> tuple[Image.Image, str]:
         return as_rgb(source), ""
     converted = ImageCms.applyTransform(source, transform)
     assert converted is not None
+    converted.info.pop("icc_profile", None)  # it is no longer true
     return converted, CONVERTED.format(profile.name or _name(profile.content))
 
 
@@ -212,7 +213,7 @@ def is_srgb(profile: Profile) -> bool:
     try:
         return _transform(profile.content)[1] is None
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return True
+        return False
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

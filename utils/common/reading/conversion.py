@@ -48,6 +48,8 @@ def meaning_of(image: Image.Image, content: bytes = b"") -> Meaning:
         content: Of its file, where there is one.
     """
     is_deep = is_deep_colour(image)
+    if image.format == "PNG":
+        load(image)  # what it says in EXIF may come after the pixels
     bits = told_bits(image, content) if is_deep or is_deep_grey(image) else None
     return Meaning(find_profile(image, content), bits, is_deep)
 

@@ -71,10 +71,12 @@ def rgb_profile(primaries: Primaries, curve: Curve) -> bytes:
     ]
     table, body = struct.pack(">I", len(tags)), b""
     start = 132 + 12 * len(tags)
+    places: dict[bytes, int] = {}
     for name, value in tags:
-        padded = value + bytes(-len(value) % 4)
-        table += name + struct.pack(">II", start + len(body), len(value))
-        body += padded
+        if value not in places:  # one curve serves all three channels
+            places[value] = start + len(body)
+            body += value + bytes(-len(value) % 4)
+        table += name + struct.pack(">II", places[value], len(value))
     head = struct.pack(">I4xI", start + len(body), 0x04300000) + b"mntrRGB XYZ "
     head += struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + _fixed(D50_XYZ)
     return head + bytes(128 - len(head)) + table + body
