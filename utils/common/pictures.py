@@ -184,14 +184,11 @@ def _finish(
 def _is_of_one_colour(picture: Image.Image) -> bool:
     """Ask a few pixels first: asking all of them of every picture would take its time."""
     width, height = picture.size
-    spots = [
-        (0, 0),
-        (width // 2, height // 2),
-        (width - 1, height - 1),
-        (width // 3, 2 * height // 3),
-    ]
-    if len({picture.getpixel(spot) for spot in spots}) > 1:
-        return False
+    pixels = picture.im  # each of Image's own calls asks first whether the picture is loaded
+    first = pixels.getpixel((0, 0))
+    for spot in ((width // 2, height // 2), (width - 1, height - 1), (width // 3, 2 * height // 3)):
+        if pixels.getpixel(spot) != first:
+            return False
     bands = (picture.getchannel(band).getextrema() for band in "RGB")
     return all(low == high for low, high in bands)
 

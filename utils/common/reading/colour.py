@@ -2,6 +2,7 @@
 
 import functools
 import io
+import re
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,12 @@ POINT_TOLERANCE = 0.005
 MAX_NAME = 40
 EXIF_IFD, INTEROP_IFD, COLOUR_SPACE, INTEROP_INDEX = 0x8769, 0xA005, 0xA001, 1
 ADOBE_SPACE, UNCALIBRATED = 2, 65535
+
+TELLING = re.compile(
+    rb"\x01\xa0[\x03\x04]\x00\x01\x00\x00\x00(\x02\x00|\xff\xff)"
+    rb"|\xa0\x01\x00[\x03\x04]\x00\x00\x00\x01(\x00\x00)?(\x00\x02|\xff\xff)"
+)
+"""The entry of EXIF for Adobe RGB or for "uncalibrated", in both orders of bytes."""
 
 SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 """Pillow's mode of a picture whose profile is of this colour space."""
@@ -159,8 +166,9 @@ def _coded(primaries: int, transfer: int) -> Profile | None:
 
 def _of_exif(image: Image.Image) -> Profile:
     """Return Adobe RGB where EXIF says so; cameras embed no profile then."""
-    if "exif" not in image.info and image.format not in ("TIFF", "MPO"):
-        return AS_SRGB
+    told: bytes = image.info.get("exif", b"")
+    if not TELLING.search(told) and not (image.format == "TIFF" and _has_exif(image)):
+        return AS_SRGB  # without taking all of it to pieces
     try:
         exif = image.getexif()
         space = exif.get_ifd(EXIF_IFD).get(COLOUR_SPACE)
@@ -170,6 +178,10 @@ def _of_exif(image: Image.Image) -> Profile:
     if space == ADOBE_SPACE or (isinstance(index, str | bytes) and index[:3] in ("R03", b"R03")):
         return Profile(_adobe_rgb(), "Adobe RGB")
     return AS_SRGB
+
+
+def _has_exif(image: Image.Image) -> bool:
+    return EXIF_IFD in getattr(image, "tag_v2", ())
 
 
 @functools.cache

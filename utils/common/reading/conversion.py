@@ -1,7 +1,7 @@
 """An open picture of any Pillow mode in, 8-bit sRGB on white out, and what was done to it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from PIL import Image
 
@@ -40,6 +40,9 @@ class Meaning:
         return not self.profile.is_broken and is_srgb(self.profile)
 
 
+PLAIN = Meaning()
+
+
 def meaning_of(image: Image.Image, content: bytes = b"") -> Meaning:
     """Ask a picture's file what its values mean.
 
@@ -47,6 +50,9 @@ def meaning_of(image: Image.Image, content: bytes = b"") -> Meaning:
         image: As Pillow opened it, not loaded yet.
         content: Of its file, where there is one.
     """
+    if image.format in ("JPEG", "MPO"):  # most are, and there is least to ask
+        profile = find_profile(image)
+        return PLAIN if profile is AS_SRGB else Meaning(profile)
     is_deep = is_deep_colour(image)
     if image.format == "PNG":
         load(image)  # what it says in EXIF may come after the pixels
@@ -71,6 +77,8 @@ def convert(
         PictureError: If its values are no colours.
     """
     load(image)
+    if meaning is PLAIN and image.mode == "RGB" and "transparency" not in image.info:
+        return image, ()
     depth = clear = ""
     if is_deep_grey(image):
         image, depth = grey_to_8_bit(image, meaning.bits)
@@ -96,23 +104,28 @@ def _told(*notes: str) -> tuple[str, ...]:
 
 def _is_clear(image: Image.Image) -> bool:
     """Whether nothing of a picture is to be seen, which no one can have meant."""
-    alphas = (part.getchannel("A").getextrema() for _, part in _layers(image))
-    return all(extrema == (0, 0) for extrema in alphas)
+    return all(_layered(part).getchannel("A").getextrema() == (0, 0) for _, part in _parts(image))
 
 
-def _layers(image: Image.Image) -> Any:
+def _parts(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
     for start, end in strips(image.height, image.width):
-        part = image if end - start == image.height else image.crop((0, start, image.width, end))
-        yield start, part.convert("RGBA")
+        is_whole = end - start == image.height
+        yield start, image if is_whole else image.crop((0, start, image.width, end))
+
+
+def _layered(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGBA" else image.convert("RGBA")
 
 
 def _on_white(image: Image.Image, profile: Profile) -> tuple[Image.Image, str]:
     """Lay a picture on white in strips, for four bytes of each pixel are many."""
     shown, note = Image.new("RGB", image.size), ""
-    for start, part in _layers(image):
-        colours, note = to_srgb(part.convert("RGB"), profile)
-        colours.putalpha(part.getchannel("A"))
-        white = Image.new("RGBA", colours.size, "white")
-        white.alpha_composite(colours)
-        shown.paste(white.convert("RGB"), (0, start))
+    for start, part in _parts(image):
+        layer = _layered(part)
+        if profile is not AS_SRGB:
+            colours, note = to_srgb(layer.convert("RGB"), profile)
+            colours.putalpha(layer.getchannel("A"))
+            layer = colours
+        white = Image.new("RGBA", layer.size, "white")
+        shown.paste(Image.alpha_composite(white, layer).convert("RGB"), (0, start))
     return shown, note

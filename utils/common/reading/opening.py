@@ -129,7 +129,10 @@ def _open_dicom(content: bytes, name: str, max_pixels: int) -> Image.Image:
 
 def load(image: Image.Image) -> None:
     """Decode an open picture, even one that Pillow alone would call too large."""
-    with without_pillows_limit(image.size if image.format in LIMITED else None):
+    if image.format not in LIMITED:
+        image.load()
+        return
+    with without_pillows_limit(image.size):
         image.load()
 
 
