@@ -12,6 +12,7 @@ from PIL import Image
 
 from utils.common.pictures import SUFFIXES, PictureError, read_picture
 from utils.common.reading import formats
+from utils.common.reading.chunks import jpeg_xl_size
 from utils.common.reading.formats import (
     BY_NAME,
     FORMATS,
@@ -248,6 +249,20 @@ class TestOptional:
         with pytest.raises(PictureError) as caught:
             read_picture(JPEG_XL, max_pixels=64 * 48 - 1)
         assert caught.value.reason == "too large"
+
+
+@pytest.mark.parametrize(
+    "size", [(64, 48), (300, 200), (8, 8), (1000, 1000), (1600, 900), (9000, 701), (701, 9000)]
+)
+@pytest.mark.parametrize("is_boxed", [False, True])
+def test_a_jpeg_xl_is_measured_before_it_is_decoded(size: tuple[int, int], is_boxed: bool) -> None:
+    if importlib.util.find_spec("pillow_jxl") is None:
+        pytest.skip("without pillow-jxl-plugin")
+    from pillow_jxl.pillow_jxl import Encoder
+
+    encoder = Encoder(mode="L", lossless=True, effort=1, use_container=is_boxed)
+    content = encoder(bytes(size[0] * size[1]), *size, jpeg_encode=False)
+    assert jpeg_xl_size(content) == size
 
 
 def test_the_table_is_all_that_there_is() -> None:

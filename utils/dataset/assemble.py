@@ -13,7 +13,7 @@ from utils.dataset.manifest import ManifestRow, is_manifest_of, write_manifest
 from utils.dataset.notes import Notes, collect_notes
 from utils.dataset.plan import Planned
 from utils.dataset.preparation import LowQuality, Pictures
-from utils.dataset.prepare import UNREADABLE, Prepared
+from utils.dataset.prepare import Prepared, may_pass
 from utils.dataset.recipe import Recipe
 from utils.dataset.rejected import CONTRADICTION, Rejected, write_rejected
 from utils.dataset.workspace import Workspace
@@ -47,7 +47,7 @@ class Assembled:
     @property
     def may_change(self) -> bool:
         """Whether another run may find more, though nothing is changed."""
-        return any(picture.reason == UNREADABLE for picture in self.rejected)
+        return any(may_pass(picture.reason) for picture in self.rejected)
 
     @property
     def is_unchanged(self) -> bool:

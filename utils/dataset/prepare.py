@@ -16,6 +16,7 @@ from utils.common.files import write_bytes
 from utils.common.limits import ACCEPTED
 from utils.common.location import DamagedError, Location
 from utils.common.pictures import PictureError, read_picture, write_jpeg
+from utils.common.reading.opening import NEEDS
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
@@ -103,12 +104,21 @@ class Prepared:
 
     @property
     def may_pass(self) -> bool:
-        """Whether trying again may help, with the same bytes: a right or a disk was missing."""
-        return self.reason == UNREADABLE
+        """Whether trying again may help, with the same bytes."""
+        return may_pass(self.reason)
 
     def __reduce__(self) -> tuple[type["Prepared"], tuple[Any, ...]]:
         """Come out of a worker through `__post_init__`, too."""
         return Prepared, tuple(getattr(self, field.name) for field in fields(self))
+
+
+def may_pass(reason: str) -> bool:
+    """Tell whether a picture may be usable another time: a right, a disk, a package was missing.
+
+    >>> [may_pass(reason) for reason in ("unreadable", "HEIC needs pillow-heif", "damaged")]
+    [True, True, False]
+    """
+    return reason == UNREADABLE or NEEDS in reason
 
 
 def prepare_picture(job: PictureJob) -> Prepared:

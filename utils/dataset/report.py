@@ -10,7 +10,7 @@ from utils.dataset.accounting import describe_accounts
 from utils.dataset.assemble import Assembled
 from utils.dataset.notes import describe_notes
 from utils.dataset.plan import Planned
-from utils.dataset.prepare import UNREADABLE
+from utils.dataset.prepare import may_pass
 
 
 def table_by_class_and_split(plan: Iterable[Planned]) -> str:
@@ -27,7 +27,7 @@ def describe(assembled: Assembled) -> str:
     reasons = Counter(picture.reason for picture in assembled.rejected)
     lines += [
         f"Not usable: {count:,} ({reason})"
-        + ("; the next run tries again" if reason == UNREADABLE else "")
+        + ("; the next run tries again" if may_pass(reason) else "")
         for reason, count in reasons.most_common()
     ]
     lines += describe_notes(assembled.notes)

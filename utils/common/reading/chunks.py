@@ -1,4 +1,4 @@
-"""Bytes of a PNG, BMP, JPEG 2000 or AVIF in, what its container says of pixels and colours out."""
+"""Bytes of a picture file in, what its container says of size and colours beside Pillow out."""
 
 import struct
 import zlib
@@ -108,3 +108,35 @@ def webp_size(content: bytes) -> tuple[int, int] | None:
         width, height = struct.unpack_from("<HH", content, 26)
         return width & 0x3FFF, height & 0x3FFF
     return None
+
+
+JPEG_XL_RATIOS = ((1, 1), (6, 5), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
+
+
+def jpeg_xl_size(content: bytes) -> tuple[int, int] | None:
+    """Return width and height of a JPEG XL (ISO/IEC 18181-1, SizeHeader), None if not found."""
+    start = 2
+    if not content.startswith(b"\xff\x0a"):
+        places = [content.find(kind, 0, MAX_HEAD_BYTES) for kind in (b"jxlc\xff\x0a", b"jxlp")]
+        start = places[0] + 6 if places[0] >= 0 else places[1] + 10
+        if max(places) < 0:
+            return None
+    bits = int.from_bytes(content[start : start + 12], "little")
+
+    def take(count: int) -> int:
+        nonlocal bits
+        value, bits = bits & ((1 << count) - 1), bits >> count
+        return value
+
+    def length(is_small: int) -> int:
+        if is_small:
+            return 8 * (take(5) + 1)
+        return 1 + take((9, 13, 18, 30)[take(2)])
+
+    is_small = take(1)
+    height = length(is_small)
+    ratio = take(3)
+    if not ratio:
+        return length(is_small), height
+    across, down = JPEG_XL_RATIOS[ratio - 1]
+    return height * across // down, height

@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 
 from utils.common.limits import MAX_PIXELS
 from utils.common.reading.bounds import check_size
-from utils.common.reading.chunks import webp_size, without_png_chunk
+from utils.common.reading.chunks import jpeg_xl_size, webp_size, without_png_chunk
 from utils.common.reading.errors import PictureError
 from utils.common.reading.formats import (
     BY_NAME,
@@ -23,6 +23,7 @@ from utils.common.reading.formats import (
 )
 
 NOT_READ = "format not read"
+NEEDS = " needs "
 NOT_HEADERS = (SyntaxError, IndexError, TypeError, struct.error)
 """What Pillow's plugins raise where the first bytes are theirs and the rest is not."""
 
@@ -53,7 +54,7 @@ def open_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     if name is None:
         raise PictureError("not an image", first_bytes(content))
     if package := missing_package(name):
-        raise PictureError(f"{name} needs {package}", f"pip install {package}")
+        raise PictureError(f"{name}{NEEDS}{package}", f"pip install {package}")
     if name not in BY_NAME:
         raise PictureError(NOT_READ, name)
     try:
@@ -116,6 +117,8 @@ def _open_jpeg_xl(content: bytes, name: str, max_pixels: int) -> Image.Image:
     """Open a JPEG XL; its plugin registers itself with Pillow, which is undone."""
     with _as_it_was():
         plugin = importlib.import_module("pillow_jxl.JpegXLImagePlugin")
+    if size := jpeg_xl_size(content):
+        check_size(size, max_pixels)  # it decodes all pixels at once
     image: ImageFile.ImageFile = plugin.JXLImageFile(io.BytesIO(content))
     check_size(image.size, max_pixels)
     return image
