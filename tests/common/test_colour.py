@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from utils.common.pictures import PictureError, read_picture
-from utils.common.reading.colour import BROKEN, Profile, find_profile, is_srgb, to_srgb
+from utils.common.pictures import PictureError, read_image, read_picture
+from utils.common.reading.colour import BROKEN, is_srgb, to_srgb
 from utils.common.reading.icc import (
     ADOBE_RGB,
     DISPLAY_P3,
@@ -21,6 +21,7 @@ from utils.common.reading.icc import (
     srgb_curve,
 )
 from utils.common.reading.opening import open_picture
+from utils.common.reading.profiles import Profile, find_profile
 
 Encode = Callable[..., bytes]
 
@@ -222,6 +223,13 @@ class TestPng:
     def test_a_profile_that_unpacks_without_end_is_ignored(self, plain: bytes) -> None:
         content = with_chunks(plain, icc_chunk(bytes(2**24)))
         assert notes_of(content) == [BROKEN]
+
+    def test_a_png_that_is_decoded_already_is_converted_alike(self, plain: bytes) -> None:
+        for chunks in ((gamma(1.0),), (points(DISPLAY_P3),), (gamma(1.0), (b"sRGB", b"\0"))):
+            content = with_chunks(plain, *chunks)
+            with Image.open(io.BytesIO(content)) as image:
+                image.load()
+                assert read_image(image)[0].tobytes() == read_picture(content)[0].tobytes()
 
     def test_the_order_is_that_of_the_specification(self, plain: bytes) -> None:
         p3, adobe = (b"cICP", bytes([12, 13, 0, 1])), icc_chunk(PROFILES["Adobe RGB"])

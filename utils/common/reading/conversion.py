@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from utils.common.reading.colour import AS_SRGB, Profile, find_profile, is_srgb, to_srgb
+from utils.common.reading.colour import is_srgb, to_srgb
 from utils.common.reading.depth import (
     colour_to_8_bit,
     grey_to_8_bit,
@@ -15,6 +15,7 @@ from utils.common.reading.depth import (
     told_bits,
 )
 from utils.common.reading.opening import load
+from utils.common.reading.profiles import AS_SRGB, Profile, find_profile
 
 CLEAR = "transparent everywhere, so its transparency is ignored"
 WITH_ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")

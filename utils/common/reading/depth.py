@@ -106,9 +106,11 @@ def colour_to_8_bit(
     bits = _bits(float(values[..., :3].max()), told)
     if bits == 16:
         return loaded, ""
-    pixels = np.clip(values.astype(np.float32) * (255 / (2**bits - 1)), 0, 255)
-    scaled = np.rint(pixels).astype(np.uint8)
-    shown = Image.fromarray(np.ascontiguousarray(scaled[..., 2::-1]))
+    scaled = np.empty((*values.shape[:2], 3), dtype=np.uint8)
+    for start, end in strips(loaded.height, loaded.width):
+        part = values[start:end, :, 2::-1] * np.float32(255 / (2**bits - 1))
+        scaled[start:end] = np.rint(part, out=part)
+    shown = Image.fromarray(scaled)
     if loaded.mode == "RGBA":
         shown.putalpha(loaded.getchannel("A"))
     return shown, SCALED.format(bits)
