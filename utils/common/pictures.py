@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from utils.common.limits import MAX_PIXELS
-from utils.common.reading.bounds import check_size
-from utils.common.reading.damage import check_end
+from utils.common.reading import clock
+from utils.common.reading.apart import ElsewhereError, is_needed, leave_to_child, read_apart
+from utils.common.reading.bounds import check_memory, check_size, has_slow_decoder
+from utils.common.reading.damage import check_messages, decoding, look_into
 from utils.common.reading.errors import PictureError as PictureError
-from utils.common.reading.jpeg import decode_jpeg
+from utils.common.reading.jpeg import check_cmyk, check_other_kind, decode_jpeg
+from utils.common.reading.messages import heard
 from utils.common.reading.sizes import fit_shorter_side as fit_shorter_side
+from utils.common.reading.turns import one_at_a_time
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".png"),
@@ -40,9 +44,6 @@ TRANSPOSING = (5, 6, 7, 8)
 
 NO_EXIF = (SyntaxError, ValueError, TypeError, LookupError, OverflowError, struct.error)
 """What Pillow raises where EXIF data are cut or of another form."""
-
-DAMAGED = (OSError, EOFError, *NO_EXIF)
-"""What it raises where a picture is."""
 
 REDUCING_GAP = 2.0
 """Average whole blocks first as long as twice the pixels wanted are left: twice as fast."""
@@ -82,43 +83,65 @@ def read_picture(
     if not content:
         raise PictureError("empty", "the file has no bytes")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as image:
-                check_size(image.size, max_pixels)
+        if is_needed(content):
+            raise ElsewhereError
+        return _decode(content, shorter_side, max_pixels)
+    except ElsewhereError:
+        image, facts = read_apart(content, shorter_side, max_pixels)
+        return image, Original(**facts | {"table_sums": tuple(facts["table_sums"])})
+
+
+def _decode(content: bytes, shorter_side: int, max_pixels: int) -> tuple[Image.Image, Original]:
+    """Do what `read_picture` does in this process.
+
+    Raises:
+        ElsewhereError: If the decoder's work is bounded by no header.
+        PictureError: If there is no whole picture in these bytes.
+    """
+    with warnings.catch_warnings(), heard() as messages, decoding(content):
+        warnings.simplefilter("ignore")
+        container = look_into(content, max_pixels)
+        with Image.open(io.BytesIO(container.content)) as image:
+            check_size(image.size, max_pixels)
+            if container.flaw:
+                raise container.flaw
+            if has_slow_decoder(image):
+                leave_to_child()
+            with one_at_a_time(check_memory(image, shorter_side, max_pixels)):
+                clock.start(clock.limit_s(image.width * image.height, len(content)))
                 orientation = _orientation(image)
-                original = _look_at(image, orientation)
-                check_end(content)
+                original = _look_at(image, orientation, container.num_frames)
                 turn = TURNS.get(orientation)
-                if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
-                    upright = decode_jpeg(content, image.size, shorter_side)
-                else:
-                    upright = to_rgb(image)
+                upright = _pixels(container.content, image, shorter_side)
                 if turn is not None:
                     upright = upright.transpose(turn)
-    except PictureError:
-        raise
-    except UnidentifiedImageError:
-        raise PictureError("not an image", _first_bytes(content)) from None
-    except Image.DecompressionBombError as error:
-        raise PictureError("too large", str(error)) from None
-    except DAMAGED as error:
-        cut = any(word in str(error).lower() for word in ("truncated", "premature end of jpeg"))
-        reason = "truncated" if cut else "damaged"
-        raise PictureError(reason, str(error) or type(error).__name__) from None
+    check_messages(messages)
     if shorter_side:
         size = fit_shorter_side((original.width, original.height), shorter_side)
         upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
     return upright, original
 
 
-def _look_at(image: Image.Image, orientation: int) -> Original:
+def _pixels(content: bytes, image: Image.Image, shorter_side: int) -> Image.Image:
+    """Return RGB as it is stored, by the decoder that tells most of its damage."""
+    if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+        pixels = decode_jpeg(content, image.size, shorter_side)
+        if pixels is not None:
+            return pixels
+        check_other_kind(content)
+    elif image.format in ("JPEG", "MPO"):
+        check_cmyk(content)
+    return to_rgb(image)
+
+
+def _look_at(image: Image.Image, orientation: int, num_frames: int | None) -> Original:
     """Return the facts about a picture file."""
     width, height = image.size
     if orientation in TRANSPOSING:
         width, height = height, width
     is_plain = image.format == "JPEG" and image.mode == "RGB" and orientation not in TURNS
-    num_frames = getattr(image, "n_frames", 1)
+    if num_frames is None:
+        num_frames = int(getattr(image, "n_frames", 1))
     return Original(image.format or "", width, height, num_frames, table_sums(image), is_plain)
 
 
@@ -175,7 +198,3 @@ def write_jpeg(image: Image.Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=JPEG_QUALITY)
     return stream.getvalue()
-
-
-def _first_bytes(content: bytes) -> str:
-    return f"{len(content):,} bytes that start with {content[:16]!r}"
