@@ -2,11 +2,11 @@
 
 from PIL import Image
 
-from utils.common.limits import MAX_ASPECT
+from utils.common.limits import MAX_ASPECT, MAX_PIXELS
 from utils.common.reading.errors import PictureError
 
 BYTES_PER_PIXEL = 8
-"""That decoding may take for each pixel of the largest picture allowed: 1.6 GB by default."""
+"""That decoding may take for each pixel of the largest picture allowed: 1.6 GB or more."""
 
 MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 """Bytes of a pixel as Pillow holds it; four for all other modes."""
@@ -16,6 +16,9 @@ COEFFICIENT_BYTES = 2
 
 OVERHEAD = {"WEBP": 12, "AVIF": 8, "HEIF": 8, "JPEG2000": 16, "TIFF": 4}
 """Bytes for each pixel that a decoder holds besides the picture: canvases, planes, strips."""
+
+SMALL_PIXELS = 2**20
+"""Of a picture that is never large in memory."""
 
 SCALES = (8, 4, 2, 1)
 
@@ -29,14 +32,21 @@ def check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise PictureError("too narrow", f"{width} x {height} pixels")
 
 
+def memory_limit(max_pixels: int) -> int:
+    """Return how many bytes decoding may take, where pictures of so many pixels are allowed."""
+    return BYTES_PER_PIXEL * max(max_pixels, MAX_PIXELS)
+
+
 def check_memory(image: Image.Image, shorter_side: int, max_pixels: int) -> int:
-    """Return the bytes that decoding takes.
+    """Return the bytes that decoding takes, none for a small picture.
 
     Raises:
         PictureError: If they are more than the largest picture may take.
     """
+    if image.width * image.height <= SMALL_PIXELS:
+        return 0
     num_bytes = _decoded_bytes(image, shorter_side)
-    limit = BYTES_PER_PIXEL * max_pixels
+    limit = memory_limit(max_pixels)
     if num_bytes > limit:
         detail = f"decoding takes {num_bytes:,} bytes, limit {limit:,}"
         raise PictureError("too large", detail)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import BinaryIO
 
 from utils.common.reading import apart, clock, messages
-from utils.common.reading.bounds import BYTES_PER_PIXEL
+from utils.common.reading.bounds import memory_limit
 from utils.common.reading.errors import PictureError
 
 SPARE_BYTES = 2**29
@@ -66,7 +66,7 @@ def _limit_memory(base: int, max_pixels: int, num_bytes: int) -> None:
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
-        wanted = base + SPARE_BYTES + COPIES * (BYTES_PER_PIXEL * max_pixels + num_bytes)
+        wanted = base + SPARE_BYTES + COPIES * (memory_limit(max_pixels) + num_bytes)
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from utils.common.reading.apart import ElsewhereError
-from utils.common.reading.bounds import BYTES_PER_PIXEL
+from utils.common.reading.bounds import memory_limit
 from utils.common.reading.containers import gif, isobmff, jpeg, jpeg2000, png, tiff, webp
 from utils.common.reading.errors import PictureError
 
@@ -64,7 +64,7 @@ def _follow(content: bytes, max_pixels: int) -> Container:
     elif content.startswith(b"RIFF"):
         webp.check_webp(content)
     elif content.startswith(jpeg2000.STARTS):
-        jpeg2000.check_jpeg2000(content, BYTES_PER_PIXEL * max_pixels)
+        jpeg2000.check_jpeg2000(content, memory_limit(max_pixels))
     elif content[4:8] == b"ftyp":
         isobmff.check_isobmff(content)
     return Container(content)

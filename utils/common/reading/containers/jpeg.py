@@ -1,14 +1,30 @@
 """The segments of a JPEG: what it costs to decode, and what about it is odd but harmless."""
 
+import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from utils.common.reading.containers.exif import PREFIX, check_exif
+from utils.common.reading.containers.zeros import MIN_RUN, longest_is_over, refuse_zeros
 from utils.common.reading.errors import PictureError
 
 SOI, EOI, SOS, DNL, DHT, DQT, DRI, DAC = 0xD8, 0xD9, 0xDA, 0xDC, 0xC4, 0xDB, 0xDD, 0xCC
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
+PROGRESSIVE = 0xC2
+COUNTS_END = 17
+"""Bytes of a Huffman table before its symbols."""
+
+AC_TABLE = 0x10
+STRETCHES = range(0x10, 0xF0, 0x10)
+"""Symbols for two blocks or more without any further coefficient."""
+
+ONE_CHANNEL_BYTES = 6
+"""Of the header of a scan of one channel."""
+
+CLAIMING = (APP1, APP2)
+"""Segments that hold EXIF, or lists built like it."""
+
 FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, DAC}
 SEQUENTIAL = (0xC0, 0xC1, 0xC9)
 BARE = (0x01, *range(0xD0, 0xD8))
@@ -33,8 +49,7 @@ WHOLE_BLOCK = bytes((0, 63, 0))
 """How the header of a sequential scan ends: all coefficients, all of their bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A mark, where it stands and where its segment ends."""
 
     kind: int
@@ -54,7 +69,7 @@ def check_jpeg(content: bytes) -> bytes:
     head = list(_head(content))
     exif = b""
     for segment in head:
-        if segment.kind in (APP1, APP2):
+        if segment.kind in CLAIMING:
             body = content[segment.start + 4 : segment.end]
             if body.startswith(b"MPF\0"):
                 check_exif(body[4:])
@@ -62,7 +77,8 @@ def check_jpeg(content: bytes) -> bytes:
                 exif += body[len(PREFIX) :] if exif else body
     if len(exif) > MAX_EXIF_BYTES:
         raise PictureError("too large", f"EXIF data of {len(exif):,} bytes")
-    check_exif(exif)
+    if exif:
+        check_exif(exif)
     frame = next((one for one in head if one.kind in FRAMES), None)
     if frame is None or head[-1].kind != SOS or frame.end > len(content):
         return content
@@ -77,6 +93,8 @@ def check_jpeg(content: bytes) -> bytes:
         scans = 1 + sum(one.kind == SOS for one in _body(content, head[-1].end))
         if scans > MAX_SCANS:
             raise PictureError("too large", f"more than {MAX_SCANS} scans over all pixels")
+    if frame.kind == PROGRESSIVE and longest_is_over(content, MIN_RUN - 1, head[-1].end):
+        _check_fine_scans(content, [*head, *_body(content, head[-1].end)])
     return content
 
 
@@ -112,19 +130,28 @@ def mend_jpeg(content: bytes) -> Iterator[bytes]:
 def _head(content: bytes) -> Iterator[Segment]:
     """Yield the segments up to the first scan's, looked for as libjpeg does.
 
+    A file that ends among them is left to its decoder.
+
     Raises:
         PictureError: If there are too many.
     """
     place = 2
     for _ in range(MAX_SEGMENTS):
-        mark = MARK.search(content, place)
-        if mark is None or mark[1][0] == EOI:
+        found = content[place : place + 2]
+        if found[:1] == b"\xff" and b"\0" < found[1:] < b"\xff":
+            start = place
+        else:  # filled up, or something between segments
+            mark = MARK.search(content, place)
+            if mark is None:
+                return
+            start = mark.end() - 2
+        kind = content[start + 1]
+        if kind == EOI:
             return
-        kind = mark[1][0]
-        place = mark.end()
+        place = start + 2
         if kind not in BARE:
             place += int.from_bytes(content[place : place + 2], "big")
-            yield Segment(kind, mark.end() - 2, place)
+            yield Segment(kind, start, place)
         if kind == SOS:
             return
     raise PictureError("too large", f"more than {MAX_SEGMENTS:,} segments before its pixels")
@@ -161,6 +188,29 @@ def _mended(content: bytes, segment: Segment, frame: int) -> bytes:
     if segment.kind == SOS and frame in SEQUENTIAL:
         return whole[:-3] + WHOLE_BLOCK
     return whole if segment.kind in DECODED_KINDS else b""
+
+
+def _check_fine_scans(content: bytes, segments: list[Segment]) -> None:
+    """Refuse a progressive JPEG with a hole in a scan that only adds detail.
+
+    Zeros are valid there, and nothing need come out of step. But a flat stretch is one short
+    symbol, where the writer's table has symbols for such stretches.
+
+    Raises:
+        PictureError: If there is a run of zeros that no flat stretch explains.
+    """
+    symbols: dict[int, bytes] = {}
+    for segment, following in itertools.pairwise(segments):
+        body = content[segment.start + 4 : segment.end]
+        if segment.kind == DHT:
+            while len(body) > COUNTS_END:
+                end = COUNTS_END + sum(body[1:COUNTS_END])
+                symbols[body[0]] = body[COUNTS_END:end]
+                body = body[end:]
+        elif segment.kind == SOS and len(body) == ONE_CHANNEL_BYTES and body[-3]:
+            table = symbols.get(AC_TABLE | body[2] & 15, b"")
+            if any(symbol in STRETCHES for symbol in table):
+                refuse_zeros(content, segment.end, following.start)
 
 
 def _with_height(content: bytes, frame: Segment, scan: Segment) -> bytes:
