@@ -59,15 +59,19 @@ class Child:
         root = Path(__file__).parents[package.count(".") + 1]
         code = f"import sys; sys.path.insert(0, {str(root)!r}); from {package}.child import serve"
         self._messages: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", f"{code}; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._messages,
-            bufsize=0,
-            creationflags=NO_WINDOW,
-            env=os.environ | ENVIRONMENT,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", f"{code}; serve()"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._messages,
+                bufsize=0,
+                creationflags=NO_WINDOW,
+                env=os.environ | ENVIRONMENT,
+            )
+        except OSError:
+            self._messages.close()
+            raise
         try:
             self._receive(len(READY))
         except EOFError:

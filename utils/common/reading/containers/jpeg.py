@@ -67,17 +67,18 @@ def check_jpeg(content: bytes) -> bytes:
         PictureError: If it has too many segments, scans or EXIF data.
     """
     head = list(_head(content))
-    exif = b""
+    bodies = []
     for segment in head:
         if segment.kind in CLAIMING:
             body = content[segment.start + 4 : segment.end]
             if body.startswith(b"MPF\0"):
                 check_exif(body[4:])
             elif body.startswith(PREFIX):
-                exif += body[len(PREFIX) :] if exif else body
-    if len(exif) > MAX_EXIF_BYTES:
-        raise PictureError("too large", f"EXIF data of {len(exif):,} bytes")
-    if exif:
+                bodies.append(body[len(PREFIX) :])
+    if bodies:
+        exif = b"".join(bodies)
+        if len(exif) > MAX_EXIF_BYTES:
+            raise PictureError("too large", f"EXIF data of {len(exif):,} bytes")
         check_exif(exif)
     frame = next((one for one in head if one.kind in FRAMES), None)
     if frame is None or head[-1].kind != SOS or frame.end > len(content):

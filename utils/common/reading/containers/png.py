@@ -2,6 +2,7 @@
 
 import struct
 
+from utils.common.reading.containers.exif import check_exif
 from utils.common.reading.errors import PictureError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -18,13 +19,15 @@ def check_png(content: bytes) -> None:
     The decoder itself finds damage among the pixels by their checksum.
 
     Raises:
-        PictureError: If a chunk is cut, there is no end or there are too many chunks.
+        PictureError: If a chunk is cut, there is no end, or it costs too much.
     """
     place = len(SIGNATURE)
     for _ in range(MAX_CHUNKS):
         if place + CHUNK.size > len(content):
             raise PictureError("truncated", "the PNG has no end")
         length, kind = CHUNK.unpack_from(content, place)
+        if kind == b"eXIf":
+            check_exif(content[place + CHUNK.size : place + CHUNK.size + length])
         place += CHUNK.size + length + CRC_BYTES
         if kind == b"IEND":
             return
