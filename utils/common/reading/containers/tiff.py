@@ -17,9 +17,9 @@ COMPRESSION, STRIP_STARTS, STRIP_SIZES, TILE_STARTS, TILE_SIZES, JPEG_TABLES = (
     *(259, 273, 279, 324, 325),
     347,
 )
-RAW, FAX3, LZW, OLD_JPEG, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE = 1, 3, 5, 6, 7, 8, 32773, 32946
-UNCHECKED = (RAW, 2, FAX3, OLD_JPEG, JPEG, DEFLATE, OLD_DEFLATE, PACKBITS)
-"""Compressions in whose bytes zeros are nothing odd, or are checked otherwise."""
+RAW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE = 1, 7, 8, 32773, 32946
+WITHOUT_ZEROS = (4, 5)
+"""CCITT group 4 and LZW, whose decoders may be silent on a run of zeros that no writer makes."""
 
 PACKED_RUN = 129
 """Zeros that PackBits may write in a row, of a writer that does not pack them."""
@@ -105,7 +105,7 @@ def check_tiff(content: bytes) -> None:
             _check_jpeg(tables, content[start : start + size])
         elif compression == PACKBITS:
             refuse_zeros(content, start, start + size, PACKED_RUN)
-        elif compression not in UNCHECKED:
+        elif compression in WITHOUT_ZEROS:
             refuse_zeros(content, start, start + size, MIN_RUN)
 
 
