@@ -88,7 +88,8 @@ def read_picture(
         return _decode(content, shorter_side, max_pixels)
     except ElsewhereError:
         image, facts = read_apart(content, shorter_side, max_pixels)
-        return image, Original(**facts | {"table_sums": tuple(facts["table_sums"])})
+        lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
+        return image, Original(**facts | lists)
 
 
 def _decode(content: bytes, shorter_side: int, max_pixels: int) -> tuple[Image.Image, Original]:

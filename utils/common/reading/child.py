@@ -16,6 +16,9 @@ from utils.common.reading.errors import PictureError
 SPARE_BYTES = 2**29
 """For libraries that are loaded later, and decoders' tables."""
 
+MOST_BYTES = 2**60
+"""That the system can be told."""
+
 COPIES = 2
 """A decoder's picture, and the same as RGB."""
 
@@ -68,7 +71,7 @@ def _limit_memory(base: int, max_pixels: int, num_bytes: int) -> None:
 
         wanted = base + SPARE_BYTES + COPIES * (memory_limit(max_pixels) + num_bytes)
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+        resource.setrlimit(resource.RLIMIT_AS, (min(wanted, MOST_BYTES), hard))
 
 
 def _answer(replies: BinaryIO, content: bytes, shorter_side: int, max_pixels: int) -> None:
