@@ -201,9 +201,9 @@ class TestAnotherProcess:
         assert read_picture(b"P3 2 2 255\n" + b"7 " * 12)[0].getpixel((0, 0)) == (7, 7, 7)
 
     def test_it_gives_the_pixels_that_this_process_would(self) -> None:
-        from utils.common.pictures import _decode
+        from utils.common.pictures import _read
 
-        here, there = _decode(self.CONTENT, 100, 10**6), read_picture(self.CONTENT, 100)
+        here, there = _read(self.CONTENT, 100, 10**6), read_picture(self.CONTENT, 100)
         assert here[0].tobytes() == there[0].tobytes()
         assert here[1] == there[1]
 

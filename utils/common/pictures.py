@@ -85,14 +85,14 @@ def read_picture(
     try:
         if is_needed(content):
             raise ElsewhereError
-        return _decode(content, shorter_side, max_pixels)
+        return _read(content, shorter_side, max_pixels)
     except ElsewhereError:
         image, facts = read_apart(content, shorter_side, max_pixels)
         lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
         return image, Original(**facts | lists)
 
 
-def _decode(content: bytes, shorter_side: int, max_pixels: int) -> tuple[Image.Image, Original]:
+def _read(content: bytes, shorter_side: int, max_pixels: int) -> tuple[Image.Image, Original]:
     """Do what `read_picture` does in this process.
 
     Raises:
