@@ -7,7 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import simplejpeg
 from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
 
 from tests.common.corpus import FAULTS, PLAIN_PIXELS, WHOLE, damaged, draw, encode
 from utils.common.pictures import PictureError, read_picture
@@ -50,6 +52,23 @@ def test_a_hole_in_the_fine_scans_of_a_progressive_jpeg_is_found() -> None:
     content = WHOLE["JPEG progressive"]()
     last = content.rindex(b"\xff\xda") + 1000
     assert reason(content[:last] + bytes(512) + content[last + 512 :]) == "damaged"
+
+
+def test_a_hole_in_a_jpeg_that_by_chance_does_not_come_out_of_step_is_found() -> None:
+    content = WHOLE["JPEG"]()
+    silent = content[:10846] + bytes(512) + content[10846 + 512 :]
+    assert simplejpeg.decode_jpeg(silent, strict=True).any()
+    assert reason(silent) == "damaged"
+
+
+def test_a_hole_where_a_webp_tells_how_its_blocks_are_predicted_is_found() -> None:
+    content = WHOLE["WebP lossy"]()
+    assert reason(content[:1080] + bytes(512) + content[1080 + 512 :]) == "damaged"
+
+
+def test_a_hole_at_the_end_of_a_png_is_found() -> None:
+    content = WHOLE["PNG"]()
+    assert reason(content[:-522] + bytes(512) + content[-10:]) == "damaged"
 
 
 class TestOddJpegs:
@@ -231,11 +250,11 @@ def test_an_exception_that_no_decoder_should_raise_is_a_reason(
         raise MemoryError
 
     content = WHOLE["BMP"]()
-    monkeypatch.setattr(Image, "open", fail)
+    monkeypatch.setattr(BmpImageFile, "_open", fail)
     with pytest.raises(PictureError) as caught:
         read_picture(content)
     assert caught.value.args == ("damaged", "a kind of its own")
-    monkeypatch.setattr(Image, "open", fill_up)
+    monkeypatch.setattr(BmpImageFile, "_open", fill_up)
     with pytest.raises(PictureError) as caught:
         read_picture(content)
     assert caught.value.args == ("too large", "there is not enough memory to decode it")

@@ -12,6 +12,7 @@ from utils.common.reading.errors import PictureError
 SOI, EOI, SOS, DNL, DHT, DQT, DRI, DAC = 0xD8, 0xD9, 0xDA, 0xDC, 0xC4, 0xDB, 0xDD, 0xCC
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 PROGRESSIVE = 0xC2
+HUFFMAN = (0xC0, 0xC1, PROGRESSIVE)
 COUNTS_END = 17
 """Bytes of a Huffman table before its symbols."""
 
@@ -94,8 +95,8 @@ def check_jpeg(content: bytes) -> bytes:
         scans = 1 + sum(one.kind == SOS for one in _body(content, head[-1].end))
         if scans > MAX_SCANS:
             raise PictureError("too large", f"more than {MAX_SCANS} scans over all pixels")
-    if frame.kind == PROGRESSIVE and longest_is_over(content, MIN_RUN - 1, head[-1].end):
-        _check_fine_scans(content, [*head, *_body(content, head[-1].end)])
+    if frame.kind in HUFFMAN and longest_is_over(content, MIN_RUN - 1, head[-1].end):
+        _check_holes(content, [*head, *_body(content, head[-1].end)], frame.kind)
     return content
 
 
@@ -191,27 +192,33 @@ def _mended(content: bytes, segment: Segment, frame: int) -> bytes:
     return whole if segment.kind in DECODED_KINDS else b""
 
 
-def _check_fine_scans(content: bytes, segments: list[Segment]) -> None:
-    """Refuse a progressive JPEG with a hole in a scan that only adds detail.
+def _check_holes(content: bytes, segments: list[Segment], frame: int) -> None:
+    """Refuse a JPEG with a run of zeros among its pixels that no flat stretch explains.
 
-    Zeros are valid there, and nothing need come out of step. But a flat stretch is one short
-    symbol, where the writer's table has symbols for such stretches.
+    Zeros are valid codes, and by chance nothing comes out of step. In a flat stretch each block
+    is the code for its end, of zeros alone where that is the first of its table; in scans that
+    only add detail a stretch is one short symbol, where the table has symbols for stretches.
 
     Raises:
-        PictureError: If there is a run of zeros that no flat stretch explains.
+        PictureError: If there is such a run.
     """
-    symbols: dict[int, bytes] = {}
+    tables: dict[int, bytes] = {}
     for segment, following in itertools.pairwise(segments):
         body = content[segment.start + 4 : segment.end]
         if segment.kind == DHT:
             while len(body) > COUNTS_END:
                 end = COUNTS_END + sum(body[1:COUNTS_END])
-                symbols[body[0]] = body[COUNTS_END:end]
+                tables[body[0]] = body[COUNTS_END:end]
                 body = body[end:]
-        elif segment.kind == SOS and len(body) == ONE_CHANNEL_BYTES and body[-3]:
-            table = symbols.get(AC_TABLE | body[2] & 15, b"")
-            if any(symbol in STRETCHES for symbol in table):
-                refuse_zeros(content, segment.end, following.start)
+        elif segment.kind == SOS and len(body) >= ONE_CHANNEL_BYTES:
+            used = [tables.get(AC_TABLE | one & 15, b"") for one in body[2:-3:2]]
+            if frame == PROGRESSIVE:
+                is_coded = body[-3] > 0 and any(symbol in STRETCHES for symbol in used[0])
+            else:  # of all channels in turn
+                is_coded = any(table[:1] not in (b"", b"\0") for table in used)
+            if is_coded:  # zeros behind the last block only fill up
+                end = len(content[segment.end : following.start].rstrip(b"\0\xff"))
+                refuse_zeros(content, segment.end, segment.end + end)
 
 
 def _with_height(content: bytes, frame: Segment, scan: Segment) -> bytes:

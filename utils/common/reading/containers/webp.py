@@ -4,7 +4,7 @@ import io
 import struct
 from collections.abc import Iterator
 
-from PIL import Image
+from PIL.WebPImagePlugin import WebPImageFile
 
 from utils.common.reading.containers.exif import check_exif
 from utils.common.reading.containers.zeros import longest_is_over
@@ -22,6 +22,12 @@ MIN_RUN = 16
 
 PADDING = 16
 """Bytes at the end that a decoder may leave unread."""
+
+
+TAG_BYTES = 3
+KEY_FRAME_BYTES = 10
+SIZE_SHIFT = 5
+TAG_FLAGS = 2**SIZE_SHIFT - 1
 
 
 def check_webp(content: bytes) -> None:
@@ -48,9 +54,21 @@ def check_webp(content: bytes) -> None:
     if not pixels:
         raise PictureError("truncated", "the WebP has no pixels")
     kind, start, size = pixels[0]
-    has_hole = longest_is_over(content, MIN_RUN - 1, start, start + size)
-    if has_hole and _decodes(kind, content[start : start + max(size - PADDING, 0)]):
-        raise PictureError("damaged", "its pixels end before their bytes do")
+    if longest_is_over(content, MIN_RUN - 1, start, start + size):
+        coded = content[start : start + size]
+        if any(_decodes(kind, shorter) for shorter in _shortened(kind, coded)):
+            raise PictureError("damaged", "its pixels end before their bytes do")
+
+
+def _shortened(kind: bytes, pixels: bytes) -> Iterator[bytes]:
+    """Yield coded pixels without their last bytes; of lossy ones, without those of either part."""
+    yield pixels[:-PADDING]
+    tag = int.from_bytes(pixels[:TAG_BYTES], "little")
+    first, modes = tag & TAG_FLAGS, tag >> SIZE_SHIFT  # how blocks are predicted comes first
+    if kind == b"VP8 " and PADDING < modes < len(pixels) - KEY_FRAME_BYTES:
+        end = KEY_FRAME_BYTES + modes
+        shorter = (first | modes - PADDING << SIZE_SHIFT).to_bytes(TAG_BYTES, "little")
+        yield shorter + pixels[TAG_BYTES : end - PADDING] + pixels[end:]
 
 
 def _chunks(content: bytes, place: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -74,9 +92,10 @@ def _chunks(content: bytes, place: int, end: int) -> Iterator[tuple[bytes, int, 
 def _decodes(kind: bytes, pixels: bytes) -> bool:
     """Tell whether these bytes alone make a picture."""
     chunk = CHUNK.pack(kind, len(pixels)) + pixels + bytes(len(pixels) % 2)
+    whole = CHUNK.pack(b"RIFF", 4 + len(chunk)) + b"WEBP" + chunk
     try:
-        with Image.open(io.BytesIO(CHUNK.pack(b"RIFF", 4 + len(chunk)) + b"WEBP" + chunk)) as image:
+        with WebPImageFile(io.BytesIO(whole)) as image:
             image.load()
-    except OSError:
+    except (OSError, SyntaxError):
         return False
     return True
