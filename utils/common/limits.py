@@ -8,6 +8,9 @@ MAX_PIXELS = 200_000_000
 ACCEPTED = sys.maxsize
 """The most pixels of a picture that has passed its limit already, such as one of a data set."""
 
+MAX_FILE_BYTES = 2**30
+"""A larger file is not read as a picture."""
+
 MAX_ASPECT = 20
 """A longer strip would grow beyond all bounds when its shorter side is enlarged."""
 

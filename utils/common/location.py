@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from utils.common.limits import MAX_FILE_BYTES
+from utils.common.opening import TooLargeError, open_regular, read_regular
+
 ZIP_HEADER = struct.Struct("<4s22xHH")
 """What stands before a zip's member: a mark, and how long the name and the extra field are."""
 
@@ -45,11 +48,14 @@ class Location:
 
         Raises:
             DamagedError: If they are not those that the archive promises.
-            OSError: If the file on disk cannot be read.
+            TooLargeError: If they are more than any picture has.
+            OSError: If the file on disk cannot be read, or is no regular file.
         """
-        with open(self.path, "rb") as stream:
-            if self.packed_size is None:
-                return stream.read()
+        if self.packed_size is None:
+            return read_regular(self.path, MAX_FILE_BYTES)
+        if max(self.packed_size, self.size) > MAX_FILE_BYTES:
+            raise TooLargeError(f"{self.size:,} bytes, limit {MAX_FILE_BYTES:,}")
+        with open_regular(self.path) as stream:
             start = self.offset if self.crc is None else data_start(stream, self.offset)
             stream.seek(start)
             content = stream.read(self.packed_size)

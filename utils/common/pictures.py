@@ -1,25 +1,27 @@
 """Bytes of any picture file in, upright 8-bit RGB out; and RGB back into JPEG bytes."""
 
-import contextlib
 import functools
 import io
 import struct
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from PIL import Image, ImageFile
 
 from utils.common.limits import MAX_PIXELS
-from utils.common.reading.bounds import check_size
+from utils.common.reading import clock
+from utils.common.reading.apart import ElsewhereError, is_needed, leave_to_child, read_apart
+from utils.common.reading.bounds import check_memory, check_size, has_slow_decoder
 from utils.common.reading.conversion import Meaning, convert, meaning_of
-from utils.common.reading.damage import check_end
+from utils.common.reading.damage import check_messages, decoding, look_into
 from utils.common.reading.errors import PictureError as PictureError
 from utils.common.reading.formats import SUFFIXES as SUFFIXES
-from utils.common.reading.jpeg import decode_jpeg
-from utils.common.reading.opening import open_picture
+from utils.common.reading.jpeg import check_cmyk, check_other_kind, decode_jpeg
+from utils.common.reading.messages import heard
+from utils.common.reading.opening import check_format, open_picture
 from utils.common.reading.sizes import REDUCING_GAP, reduction
 from utils.common.reading.sizes import fit_shorter_side as fit_shorter_side
+from utils.common.reading.turns import one_at_a_time
 
 JPEG_QUALITY = 92
 ORIENTATION_TAG = 0x0112
@@ -38,9 +40,6 @@ TRANSPOSING = (5, 6, 7, 8)
 
 NO_EXIF = (SyntaxError, ValueError, TypeError, LookupError, OverflowError, struct.error)
 """What Pillow raises where EXIF data are cut or of another form."""
-
-DAMAGED = (OSError, EOFError, *NO_EXIF)
-"""What it raises where a picture is."""
 
 ONE_COLOUR = "of one colour only"
 JPEGS = ("JPEG", "MPO")
@@ -82,14 +81,43 @@ def read_picture(
     """
     if not content:
         raise PictureError("empty", "the file has no bytes")
-    with _damage_told(), open_picture(content, max_pixels) as image:
-        check_size(image.size, max_pixels)
-        meaning = meaning_of(image, content)
-        orientation = _orientation(image)
-        original = _look_at(image, orientation, meaning)
-        check_end(content)
-        decoded = _decode(image, content, shorter_side)
-        return _finish(*convert(decoded, meaning, content), original, orientation, shorter_side)
+    check_format(content)  # first, for what is not read needs no other process
+    try:
+        if is_needed(content):
+            raise ElsewhereError
+        return _read(content, shorter_side, max_pixels)
+    except ElsewhereError:
+        image, facts = read_apart(content, shorter_side, max_pixels)
+        lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
+        return image, Original(**facts | lists)
+
+
+def _read(content: bytes, shorter_side: int, max_pixels: int) -> tuple[Image.Image, Original]:
+    """Do what `read_picture` does in this process.
+
+    Raises:
+        ElsewhereError: If the decoder's work is bounded by no header.
+        PictureError: If there is no whole picture in these bytes.
+    """
+    with warnings.catch_warnings(), heard() as messages, decoding(content):
+        warnings.simplefilter("ignore")
+        container = look_into(content, max_pixels)
+        with open_picture(container.content, max_pixels) as image:
+            check_size(image.size, max_pixels)
+            if container.flaw:
+                raise container.flaw
+            if has_slow_decoder(image):
+                leave_to_child()
+            with one_at_a_time(check_memory(image, shorter_side, max_pixels)):
+                clock.start(clock.limit_s(image.width * image.height, len(content)))
+                meaning = meaning_of(image, container.content)
+                orientation = _orientation(image)
+                original = _look_at(image, orientation, meaning, container.num_frames)
+                decoded = _decode(image, container.content, shorter_side)
+                picture, notes = convert(decoded, meaning, container.content)
+                finished = _finish(picture, notes, original, orientation, shorter_side)
+    check_messages(messages)
+    return finished
 
 
 def read_image(
@@ -107,7 +135,8 @@ def read_image(
     check_size(image.size, max_pixels)
     if (content := bytes_behind(image)) is not None:
         return read_picture(content, shorter_side, max_pixels)
-    with _damage_told():
+    with warnings.catch_warnings(), decoding(b""):
+        warnings.simplefilter("ignore")
         meaning = meaning_of(image)
         orientation = _orientation(image)
         original = _look_at(image, orientation, meaning)
@@ -134,30 +163,17 @@ def bytes_behind(image: Image.Image) -> bytes | None:
     return content
 
 
-@contextlib.contextmanager
-def _damage_told() -> Iterator[None]:
-    """Turn whatever a decoder raises into a `PictureError`, and keep its warnings to itself."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except PictureError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise PictureError("too large", str(error)) from None
-    except DAMAGED as error:
-        cut = any(word in str(error).lower() for word in ("truncated", "premature end of jpeg"))
-        reason = "truncated" if cut else "damaged"
-        raise PictureError(reason, str(error) or type(error).__name__) from None
-
-
 def _decode(image: Image.Image, content: bytes, shorter_side: int) -> Image.Image:
     """Decode a JPEG at the scale that its wanted size allows; leave others for later."""
     if image.format not in JPEGS:
         return image
     if image.mode in ("RGB", "L"):
         pixels = decode_jpeg(content, image.size, shorter_side)
-        return pixels.getchannel(0) if image.mode == "L" else pixels
+        if pixels is not None:
+            return pixels.getchannel(0) if image.mode == "L" else pixels
+        check_other_kind(content)
+    else:
+        check_cmyk(content)
     divisor = reduction(image.size, shorter_side)
     image.draft(None, (image.width // divisor, image.height // divisor))
     return image
@@ -193,13 +209,16 @@ def _is_of_one_colour(picture: Image.Image) -> bool:
     return all(low == high for low, high in bands)
 
 
-def _look_at(image: Image.Image, orientation: int, meaning: Meaning) -> Original:
+def _look_at(
+    image: Image.Image, orientation: int, meaning: Meaning, num_frames: int | None = None
+) -> Original:
     """Return the facts about a picture file."""
     width, height = image.size
     if orientation in TRANSPOSING:
         width, height = height, width
     is_upright_rgb = image.format == "JPEG" and image.mode == "RGB" and orientation not in TURNS
-    num_frames = getattr(image, "n_frames", 1)
+    if num_frames is None:
+        num_frames = int(getattr(image, "n_frames", 1))
     return Original(
         image.format or "",
         width,

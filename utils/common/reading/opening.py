@@ -50,6 +50,19 @@ def open_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         PictureError: If it is no picture, or none that is read here; whatever the decoder raises
             of damage besides.
     """
+    name = check_format(content)
+    try:
+        return OPENERS.get(name, _open_by_pillow)(content, name, max_pixels)
+    except NOT_HEADERS:
+        raise PictureError("not an image", first_bytes(content)) from None
+
+
+def check_format(content: bytes) -> str:
+    """Return the name of a picture's format, by its first bytes.
+
+    Raises:
+        PictureError: If it is no picture, or none that is read here.
+    """
     name = picture_format(content[:HEAD_BYTES])
     if name is None:
         raise PictureError("not an image", first_bytes(content))
@@ -57,10 +70,7 @@ def open_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise PictureError(f"{name}{NEEDS}{package}", f"pip install {package}")
     if name not in BY_NAME:
         raise PictureError(NOT_READ, name)
-    try:
-        return OPENERS.get(name, _open_by_pillow)(content, name, max_pixels)
-    except NOT_HEADERS:
-        raise PictureError("not an image", first_bytes(content)) from None
+    return name
 
 
 def first_bytes(content: bytes) -> str:
