@@ -193,7 +193,7 @@ def main() -> None:
 
 def as_batch(drawn: list[Picture], preprocessing: Preprocessing) -> Batch:
     """Read, cut and stack pictures as predict.py does."""
-    read = (Reading().image_pixels(Image.fromarray(picture)) for picture in drawn)
+    read = (Reading().pixels(Image.fromarray(picture)) for picture in drawn)
     pixels = np.stack([preprocessing.centre_crop(picture) for picture in read])
     return Batch(torch.from_numpy(pixels), torch.zeros(len(drawn), dtype=torch.int64))
 

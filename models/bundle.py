@@ -17,9 +17,10 @@ from torch import nn
 from models import CARD_NAME, WEIGHTS_NAME
 from models.answers import logits_and_features
 from models.calibration import PREFIX, Calibration, number
+from models.instructions import how_to_use
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
-from models.reading import Reading
+from models.reading import OWN_SIZE, Reading
 from models.zoo import Model, resolve
 from utils.common.errors import ModelError, shortlist
 from utils.common.files import sha256_of_file, whole_file, write_json
@@ -30,7 +31,10 @@ FORMAT = 2
 
 MAX_CARD_BYTES = 2**20
 MIN_SIDE, MAX_SIDE = 32, 1024
-"""Of an input and of a picture brought to it, in pixels; all of timm's are in between."""
+"""Of an input, in pixels; all of timm's are in between."""
+
+MAX_STORED_SIDE = 4096
+"""Of the pictures of a data set, in pixels, as create_dataset.py takes it for --image-size."""
 
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}
 """What safetensors calls the kinds of numbers that networks are made of."""
@@ -65,7 +69,7 @@ class Card:
     def to_dict(self) -> dict[str, Any]:
         """Return all but the arrays of the calibration, as plain values."""
         calibration = self.calibration.to_dict() if self.calibration else None
-        return {
+        fields = {
             "format": FORMAT,
             "model": self.model.name,
             "timm_name": self.model.timm_name,
@@ -78,6 +82,7 @@ class Card:
             "metrics": dict(self.metrics),
             "versions": dict(self.versions),
         }
+        return {**fields, "how_to_use": how_to_use(fields)}
 
 
 def store_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -> None:
@@ -208,7 +213,7 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
     return Card(
         model,
         read_preprocessing(fields["preprocessing"]),
-        Reading(_whole("shorter_side", reading["shorter_side"]), reading["is_written"]),
+        Reading(_stored_side(reading["shorter_side"]), reading["is_written"]),
         None if calibration is None else Calibration.from_dict(calibration, arrays),
         _text(fields["uncalibrated"]),
         _text(fields["data_hash"]),
@@ -240,6 +245,16 @@ def read_preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
 def _whole(name: str, value: Any) -> int:
     if type(value) is not int or not MIN_SIDE <= value <= MAX_SIDE:
         raise ValueError(f"{name} is no whole number from {MIN_SIDE} to {MAX_SIDE}")
+    return value
+
+
+def _stored_side(value: Any) -> int:
+    if value == OWN_SIZE and type(value) is int:
+        return OWN_SIZE
+    if type(value) is not int or not MIN_SIDE <= value <= MAX_STORED_SIDE:
+        raise ValueError(
+            f"reading.shorter_side is neither 0 nor from {MIN_SIDE} to {MAX_STORED_SIDE}"
+        )
     return value
 
 

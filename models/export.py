@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from utils.common.errors import ModelError, SettingsError, run_script
-from utils.common.pictures import JPEG_QUALITY
 from utils.common.settings import parse, setting
 
 ONNX, TORCH_EXPORT = "onnx", "torch-export"
@@ -32,15 +31,7 @@ BATCH_SIZES = (1, 9, 10, 20, 20, 20, 20)
 CARD_KEY = "skin_picture_gate"
 """Under which the file's metadata hold what is known of the model, as JSON."""
 
-INPUT, OUTPUT = "pixels", "logits"
-HOW_TO_USE = (
-    "Input: RGB pictures as uint8 of 0-255, N x 3 x height x width; scaling with mean and std is "
-    "part of the model. Before it: turn the picture upright, resize it so that its shorter side is "
-    f"reading.shorter_side, write and read it as JPEG of quality {JPEG_QUALITY} if "
-    "reading.is_written, cut out "
-    "the centre that shows crop_pct of the shorter side, resize that to height x width. Output: "
-    "logits, N x classes; divide them by calibration.temperature before softmax."
-)
+INPUT, OUTPUT, DISTANCE = "pixels", "logits", "distance"
 
 Look = Callable[[Any], Any]
 
@@ -105,7 +96,7 @@ def export(card: Any, network: Any, target: Path, file_format: str) -> str:
     from utils.common.files import whole_file
 
     whole = torch.nn.Sequential(Normalisation(card.preprocessing), network).eval()
-    facts = json.dumps({**card.to_dict(), "how_to_use": HOW_TO_USE})
+    facts = json.dumps(card.to_dict())
     write, title = {ONNX: (_write_onnx, "ONNX"), TORCH_EXPORT: (_write_export, "torch.export")}[
         file_format
     ]
@@ -202,12 +193,19 @@ def _write_onnx(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, Loo
     import onnxruntime
     import torch
 
+    from models.distance import WithDistance, hypotenuse
+
+    outputs = [OUTPUT]
+    if card.calibration is not None:
+        whole = WithDistance(whole, card.calibration.novelty)
+        outputs.append(DISTANCE)
+    traced = _trace(whole, card).run_decompositions({torch.ops.aten.hypot.default: hypotenuse})
     program = torch.onnx.export(
-        _trace(whole, card), input_names=[INPUT], output_names=[OUTPUT], dynamo=True, verbose=False
+        traced, input_names=[INPUT], output_names=outputs, dynamo=True, verbose=False
     )
     assert program is not None
     program.model.metadata_props[CARD_KEY] = facts
-    program.model.graph.doc_string = HOW_TO_USE
+    program.model.graph.doc_string = json.loads(facts)["how_to_use"]
     program.save(path, external_data=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return f"opset {program.model.opset_imports['']}", lambda pixels: torch.from_numpy(

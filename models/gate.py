@@ -144,9 +144,7 @@ def sample(card: Card, content: bytes | Image.Image) -> NDArray[np.uint8]:
     Raises:
         PictureError: If it cannot be read.
     """
-    read = card.reading
-    pixels = read.pixels(content) if isinstance(content, bytes) else read.image_pixels(content)
-    return card.preprocessing.centre_crop(pixels)
+    return card.preprocessing.centre_crop(card.reading.pixels(content))
 
 
 def _no_calibration(reason: str) -> Calibration:

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from utils.common.limits import MAX_ASPECT, MAX_PIXELS
 from utils.common.pictures import (
-    REDUCING_GAP,
-    PictureError,
-    fit_shorter_side,
+    Original,
+    bytes_behind,
+    is_as_written,
+    read_image,
     read_picture,
-    to_rgb,
     write_jpeg,
 )
 
@@ -24,17 +23,21 @@ SHORTER_SIDE = 256
 MAX_DIRECT_SIDE = 512
 """Longer shorter sides are decoded at a reduced scale, which is several times faster."""
 
+OWN_SIZE = 0
+"""For a shorter side: the assembly left every picture at its own size."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What happened to the pictures of a data set between their originals and the model.
 
     A model is asked best with what it was trained on. So an original goes the same way: upright
-    RGB, resized as the assembly does it, written as a JPEG of the same quality and read again.
+    sRGB, resized as the assembly does it, written as a JPEG of the same quality and read again.
     A picture of the data set itself, which has gone it already, is taken as it is.
 
     Attributes:
-        shorter_side: That the assembly gave to every picture, in pixels.
+        shorter_side: That the assembly gave to every picture, in pixels; 0 if each kept its own,
+            as with `--image-size 0`.
         is_written: Whether it wrote them as JPEG; else the originals were read directly.
     """
 
@@ -42,51 +45,64 @@ class Reading:
     is_written: bool = True
 
     @classmethod
-    def of_sizes(cls, sizes: Iterable[tuple[int, int] | None]) -> "Reading":
-        """Tell from the sizes in a manifest, None without one, how its pictures were made."""
+    def of_sizes(
+        cls, sizes: Iterable[tuple[int, int] | None], keeps_bytes: bool = False
+    ) -> "Reading":
+        """Tell how the pictures of a data set were made.
+
+        Args:
+            sizes: Of them as a manifest says, None without one.
+            keeps_bytes: Whether one of them is its original, byte for byte.
+        """
         sides = {size and min(size) for size in sizes}
-        side = sides.pop() if len(sides) == 1 else None
-        return cls(side) if side else cls(is_written=False)
+        if None in sides or not sides:
+            return cls(is_written=False)
+        (side, *others) = sides
+        return cls(OWN_SIZE if others or keeps_bytes or side is None else side)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
         return asdict(self)
 
-    def pixels(self, content: bytes) -> NDArray[np.uint8]:
-        """Return upright RGB, uint8, height x width x 3, from the bytes of a picture file.
+    def pixels(self, source: bytes | Image.Image) -> NDArray[np.uint8]:
+        """Return upright sRGB, uint8, height x width x 3, of any picture.
 
-        Raises:
-            PictureError: If there is no whole picture in these bytes.
-        """
-        picture, original = read_picture(content, self.shorter_side)
-        if original.is_plain and min(original.width, original.height) == self.shorter_side:
-            return self._pixels(picture, content)
-        return self._pixels(picture)
-
-    def image_pixels(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return the same from a picture that is decoded already, or about to be.
+        Args:
+            source: The bytes of a picture file, or a Pillow image. One that Pillow has opened and
+                not decoded yet gives the very pixels of its file; one that is decoded takes the
+                same steps from there on.
 
         Raises:
             PictureError: If it cannot be decoded, is too large or too narrow.
         """
-        if image.width * image.height > MAX_PIXELS:
-            raise PictureError("too large", f"{image.width} x {image.height} pixels")
-        if not all(image.size) or max(image.size) > MAX_ASPECT * min(image.size):
-            raise PictureError("too narrow", f"{image.width} x {image.height} pixels")
-        try:
-            upright = to_rgb(ImageOps.exif_transpose(image))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise PictureError("damaged", str(error)) from None
-        size = fit_shorter_side(upright.size, self.shorter_side)
-        return self._pixels(
-            upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
-        )
-
-    def _pixels(self, resized: Image.Image, written: bytes | None = None) -> NDArray[np.uint8]:
-        """Return what is seen of a resized picture, or of the file that it already is."""
+        content = bytes_behind(source) if isinstance(source, Image.Image) else source
+        picture, original = _read(source, content, self.shorter_side)
         if not self.is_written:
-            return np.asarray(resized)
-        if written is not None and self.shorter_side <= MAX_DIRECT_SIDE:
-            return np.asarray(resized)
-        side = SHORTER_SIDE if self.shorter_side > MAX_DIRECT_SIDE else 0
-        return np.asarray(read_picture(written or write_jpeg(resized), side)[0])
+            return np.asarray(picture)
+        is_own = self._is_own(original)
+        reduced = SHORTER_SIDE if min(picture.size) > MAX_DIRECT_SIDE else OWN_SIZE
+        if is_own and not reduced:
+            return np.asarray(picture)
+        if is_own:
+            return np.asarray(_read(source, content, reduced)[0])
+        return np.asarray(read_picture(write_jpeg(picture), reduced)[0])
+
+    def image_pixels(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Return `pixels` of a Pillow image."""
+        return self.pixels(image)
+
+    def _is_own(self, original: Original) -> bool:
+        """Whether a picture is as the assembly leaves one, which is not written once more."""
+        if self.shorter_side == OWN_SIZE:
+            return original.is_plain
+        shorter = min(original.width, original.height)
+        return shorter == self.shorter_side and is_as_written(original)
+
+
+def _read(
+    source: bytes | Image.Image, content: bytes | None, shorter_side: int
+) -> tuple[Image.Image, Original]:
+    if content is not None:
+        return read_picture(content, shorter_side)
+    assert isinstance(source, Image.Image)
+    return read_image(source, shorter_side)

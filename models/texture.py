@@ -62,6 +62,16 @@ def describe(pixels: torch.Tensor) -> torch.Tensor:
     return torch.cat(whole, dim=1)
 
 
+def describe_at_once(pixels: torch.Tensor) -> torch.Tensor:
+    """Return what `describe` does, without parts: a graph for any number of pictures."""
+    columns, level = _look_at_pixels(pixels)
+    whole = [columns]
+    for _ in range(1, NUM_SCALES):
+        columns, level = _look_at_level(level)
+        whole.append(columns)
+    return torch.cat(whole, dim=1)
+
+
 def _in_parts(look: Look, batch: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
     columns, levels = zip(*map(look, batch.split(size)), strict=True)
     return torch.cat(columns), torch.cat(levels)

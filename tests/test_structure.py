@@ -95,6 +95,20 @@ def test_what_assembles_the_data_set_does_not_know_torch(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & set(HEAVY)
 
 
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_no_room_lets_pillow_choose_a_decoder(path: Path) -> None:
+    """`reading.opening` opens the formats that are read; any other way would open all."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    astray = [
+        node.lineno
+        for node in attributes
+        if node.attr == "open" and isinstance(node.value, ast.Name) and node.value.id == "Image"
+    ]
+    assert not astray
+    assert "from PIL.Image import open" not in path.read_text(encoding="utf-8")
+
+
 def test_torch_is_not_even_loaded_on_the_way() -> None:
     names = [dotted(path) for path in modules() if package_of(path) in WITHOUT_TORCH]
     lines = [

@@ -1,5 +1,6 @@
 """A corpus of broken and of odd but good files: the broken are found, the odd are not refused."""
 
+import functools
 import io
 from collections import Counter
 
@@ -8,36 +9,10 @@ import pytest
 import simplejpeg
 from PIL import Image
 
+from tests.common.corpus import PLAIN_PIXELS, WHOLE, draw, encode
 from utils.common.pictures import PictureError, read_picture
-from utils.common.seeds import generator
-from utils.quality.texture import draw_texture
 
 SIDE = 256
-
-
-def draw(number: int, width: int = 320, height: int = 240) -> Image.Image:
-    return Image.fromarray(draw_texture(generator("damage", number), height, width))
-
-
-def encode(picture: Image.Image, file_format: str, **options: object) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, file_format, **options)
-    return stream.getvalue()
-
-
-def whole_files() -> dict[str, bytes]:
-    return {
-        "baseline": encode(draw(0), "JPEG", quality=90),
-        "progressive": encode(draw(1), "JPEG", quality=85, progressive=True),
-        "4:4:4": encode(draw(2), "JPEG", quality=95, subsampling=0),
-        "grey": encode(draw(3).convert("L"), "JPEG", quality=90),
-        "CMYK": encode(draw(4).convert("CMYK"), "JPEG", quality=90),
-        "PNG": encode(draw(5), "PNG"),
-        "palette PNG": encode(draw(6).convert("P"), "PNG"),
-        "WebP": encode(draw(7), "WEBP", quality=90),
-        "BMP": encode(draw(8), "BMP"),
-        "TIFF": encode(draw(9), "TIFF", compression="tiff_lzw"),
-    }
 
 
 def reason(content: bytes) -> str:
@@ -61,10 +36,11 @@ def passes_verify(content: bytes) -> bool:
 def broken_files() -> dict[str, list[bytes]]:
     rng = np.random.default_rng(0)
     corpus: dict[str, list[bytes]] = {"HTML": [], "empty": [b""], "random bytes": []}
-    for name, content in whole_files().items():
-        cuts = [max(1, len(content) * percent // 100) for percent in range(1, 100)]
+    for name, make in WHOLE.items():
+        content = make()
+        cuts = [max(1, len(content) * percent // 100) for percent in range(1, 100, 7)]
         corpus[f"{name} cut"] = [content[:cut] for cut in cuts]
-        if name not in ("BMP", "TIFF"):  # zeros are pixels there, like any other
+        if name not in PLAIN_PIXELS:  # zeros are pixels there, like any other
             corpus[f"{name} zero tail"] = [
                 content[:cut] + bytes(len(content) - cut) for cut in cuts
             ]
@@ -117,9 +93,10 @@ def test_bit_flips_that_the_decoder_warns_of_are_found() -> None:
     assert found >= 0.99 * warned
 
 
+@functools.cache
 def odd_files() -> dict[str, bytes]:
     grey = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64) * 21
-    files = whole_files()
+    files = {}
     files["PNG named .JPEG"] = encode(draw(20), "PNG")
     files["16-bit grey"] = encode(Image.fromarray(grey), "PNG")
     files["RGBA"] = encode(draw(21).convert("RGBA"), "PNG")

@@ -213,7 +213,10 @@ def within(name: str, **fields: Any) -> Change:
         (within("preprocessing", interpolation="magic"), "interpolation is not bicubic or"),
         (within("preprocessing", crop_pct=0), "crop_pct is not from 0.1 to 1"),
         (within("preprocessing", crop_pct=10**400), "no description of a model"),
-        (within("reading", shorter_side=10**7), "shorter_side is no whole number"),
+        (
+            within("reading", shorter_side=10**7),
+            "reading.shorter_side is neither 0 nor from 32 to 4096",
+        ),
         (within("reading", is_written="yes"), "is_written is neither true nor false"),
         (within("calibration", temperature=0), "The calibration cannot be used"),
         (within("calibration", temperature="hot"), "The calibration cannot be used"),

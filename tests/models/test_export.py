@@ -9,6 +9,7 @@ import torch
 
 from models import export
 from models.bundle import read_bundle
+from models.texture import describe
 from utils.common.errors import ModelError, SettingsError, run_script
 from utils.common.labels import CLASSES
 
@@ -40,6 +41,10 @@ def test_an_exported_model_answers_as_pytorch_does(
         properties = {one.key: one.value for one in onnx.load(target).metadata_props}
         session = onnxruntime.InferenceSession(target)
         logits = session.run(["logits"], {"pixels": pixels.numpy()})[0]
+        (distances,) = session.run(["distance"], {"pixels": pixels.numpy()})
+        novelty = read_bundle(bundle)[0].calibration.novelty
+        own = novelty.distances(describe(pixels).numpy())
+        assert distances == pytest.approx(own, rel=1e-3)
     else:
         stored = {export.CARD_KEY: ""}
         program = torch.export.load(target, extra_files=stored)

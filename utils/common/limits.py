@@ -1,7 +1,12 @@
 """Numbers beyond which a picture is refused, apart from what needs a decoder to be imported."""
 
+import sys
+
 MAX_PIXELS = 200_000_000
 """Larger pictures are refused before decoding (a "decompression bomb" can be a few bytes)."""
+
+ACCEPTED = sys.maxsize
+"""The most pixels of a picture that has passed its limit already, such as one of a data set."""
 
 MAX_FILE_BYTES = 2**30
 """A larger file is not read as a picture."""

@@ -63,8 +63,10 @@ def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
         size = os.fstat(stream.fileno()).st_size
         content = stream.read(size + 1)
         if len(content) > size:  # it has grown, or its system knows no size, as /proc
-            while len(content) <= max_bytes and (more := stream.read(CHUNK_BYTES)):
-                content += more
+            grown = bytearray(content)
+            while len(grown) <= max_bytes and (more := stream.read(CHUNK_BYTES)):
+                grown += more
+            content = bytes(grown)
     if len(content) > max_bytes:
         raise TooLargeError(f"more than {max_bytes:,} bytes, the limit")
     return content

@@ -1,22 +1,27 @@
 """Bytes of any picture file in, upright 8-bit RGB out; and RGB back into JPEG bytes."""
 
+import functools
 import io
 import struct
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile
 
 from utils.common.limits import MAX_PIXELS
-from utils.common.reading.bounds import check_size
-from utils.common.reading.damage import check_end
+from utils.common.reading import clock
+from utils.common.reading.apart import ElsewhereError, is_needed, leave_to_child, read_apart
+from utils.common.reading.bounds import check_memory, check_size, has_slow_decoder
+from utils.common.reading.conversion import Meaning, convert, meaning_of
+from utils.common.reading.damage import check_messages, decoding, look_into
 from utils.common.reading.errors import PictureError as PictureError
 from utils.common.reading.formats import SUFFIXES as SUFFIXES
-from utils.common.reading.jpeg import decode_jpeg
+from utils.common.reading.jpeg import check_cmyk, check_other_kind, decode_jpeg
+from utils.common.reading.messages import heard
+from utils.common.reading.opening import check_format, open_picture
+from utils.common.reading.sizes import REDUCING_GAP, reduction
 from utils.common.reading.sizes import fit_shorter_side as fit_shorter_side
+from utils.common.reading.turns import one_at_a_time
 
 JPEG_QUALITY = 92
 ORIENTATION_TAG = 0x0112
@@ -36,11 +41,8 @@ TRANSPOSING = (5, 6, 7, 8)
 NO_EXIF = (SyntaxError, ValueError, TypeError, LookupError, OverflowError, struct.error)
 """What Pillow raises where EXIF data are cut or of another form."""
 
-DAMAGED = (OSError, EOFError, *NO_EXIF)
-"""What it raises where a picture is."""
-
-REDUCING_GAP = 2.0
-"""Average whole blocks first as long as twice the pixels wanted are left: twice as fast."""
+ONE_COLOUR = "of one colour only"
+JPEGS = ("JPEG", "MPO")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,66 +57,176 @@ class Original:
     table_sums: tuple[int, ...]
     """As `table_sums` gives them."""
     is_plain: bool
-    """Whether it already is an upright 8-bit RGB JPEG, so that its bytes can be kept."""
+    """Whether it already is an upright 8-bit sRGB JPEG, so that its bytes can be kept."""
+    notes: tuple[str, ...] = ()
+    """What was done to its pixels or is odd about them, in fixed phrases to count by."""
 
 
 def read_picture(
     content: bytes, shorter_side: int = 0, max_pixels: int = MAX_PIXELS
 ) -> tuple[Image.Image, Original]:
-    """Decode a picture file to upright 8-bit RGB.
+    """Decode a picture file to upright 8-bit sRGB.
 
-    Transparent parts come out white, 16-bit values are scaled to 8 bit, EXIF rotation is applied.
+    Transparent parts come out white, values of more than 8 bit are scaled to 8, EXIF rotation is
+    applied, and colours are converted from the space that the file names.
 
     Args:
         content: The file's bytes.
         shorter_side: Wanted length of the shorter side in pixels, smaller pictures are enlarged;
             0 keeps the size.
-        max_pixels: A larger picture is refused before it is decoded.
+        max_pixels: A larger picture is refused before it is decoded, whatever Pillow's own limit.
 
     Raises:
         PictureError: If there is no whole picture in these bytes.
     """
     if not content:
         raise PictureError("empty", "the file has no bytes")
+    check_format(content)  # first, for what is not read needs no other process
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as image:
-                check_size(image.size, max_pixels)
+        if is_needed(content):
+            raise ElsewhereError
+        return _read(content, shorter_side, max_pixels)
+    except ElsewhereError:
+        image, facts = read_apart(content, shorter_side, max_pixels)
+        lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
+        return image, Original(**facts | lists)
+
+
+def _read(content: bytes, shorter_side: int, max_pixels: int) -> tuple[Image.Image, Original]:
+    """Do what `read_picture` does in this process.
+
+    Raises:
+        ElsewhereError: If the decoder's work is bounded by no header.
+        PictureError: If there is no whole picture in these bytes.
+    """
+    with warnings.catch_warnings(), heard() as messages, decoding(content):
+        warnings.simplefilter("ignore")
+        container = look_into(content, max_pixels)
+        with open_picture(container.content, max_pixels) as image:
+            check_size(image.size, max_pixels)
+            if container.flaw:
+                raise container.flaw
+            if has_slow_decoder(image):
+                leave_to_child()
+            with one_at_a_time(check_memory(image, shorter_side, max_pixels)):
+                clock.start(clock.limit_s(image.width * image.height, len(content)))
+                meaning = meaning_of(image, container.content)
                 orientation = _orientation(image)
-                original = _look_at(image, orientation)
-                check_end(content)
-                turn = TURNS.get(orientation)
-                if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
-                    upright = decode_jpeg(content, image.size, shorter_side)
-                else:
-                    upright = to_rgb(image)
-                if turn is not None:
-                    upright = upright.transpose(turn)
-    except PictureError:
-        raise
-    except UnidentifiedImageError:
-        raise PictureError("not an image", _first_bytes(content)) from None
-    except Image.DecompressionBombError as error:
-        raise PictureError("too large", str(error)) from None
-    except DAMAGED as error:
-        cut = any(word in str(error).lower() for word in ("truncated", "premature end of jpeg"))
-        reason = "truncated" if cut else "damaged"
-        raise PictureError(reason, str(error) or type(error).__name__) from None
+                original = _look_at(image, orientation, meaning, container.num_frames)
+                decoded = _decode(image, container.content, shorter_side)
+                picture, notes = convert(decoded, meaning, container.content)
+                finished = _finish(picture, notes, original, orientation, shorter_side)
+    check_messages(messages)
+    return finished
+
+
+def read_image(
+    image: Image.Image, shorter_side: int = 0, max_pixels: int = MAX_PIXELS
+) -> tuple[Image.Image, Original]:
+    """Bring a picture that Pillow holds to upright 8-bit sRGB, by the steps of `read_picture`.
+
+    One that Pillow has opened from a file and not decoded is read from the bytes of that file.
+
+    Raises:
+        PictureError: If it cannot be decoded, is too large or too narrow.
+    """
+    if not all(image.size):
+        raise PictureError("too narrow", f"{image.width} x {image.height} pixels")
+    check_size(image.size, max_pixels)
+    if (content := bytes_behind(image)) is not None:
+        return read_picture(content, shorter_side, max_pixels)
+    with warnings.catch_warnings(), decoding(b""):
+        warnings.simplefilter("ignore")
+        meaning = meaning_of(image)
+        orientation = _orientation(image)
+        original = _look_at(image, orientation, meaning)
+        return _finish(*convert(image, meaning), original, orientation, shorter_side)
+
+
+def bytes_behind(image: Image.Image) -> bytes | None:
+    """Return the file of a picture that Pillow has opened and not decoded, None for any other."""
+    stream = getattr(image, "fp", None)
+    is_untouched = (
+        isinstance(image, ImageFile.ImageFile)
+        and image._im is None  # private, but the one sign that nothing is decoded yet
+        and not getattr(image, "decoderconfig", ())
+        and image.tell() == 0
+    )
+    if not is_untouched or stream is None or stream.closed:
+        return None
+    place = stream.tell()
+    try:
+        stream.seek(0)
+        content: bytes = stream.read()
+    finally:
+        stream.seek(place)
+    return content
+
+
+def _decode(image: Image.Image, content: bytes, shorter_side: int) -> Image.Image:
+    """Decode a JPEG at the scale that its wanted size allows; leave others for later."""
+    if image.format not in JPEGS:
+        return image
+    if image.mode in ("RGB", "L"):
+        pixels = decode_jpeg(content, image.size, shorter_side)
+        if pixels is not None:
+            return pixels.getchannel(0) if image.mode == "L" else pixels
+        check_other_kind(content)
+    else:
+        check_cmyk(content)
+    divisor = reduction(image.size, shorter_side)
+    image.draft(None, (image.width // divisor, image.height // divisor))
+    return image
+
+
+def _finish(
+    picture: Image.Image,
+    notes: tuple[str, ...],
+    original: Original,
+    orientation: int,
+    shorter_side: int,
+) -> tuple[Image.Image, Original]:
+    """Turn a picture upright and resize it; complete the facts about it."""
+    if orientation in TURNS:
+        picture = picture.transpose(TURNS[orientation])
     if shorter_side:
         size = fit_shorter_side((original.width, original.height), shorter_side)
-        upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
-    return upright, original
+        picture = picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+    if _is_of_one_colour(picture):
+        notes = (*notes, ONE_COLOUR)
+    return picture, replace(original, notes=notes) if notes else original
 
 
-def _look_at(image: Image.Image, orientation: int) -> Original:
+def _is_of_one_colour(picture: Image.Image) -> bool:
+    """Ask a few pixels first: asking all of them of every picture would take its time."""
+    width, height = picture.size
+    pixels = picture.im  # each of Image's own calls asks first whether the picture is loaded
+    first = pixels.getpixel((0, 0))
+    for spot in ((width // 2, height // 2), (width - 1, height - 1), (width // 3, 2 * height // 3)):
+        if pixels.getpixel(spot) != first:
+            return False
+    bands = (picture.getchannel(band).getextrema() for band in "RGB")
+    return all(low == high for low, high in bands)
+
+
+def _look_at(
+    image: Image.Image, orientation: int, meaning: Meaning, num_frames: int | None = None
+) -> Original:
     """Return the facts about a picture file."""
     width, height = image.size
     if orientation in TRANSPOSING:
         width, height = height, width
-    is_plain = image.format == "JPEG" and image.mode == "RGB" and orientation not in TURNS
-    num_frames = getattr(image, "n_frames", 1)
-    return Original(image.format or "", width, height, num_frames, table_sums(image), is_plain)
+    is_upright_rgb = image.format == "JPEG" and image.mode == "RGB" and orientation not in TURNS
+    if num_frames is None:
+        num_frames = int(getattr(image, "n_frames", 1))
+    return Original(
+        image.format or "",
+        width,
+        height,
+        num_frames,
+        table_sums(image),
+        is_upright_rgb and meaning.is_plain,
+    )
 
 
 def table_sums(image: Image.Image) -> tuple[int, ...]:
@@ -130,39 +242,20 @@ def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation that is still to be undone; unreadable EXIF counts as none."""
     if image.format == "TIFF":
         return 1  # Pillow turns these by itself while it loads them
-    if image.format == "PNG":
-        image.load()  # its EXIF may come after the pixels, whose errors are not EXIF's
     try:
         return int(image.getexif().get(ORIENTATION_TAG, 1))
     except NO_EXIF:
         return 1
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert a picture of any Pillow mode to 8-bit RGB; transparency goes on white."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        image.load()
-        return image
-    if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", layered.size, "white")
-        return Image.alpha_composite(white, layered).convert("RGB")
-    return image.convert("RGB")
+def is_as_written(original: Original) -> bool:
+    """Whether a picture is as `write_jpeg` writes one, by what its JPEG tables tell."""
+    return original.is_plain and original.table_sums == _written_tables()
 
 
-def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale grey values of more than 8 bit (uint16, int32 or float32) to uint8."""
-    low, high = float(values.min()), float(values.max())
-    if not 0 <= low <= high <= 65535:  # so written, NaN is refused too
-        raise PictureError("unsupported", f"grey values from {low:g} to {high:g}")
-    if values.dtype.kind == "f" and high <= 1:
-        values = values * 255.0
-    elif high > 255 or values.dtype.kind == "u":
-        values = values / 257.0
-    rounded: NDArray[np.uint8] = np.rint(values).astype(np.uint8)
-    return rounded
+@functools.cache
+def _written_tables() -> tuple[int, ...]:
+    return read_picture(write_jpeg(Image.new("RGB", (16, 16))))[1].table_sums
 
 
 def write_jpeg(image: Image.Image) -> bytes:
@@ -170,7 +263,3 @@ def write_jpeg(image: Image.Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=JPEG_QUALITY)
     return stream.getvalue()
-
-
-def _first_bytes(content: bytes) -> str:
-    return f"{len(content):,} bytes that start with {content[:16]!r}"

@@ -1,7 +1,7 @@
 """Records and settings in, a finished data set on disk out: plan, prepare, place, and sign off."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from utils.common.location import Originals
 from utils.dataset.accounting import Accounts, account
@@ -11,9 +11,10 @@ from utils.dataset.leaks import LeakReport, report_leaks, write_leak_report
 from utils.dataset.left_out import write_left_out
 from utils.dataset.look_alikes import draw_look_alikes
 from utils.dataset.manifest import ManifestRow, is_manifest_of, write_manifest
+from utils.dataset.notes import Notes, collect_notes
 from utils.dataset.plan import Planned
 from utils.dataset.preparation import LowQuality, Pictures
-from utils.dataset.prepare import UNREADABLE, Prepared
+from utils.dataset.prepare import Prepared, may_pass
 from utils.dataset.recipe import Recipe
 from utils.dataset.rejected import CONTRADICTION, Rejected, not_understood, write_rejected
 from utils.dataset.verification import Verification, verify_pictures
@@ -33,6 +34,7 @@ class Assembled:
         num_unfit: Pictures that could not be degraded; they stay in their own class.
         num_moved: Pictures put into place.
         num_removed: Pictures of an earlier run taken away.
+        notes: What was done to pixels or is odd about them, with the originals.
     """
 
     plan: list[Planned]
@@ -42,11 +44,12 @@ class Assembled:
     num_unfit: int = 0
     num_moved: int = 0
     num_removed: int = 0
+    notes: Notes = field(default_factory=dict)
 
     @property
     def may_change(self) -> bool:
         """Whether another run may find more, though nothing is changed."""
-        return any(picture.reason == UNREADABLE for picture in self.rejected)
+        return any(may_pass(picture.reason) for picture in self.rejected)
 
     @property
     def is_unchanged(self) -> bool:
@@ -93,8 +96,11 @@ def assemble(
         unusable={picture.original for picture in rejected},
         has_limit=recipe.limit is not None,
     )
+    notes = collect_notes(
+        (planned.record.original, pictures.result(planned.record)) for planned in collected
+    )
     if workspace.read_only:
-        return Assembled(plan, rejected, leaks, accounts)
+        return Assembled(plan, rejected, leaks, accounts, notes=notes)
 
     def facts(planned: Planned) -> Prepared:
         return low_quality.result(planned) if planned.parent else pictures.result(planned.record)
@@ -114,7 +120,9 @@ def assemble(
         write_manifest(workspace.output, rows())
     used = {facts(planned).key for planned in plan} | pictures.keys() | low_quality.failed_keys()
     workspace.tidy(used)
-    return Assembled(plan, rejected, leaks, accounts, len(low_quality.failed), moved, removed)
+    return Assembled(
+        plan, rejected, leaks, accounts, len(low_quality.failed), moved, removed, notes
+    )
 
 
 def _rejected(records: Iterable[Record], pictures: Pictures) -> list[Rejected]:

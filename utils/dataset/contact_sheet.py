@@ -8,6 +8,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from utils.common.files import whole_file
 from utils.common.labels import CLASSES, SPLITS
+from utils.common.limits import ACCEPTED
+from utils.common.pictures import read_picture
 from utils.common.seeds import stable_hash
 from utils.dataset.manifest import ManifestRow
 
@@ -41,8 +43,9 @@ def draw_contact_sheet(folder: Path, rows: Iterable[ManifestRow]) -> Path:
         for column, split in enumerate(SPLITS):
             for position, row in enumerate(places[label, split]):
                 left = MARGIN_LEFT + column * block + position * (TILE + GAP)
-                with Image.open(folder / row.file) as image:
-                    sheet.paste(ImageOps.fit(image.convert("RGB"), (TILE, TILE)), (left, top))
+                content = (folder / row.file).read_bytes()
+                image, _ = read_picture(content, max_pixels=ACCEPTED)
+                sheet.paste(ImageOps.fit(image, (TILE, TILE)), (left, top))
                 caption = f"{row.degradation} {row.severity}" if row.degradation else row.source
                 draw.text((left + 1, top + TILE + 1), _shorten(caption), "dimgray", small)
     path = folder / CONTACT_SHEET_NAME

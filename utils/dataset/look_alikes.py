@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from utils.common.files import update_bytes
+from utils.common.limits import ACCEPTED
 from utils.common.pictures import read_picture
 from utils.common.seeds import stable_hash
 
@@ -49,7 +50,7 @@ def draw_look_alikes(
         line, column = divmod(number, PAIRS_PER_LINE)
         left, top = MARGIN + column * width, HEAD + line * height
         for position, original in enumerate(pair):
-            picture, _ = read_picture(read(original), TILE)
+            picture, _ = read_picture(read(original), TILE, ACCEPTED)
             corner = left + position * (TILE + GAP), top
             sheet.paste(ImageOps.pad(picture, (TILE, TILE), color="lightgray"), corner)
             caption = original if len(original) <= 30 else f"{original[:11]}...{original[-16:]}"

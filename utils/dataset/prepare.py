@@ -13,18 +13,21 @@ import simplejpeg
 from PIL import Image
 
 from utils.common.files import write_bytes
+from utils.common.limits import ACCEPTED
 from utils.common.location import DamagedError, Location
 from utils.common.pictures import PictureError, read_picture, write_jpeg
+from utils.common.reading.opening import NEEDS
 from utils.common.stamps import short_stamp
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
-VERSION = f"6 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
+VERSION = f"7 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
 """Changes whenever the same original would be written as other bytes, or told other facts of."""
 
 OTHER_CONTENT = "other content than published"
 UNREADABLE = "unreadable"
-ALIKE = ("original_format", "original_tables", "degradation")
+ALIKE = ("original_format", "original_tables", "degradation", "notes")
+NOTE_END = "; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Prepared:
     """What became of a job: facts about the written file, or a reason why there is none.
 
     Sizes in pixels, `stamp` as `short_stamp` tells the written file, hashes as 32 bytes,
-    `thumbnail` as `likeness.thumbnail` makes it.
+    `thumbnail` as `likeness.thumbnail` makes it, `notes` those of `pictures.Original`.
     """
 
     key: int
@@ -91,6 +94,7 @@ class Prepared:
     severity: int | None = None
     parameters: str = ""
     thumbnail: bytes = b""
+    notes: str = ""
     reason: str = ""
     detail: str = ""
 
@@ -101,12 +105,21 @@ class Prepared:
 
     @property
     def may_pass(self) -> bool:
-        """Whether trying again may help, with the same bytes: a right or a disk was missing."""
-        return self.reason == UNREADABLE
+        """Whether trying again may help, with the same bytes."""
+        return may_pass(self.reason)
 
     def __reduce__(self) -> tuple[type["Prepared"], tuple[Any, ...]]:
         """Come out of a worker through `__post_init__`, too."""
         return Prepared, tuple(getattr(self, field.name) for field in fields(self))
+
+
+def may_pass(reason: str) -> bool:
+    """Tell whether a picture may be usable another time: a right, a disk, a package was missing.
+
+    >>> [may_pass(reason) for reason in ("unreadable", "HEIC needs pillow-heif", "damaged")]
+    [True, True, False]
+    """
+    return reason == UNREADABLE or NEEDS in reason
 
 
 def prepare_picture(job: PictureJob) -> Prepared:
@@ -144,13 +157,14 @@ def prepare_picture(job: PictureJob) -> Prepared:
         original.num_frames,
         " ".join(map(str, original.table_sums)),
         thumbnail=thumbnail(picture),
+        notes=NOTE_END.join(original.notes),
     )
 
 
 def prepare_low_quality(job: LowQualityJob) -> Prepared:
     """Degrade one written picture and write the result."""
-    with Image.open(job.parent) as image:
-        parent = np.asarray(image.convert("RGB"))
+    content = job.parent.read_bytes()
+    parent = np.asarray(read_picture(content, max_pixels=ACCEPTED)[0])
     try:
         degraded = degrade(parent, *job.seed)
     except DegradationError as error:

@@ -8,8 +8,9 @@ from utils.common.console import table
 from utils.common.labels import CLASSES, SPLITS
 from utils.dataset.accounting import describe_accounts
 from utils.dataset.assemble import Assembled
+from utils.dataset.notes import describe_notes
 from utils.dataset.plan import Planned
-from utils.dataset.prepare import UNREADABLE
+from utils.dataset.prepare import may_pass
 
 
 def table_by_class_and_split(plan: Iterable[Planned]) -> str:
@@ -26,9 +27,10 @@ def describe(assembled: Assembled) -> str:
     reasons = Counter(picture.reason for picture in assembled.rejected)
     lines += [
         f"Not usable: {count:,} ({reason})"
-        + ("; the next run tries again" if reason == UNREADABLE else "")
+        + ("; the next run tries again" if may_pass(reason) else "")
         for reason, count in reasons.most_common()
     ]
+    lines += describe_notes(assembled.notes)
     if assembled.num_unfit:
         lines.append(
             f"Not fit to be degraded, but good enough for their class: {assembled.num_unfit:,}"

@@ -11,6 +11,7 @@ from PIL import Image
 
 from models.calibration import Verdicts
 from utils.common.labels import CLASSES
+from utils.common.limits import ACCEPTED
 from utils.common.pictures import read_picture
 from utils.training.predictions import Predictions
 
@@ -64,7 +65,7 @@ def mistakes(predictions: Predictions, verdicts: Verdicts) -> list[Mistake]:
 
 def data_url(path: Path) -> str:
     """Return a small copy of a picture as the text that a page can hold."""
-    image = read_picture(path.read_bytes(), SIDE)[0]
+    image = read_picture(path.read_bytes(), SIDE, ACCEPTED)[0]
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=JPEG_QUALITY)

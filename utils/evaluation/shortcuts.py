@@ -14,12 +14,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.ensemble import RandomForestClassifier
 
 from utils.common.labels import CLASSES
+from utils.common.limits import ACCEPTED
 from utils.common.pictures import read_picture, table_sums
 from utils.common.processors import available_processors
+from utils.common.reading.opening import open_picture
 from utils.common.seeds import stable_hash
 from utils.dataset.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, figures
@@ -50,12 +51,13 @@ class Pictures:
 
     def file(self, file: str) -> list[float]:
         """Return width, height, aspect and JPEG tables of a picture."""
-        with Image.open(self._folder / file) as image:
+        with open_picture((self._folder / file).read_bytes(), ACCEPTED) as image:
             return [*image.size, image.width / image.height, *_tables(table_sums(image))]
 
     def _border(self, file: str) -> list[float]:
         """Return mean and spread of each side of a picture's frame, for each channel."""
-        image = read_picture((self._folder / file).read_bytes(), SHORTER_SIDE)[0]
+        content = (self._folder / file).read_bytes()
+        image = read_picture(content, SHORTER_SIDE, ACCEPTED)[0]
         pixels = np.asarray(image)
         frame = (pixels[:BORDER], pixels[-BORDER:], pixels[:, :BORDER], pixels[:, -BORDER:])
         return [float(value) for value in np.ravel([cv2.meanStdDev(side) for side in frame])]

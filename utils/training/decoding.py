@@ -1,6 +1,7 @@
 """A picture file in, its upright RGB pixels out."""
 
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,13 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from models.reading import MAX_DIRECT_SIDE, SHORTER_SIDE
+from utils.common.limits import MAX_PIXELS
+from utils.common.location import Location
 from utils.common.pictures import PictureError, fit_shorter_side, read_picture
 from utils.training.pictures import CHANGED, Picture
+
+TELLING = (b"ICC_PROFILE\0", b"Exif\0\0")
+"""In a JPEG whose numbers may not be meant as they are: in another space, or not upright."""
 
 
 def read_pixels(folder: Path, picture: Picture) -> NDArray[np.uint8]:
@@ -23,13 +29,16 @@ def read_pixels(folder: Path, picture: Picture) -> NDArray[np.uint8]:
         PictureError: If it is no whole picture, or not the one that was listed.
     """
     try:
-        content = (folder / picture.file).read_bytes()
+        content = Location(str(folder / picture.file)).read()
     except OSError as error:
         raise PictureError("unreadable", error.strerror or str(error)) from None
     if picture.sha256 and hashlib.sha256(content).digest() != picture.sha256:
         raise PictureError(CHANGED, f"its bytes have another SHA-256 than {picture.told_by} tells")
-    if picture.size is None or min(picture.size) > MAX_DIRECT_SIDE:
+    if picture.size is None:
         return np.asarray(read_picture(content, SHORTER_SIDE)[0])
+    if min(picture.size) > MAX_DIRECT_SIDE:
+        max_pixels = max(MAX_PIXELS, math.prod(picture.size))  # --max-pixels let it pass
+        return np.asarray(read_picture(content, SHORTER_SIDE, max_pixels)[0])
     pixels = _decode_plain(content)
     height, width = pixels.shape[:2]
     if (width, height) != picture.size:
@@ -38,7 +47,9 @@ def read_pixels(folder: Path, picture: Picture) -> NDArray[np.uint8]:
 
 
 def _decode_plain(content: bytes) -> NDArray[np.uint8]:
-    """Decode what should be an upright RGB JPEG, and leave to the slow way what is none."""
+    """Decode what should be an upright sRGB JPEG, and leave to the slow way what is none."""
+    if any(mark in content for mark in TELLING):
+        return np.asarray(read_picture(content)[0])
     try:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "RGB", strict=True)
     except ValueError:

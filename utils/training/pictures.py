@@ -68,11 +68,13 @@ class PictureFolder:
         fingerprint: SHA-256 of the manifest, which tells that of each picture; without one, of
             all names and contents. Place and times are no part of it, so that a run goes on, and
             a pack of pixels holds, where the data set was moved or copied to.
+        keeps_bytes: Whether a picture is its original byte for byte, as with --image-size 0.
     """
 
     folder: Path
     splits: dict[str, tuple[Picture, ...]]
     fingerprint: str
+    keeps_bytes: bool = False
 
     def counts(self, split: str) -> list[int]:
         """Return the number of pictures of each class, in the order of `labels.CLASSES`."""
@@ -95,8 +97,9 @@ def read_folder(folder: Path) -> PictureFolder:
         DatasetError: If the data set is not finished, pictures are missing, or a split or a
             trained class has none.
     """
+    keeps_bytes = False
     if (folder / MANIFEST_NAME).is_file():
-        by_split, fingerprint = _read_manifest(folder)
+        by_split, fingerprint, keeps_bytes = _read_manifest(folder)
     elif is_unfinished(folder):
         raise DatasetError(
             f"{folder} is not finished: create_dataset.py was stopped, or is at work on it",
@@ -106,12 +109,12 @@ def read_folder(folder: Path) -> PictureFolder:
     else:
         by_split, fingerprint = _hash(folder, _scan(folder))
         print(f"{folder} has no {MANIFEST_NAME}: every picture in its class folders is used.")
-    pictures = PictureFolder(folder, by_split, fingerprint)
+    pictures = PictureFolder(folder, by_split, fingerprint, keeps_bytes)
     _check_filled(pictures)
     return pictures
 
 
-def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str]:
+def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str, bool]:
     by_split: dict[str, list[Picture]] = {split: [] for split in SPLITS}
     rows = read_manifest(folder)
     positions = _positions(rows)
@@ -136,7 +139,9 @@ def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str]:
             f"{len(unlisted):,} files in {folder} are not in its {MANIFEST_NAME} and not used: "
             f"{shortlist(unlisted)}. Pictures of your own belong under ALL_DATA."
         )
-    return {split: tuple(pictures) for split, pictures in by_split.items()}, manifest_hash(folder)
+    keeps_bytes = any(row.sha256 == row.original_sha256 for row in rows)
+    pictures = {split: tuple(found) for split, found in by_split.items()}
+    return pictures, manifest_hash(folder), keeps_bytes
 
 
 def _positions(rows: Sequence[ManifestRow]) -> dict[tuple[str, str], int]:

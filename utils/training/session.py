@@ -85,7 +85,10 @@ class Session:
         return Card(
             resolve(self.facts.settings.model),
             self.trainer.preprocessing,
-            Reading.of_sizes(picture.size for picture in self.pictures.splits[TRAIN]),
+            Reading.of_sizes(
+                (picture.size for picture in self.pictures.splits[TRAIN]),
+                self.pictures.keeps_bytes,
+            ),
             calibration,
             "",
             self.facts.fingerprint,

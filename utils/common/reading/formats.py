@@ -162,9 +162,10 @@ def _known_to_pillow(head: bytes) -> str | None:
     from PIL import Image
 
     Image.init()
+    prefix = head[:PILLOW_PREFIX].ljust(PILLOW_PREFIX, b"\0")
     for name in Image.ID:
         accepts = Image.OPEN[name][1]
-        if accepts and accepts(head[:PILLOW_PREFIX]) and _is_plausible(name, head):
+        if accepts and accepts(prefix) and _is_plausible(name, head):
             return name
     return None
 

@@ -1,0 +1,114 @@
+"""A stored model's card in, the steps from a picture file to its answer out, as plain text.
+
+Whoever has the model without this suite gets the same pixels and the same answers by them, with
+Pillow, numpy and what runs the network.
+"""
+
+from typing import Any
+
+from models.preprocessing import MAX_SHRINK
+from models.reading import MAX_DIRECT_SIDE, OWN_SIZE, SHORTER_SIDE
+from utils.common.pictures import JPEG_QUALITY
+from utils.common.reading.sizes import REDUCING_GAP
+
+RESIZING = (
+    "To resize to a shorter side S: scale = S / (shorter side), width and height = "
+    "max(1, round(side * scale)), then Image.resize((width, height), Image.Resampling.BICUBIC, "
+    f"reducing_gap={REDUCING_GAP}). Before a JPEG is decoded, and so before it is turned upright, "
+    f"call Image.draft(None, ({REDUCING_GAP:g} * width, {REDUCING_GAP:g} * height)) of the width "
+    "and height that it gets, not turned: it is decoded at 1/1, 1/2, 1/4 or 1/8 of its size."
+)
+OPENING = (
+    "Open the first frame with Pillow, turn it upright (ImageOps.exif_transpose), convert it to "
+    "8-bit RGB (transparency goes on white; grey of 16 bit is scaled by the range of the bits that "
+    "are used) and, where the file names other colours than sRGB (an ICC profile; PNG's cICP, gAMA "
+    "and cHRM; Adobe RGB in EXIF), to sRGB by ImageCms, relative colorimetric with black point "
+    "compensation. A profile that moves no 8-bit value by more than 2 is left alone."
+)
+
+
+def how_to_use(fields: dict[str, Any]) -> str:
+    """Return all steps, with the numbers of one model.
+
+    Args:
+        fields: As `Card.to_dict` gives them.
+    """
+    reading, preprocessing = fields["reading"], fields["preprocessing"]
+    steps = [
+        OPENING,
+        *_sizes(reading["shorter_side"], reading["is_written"]),
+        *_crop(preprocessing),
+        "Input: such pictures as RGB, uint8 of 0-255, N x 3 x height x width. Scaling with mean "
+        "and std, (value / 255 - mean) / std for each channel, is part of an exported model; for "
+        "the weights alone do it first.",
+        *_answer(fields["calibration"]),
+    ]
+    return " ".join(f"({number}) {step}" for number, step in enumerate(steps, start=1))
+
+
+def _sizes(shorter_side: int, is_written: bool) -> list[str]:
+    steps = []
+    if shorter_side != OWN_SIZE:
+        steps.append(f"Resize it to a shorter side of {shorter_side}. {RESIZING}")
+    if not is_written:
+        return steps
+    own = (
+        "an upright sRGB JPEG, which is"
+        if shorter_side == OWN_SIZE
+        else f"a JPEG with a shorter side of {shorter_side} and the quantisation tables of "
+        f"Pillow's quality {JPEG_QUALITY}, upright and sRGB: one of the data set, which is"
+    )
+    steps.append(
+        f"Save it as JPEG (Image.save, quality={JPEG_QUALITY}) and read that, unless the file was "
+        f"{own} taken as it is."
+    )
+    if shorter_side == OWN_SIZE or shorter_side > MAX_DIRECT_SIDE:
+        steps.append(
+            f"If its shorter side is above {MAX_DIRECT_SIDE}, resize that JPEG to one of "
+            f"{SHORTER_SIDE}. {RESIZING if shorter_side == OWN_SIZE else 'As above.'}"
+        )
+    return steps
+
+
+def _crop(wanted: dict[str, Any]) -> list[str]:
+    height, width = wanted["height"], wanted["width"]
+    kernel = {"bicubic": "INTER_CUBIC", "bilinear": "INTER_LINEAR"}[wanted["interpolation"]]
+    return [
+        f"Cut out the centre: scale = min(picture height / {height}, picture width / {width}), "
+        f"window height = round({height} * scale * {wanted['crop_pct']}), window width = "
+        f"round({width} * scale * {wanted['crop_pct']}), its top = (picture height - window "
+        "height) // 2, its left = (picture width - window width) // 2.",
+        f"Resize the window to {height} x {width} as OpenCV does: cv2.resize with INTER_AREA where "
+        f"the window is higher than {MAX_SHRINK} * {height}, else {kernel} (a = -0.75 if cubic, no "
+        "antialiasing); a window of that size already stays as it is.",
+    ]
+
+
+def _answer(calibration: dict[str, Any] | None) -> list[str]:
+    if calibration is None:
+        return [
+            "Output: logits, N x classes, in the order of classes. Probabilities are their "
+            "softmax, the label is the likeliest class; nothing was calibrated, so no set of "
+            "classes is promised."
+        ]
+    unlike = calibration["unlike"]["threshold"]
+    return [
+        f"Output: logits, N x classes, in the order of classes. Probabilities are softmax(logits / "
+        f"{calibration['temperature']!r}), the label is the likeliest class.",
+        "A class is possible where 1 - its probability is at most its quantile, and always where "
+        f"its quantile is null: {_quantiles(calibration['quantiles'])}. A picture is ambiguous "
+        "where not exactly one class is possible.",
+        "Nothing is called unlike the pictures of training: there were too few to tell."
+        if unlike is None
+        else "A picture is unlike those of training, and its label UNSURE, where its distance is "
+        f"above {unlike!r}: the least Euclidean distance of (features @ novelty.projection) to the "
+        "rows of novelty.centres, arrays of best.safetensors; an ONNX file gives it as its second "
+        "output, distance.",
+    ]
+
+
+def _quantiles(quantiles: dict[str, float | None]) -> str:
+    return ", ".join(
+        f"{name} {'null' if quantile is None else repr(quantile)}"
+        for name, quantile in quantiles.items()
+    )

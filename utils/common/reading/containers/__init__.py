@@ -1,0 +1,1 @@
+"""How the files of each picture format are built, as far as damage and hidden costs show there."""
