@@ -126,6 +126,16 @@ class TestOtherFormats:
         assert read_picture(layered, max_pixels=10_000_000)[0].size == (2000, 2000)
 
 
+def test_colours_of_16_bit_take_more_memory() -> None:
+    def png(depth: int) -> Image.Image:
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8000, 8000, depth, 2, 0, 0, 0))
+        return Image.open(io.BytesIO(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"")))
+
+    assert bounds.check_memory(png(8), 256, 10**8) == 8000 * 8000 * 4
+    with pytest.raises(PictureError, match=r"decoding takes 1,792,000,000 bytes"):
+        bounds.check_memory(png(16), 256, 10**8)
+
+
 class TestAnotherProcess:
     """Decoders whose work no header bounds run there."""
 
