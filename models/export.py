@@ -39,7 +39,8 @@ HOW_TO_USE = (
     f"reading.shorter_side, write and read it as JPEG of quality {JPEG_QUALITY} if "
     "reading.is_written, cut out "
     "the centre that shows crop_pct of the shorter side, resize that to height x width. Output: "
-    "logits, N x classes; divide them by calibration.temperature before softmax."
+    "logits, N x classes; divide them by calibration.temperature before softmax. "
+    "calibration.set_rule says which classes are possible then."
 )
 
 Look = Callable[[Any], Any]

@@ -150,7 +150,7 @@ def sample(card: Card, content: bytes | Image.Image) -> NDArray[np.uint8]:
 
 
 def _no_calibration(reason: str) -> Calibration:
-    """Return one that promises nothing: the likeliest class is the only one possible."""
+    """Return one that promises nothing: every class is possible for every picture."""
     empty = np.zeros((0, 0), dtype=np.float32)
     without = (None,) * len(CLASSES)
     reasons = dict.fromkeys(CLASSES, reason)

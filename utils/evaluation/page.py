@@ -22,6 +22,7 @@ from utils.evaluation.markup import (
 from utils.evaluation.plots import DARK_SHARE, page_charts, row_shares
 from utils.evaluation.report import Report
 from utils.evaluation.slices import Slice
+from utils.evaluation.text import HOW_TO_PROMISE
 
 STYLE = (Path(__file__).with_name("page.css")).read_text(encoding="utf-8")
 
@@ -225,7 +226,8 @@ def trust(report: Report) -> str:
         f"{percent(report.ambiguous.value)} is ambiguous and {percent(report.unlike.value)} "
         f"unlike ({unlike.reason or '2 % was aimed at'}). Where a class's share is below what "
         f"{promised} allows for, the promise still counts as kept if the share's interval reaches "
-        "it: pictures of one patient fail together.",
+        "it: pictures of one patient fail together."
+        + (f" {calibration.caveat}. {HOW_TO_PROMISE}" if calibration.caveat else ""),
     ) + table(
         ["class", "class in the set", f"{promised} allows for", "kept", "set size"],
         rows,
