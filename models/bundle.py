@@ -193,9 +193,12 @@ def _model(fields: Mapping[str, Any]) -> Model:
     if fields["classes"] != list(CLASSES):
         raise ValueError(f"classes other than {', '.join(CLASSES)}")
     try:
-        return resolve(_text(name))
+        model = resolve(_text(name))
     except ModelError:
         raise ValueError(f"timm knows no model {name[:60]!r}") from None
+    if model.is_sourced:
+        raise ValueError(f"a model outside timm's own list, {name[:60]!r}")
+    return model
 
 
 def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) -> Card:

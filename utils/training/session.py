@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from models.bundle import Card
 from models.calibration import Calibration
 from models.device import Compute, choose_precision
 from models.preprocessing import Preprocessing
-from models.pretrained import WeightsUnavailableError, build
+from models.pretrained import WeightsUnavailableError, architecture_of, build
 from models.reading import Reading
 from models.zoo import Model, resolve
 from utils.common import prompts
@@ -139,6 +138,7 @@ def start(settings: Settings, world: World) -> Session:
     device = own_device(settings, world)
     model = resolve(settings.model)
     settings, network, preprocessing = _build_in_all(settings, model, world)
+    model = resolve(settings.model)
     settings = complete(settings, model)
     facts = Facts(
         settings,
@@ -295,24 +295,31 @@ def _build_in_all(
         return chosen
 
     chosen = world.share(build_first)
-    network, preprocessing = built[0] if built else build(model, len(CLASSES), pretrained=False)
+    network, preprocessing = (
+        built[0] if built else build(resolve(chosen.model), len(CLASSES), pretrained=False)
+    )
     world.equalise(network.state_dict().values())
-    return chosen, network, preprocessing
+    return chosen, network, world.share(lambda: preprocessing)
 
 
 def _build(settings: Settings, model: Model) -> tuple[Settings, nn.Module, Preprocessing]:
     """Build the network; where weights cannot be had, never silently train something else."""
     arguments = (settings.pretrained_path, settings.seed)
     try:
-        return settings, *build(model, len(CLASSES), settings.pretrained, *arguments)
+        built = build(model, len(CLASSES), settings.pretrained, *arguments)
     except WeightsUnavailableError as error:
-        if not sys.stdin.isatty():
+        if model.is_sourced or not prompts.can_be_asked():
             raise
         print(error)
-        answers = {"y": True, "n": False}
+        answers = {"y": True, "yes": True, "n": False, "no": False}
         if not prompts.ask_choice(
             "Train from random weights instead? [y/n]: ", answers, "--no-pretrained"
         ):
             raise
-    settings = dataclasses.replace(settings, pretrained=False)
-    return settings, *build(model, len(CLASSES), False, *arguments)
+        settings = dataclasses.replace(settings, pretrained=False)
+        built = build(model, len(CLASSES), False, *arguments)
+    if model.is_sourced:
+        name = architecture_of(built[0], len(CLASSES))
+        print(f"{model.name} is a {name}, and its run is called so.")
+        settings = dataclasses.replace(settings, model=name)
+    return settings, *built
