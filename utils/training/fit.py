@@ -20,6 +20,7 @@ from utils.training.predictions import (
 )
 from utils.training.runs import HISTORY_NAME
 from utils.training.session import Session
+from utils.training.workers import LostWorkerError
 
 SECONDS_PER_MINUTE = 60
 
@@ -32,6 +33,8 @@ def train(session: Session) -> None:
 
     Raises:
         Stopped: If somebody asked to; the state is then saved.
+        LostWorkerError: If pictures cannot be read for want of a process; the state of one
+            process is then saved, and several go on from what they saved last.
     """
     settings, progress = session.facts.settings, session.progress
     try:
@@ -42,6 +45,10 @@ def train(session: Session) -> None:
             _close_epoch(session, predictions, time.monotonic() - started)
     except Stopped:
         session.save()
+        raise
+    except LostWorkerError:
+        if session.world.size == 1:  # the others do not know of it and would be waited for
+            session.save()
         raise
     if progress.epoch < settings.epochs:
         print(f"Stopped after epoch {progress.epoch}: none of the last {settings.patience} better.")
