@@ -1,10 +1,12 @@
 """Pictures in, what a trained model says of each out: its class, or why it gives none."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from models.bundle import Card
 from models.calibration import Calibration, Novelty, Verdicts
 from models.device import Compute, memory_format
 from models.preprocessing import Normalisation
+from utils.common.errors import ModelError
 from utils.common.labels import CLASSES
 from utils.common.pictures import PictureError
 
@@ -57,6 +60,7 @@ class Gate:
     def __init__(self, card: Card, network: nn.Module, compute: Compute) -> None:
         self.card = card
         self.compute = compute
+        self._process = os.getpid()
         self._calibration = card.calibration or _no_calibration(card.uncalibrated)
         self._layout = memory_format(network)
         self._network = network.to(device=compute.device, memory_format=self._layout)
@@ -90,7 +94,9 @@ class Gate:
 
         Raises:
             PictureError: If it cannot be read.
+            ModelError: In a forked process, if the model is not on the CPU.
         """
+        self._notice_fork()
         return sample(self.card, content)
 
     def answer(self, pixels: torch.Tensor) -> list[Answer]:
@@ -113,10 +119,32 @@ class Gate:
 
     @torch.inference_mode()
     def look_at(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits and features of samples, N x 3 x H x W, uint8, on the gate's device."""
+        """Return logits and features of samples, N x 3 x H x W, uint8, on the gate's device.
+
+        Raises:
+            ModelError: In a forked process, if the model is not on the CPU.
+        """
+        self._notice_fork()
         moved = pixels.to(self.compute.device, non_blocking=True)
         with self.compute.autocast():
             return logits_and_features(self._network, self._prepare, moved)
+
+    def _notice_fork(self) -> None:
+        """Compute on one thread in a process that was forked, as web servers do it.
+
+        The threads of its parent are not there, and what waits for them would wait for ever.
+        """
+        if os.getpid() == self._process:
+            return
+        if self.compute.device.type != "cpu":
+            raise ModelError(
+                f"This model was loaded on {self.compute.device.type} before the process was "
+                "forked, and a forked process cannot use it there",
+                todo="Load it in each process, after the fork",
+            )
+        torch.set_num_threads(1)
+        cv2.setNumThreads(0)
+        self._process = os.getpid()
 
     def _prepare(self, pixels: torch.Tensor) -> torch.Tensor:
         return self._normalise(pixels).contiguous(memory_format=self._layout)

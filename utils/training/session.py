@@ -19,7 +19,7 @@ from models.reading import Reading
 from models.zoo import Model, resolve
 from utils.common import prompts
 from utils.common.console import warn
-from utils.common.errors import DatasetError, ModelError
+from utils.common.errors import DatasetError, ModelError, shortlist
 from utils.common.files import write_json
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.common.memory import return_freed_memory
@@ -33,6 +33,7 @@ from utils.training.loader import PictureLoader
 from utils.training.pictures import PictureFolder, read_folder
 from utils.training.runs import SETTINGS_NAME, Run, new_run
 from utils.training.settings import Settings, check_data_folder, complete, merge
+from utils.training.statistics import check_batches
 from utils.training.world import World
 
 
@@ -76,7 +77,14 @@ class Session:
         return self.progress.history
 
     def save(self) -> None:
-        """Write everything that a resume needs."""
+        """Write everything that a resume needs, unless nothing good could come of it."""
+        broken = self.world.share(lambda: self.trainer.broken_weights)
+        if broken:
+            warn(
+                f"weights are NaN or infinite ({shortlist(broken)}): {self.run.last} stays as it "
+                "was before."
+            )
+            return
         checkpoint.save(self.run.last, self.trainer, self.progress, self.facts.to_dict())
 
     def card(self, calibration: Calibration, metrics: Mapping[str, float | None]) -> Card:
@@ -149,6 +157,7 @@ def start(settings: Settings, world: World) -> Session:
         processes=world.size,
     )
     compute = Compute(device, facts.precision)
+    check_batches(network, settings.model, facts.pictures_per_step, len(pictures.splits[TRAIN]))
     check_memory(network, preprocessing, compute, settings, world.local_size)
     trainer = _make_trainer(facts, pictures, device, network, world)
     with contextlib.ExitStack() as hold:
@@ -218,6 +227,8 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
         torch.set_num_threads(stored.threads)
     network, preprocessing = build(resolve(settings.model), len(CLASSES), pretrained=False)
     if not asked.test_only:
+        num_train = len(pictures.splits[TRAIN])
+        check_batches(network, settings.model, stored.pictures_per_step, num_train)
         compute = Compute(device, stored.precision)
         check_memory(network, preprocessing, compute, settings, world.local_size)
     facts = dataclasses.replace(stored, settings=settings)
