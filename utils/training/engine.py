@@ -166,7 +166,7 @@ class Trainer:
             first_step: Steps that an earlier process has already done; `sums` are theirs.
 
         Raises:
-            ModelError: If the loss was NaN or infinite three times in a row, or memory does not suffice.
+            ModelError: If the loss was NaN or infinite three times in a row, or memory is short.
             Stopped: If `stop` was set.
         """
         self._freeze(epoch < self.settings.freeze_epochs)
