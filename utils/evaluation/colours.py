@@ -7,7 +7,7 @@ INK = "#1f2933"
 CHOICES = (INK, "#ffffff", "#000000")
 """On any background at least one of the last two will do."""
 
-LIGHT, FULL = (255, 255, 255), (45, 105, 165)
+LIGHT, FULL = (255, 255, 255), (12, 58, 116)
 """Of a cell that holds none of its row, and of one that holds all."""
 
 
@@ -15,7 +15,7 @@ def shade(share: float) -> str:
     """Return the background of a cell, from white to blue.
 
     >>> shade(0), shade(1)
-    ('#ffffff', '#2d69a5')
+    ('#ffffff', '#0c3a74')
     """
     mixed = (round(low + share * (high - low)) for low, high in zip(LIGHT, FULL, strict=True))
     return "#" + "".join(f"{value:02x}" for value in mixed)
@@ -24,7 +24,7 @@ def shade(share: float) -> str:
 def readable_on(background: str) -> str:
     """Return the first of the usual colours of text that can be read on a background.
 
-    >>> readable_on("#ffffff"), readable_on("#2d69a5"), readable_on("#818181")
+    >>> readable_on("#ffffff"), readable_on("#0c3a74"), readable_on("#818181")
     ('#1f2933', '#ffffff', '#000000')
     """
     return next(choice for choice in CHOICES if contrast(choice, background) >= LEAST_CONTRAST)

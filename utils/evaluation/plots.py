@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def save_confusion_matrix(path: Path, confusion: NDArray[np.int64]) -> None:
     axes = figure.add_subplot()
     shown = axes.imshow(shares, cmap=SHADES, vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(confusion):
-        colour = readable_on(shade(shares[row, column])) if count else MUTED
+        colour = readable_on(to_hex(SHADES(shares[row, column]))) if count else MUTED
         text = f"{count:,}\n{shares[row, column]:.0%}" if totals[row] else "-"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=10)
     positions = range(len(CLASSES))
