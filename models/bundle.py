@@ -195,9 +195,9 @@ def _model(fields: Mapping[str, Any]) -> Model:
     try:
         model = resolve(_text(name))
     except ModelError:
-        raise ValueError(f"timm knows no model {name[:60]!r}") from None
-    if model.is_sourced:
-        raise ValueError(f"a model outside timm's own list, {name[:60]!r}")
+        model = None
+    if model is None or model.is_sourced:
+        raise ValueError(f"timm knows no model {name[:60]!r}")
     return model
 
 

@@ -302,3 +302,20 @@ def test_a_run_leaves_all_its_files_and_the_next_one_gets_its_own_folder(
     assert report["accuracy"]["value"] == pytest.approx(right / len(rows))
     assert report["best_epoch"] == 1
     assert {"data_hash", "settings", "versions", "precision", "per_class"} <= set(report)
+
+
+def test_a_model_that_a_folder_describes_is_trained_under_its_architectures_name(
+    drawn_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import timm
+
+    from models import load
+
+    timm.models.save_for_hf(timm.create_model("test_resnet"), tmp_path / "described")
+    name = f"local-dir:{tmp_path / 'described'}"
+    arguments = tiny(drawn_dataset, tmp_path, "--model", name)
+    assert launch_training_test.main(arguments) == 0
+    assert f"{name} is a test_resnet, and its run is called so.\n" in capsys.readouterr().out
+    run = tmp_path / "runs" / "test_resnet-1"
+    assert load(run, "cpu").card.model.timm_name == "test_resnet"
+    assert launch_training_test.main(["--resume", str(run), "--epochs", "2"]) == 0

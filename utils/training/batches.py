@@ -5,7 +5,6 @@ import signal
 from array import array
 from collections import defaultdict
 from dataclasses import dataclass
-from types import FrameType
 
 import cv2
 import numpy as np
@@ -214,12 +213,8 @@ def prepare_worker(worker: int) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     keep_freed_memory()
-    # Ctrl-C and a scheduler's SIGTERM reach the whole group, but the main process still needs its
-    # workers until it has saved its state; a forgotten worker ends by itself.
+    # Ctrl-C and a scheduler's SIGTERM reach the whole group, perhaps again and again, but the main
+    # process still needs its workers until it has saved its state. A forgotten one ends by itself.
     end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end_at_next_signal)
-
-
-def _end_at_next_signal(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
