@@ -17,6 +17,7 @@ from torch import nn
 from models import CARD_NAME, WEIGHTS_NAME
 from models.answers import logits_and_features
 from models.calibration import PREFIX, Calibration, number
+from models.device import compute_here
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
 from models.reading import Reading
@@ -104,6 +105,7 @@ def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
     Raises:
         ModelError: If a file is missing, torn, or not what the other one says.
     """
+    compute_here()
     place, weights_place = folder / CARD_NAME, folder / WEIGHTS_NAME
     for path in (place, weights_place):
         if not path.is_file():

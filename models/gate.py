@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from torch import nn
 from models.answers import logits_and_features
 from models.bundle import Card
 from models.calibration import Calibration, Novelty, Verdicts
-from models.device import Compute, memory_format
+from models.device import Compute, compute_here, memory_format
 from models.preprocessing import Normalisation
 from utils.common.errors import ModelError
 from utils.common.labels import CLASSES
@@ -130,10 +129,8 @@ class Gate:
             return logits_and_features(self._network, self._prepare, moved)
 
     def _notice_fork(self) -> None:
-        """Compute on one thread in a process that was forked, as web servers do it.
-
-        The threads of its parent are not there, and what waits for them would wait for ever.
-        """
+        """Get on without the parent's threads in a process that was forked, or say why not."""
+        compute_here()
         if os.getpid() == self._process:
             return
         if self.compute.device.type != "cpu":
@@ -142,8 +139,6 @@ class Gate:
                 "forked, and a forked process cannot use it there",
                 todo="Load it in each process, after the fork",
             )
-        torch.set_num_threads(1)
-        cv2.setNumThreads(0)
         self._process = os.getpid()
 
     def _prepare(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -115,13 +115,20 @@ def test_what_cannot_be_loaded_is_said(bundle: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows forks nothing")
-def test_a_forked_process_answers(gate: Gate, photos: list[Path]) -> None:
+@pytest.mark.parametrize("loads_anew", [False, True])
+def test_a_forked_process_answers(
+    gate: Gate, bundle: Path, photos: list[Path], loads_anew: bool
+) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
         expected = gate(photos[0])
-        child = Forked(lambda: close(gate(photos[0]), expected) and torch.get_num_threads() == 1)
-        assert child.is_happy()
+
+        def answers_alike() -> bool:
+            own = load(bundle, "cpu") if loads_anew else gate
+            return close(own(photos[0]), expected) and torch.get_num_threads() == 1
+
+        assert Forked(answers_alike).is_happy()
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
