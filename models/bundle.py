@@ -17,6 +17,7 @@ from torch import nn
 from models import CARD_NAME, WEIGHTS_NAME
 from models.answers import logits_and_features
 from models.calibration import PREFIX, Calibration, number
+from models.device import compute_here
 from models.instructions import how_to_use
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
@@ -109,6 +110,7 @@ def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
     Raises:
         ModelError: If a file is missing, torn, or not what the other one says.
     """
+    compute_here()
     place, weights_place = folder / CARD_NAME, folder / WEIGHTS_NAME
     for path in (place, weights_place):
         if not path.is_file():
@@ -198,9 +200,12 @@ def _model(fields: Mapping[str, Any]) -> Model:
     if fields["classes"] != list(CLASSES):
         raise ValueError(f"classes other than {', '.join(CLASSES)}")
     try:
-        return resolve(_text(name))
+        model = resolve(_text(name))
     except ModelError:
-        raise ValueError(f"timm knows no model {name[:60]!r}") from None
+        model = None
+    if model is None or model.is_sourced:
+        raise ValueError(f"timm knows no model {name[:60]!r}")
+    return model
 
 
 def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) -> Card:

@@ -20,6 +20,12 @@ UNSURE = "UNSURE"
 CERTAIN, AMBIGUOUS, UNLIKE = "", "ambiguous", "unlike"
 """What `abstained` says."""
 
+SET_RULE = (
+    "A class is possible where 1 - its probability is at most its quantile, and always where its "
+    "quantile is null; a picture is ambiguous where not exactly one class is possible."
+)
+"""How sets follow from probabilities, for who applies a stored model without this suite."""
+
 PREFIX = "novelty."
 
 
@@ -115,8 +121,8 @@ class Calibration:
 
     A class is possible where one minus its probability is at most its quantile (split conformal,
     one quantile for each class: Vovk 2012, "Conditional validity of inductive conformal
-    predictors"). A class without a quantile promises nothing: it is possible where it is the
-    likeliest.
+    predictors"). A class without a quantile is always possible, as if that were infinite: too few
+    val pictures are no reason to exclude it.
 
     Attributes:
         temperature: Logits are divided by it, above 0.
@@ -146,13 +152,34 @@ class Calibration:
 
     def possible(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Tell which classes each picture may be of, N x number of classes."""
-        likeliest = probabilities.argmax(axis=1)
-        sets = np.empty(probabilities.shape, dtype=bool)
+        sets = np.ones(probabilities.shape, dtype=bool)
         for label, quantile in enumerate(self.quantiles):
-            sets[:, label] = (
-                likeliest == label if quantile is None else 1 - probabilities[:, label] <= quantile
-            )
+            if quantile is not None:
+                sets[:, label] = 1 - probabilities[:, label] <= quantile
         return sets
+
+    @property
+    def unpromised(self) -> tuple[str, ...]:
+        """Return the names of the classes that have no quantile."""
+        return tuple(name for name, q in zip(CLASSES, self.quantiles, strict=True) if q is None)
+
+    @property
+    def caveat(self) -> str:
+        """Say in one line what classes without a quantile do to every answer; "" without any."""
+        names = self.unpromised
+        if not names:
+            return ""
+        reasons = [self.reasons.get(name, "not told") for name in names]
+        told = ", ".join(f"{name} ({why})" for name, why in zip(names, reasons, strict=True))
+        if len(names) == 1:
+            return (
+                f"{told} has no promised coverage, so it stays possible for every picture: every "
+                f"answer but {names[0]} is ambiguous"
+            )
+        return (
+            f"{told} have no promised coverage, so they stay possible for every picture: every "
+            "answer is ambiguous"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return all that are no arrays, as numbers and text."""
@@ -160,6 +187,7 @@ class Calibration:
             "temperature": self.temperature,
             "coverage": self.coverage,
             "quantiles": dict(zip(CLASSES, self.quantiles, strict=True)),
+            "set_rule": SET_RULE,
             "reasons": dict(self.reasons),
             "unlike": {
                 "method": "Mahalanobis distance of the picture's texture to the nearest class",

@@ -1,8 +1,10 @@
 """A device's name in, where and in which precision to compute out: by hardware flags."""
 
 import contextlib
+import os
 from dataclasses import dataclass
 
+import cv2
 import torch
 from torch import nn
 
@@ -37,6 +39,23 @@ class Compute:
         if self.precision == FLOAT32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, getattr(torch, self.precision))
+
+
+_computed_in: int | None = None
+"""The process in which `compute_here` was called last; a forked one inherits its parent's."""
+
+
+def compute_here() -> None:
+    """Compute on one thread in a process that was forked from one that has computed.
+
+    The threads of the parent are not there, and what waits for them would wait for ever. To be
+    called before anything is computed for who may fork, as web servers do.
+    """
+    global _computed_in
+    if _computed_in not in (None, os.getpid()):
+        torch.set_num_threads(1)
+        cv2.setNumThreads(0)
+    _computed_in = os.getpid()
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,5 +1,6 @@
 """Pictures in, what a trained model says of each out: its class, or why it gives none."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,9 @@ from torch import nn
 from models.answers import logits_and_features
 from models.bundle import Card
 from models.calibration import Calibration, Novelty, Verdicts
-from models.device import Compute, memory_format
+from models.device import Compute, compute_here, memory_format
 from models.preprocessing import Normalisation
+from utils.common.errors import ModelError
 from utils.common.labels import CLASSES
 from utils.common.pictures import PictureError
 
@@ -57,6 +59,7 @@ class Gate:
     def __init__(self, card: Card, network: nn.Module, compute: Compute) -> None:
         self.card = card
         self.compute = compute
+        self._process = os.getpid()
         self._calibration = card.calibration or _no_calibration(card.uncalibrated)
         self._layout = memory_format(network)
         self._network = network.to(device=compute.device, memory_format=self._layout)
@@ -90,7 +93,9 @@ class Gate:
 
         Raises:
             PictureError: If it cannot be read.
+            ModelError: In a forked process, if the model is not on the CPU.
         """
+        self._notice_fork()
         return sample(self.card, content)
 
     def answer(self, pixels: torch.Tensor) -> list[Answer]:
@@ -113,10 +118,28 @@ class Gate:
 
     @torch.inference_mode()
     def look_at(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits and features of samples, N x 3 x H x W, uint8, on the gate's device."""
+        """Return logits and features of samples, N x 3 x H x W, uint8, on the gate's device.
+
+        Raises:
+            ModelError: In a forked process, if the model is not on the CPU.
+        """
+        self._notice_fork()
         moved = pixels.to(self.compute.device, non_blocking=True)
         with self.compute.autocast():
             return logits_and_features(self._network, self._prepare, moved)
+
+    def _notice_fork(self) -> None:
+        """Get on without the parent's threads in a process that was forked, or say why not."""
+        compute_here()
+        if os.getpid() == self._process:
+            return
+        if self.compute.device.type != "cpu":
+            raise ModelError(
+                f"This model was loaded on {self.compute.device.type} before the process was "
+                "forked, and a forked process cannot use it there",
+                todo="Load it in each process, after the fork",
+            )
+        self._process = os.getpid()
 
     def _prepare(self, pixels: torch.Tensor) -> torch.Tensor:
         return self._normalise(pixels).contiguous(memory_format=self._layout)
@@ -148,7 +171,7 @@ def sample(card: Card, content: bytes | Image.Image) -> NDArray[np.uint8]:
 
 
 def _no_calibration(reason: str) -> Calibration:
-    """Return one that promises nothing: the likeliest class is the only one possible."""
+    """Return one that promises nothing: every class is possible for every picture."""
     empty = np.zeros((0, 0), dtype=np.float32)
     without = (None,) * len(CLASSES)
     reasons = dict.fromkeys(CLASSES, reason)

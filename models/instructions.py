@@ -88,8 +88,8 @@ def _answer(calibration: dict[str, Any] | None) -> list[str]:
     if calibration is None:
         return [
             "Output: logits, N x classes, in the order of classes. Probabilities are their "
-            "softmax, the label is the likeliest class; nothing was calibrated, so no set of "
-            "classes is promised."
+            "softmax, the label is the likeliest class; nothing was calibrated, so every "
+            "class stays possible and every answer is ambiguous."
         ]
     unlike = calibration["unlike"]["threshold"]
     return [

@@ -1,8 +1,5 @@
 """A model's row of the zoo in, the network with its weights and its preprocessing out."""
 
-import logging
-import pickle
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +8,14 @@ from torch import nn
 
 from models.calibration import PREFIX
 from models.preprocessing import Preprocessing
+from models.weights import Found, find_weights, first_line, read_weights_file
 from models.zoo import Model
 from utils.common.errors import ModelError, shortlist
 from utils.common.seeds import stable_hash
 
 HUB_TIMEOUT_S = 5.0
+HUB_CONFIG = "config.json"
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-WRAPPERS = ("state_dict_ema", "state_dict", "model")
 OTHER_WEIGHTS = (
     "Give --pretrained-path FILE with weights for this model, or --no-pretrained to train from "
     "random weights"
@@ -46,13 +44,56 @@ def build(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash(seed, "weights") >> 1)
-        if pretrained and not pretrained_path:
+        if model.is_sourced:
+            network = _from_source(model, num_classes, pretrained and not pretrained_path)
+        elif pretrained and not pretrained_path:
             network = _from_hub(model, num_classes)
         else:
             network = _create(model, num_classes=num_classes)
     if pretrained_path:
         load_weights_file(network, Path(pretrained_path), model)
     return network, Preprocessing.of_model(network)
+
+
+def architecture_of(network: nn.Module, num_classes: int) -> str:
+    """Return the name in timm's own list of a network that came from elsewhere.
+
+    Under that name alone it is stored, so that who loads it need not ask a stranger's page.
+
+    Raises:
+        ModelError: If it has been changed, so that the name alone would make another network.
+    """
+    import timm
+
+    name = str(network.pretrained_cfg["architecture"])
+    with torch.device("meta"):
+        plain = timm.create_model(name, num_classes=num_classes).state_dict()
+    own = network.state_dict()
+    if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in plain.items()}:
+        raise ModelError(
+            f"This model is a {name} with changes of its own, which cannot be stored",
+            expected="an architecture of timm's own list",
+            todo=f"Take --model {name}, if need be with --pretrained-path FILE",
+        )
+    return name
+
+
+def _from_source(model: Model, num_classes: int, pretrained: bool) -> nn.Module:
+    """Make a network that is described on the hub or in a folder, by whoever put it there."""
+    from huggingface_hub import get_session, hf_hub_url, try_to_load_from_cache
+
+    source, _, place = model.timm_name.partition(":")
+    try:
+        hub_id = place.partition("@")[0]
+        if source == "hf-hub" and not isinstance(try_to_load_from_cache(hub_id, HUB_CONFIG), str):
+            get_session().head(hf_hub_url(hub_id, HUB_CONFIG), timeout=HUB_TIMEOUT_S)
+        return _create(model, num_classes=num_classes, pretrained=pretrained)
+    except Exception as error:  # as below, and whatever else a stranger's description brings about
+        raise WeightsUnavailableError(
+            f"{model.name} cannot be had: {first_line(error)}",
+            expected="a model of timm's with its config.json",
+            todo="Look at the name, or give that of its architecture with --pretrained-path FILE",
+        ) from error
 
 
 def _create(model: Model, **arguments: Any) -> nn.Module:
@@ -87,7 +128,7 @@ def _from_hub(model: Model, num_classes: int) -> nn.Module:
         )
     except Exception as error:
         raise WeightsUnavailableError(
-            f"The pretrained weights of {model.name} cannot be had: {_first_line(error)}",
+            f"The pretrained weights of {model.name} cannot be had: {first_line(error)}",
             expected="an answer from the model hub",
             todo=OTHER_WEIGHTS,
         ) from error
@@ -96,18 +137,52 @@ def _from_hub(model: Model, num_classes: int) -> nn.Module:
 def load_weights_file(network: nn.Module, path: Path, model: Model) -> None:
     """Load a weights file; only a classifier of another class count may differ, and is told.
 
+    What the file holds besides these weights is told, too, where it stands among them.
+
     Raises:
         ModelError: If the file is no weights file or its weights are not for this model.
     """
-    stored = _read_weights(path)
-    weights = {name: stored[name] for name in stored if not name.startswith(PREFIX)}
-    weights = _checkpoint_layout(weights, network)
+    found = find_weights(read_weights_file(path), network)
+    if not found:
+        raise ModelError(f"{path} holds no table of weights", expected="names with tensors")
+    checked = [(one, *_check(one, network)) for one in found]
+    fitting = [entry for entry in checked if not entry[-1]]
+    chosen, weights, is_new, faults = (fitting or checked)[0]
+    if faults:
+        raise ModelError(
+            f"{path} does not hold the weights of {model.name}: {shortlist(faults)}",
+            todo="Give the file that belongs to this model, or another --model",
+        )
+    network.load_state_dict(weights, strict=False)
+    _tell(path, chosen, [one for one, *_ in fitting if one.is_renamed == chosen.is_renamed])
+    if is_new:
+        print(f"The classifier in {path.name} is for other classes; it is trained anew.")
+
+
+def _tell(path: Path, chosen: Found, fitting: list[Found]) -> None:
+    """Say which weights were taken where there is a choice, and what was left out beside them."""
+    names = [one.name for one in fitting]
+    if len(names) > 1:
+        kind = "the average over the steps" if chosen.is_average else "the first that fits"
+        print(
+            f"{path.name} holds weights of this model {len(names)} times ({shortlist(names)}): "
+            f"{chosen.name}, {kind}, is taken."
+        )
+    taken = tuple(one.beginning for one in fitting if one.place == chosen.place)
+    strangers = [name for name in chosen.others if not name.startswith(taken)]
+    if strangers:
+        print(f"{path.name} also holds what is not of this model: {shortlist(strangers)}.")
+
+
+def _check(found: Found, network: nn.Module) -> tuple[dict[str, torch.Tensor], bool, list[str]]:
+    """Return the weights to load, whether the classifier is left out, and what does not fit."""
+    weights = {name: found.weights[name] for name in found.weights if not name.startswith(PREFIX)}
     own = network.state_dict()
     head = [name for name in own if name.startswith(_head_prefixes(network))]
-    new_head = any(name not in weights or weights[name].shape != own[name].shape for name in head)
-    if new_head:
+    is_new = any(name not in weights or weights[name].shape != own[name].shape for name in head)
+    if is_new:
         weights = {k: v for k, v in weights.items() if not k.startswith(_head_prefixes(network))}
-    expected = set(own) - set(head) if new_head else set(own)
+    expected = set(own) - set(head) if is_new else set(own)
     counters = {name for name in expected if name.endswith("num_batches_tracked")}
     faults = [
         *(f"{name} is missing" for name in sorted(expected - counters - set(weights))),
@@ -117,58 +192,13 @@ def load_weights_file(network: nn.Module, path: Path, model: Model) -> None:
             for name in sorted(set(weights) & expected)
             if weights[name].shape != own[name].shape
         ),
+        *(
+            f"{name} is NaN or infinite"
+            for name in sorted(weights)
+            if not _is_finite(weights[name])
+        ),
     ]
-    if faults:
-        raise ModelError(
-            f"{path} does not hold the weights of {model.name}: {shortlist(faults)}",
-            todo="Give the file that belongs to this model, or another --model",
-        )
-    network.load_state_dict(weights, strict=False)
-    if new_head:
-        print(f"The classifier in {path.name} is for other classes; it is trained anew.")
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        if path.suffix.lower() == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{path} is no file of tensors, or would run code when loaded",
-            expected="a .safetensors file, or a .pth or .pt file of tensors alone",
-        ) from error
-    except Exception as error:  # zip, safetensors and system errors have no common base
-        raise ModelError(
-            f"{path} cannot be read as weights: {_first_line(error)}",
-            expected="a .safetensors file, or a .pth or .pt file of tensors alone",
-        ) from error
-    while isinstance(content, dict):
-        inner = next((content[name] for name in WRAPPERS if name in content), None)
-        if not isinstance(inner, dict):
-            break
-        content = inner
-    if not isinstance(content, dict) or not all(torch.is_tensor(v) for v in content.values()):
-        raise ModelError(f"{path} holds no table of weights", expected="names with tensors")
-    return {name.removeprefix("module."): tensor for name, tensor in content.items()}
-
-
-def _checkpoint_layout(
-    weights: dict[str, torch.Tensor], network: nn.Module
-) -> dict[str, torch.Tensor]:
-    """Rename the weights of an original release as timm does it for this architecture."""
-    if set(weights) >= {name for name, _ in network.named_parameters()}:
-        return weights
-    rename = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
-    if rename is None:
-        return weights
-    try:
-        return rename(weights, network)
-    except (KeyError, IndexError, RuntimeError, TypeError, ValueError, AttributeError):
-        logging.getLogger(__name__).debug("not an original release either", exc_info=True)
-        return weights
+    return weights, is_new, faults
 
 
 def _head_prefixes(network: nn.Module) -> tuple[str, ...]:
@@ -181,6 +211,5 @@ def _shape(tensor: torch.Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "one number"
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
+def _is_finite(tensor: torch.Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())

@@ -5,6 +5,7 @@ Importing this file imports neither torch nor timm, so that `--help` answers at 
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from utils.common.errors import ModelError, shortlist
@@ -51,6 +52,11 @@ class Model:
     choice: str = ""
 
     @property
+    def is_sourced(self) -> bool:
+        """Whether it is not of timm's own list, but described on the hub or in a folder."""
+        return ":" in self.timm_name
+
+    @property
     def folder_name(self) -> str:
         """The name as part of a folder's name on any file system."""
         return re.sub(r"[^A-Za-z0-9_.]+", "-", self.name).strip("-.")
@@ -69,8 +75,27 @@ TRANSFORMER_FAMILIES = re.compile(
 )
 
 
+SOURCED = re.compile(r"(hf[-_]hub|local-dir):(.+)", re.IGNORECASE)
+"""How timm is told to look for a model elsewhere than in its own list."""
+
+OWN_HUB = "timm/"
+"""Where the hub keeps the weights of timm's own list."""
+
+SIZES = {
+    "t": "tiny", "s": "small", "b": "base", "l": "large", "h": "huge", "g": "giant",
+}  # fmt: skip
+"""Letters that papers and other libraries write where timm writes words."""
+
+NUM_NEAREST = 5
+LEAST_LIKENESS = 0.6
+FOR_A_PART, FOR_THE_MENU = 0.25, 0.12
+"""What a candidate gains on others whose letters are as alike."""
+
+
 def resolve(name: str) -> Model:
-    """Find a model by its short name or by any timm name, with or without a weights tag.
+    """Find a model by its short name or by any name that `timm.create_model` takes.
+
+    A name of before is the one that timm gives it now.
 
     Raises:
         ModelError: If timm does not know it; it gives the nearest names.
@@ -80,16 +105,104 @@ def resolve(name: str) -> Model:
             return model
     import timm
 
+    sourced = SOURCED.fullmatch(name)
+    if sourced:
+        source, place = sourced[1].lower().replace("_", "-"), sourced[2]
+        tagged = place.removeprefix(OWN_HUB)
+        if source == "hf-hub" and tagged != place and timm.is_model(tagged.partition(".")[0]):
+            return resolve(tagged)
+        return _row(f"{source}:{place}", place)
+    if name.endswith("."):
+        return resolve(name.removesuffix("."))
     architecture, _, tag = name.partition(".")
     known = timm.list_models()
     if architecture in known and (not tag or name in timm.list_models(pretrained=True)):
-        recipe = TRANSFORMER if TRANSFORMER_FAMILIES.search(architecture) else CONVNET
-        return Model(name, name, name, recipe)
-    tagged = [full for full in timm.list_models(pretrained=True) if full.startswith(architecture)]
-    candidates = {*(model.name for model in MENU), *(tagged if architecture in known else known)}
-    nearest = difflib.get_close_matches(name.lower(), sorted(candidates), n=5, cutoff=0.5)
+        return _row(name, architecture)
+    successor = timm.models.get_deprecated_models().get(name)
+    if successor:
+        return resolve(successor)
+    nearest = _nearest(name, known, timm.list_models(pretrained=True))
     raise ModelError(
         f"timm knows no model '{name}'",
         expected=f"{', '.join(model.name for model in MENU)} or any timm name",
         todo=f"The nearest names are {shortlist(nearest)}" if nearest else "",
     )
+
+
+def pick(answer: str) -> Model | None:
+    """Find the model that an answer to the menu means: its number, its line, or any name.
+
+    Returns:
+        None if it means none.
+    """
+    said = answer.strip().strip("\"'`")
+    for model in MENU:
+        line = f"{model.choice} - {model.title}"
+        if re.fullmatch(rf"0*{model.choice}\s*[.):]?", said) or plain(said) in {
+            plain(spelling)
+            for spelling in (
+                *(model.name, model.timm_name, model.title, model.title.partition(" (")[0], line),
+            )
+        }:
+            return model
+    if not any(letter.isalpha() for letter in said):
+        return None
+    return resolve(said)
+
+
+def plain(name: str) -> str:
+    """Return a name without what people write in many ways.
+
+    >>> plain("ResNet-18")
+    'resnet18'
+    """
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _row(name: str, architecture: str) -> Model:
+    recipe = TRANSFORMER if TRANSFORMER_FAMILIES.search(architecture) else CONVNET
+    return Model(name, name, name, recipe)
+
+
+def _nearest(name: str, known: Sequence[str], tagged: Sequence[str]) -> list[str]:
+    """Return the names that somebody may have meant, the likeliest first."""
+    told = name.lower()
+    architecture = told.rpartition("/")[2].partition(".")[0]
+    own = [full for full in tagged if full.startswith(f"{architecture}.")] if "." in name else []
+    menu = [spelling for model in MENU for spelling in (model.name, model.timm_name)]
+    candidates = own or list(dict.fromkeys([*menu, *known]))
+    spellings = {plain(told), plain(_spelt_out(told)), plain(told.rpartition("/")[2])}
+    spellings = {spelling for spelling in spellings if not spelling.isdigit() and spelling}
+
+    def likeness(candidate: str) -> float:
+        compared = plain(candidate)
+        best = max(
+            difflib.SequenceMatcher(None, compared, spelling).ratio()
+            + FOR_A_PART * (spelling in compared)
+            + FOR_A_PART * compared.startswith(spelling)
+            for spelling in spellings
+        )
+        return best + FOR_THE_MENU * (candidate in menu)
+
+    found = {candidate: likeness(candidate) for candidate in candidates} if spellings else {}
+    ordered = sorted(found, key=lambda candidate: (-found[candidate], len(candidate), candidate))
+    return [one for one in ordered[:NUM_NEAREST] if found[one] >= LEAST_LIKENESS]
+
+
+def _spelt_out(name: str) -> str:
+    """Write the sizes in a name as timm does.
+
+    >>> _spelt_out("ViT-B/16"), _spelt_out("swin_t"), _spelt_out("convnext-large")
+    ('vit-base-patch16', 'swin-tiny', 'convnext-large')
+    """
+    words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+    told = []
+    for word in words:
+        sized = re.fullmatch(r"([tsblhg])(\d*)", word)
+        if sized and told:
+            told += [SIZES[sized[1]], *([f"patch{sized[2]}"] if sized[2] else [])]
+        elif word.isdigit() and told and told[-1] in SIZES.values():
+            told.append(f"patch{word}")
+        else:
+            told.append(word)
+    return "-".join(told)

@@ -45,6 +45,36 @@ def test_it_asks_three_things_and_asks_again(typed, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
+    ("answer", "name"), [("1.", "resnet18"), ("resnet50", "resnet50"), ("test_vit", "test_vit")]
+)
+def test_the_menu_takes_a_name_as_well_as_a_number(
+    typed, capsys: pytest.CaptureFixture[str], answer: str, name: str
+) -> None:
+    typed(f"resnet81\n{answer}\n")
+    assert ask_missing(Settings(batch_size=1, workers=1)).model == name
+    captured = capsys.readouterr()
+    assert captured.out == f"{MENU}{MENU}"
+    assert captured.err.startswith("Warning: timm knows no model 'resnet81'. Expected resnet18, ")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("vit_base_patch16_224", ""), ("test_vit", ""), ("hf_hub:somebody/x", ""),
+        (
+            "tf_efficientnet_b0_ns",
+            "--model tf_efficientnet_b0_ns is taken as tf_efficientnet_b0.ns_jft_in1k.\n",
+        ),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_taken_as_another_is_told(
+    capsys: pytest.CaptureFixture[str], given: str, told: str
+) -> None:
+    read_settings(["--model", given])
+    assert capsys.readouterr().out == told
+
+
+@pytest.mark.parametrize(
     ("given", "questions"),
     [
         (["-b", "8"], f"Choose num_workers: {MENU}"),
@@ -272,3 +302,20 @@ def test_a_run_leaves_all_its_files_and_the_next_one_gets_its_own_folder(
     assert report["accuracy"]["value"] == pytest.approx(right / len(rows))
     assert report["best_epoch"] == 1
     assert {"data_hash", "settings", "versions", "precision", "per_class"} <= set(report)
+
+
+def test_a_model_that_a_folder_describes_is_trained_under_its_architectures_name(
+    drawn_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import timm
+
+    from models import load
+
+    timm.models.save_for_hf(timm.create_model("test_resnet"), tmp_path / "described")
+    name = f"local-dir:{tmp_path / 'described'}"
+    arguments = tiny(drawn_dataset, tmp_path, "--model", name)
+    assert launch_training_test.main(arguments) == 0
+    assert f"{name} is a test_resnet, and its run is called so.\n" in capsys.readouterr().out
+    run = tmp_path / "runs" / "test_resnet-1"
+    assert load(run, "cpu").card.model.timm_name == "test_resnet"
+    assert launch_training_test.main(["--resume", str(run), "--epochs", "2"]) == 0

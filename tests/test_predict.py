@@ -228,7 +228,11 @@ def test_without_output_a_table_is_printed(bundle: Path, photos: Path, capsys) -
     assert "\x1b" not in captured.out and "\\x1b[31m\\nname.jpg" in first
     assert second.startswith(str(photos / "1.png")[:20])
     assert last.startswith("2 pictures: ")
-    assert captured.err == "Warning: PAN has no promised coverage: 3 val pictures.\n"
+    assert captured.err == (
+        "Warning: PAN (3 val pictures) has no promised coverage, so it stays possible for every "
+        "picture: every answer but PAN is ambiguous. Their labels are the likeliest classes all "
+        "the same.\n"
+    )
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (20, 1)])
@@ -250,10 +254,12 @@ def test_a_model_without_calibration_works_and_says_so(
     assert predict.main([str(run), str(photos / "1.png"), "--device", "cpu"]) == 0
     captured = capsys.readouterr()
     assert captured.err == (
-        "Warning: probabilities are as the model gives them: this model was not calibrated.\n"
+        "Warning: probabilities are as the model gives them: this model was not calibrated. Every "
+        "class stays possible for every picture: every answer is ambiguous.\n"
     )
     row = captured.out.splitlines()[1].split()
-    assert row[1] == row[3]
+    assert row[1] in CLASSES
+    assert row[3:9] == [*CLASSES, "ambiguous"]
 
 
 def test_bad_input_is_one_clear_line(bundle: Path, photos: Path, tmp_path: Path, call) -> None:

@@ -1,6 +1,7 @@
 """Tables are aligned ASCII; progress keeps off stdout."""
 
 import random
+import sys
 
 import pytest
 
@@ -37,3 +38,12 @@ def test_progress_and_warnings_leave_stdout_alone(capfd: pytest.CaptureFixture[s
     captured = capfd.readouterr()
     assert captured.out == ""
     assert captured.err == "Warning: the disk is nearly full\n"
+
+
+def test_without_stderr_nothing_is_told_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    console.warn("for nobody")
+    assert list(console.progress("ab", desc="Counting", unit="letters")) == ["a", "b"]
+    assert capsys.readouterr().out == ""

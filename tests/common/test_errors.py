@@ -126,3 +126,34 @@ def test_a_bug_shows_its_traceback() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run_script(main)
+
+
+WITHOUT_STREAMS = """
+import os, sys
+from utils.common import console, errors, prompts
+
+def main():
+    print("told")
+    console.warn("warned")
+    assert list(console.progress([1, 2], desc="Counting", unit="numbers")) == [1, 2]
+    with open(sys.argv[1], "w") as stream:
+        os.write(2, b"what a library complains of\\n")
+        stream.write("kept")
+    prompts.ask("? ", "--x")
+
+errors.run_script(main)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no shell that closes them")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_process_without_input_or_output_ends_as_any_other(tmp_path: Path, closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", WITHOUT_STREAMS,
+         str(tmp_path / "file")],
+        cwd=ROOT, input="", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert (tmp_path / "file").read_text() == "kept"
+    if "2>" not in closed:
+        assert done.stderr.splitlines()[-1].startswith("Error: The input ended at the question '?'")

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from utils.common.errors import SettingsError
-from utils.common.prompts import ask, ask_choice, ask_positive_integer
+from utils.common.prompts import ask, ask_choice, ask_positive_integer, can_be_asked
 
 MENU = "Choose a model:\n1 - ResNet-18\n2 - ResNet-50\nYour choice: "
 
@@ -28,6 +28,7 @@ def typed(monkeypatch: pytest.MonkeyPatch):
         ("abc", "That's not a valid number. Please enter a valid integer."),
         ("", "That's not a valid number. Please enter a valid integer."),
         ("2.5", "That's not a valid number. Please enter a valid integer."),
+        ("9" * 5000, "That's not a valid number. Please enter a valid integer."),
         ("1e3", "That's not a valid number. Please enter a valid integer."),
     ],
 )
@@ -71,3 +72,38 @@ def test_the_end_of_input_at_a_menu_names_its_first_line(typed) -> None:
 def test_blanks_around_an_answer_do_not_count(typed) -> None:
     typed("  a b \t")
     assert ask("? ", "--x") == "a b"
+
+
+@pytest.mark.parametrize("answer", ["y", "Y", "y.", " y "])
+def test_neither_case_nor_a_full_stop_matters_in_a_choice(typed, answer: str) -> None:
+    typed(answer)
+    assert ask_choice("? [y/n]: ", {"y": True, "n": False}, "--x") is True
+    typed("N")
+    assert ask_choice("? [y/n]: ", {"y": True, "n": False}, "--x") is False
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO("16\n")
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stream", [None, closed()])
+@pytest.mark.parametrize("has_output", [True, False])
+def test_no_input_at_all_is_the_end_of_input(monkeypatch, stream, has_output: bool) -> None:
+    monkeypatch.setattr(sys, "stdin", stream)
+    if not has_output:
+        monkeypatch.setattr(sys, "stdout", None)
+    assert not can_be_asked()
+    with pytest.raises(SettingsError) as caught:
+        ask_positive_integer("Choose batch_size: ", "-b")
+    assert str(caught.value) == (
+        "The input ended at the question 'Choose batch_size:'. Expected an answer. "
+        "Answer it, or give -b."
+    )
+
+
+def test_an_answer_in_no_known_letters_is_a_wrong_one(monkeypatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert ask("? ", "--x") == ""

@@ -88,7 +88,9 @@ def make_report(
     class Terms:
         name, title, licence, commercial = "both", "Two & more", "CC BY-NC 4.0", False
 
-    def make(of: Answers = answers, **facts: object) -> Report:
+    def make(
+        of: Answers = answers, calibration: Calibration = calibration, **facts: object
+    ) -> Report:
         known = {"best_epoch": 2, "looks_at_test": ["at noon, weights of epoch 2"], **facts}
         return examine(of, calibration, data_folder, known, HISTORY, [Terms()])
 

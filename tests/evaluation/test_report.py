@@ -15,6 +15,7 @@ from PIL import Image
 from utils.common.labels import CLASSES
 from utils.evaluation import files
 from utils.evaluation.files import write_report
+from utils.evaluation.fitting import fit
 from utils.evaluation.report import Report
 from utils.evaluation.text import as_text
 from utils.training.predictions import Answers, Examined
@@ -168,3 +169,30 @@ def test_every_look_at_test_is_shown(
     assert "Test was looked at 2 times: what was chosen in between was chosen on test." in text
     assert "on Monday; on Tuesday" in text
     assert "Looks at test:         2" in as_text(report)
+
+
+def test_a_class_with_too_few_val_pictures_stays_possible_and_the_report_says_so(
+    tmp_path: Path, make_report: Callable[..., Report], answers: Answers, data_folder: Path
+) -> None:
+    pan = CLASSES.index("PAN")
+    kept = np.flatnonzero(answers.val.labels != pan)
+    few = np.append(kept, np.flatnonzero(answers.val.labels == pan)[:8])
+    calibration = fit(answers.train, part(answers.val, few), coverage=0.9)
+    report = make_report(calibration=calibration)
+    write_report(tmp_path, report, data_folder)
+    with (tmp_path / "predictions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert all("PAN" in row["set"].split() for row in rows)
+    answered = [row for row in rows if not row["abstained"]]
+    assert {row["predicted"] for row in answered} == {"PAN"}
+    written = json.loads((tmp_path / "report.json").read_text())["abstention"]
+    assert written["answered"]["value"] == pytest.approx(len(answered) / len(rows))
+    assert written["coverage"]["PAN"]["covered"]["value"] == 1
+    assert written["coverage"]["PAN"]["kept"] is None
+    told = (
+        "PAN (8 val pictures; 90% takes at least 9) has no promised coverage, so it stays possible "
+        "for every picture: every answer but PAN is ambiguous. More val pictures of such a class "
+        "end that, or a promise of less: --test-only --resume RUN --coverage X."
+    )
+    assert told in as_text(report).splitlines()
+    assert told in (tmp_path / "report.html").read_text()

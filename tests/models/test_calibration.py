@@ -1,6 +1,7 @@
 """Calibrated probabilities, sets and doubts: what they are, and that they survive a file."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,10 +63,41 @@ def test_the_distance_is_to_the_nearest_centre() -> None:
     assert calibration().novelty.is_unlike(features(1, 8, 1.5)).tolist() == [False, True, False]
 
 
-def test_a_class_without_quantile_is_possible_where_it_is_the_likeliest() -> None:
+def test_nothing_excludes_a_class_without_quantile() -> None:
     one = calibration(temperature=1, quantiles=(None, 0.9, None, 0.9, 0.9))
-    sets = one.possible(np.array([[0.5, 0.2, 0.3, 0, 0], [0.4, 0.05, 0.45, 0.1, 0]]))
-    assert sets.tolist() == [[True, True, False, False, False], [False, False, True, True, False]]
+    sets = one.possible(np.array([[0.5, 0.2, 0.3, 0, 0], [0.4, 0.05, 0.45, 0.1, 0], [0] * 5]))
+    assert sets[:, [0, 2]].all()
+    assert sets[:, [1, 3, 4]].tolist() == [[True, False, False], [False, True, False], [False] * 3]
+
+
+def test_two_classes_that_are_as_likely_and_promise_nothing_are_ambiguous() -> None:
+    one = calibration(temperature=1, quantiles=(0.85, None, None, 0.94, None))
+    verdicts = one.judge(logits_of((0.499, 0.495, 0.001, 0.001, 0.004)), features(0))
+    assert verdicts.possible == [("DERM", "DERM_CLINIC", "LOW_QUALITY", "PAN")]
+    assert verdicts.abstained == ["ambiguous"]
+
+
+def test_with_one_class_without_quantile_only_that_class_is_answered() -> None:
+    one = calibration(temperature=1, quantiles=(0.5, 0.5, None, 0.5, 0.5))
+    sure = (0.01, 0.01, 0.96, 0.01, 0.01), (0.96, 0.01, 0.01, 0.01, 0.01)
+    verdicts = one.judge(logits_of(*sure), features(0, 0))
+    assert verdicts.possible == [("LOW_QUALITY",), ("DERM", "LOW_QUALITY")]
+    assert verdicts.abstained == ["", "ambiguous"]
+
+
+def test_a_model_says_in_one_line_what_it_does_not_promise() -> None:
+    few = {"PAN": "7 val pictures; 95% takes at least 19", "OTHER": "none"}
+    caveats = [
+        replace(calibration(quantiles=quantiles), reasons=few).caveat
+        for quantiles in ((0.5,) * 5, (0.5, 0.5, 0.5, 0.5, None), (0.5, None, 0.5, None, None))
+    ]
+    assert caveats == [
+        "",
+        "PAN (7 val pictures; 95% takes at least 19) has no promised coverage, so it stays "
+        "possible for every picture: every answer but PAN is ambiguous",
+        "DERM_CLINIC (not told), OTHER (none), PAN (7 val pictures; 95% takes at least 19) have no "
+        "promised coverage, so they stay possible for every picture: every answer is ambiguous",
+    ]
 
 
 def test_without_a_threshold_nothing_is_unlike() -> None:

@@ -1,5 +1,8 @@
 """The library: three lines, any kind of picture, the same answers however they are grouped."""
 
+import os
+import signal
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from PIL import Image
 
 from models import load
 from models.calibration import UNSURE
+from models.device import Compute
 from models.gate import Answer, Gate
 from models.texture import NUM_FEATURES
 from utils.common.errors import ModelError, SettingsError
@@ -84,13 +88,13 @@ def test_what_is_unlike_anything_seen_is_unsure(bundle: Path, photos: list[Path]
     assert (answer.label, answer.abstained) == (UNSURE, "unlike")
 
 
-def test_a_model_without_calibration_answers_plainly(
+def test_a_model_without_calibration_excludes_no_class(
     make_bundle, tmp_path: Path, gate: Gate, photos: list[Path]
 ) -> None:
     plain = load(make_bundle(tmp_path / "run", calibrated=False), "cpu")
     answer, calibrated = plain(photos[0]), gate(photos[0])
     assert answer.label == calibrated.label
-    assert (answer.possible, answer.abstained) == ((answer.label,), "")
+    assert (answer.possible, answer.abstained) == (CLASSES, "ambiguous")
     assert answer.probability < calibrated.probability  # its temperature is 0.5
 
 
@@ -108,3 +112,52 @@ def test_what_cannot_be_loaded_is_said(bundle: Path, tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
     with pytest.raises(SettingsError, match="--device abacus is no device"):
         load(bundle, "abacus")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows forks nothing")
+@pytest.mark.parametrize("loads_anew", [False, True])
+def test_a_forked_process_answers(
+    gate: Gate, bundle: Path, photos: list[Path], loads_anew: bool
+) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        expected = gate(photos[0])
+
+        def answers_alike() -> bool:
+            own = load(bundle, "cpu") if loads_anew else gate
+            return close(own(photos[0]), expected) and torch.get_num_threads() == 1
+
+        assert Forked(answers_alike).is_happy()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+class Forked:
+    """A process that ends with 0 if a function returns true there, and at last in any case."""
+
+    def __init__(self, function: Callable[[], bool]) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
+        if not self.pid:
+            signal.alarm(60)  # what hangs is ended by the system
+            os._exit(0 if function() else 1)
+
+    def is_happy(self) -> bool:
+        return os.waitpid(self.pid, 0)[1] == 0
+
+
+def test_a_forked_process_cannot_use_a_gpu_and_says_so(
+    bundle: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = load(bundle, "cpu")
+    gate.compute = Compute(torch.device("cuda"), "float32")
+    monkeypatch.setattr(gate, "_process", os.getpid() + 1)
+    with pytest.raises(ModelError) as raised:
+        gate(photos[0])
+    assert str(raised.value) == (
+        "This model was loaded on cuda before the process was forked, and a forked process cannot "
+        "use it there. Load it in each process, after the fork."
+    )

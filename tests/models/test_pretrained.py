@@ -1,15 +1,18 @@
 """Weights from a file or from the hub: exactly those asked for, or a clear no."""
 
+import argparse
+import json
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
 from safetensors.torch import save_file
 
 from models import pretrained
-from models.pretrained import WeightsUnavailableError, build
+from models.pretrained import WeightsUnavailableError, architecture_of, build
 from models.zoo import resolve
 from utils.common.errors import ModelError
 
@@ -60,6 +63,123 @@ def test_files_of_pytorch_are_read_too(
     network, _ = build(TINY, 7, True, str(tmp_path / "w.pth"))
     assert equal(network, weights)
     assert capsys.readouterr().out == ""
+
+
+PREFIXES = ("", "_orig_mod.", "module.", "model.", "backbone.", "module._orig_mod.model.", "0.")
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("is_pytorch", [True, False])
+def test_what_a_network_was_wrapped_in_stands_before_each_name(
+    tmp_path: Path, weights: dict[str, torch.Tensor], prefix: str, is_pytorch: bool, capsys
+) -> None:
+    named = {f"{prefix}{name}": tensor for name, tensor in weights.items()}
+    path = tmp_path / ("w.pth" if is_pytorch else "w.safetensors")
+    torch.save({"state_dict": named}, path) if is_pytorch else save_file(named, path)
+    network, _ = build(TINY, 7, True, str(path))
+    assert equal(network, weights)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(
+            "model_state_dict",
+            "state_dict",
+            "model",
+            "model_ema",
+            "ema",
+            "net",
+            "network",
+            "module",
+        ),
+        *("state_dict_ema", "anything", "checkpoint/model/state_dict"),
+    ],
+)
+def test_a_table_of_weights_is_found_below_any_name(
+    tmp_path: Path, weights: dict[str, torch.Tensor], place: str, capsys
+) -> None:
+    content: dict[str, object] = weights
+    for name in reversed(place.split("/")):
+        content = {
+            name: content, "epoch": 3, "args": argparse.Namespace(lr=0.1),
+            "best": np.float64(0.5), "optimizer": {"state": {0: {"exp_avg": torch.zeros(3)}}},
+        }  # fmt: skip
+    torch.save(content, tmp_path / "w.ckpt")
+    network, _ = build(TINY, 7, True, str(tmp_path / "w.ckpt"))
+    assert equal(network, weights)
+    assert capsys.readouterr().out == ""
+
+
+def shifted(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor + 1 for name, tensor in weights.items()}
+
+
+def below(prefix: str, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {f"{prefix}{name}": tensor for name, tensor in weights.items()}
+
+
+@pytest.mark.parametrize("is_flat", [False, True])
+def test_of_weights_and_their_average_the_average_is_taken_and_that_is_said(
+    tmp_path: Path, weights: dict[str, torch.Tensor], is_flat: bool, capsys
+) -> None:
+    average = shifted(weights)
+    nested = {"model": weights, "model_ema": below("module.", average)}
+    flat = {**below("model.", weights), **below("ema.", average)}
+    torch.save({"state_dict": flat} if is_flat else nested, tmp_path / "w.pth")
+    network, _ = build(TINY, 7, True, str(tmp_path / "w.pth"))
+    assert equal(network, average)
+    first, second = (
+        ("state_dict.ema", "state_dict.model") if is_flat else ("model_ema.module", "model")
+    )
+    assert capsys.readouterr().out == (
+        f"w.pth holds weights of this model 2 times ({first}, {second}): {first}, the average over "
+        "the steps, is taken.\n"
+    )
+
+
+def test_of_several_without_an_average_the_first_is_taken(
+    tmp_path: Path, weights: dict[str, torch.Tensor], capsys
+) -> None:
+    torch.save({"student": weights, "teacher": shifted(weights)}, tmp_path / "w.pth")
+    network, _ = build(TINY, 7, True, str(tmp_path / "w.pth"))
+    assert equal(network, weights)
+    assert capsys.readouterr().out == (
+        "w.pth holds weights of this model 2 times (student, teacher): student, the first that "
+        "fits, is taken.\n"
+    )
+
+
+def test_what_stands_beside_the_weights_of_a_model_is_named(
+    tmp_path: Path, weights: dict[str, torch.Tensor], capsys
+) -> None:
+    backbone = {name: tensor for name, tensor in weights.items() if not name.startswith("fc.")}
+    named = {**below("backbone.", backbone), "criterion.weight": torch.ones(7)}
+    torch.save({"state_dict": named, "hyper_parameters": {"lr": 0.1}}, tmp_path / "w.ckpt")
+    network, _ = build(TINY, 7, True, str(tmp_path / "w.ckpt"))
+    assert equal(network, weights, but="fc.")
+    assert capsys.readouterr().out == (
+        "w.ckpt also holds what is not of this model: criterion.weight.\n"
+        "The classifier in w.ckpt is for other classes; it is trained anew.\n"
+    )
+
+
+def test_weights_that_are_no_numbers_are_refused(
+    tmp_path: Path, weights: dict[str, torch.Tensor]
+) -> None:
+    weights["fc.bias"][0] = torch.nan
+    torch.save({"model": weights}, tmp_path / "w.pth")
+    with pytest.raises(ModelError, match=r"weights of test_resnet: fc\.bias is NaN or infinite\."):
+        build(TINY, 7, True, str(tmp_path / "w.pth"))
+
+
+def test_weights_are_never_loaded_in_part(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
+    some = dict(list(weights.items())[: 3 * len(weights) // 4])
+    for content in ({"model": some}, {"state_dict": below("module.", some)}):
+        torch.save(content, tmp_path / "w.pth")
+        with pytest.raises(ModelError, match=r"does not hold the weights of .* is missing"):
+            build(TINY, 7, True, str(tmp_path / "w.pth"))
 
 
 def test_half_precision_is_widened(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
@@ -147,3 +267,37 @@ def test_random_weights_follow_from_the_seed_and_leave_the_generator_alone() -> 
     assert equal(first, second.state_dict())
     assert not equal(first, other.state_dict())
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Path:
+    """Return a folder with weights and their description, as timm's hub stores them."""
+    folder = tmp_path / "described"
+    timm.models.save_for_hf(timm.create_model("test_resnet"), folder)
+    return folder
+
+
+def test_a_model_that_a_folder_describes_is_built_and_known_by_its_architecture(
+    described: Path,
+) -> None:
+    network, preprocessing = build(resolve(f"local-dir:{described}"), 5, True)
+    stored = torch.load(described / "pytorch_model.bin", weights_only=True)
+    assert equal(network, stored, but="fc.")
+    assert preprocessing == build(TINY, 5, False)[1]
+    assert architecture_of(network, 5) == "test_resnet"
+
+
+def test_a_description_of_another_network_than_its_name_says_is_refused(described: Path) -> None:
+    config = json.loads((described / "config.json").read_text())
+    config["model_args"] = {"stem_width": 48}
+    (described / "config.json").write_text(json.dumps(config))
+    network, _ = build(resolve(f"local-dir:{described}"), 5, False)
+    with pytest.raises(ModelError, match=r"^This model is a test_resnet with changes of its own"):
+        architecture_of(network, 5)
+
+
+def test_a_model_that_nobody_describes_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailableError) as raised:
+        build(resolve(f"local-dir:{tmp_path / 'nowhere'}"), 5, True)
+    assert str(raised.value).startswith(f"local-dir:{tmp_path / 'nowhere'} cannot be had: ")
+    assert "\n" not in str(raised.value)

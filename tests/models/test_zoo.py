@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.zoo import MENU, resolve
+from models.zoo import MENU, pick, resolve
 from utils.common.errors import ModelError
 
 ROOT = Path(__file__).parents[2]
@@ -39,9 +39,77 @@ def test_any_timm_name_will_do(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "nearest"),
-    [("resnet81", "resnet18"), ("vitt", "vit"), ("resnet18.a9_in1k", "resnet18.a1_in1k")],
+    ("name", "meant"),
+    [
+        ("hf_hub:timm/resnet18.a1_in1k", "resnet18.a1_in1k"),
+        ("hf-hub:timm/resnet18.a1_in1k", "resnet18.a1_in1k"),
+        ("HF-HUB:timm/test_vit", "test_vit"),
+        ("hf_hub:somebody/skin", "hf-hub:somebody/skin"),
+        ("local-dir:models/mine", "local-dir:models/mine"),
+        ("tf_efficientnet_b0_ns", "tf_efficientnet_b0.ns_jft_in1k"),
+        ("vit_base_patch16_224_in21k", "vit_base_patch16_224.augreg_in21k"),
+        ("resnet50.", "resnet50"),
+    ],
 )
+def test_names_that_timm_takes_are_taken(name: str, meant: str) -> None:
+    model = resolve(name)
+    assert (model.name, model.is_sourced) == (meant, ":" in meant)
+    assert resolve(model.name) == model
+    assert not set(model.folder_name) & set("/:")
+
+
+def test_every_deprecated_name_of_timm_leads_to_one_of_its_list() -> None:
+    import timm
+
+    known = {*timm.list_models(), *timm.list_models(pretrained=True)}
+    successors = {k: v for k, v in timm.models.get_deprecated_models().items() if v in known}
+    assert len(successors) > 100
+    assert all(resolve(name).timm_name == now for name, now in successors.items())
+
+
+@pytest.mark.parametrize("said", ["1", "1.", " 1 ", "1)", "01", "1 - ResNet-18", "ResNet-18"])
+def test_an_answer_to_the_menu_is_a_number_a_line_or_a_title(said: str) -> None:
+    assert pick(said) is MENU[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("ViT", "vit"), ("vision transformer", "vit"), ("swin transformer", "swin"),
+        ("VIT_BASE_PATCH16_224", "vit"), ("'resnet50'", "resnet50"), ("test_vit", "test_vit"),
+    ],
+)  # fmt: skip
+def test_an_answer_to_the_menu_may_be_any_name(said: str, name: str) -> None:
+    assert pick(said).name == name
+
+
+@pytest.mark.parametrize("said", ["", " ", "0", "5", "11", "1.5", "-1", "?"])
+def test_other_answers_to_the_menu_mean_nothing(said: str) -> None:
+    assert pick(said) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("resnet-50", "resnet50"), ("ResNet50", "resnet50"), ("vit-b16", "vit_base_patch16_224"),
+        ("vit_b_16", "vit_base_patch16_224"), ("ViT-B/16", "vit_base_patch16_224"),
+        ("efficientnet", "efficientnet_b0"), ("RESNET18.A1_IN1K", "resnet18.a1_in1k"),
+        ("timm/resnet18", "resnet18"), ("densnet121", "densenet121"),
+        ("vit-base", "vit_base_patch16_224"),
+    ],
+)  # fmt: skip
+def test_the_first_of_the_nearest_names_is_the_one_that_was_meant(name: str, nearest: str) -> None:
+    with pytest.raises(ModelError, match=f"The nearest names are {nearest}[,.]"):
+        resolve(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("resnet81", "resnet18"), ("vitt", "vit"), ("resnet18.a9_in1k", "resnet18.a1_in1k"),
+        ("swin_t", "swin_tiny_patch4_window7_224"), ("dinov2", "vit_base_patch14_dinov2"),
+    ],
+)  # fmt: skip
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(ModelError) as raised:
         resolve(name)

@@ -135,7 +135,7 @@ def test_three_such_steps_in_a_row_end_the_training(trainer: Trainer) -> None:
     with pytest.raises(ModelError) as raised:
         list(trainer.train_epoch(0))
     assert str(raised.value) == (
-        "The loss was no number 3 steps in a row. Expected a loss that falls. "
+        "The loss was NaN or infinite 3 steps in a row. Expected a loss that falls. "
         "Try a lower --lr than 0.001, or --no-amp."
     )
 

@@ -39,14 +39,14 @@ def progress(
     return tqdm(
         iterable, total=total, initial=initial, desc=printable(desc),
         unit=unit if scale else f" {unit}", unit_scale=scale, file=sys.stderr, ascii=True,
-        disable=_is_hushed or None, dynamic_ncols=True, leave=False, mininterval=0.2,
-        smoothing=0.05,
+        disable=_is_hushed or sys.stderr is None or None, dynamic_ncols=True, leave=False,
+        mininterval=0.2, smoothing=0.05,
     )  # fmt: skip
 
 
 def warn(message: str) -> None:
     """Print one line on stderr that deserves the user's attention but stops nothing."""
-    if not _is_hushed:
+    if not _is_hushed and sys.stderr is not None:  # print would take stdout instead
         print(f"Warning: {printable(message)}", file=sys.stderr)
 
 

@@ -84,6 +84,19 @@ def _is_output_closed() -> bool:
     return False
 
 
+def _open_missing_streams() -> None:
+    """Give a process without input or output, as of a service or of pythonw, one that is empty.
+
+    Else the next file that is opened gets the number of the missing one, and what a library
+    complains of goes into that file.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 - to the end
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+
+
 def run_script(main: Callable[[], int | None], go_on: str = GO_ON) -> None:
     """Run a script's `main` and leave the process with its exit code.
 
@@ -97,6 +110,7 @@ def run_script(main: Callable[[], int | None], go_on: str = GO_ON) -> None:
         main: Returns the exit code; None is 0.
         go_on: What to do after Ctrl-C.
     """
+    _open_missing_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     os.environ.setdefault("PYTHON_COLORS", "0")  # of help and tracebacks, from Python 3.13 on

@@ -7,6 +7,7 @@ import numpy as np
 
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS
+from utils.evaluation.colours import readable_on, shade
 from utils.evaluation.gallery import Mistake, data_url
 from utils.evaluation.markup import (
     between,
@@ -19,9 +20,10 @@ from utils.evaluation.markup import (
     table,
     tiles,
 )
-from utils.evaluation.plots import DARK_SHARE, page_charts, row_shares
+from utils.evaluation.plots import page_charts, row_shares
 from utils.evaluation.report import Report
 from utils.evaluation.slices import Slice
+from utils.evaluation.text import HOW_TO_PROMISE
 
 STYLE = (Path(__file__).with_name("page.css")).read_text(encoding="utf-8")
 
@@ -156,8 +158,7 @@ def classes(report: Report) -> str:
     rows = "".join(
         f"<tr><th>{breakable(name)}</th>"
         + "".join(
-            f'<td class="heat{" dark" if shares[row, column] > DARK_SHARE else ""}" '
-            f'style="--share:{shares[row, column]:.2f}">{count:,}'
+            f'<td style="{_shaded(shares[row, column])}">{count:,}'
             f"<small>{shares[row, column]:.0%}</small></td>"
             for column, count in enumerate(metrics.confusion[row].tolist())
         )
@@ -174,6 +175,11 @@ def classes(report: Report) -> str:
         + heading("What was taken for what", "Rows: true class. Columns: answer, before any doubt.")
         + f'<div class="wide"><table class="confusion"><tr><th></th>{head}</tr>{rows}</table></div>'
     )
+
+
+def _shaded(share: float) -> str:
+    background = shade(share)
+    return f"background:{background};color:{readable_on(background)}"
 
 
 def charts(report: Report) -> str:
@@ -225,7 +231,8 @@ def trust(report: Report) -> str:
         f"{percent(report.ambiguous.value)} is ambiguous and {percent(report.unlike.value)} "
         f"unlike ({unlike.reason or '2 % was aimed at'}). Where a class's share is below what "
         f"{promised} allows for, the promise still counts as kept if the share's interval reaches "
-        "it: pictures of one patient fail together.",
+        "it: pictures of one patient fail together."
+        + (f" {calibration.caveat}. {HOW_TO_PROMISE}" if calibration.caveat else ""),
     ) + table(
         ["class", "class in the set", f"{promised} allows for", "kept", "set size"],
         rows,

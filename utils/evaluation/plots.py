@@ -11,21 +11,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from utils.common.files import whole_file
 from utils.common.labels import CLASSES
+from utils.evaluation.colours import readable_on, shade
 from utils.evaluation.reliability import NUM_BINS, Reliability
 
 DPI = 150
-INK = "#222222"
-MUTED = "#8a8a8a"
+MUTED = "#6b7580"
 TRAIN_COLOUR = "#4c78a8"
 VAL_COLOUR = "#e45756"
-DARK_SHARE = 0.55
-"""From this row share on, a cell is dark enough for white text."""
+SHADES = LinearSegmentedColormap.from_list("shades", [shade(0), shade(1)])
 
 LOSS = ("Loss (class-balanced)", ("train_loss", "train"), ("val_loss", "val"))
 RECALL = (
@@ -42,9 +42,9 @@ def save_confusion_matrix(path: Path, confusion: NDArray[np.int64]) -> None:
     totals = confusion.sum(axis=1)
     figure = Figure(figsize=(7.2, 6.2), layout="constrained")
     axes = figure.add_subplot()
-    shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    shown = axes.imshow(shares, cmap=SHADES, vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(confusion):
-        colour = "white" if shares[row, column] > DARK_SHARE else INK if count else MUTED
+        colour = readable_on(to_hex(SHADES(shares[row, column]))) if count else MUTED
         text = f"{count:,}\n{shares[row, column]:.0%}" if totals[row] else "-"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=10)
     positions = range(len(CLASSES))
@@ -76,6 +76,7 @@ def save_curves(path: Path, history: History, best_epoch: int | None) -> None:
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     for axes, curves in zip(figure.subplots(1, 2), (LOSS, RECALL), strict=True):
         _draw_curves(axes, curves, history, best_epoch)
+    _explain(figure, axes)
     _save(path, figure)
 
 
@@ -90,9 +91,11 @@ def page_charts(
     for name, curves in (("loss", LOSS), ("recall", RECALL)):
         figure, axes = _small_chart()
         _draw_curves(axes, curves, history, best_epoch)
+        _explain(figure, axes)
         charts[name] = _svg(figure)
     figure, axes = _small_chart()
     _draw_reliability(axes, reliability)
+    _explain(figure, axes)
     charts["reliability"] = _svg(figure)
     figure, axes = _small_chart()
     _draw_risk(axes, *risk)
@@ -121,7 +124,6 @@ def _draw_curves(
     else:
         axes.set_ylim(0, 1.03)
         axes.yaxis.set_major_formatter("{x:.0%}")
-        axes.legend(loc="lower right", edgecolor="none", framealpha=1)
 
 
 def _draw_reliability(axes: Axes, reliability: Reliability) -> None:
@@ -135,12 +137,11 @@ def _draw_reliability(axes: Axes, reliability: Reliability) -> None:
     axes.scatter(
         reliability.confidence[filled], reliability.accuracy[filled],
         s=12 + 160 * reliability.counts[filled] / reliability.counts.max(),
-        color=TRAIN_COLOUR, alpha=0.9, label="right answers", zorder=3,
+        color=TRAIN_COLOUR, alpha=0.9, label="right answers", zorder=3, clip_on=False,
     )  # fmt: skip
     axes.set_xlabel("Probability of the answer")
     _dress(axes, "Right answers by probability")
     _share_axes(axes)
-    axes.legend(loc="upper left", edgecolor="none", framealpha=0.8, fontsize=8)
 
 
 def _draw_risk(axes: Axes, coverage: NDArray[np.float64], risk: NDArray[np.float64]) -> None:
@@ -153,8 +154,17 @@ def _draw_risk(axes: Axes, coverage: NDArray[np.float64], risk: NDArray[np.float
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
 
 
+def _explain(figure: Figure, axes: Axes) -> None:
+    """Say what is what below a figure, where nothing is drawn that it could hide."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=len(labels), edgecolor="none",
+        fontsize=8, columnspacing=1.2, handletextpad=0.5,
+    )  # fmt: skip
+
+
 def _small_chart() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.4, 3.3), layout="constrained")
+    figure = Figure(figsize=(4.4, 3.5), layout="constrained")
     return figure, figure.add_subplot()
 
 

@@ -7,6 +7,11 @@ from utils.evaluation.report import Report
 
 UNRELIABLE = f"* fewer than {FEWEST_GROUPS} groups (patients, lesions): do not rely on the interval"
 
+HOW_TO_PROMISE = (
+    "More val pictures of such a class end that, or a promise of less: "
+    "--test-only --resume RUN --coverage X."
+)
+
 
 def as_text(report: Report) -> str:
     """Return the printed report."""
@@ -46,6 +51,8 @@ def as_text(report: Report) -> str:
         "Confusion matrix (rows: true class, columns: predicted class)",
         table(["", *CLASSES], counts),
     ]
+    if report.calibration.caveat:
+        lines += ["", f"{report.calibration.caveat}. {HOW_TO_PROMISE}"]
     if any("*" in line for line in lines):
         lines += ["", UNRELIABLE]
     return "\n".join(lines)

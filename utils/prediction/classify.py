@@ -8,7 +8,6 @@ from models.bundle import Card
 from models.calibration import CERTAIN
 from models.gate import Gate
 from utils.common.console import progress, warn
-from utils.common.labels import CLASSES
 from utils.prediction.inputs import Input
 from utils.prediction.row_file import Rows
 from utils.prediction.rows import WrittenRow
@@ -99,10 +98,12 @@ def _warn_of_gaps(card: Card) -> None:
     """Say what this model cannot promise."""
     calibration = card.calibration
     if calibration is None:
-        warn(f"probabilities are as the model gives them: {card.uncalibrated}.")
+        warn(
+            f"probabilities are as the model gives them: {card.uncalibrated}. Every class stays "
+            "possible for every picture: every answer is ambiguous."
+        )
         return
-    for name, quantile in zip(CLASSES, calibration.quantiles, strict=True):
-        if quantile is None:
-            warn(f"{name} has no promised coverage: {calibration.reasons.get(name, 'not told')}.")
+    if calibration.caveat:
+        warn(f"{calibration.caveat}. Their labels are the likeliest classes all the same.")
     if calibration.novelty.threshold is None:
         warn(f"unlike pictures are not told: {calibration.novelty.reason or 'not told'}.")

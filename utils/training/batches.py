@@ -5,23 +5,24 @@ import signal
 from array import array
 from collections import defaultdict
 from dataclasses import dataclass
-from types import FrameType
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from models.preprocessing import Preprocessing
 from utils.common.labels import CLASSES, LOW_QUALITY
 from utils.common.memory import keep_freed_memory
+from utils.common.parent import end_with_parent
 from utils.common.pictures import PictureError
 from utils.quality.degrade import DegradationError
 from utils.training.fresh import degrade_anew, draw_parent, is_drawn_anew
 from utils.training.pictures import PictureFolder
 from utils.training.pixels import PixelReader
 from utils.training.transforms import training_sample
+from utils.training.workers import LostWorkerError, no_memory
 
 IGNORED = -100
 """Label of a picture that counts nowhere; PyTorch's losses know it."""
@@ -80,6 +81,17 @@ class BrokenPicture:
     error: PictureError
 
 
+@dataclass(frozen=True, slots=True)
+class NoMemory:
+    """Comes in place of a batch that there was no memory for.
+
+    Attributes:
+        told: What the error said.
+    """
+
+    told: LostWorkerError
+
+
 class BrokenPictureError(Exception):
     """A picture, perhaps another's parent, that cannot be read."""
 
@@ -88,7 +100,11 @@ class BrokenPictureError(Exception):
         self.picture = picture
 
 
-class BatchReader(Dataset[torch.Tensor | BrokenPicture | None]):
+Arrival = torch.Tensor | BrokenPicture | NoMemory | None
+"""Of one ticket; None says that its slot has the pixels."""
+
+
+class BatchReader(Dataset[Arrival]):
     """Turns tickets into pixels; lives in every worker process.
 
     Args:
@@ -117,13 +133,24 @@ class BatchReader(Dataset[torch.Tensor | BrokenPicture | None]):
         self.slots = slots
         self.good = _good_positions(pictures) if fresh_low_quality else {}
 
-    def __getitem__(self, ticket: Ticket) -> torch.Tensor | BrokenPicture | None:
-        """Decode, vary and stack the pictures of one ticket; None says that its slot has them."""
+    def __getitem__(self, ticket: Ticket) -> Arrival:
+        """Decode, vary and stack the pictures of one ticket."""
+        try:
+            return self._stack(ticket)
+        except (MemoryError, RuntimeError, OSError, cv2.error) as error:
+            told = no_memory(error)
+            if told is None:
+                raise
+            return NoMemory(told)
+
+    def _stack(self, ticket: Ticket) -> torch.Tensor | BrokenPicture | None:
         chosen = [self.splits[ticket.split][index] for index in ticket.indices]
         if self.slots is None or ticket.slot is None:
             shape = (len(chosen), self.preprocessing.height, self.preprocessing.width, 3)
             # Of numpy: glibc cannot reuse the aligned blocks of PyTorch, and a worker would grow.
             stack = torch.from_numpy(np.empty(shape, np.uint8))
+            if get_worker_info():
+                stack.share_memory_()  # else another thread does it, whose errors nobody hears
         else:
             stack = self.slots[ticket.slot, : len(chosen)]
         stack = stack.permute(0, 3, 1, 2)
@@ -186,11 +213,8 @@ def prepare_worker(worker: int) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     keep_freed_memory()
-    # Ctrl-C and a scheduler's SIGTERM reach the whole group, but the main process still needs its
-    # workers until it has saved its state; the signal that ends a forgotten worker comes later.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end_at_next_signal)
-
-
-def _end_at_next_signal(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)
+    # Ctrl-C and a scheduler's SIGTERM reach the whole group, perhaps again and again, but the main
+    # process still needs its workers until it has saved its state. A forgotten one ends by itself.
+    end_with_parent()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -35,7 +35,7 @@ from utils.training.predictions import Asked, Examined, Looks, Predictions, inte
 from utils.training.recomputation import recompute_hidden_answers, save_activations_memory
 from utils.training.recorder import Outcome, Recorder
 from utils.training.settings import LR_SCALES, Settings
-from utils.training.statistics import RunningStatistics
+from utils.training.statistics import RunningStatistics, has_batch_norm
 from utils.training.sums import MAX_BAD_STEPS, EpochSums
 from utils.training.world import Agreement, World
 
@@ -92,6 +92,7 @@ class Trainer:
     _weights: torch.Tensor = field(init=False)
     _layout: torch.memory_format = field(init=False)
     _statistics: RunningStatistics = field(init=False)
+    _has_batch_norm: bool = field(init=False)
     _recorder: Recorder | None = field(init=False)
     _trainable: list[nn.Parameter] = field(init=False)
 
@@ -119,6 +120,7 @@ class Trainer:
         counts = self.loader.pictures.counts(TRAIN)
         self._weights = torch.tensor(class_weights(counts), device=device)
         self._statistics = RunningStatistics(self.network)
+        self._has_batch_norm = has_batch_norm(self.network)
         self._trainable = [weight for weight in self.network.parameters() if weight.requires_grad]
         self._recorder = self._make_recorder()
         self._freeze(False)
@@ -127,6 +129,20 @@ class Trainer:
     def answering(self) -> nn.Module:
         """The network that is validated, kept and tested: with --ema the average."""
         return self.network if self.average is None else self.average.module
+
+    @property
+    def broken_weights(self) -> list[str]:
+        """Names of weights and running statistics that are NaN or infinite; asks the device."""
+        kept = [self.network.state_dict()]
+        if self.average is not None:
+            kept.append(self.average.module.state_dict())
+        broken = (
+            name
+            for state in kept
+            for name, tensor in state.items()
+            if not torch.isfinite(tensor).all()
+        )
+        return list(dict.fromkeys(broken))
 
     @property
     def parts(self) -> int:
@@ -150,7 +166,7 @@ class Trainer:
             first_step: Steps that an earlier process has already done; `sums` are theirs.
 
         Raises:
-            ModelError: If the loss was no number three times in a row, or memory does not suffice.
+            ModelError: If the loss was NaN or infinite three times in a row, or memory is short.
             Stopped: If `stop` was set.
         """
         self._freeze(epoch < self.settings.freeze_epochs)
@@ -227,7 +243,7 @@ class Trainer:
         weight_sum = self._weights[batch.labels].sum()
         count = self._num_parts(len(batch.labels))
         logits, loss_sum = self._add_up_gradients(batch.pixels, batch.labels, weight_sum, count)
-        return self._take_step(logits, loss_sum, weight_sum, before)
+        return self._take_step(logits, self._judged(loss_sum), weight_sum, before)
 
     def _issue_within_memory(self, batch: Batch, seed: int) -> Outcome:
         """Take a step in as many parts as memory asks for."""
@@ -256,7 +272,14 @@ class Trainer:
             self._probed.add(size)
         may_cut = self.world.size == 1  # several would wait for each other
         logits, loss_sum = self._within_memory(share, attempt, undo, may_cut)
-        return self._take_step(logits, self.world.add_up(loss_sum), weight_sum, before)
+        loss_sum = self.world.add_up(self._judged(loss_sum))
+        return self._take_step(logits, loss_sum, weight_sum, before)
+
+    def _judged(self, loss_sum: torch.Tensor) -> torch.Tensor:
+        """Return a loss, NaN if batch norm's running statistics no longer are numbers after it."""
+        for values in self._statistics.read():
+            loss_sum = torch.where(torch.isfinite(values).all(), loss_sum, torch.nan)
+        return loss_sum
 
     def _take_step(
         self,
@@ -343,7 +366,7 @@ class Trainer:
 
     def _num_parts(self, size: int) -> int:
         # Batch norm cannot learn from one picture alone.
-        smallest = 2 if self._statistics else 1
+        smallest = 2 if self._has_batch_norm else 1
         return max(1, min(self.parts, size // smallest))
 
     def _cut_smaller(self, size: int, may_cut: bool) -> None:
@@ -357,7 +380,7 @@ class Trainer:
             )
         if self.compute.device.type == "cuda":
             torch.cuda.empty_cache()
-        norm = "; batch norm sees one part at a time" if self._statistics else ""
+        norm = "; batch norm sees one part at a time" if self._has_batch_norm else ""
         warn(
             f"out of memory: each batch now goes through the model in {self.parts} parts and still "
             f"makes one step{norm}."
@@ -366,7 +389,7 @@ class Trainer:
     def _check_loss(self) -> None:
         if self.sums.is_diverging():
             raise ModelError(
-                f"The loss was no number {MAX_BAD_STEPS} steps in a row",
+                f"The loss was NaN or infinite {MAX_BAD_STEPS} steps in a row",
                 expected="a loss that falls",
                 todo=f"Try a lower --lr than {self.settings.lr:g}, or --no-amp",
             )

@@ -1,25 +1,25 @@
 """An open session in, its best weights and the test predictions out."""
 
-import csv
-import io
 import time
-from typing import Any
 
 from models.bundle import save_tensors
-from utils.common.files import write_text
-from utils.common.labels import CLASSES, TEST, TRAIN, VAL
+from utils.common.errors import ModelError
+from utils.common.labels import TEST, TRAIN, VAL
 from utils.training import checkpoint
 from utils.training.engine import Stopped
-from utils.training.loader import epoch_order
-from utils.training.predictions import (
-    Answers,
-    Predictions,
-    accuracy,
-    balanced_accuracy,
-    balanced_log_loss,
+from utils.training.figures import (
+    check_answered,
+    shown,
+    start_anew,
+    train_figures,
+    val_figures,
+    write_history,
 )
+from utils.training.loader import epoch_order
+from utils.training.predictions import Answers, Predictions
 from utils.training.runs import HISTORY_NAME
 from utils.training.session import Session
+from utils.training.workers import LostWorkerError
 
 SECONDS_PER_MINUTE = 60
 
@@ -31,7 +31,10 @@ def train(session: Session) -> None:
     """Train until the last epoch, or until patience ends.
 
     Raises:
+        ModelError: If the weights have become NaN or infinite; the state of before is kept.
         Stopped: If somebody asked to; the state is then saved.
+        LostWorkerError: If pictures cannot be read for want of a process; the state of one
+            process is then saved, and several go on from what they saved last.
     """
     settings, progress = session.facts.settings, session.progress
     try:
@@ -43,6 +46,10 @@ def train(session: Session) -> None:
     except Stopped:
         session.save()
         raise
+    except LostWorkerError:
+        if session.world.size == 1:  # the others do not know of it and would be waited for
+            session.save()
+        raise
     if progress.epoch < settings.epochs:
         print(f"Stopped after epoch {progress.epoch}: none of the last {settings.patience} better.")
 
@@ -52,16 +59,27 @@ def test(session: Session) -> Answers | None:
 
     Returns:
         None in all processes but the first.
+
+    Raises:
+        ModelError: If there is no best epoch, or an answer that is no number.
     """
     trainer, world = session.trainer, session.world
+    if not session.progress.best_epoch:
+        raise ModelError(
+            f"None of {session.progress.epoch} epochs gave numbers on val, so there is nothing to "
+            "test",
+            todo=start_anew(trainer),
+        )
     world.share(lambda: checkpoint.load_weights(session.run.best, trainer.answering))
     world.equalise(trainer.answering.state_dict().values())
     num_train = len(session.pictures.splits[TRAIN])
     some = epoch_order(session.facts.settings.seed, 0, num_train)[:MAX_TRAIN_PICTURES]
     train = trainer.describe(TRAIN, "How training looks", sorted(some))
     val = trainer.examine(VAL, "Calibration")
+    world.share(lambda: check_answered(VAL, val))
     world.share(lambda: session.run.count_look(session.progress.best_epoch))
     test = trainer.examine(TEST, "Test")
+    world.share(lambda: check_answered(TEST, test))
     return Answers(train, val, test) if train and val and test else None
 
 
@@ -92,64 +110,26 @@ def _close_epoch(session: Session, predictions: Predictions | None, seconds: flo
         seconds: That the epoch took.
     """
     progress, trainer, world = session.progress, session.trainer, session.world
-    trained = {"epoch": progress.epoch + 1, **_train_figures(session)}
-    row = world.share(lambda: {**trained, **_val_figures(predictions)})
+    trained = {"epoch": progress.epoch + 1, **train_figures(trainer, progress.epoch)}
+    row = world.share(lambda: {**trained, **val_figures(trainer, progress.epoch, predictions)})
     progress.history.append({**row, "seconds": round(seconds, 1)})
-    better = row["val_balanced_accuracy"] > progress.best_metric
+    reached = row["val_balanced_accuracy"]
+    better = reached is not None and reached > progress.best_metric
     if better:
         world.share(lambda: save_tensors(session.run.best, trainer.answering.state_dict()))
-        progress.best_metric, progress.best_epoch = row["val_balanced_accuracy"], row["epoch"]
+        progress.best_metric, progress.best_epoch = reached, row["epoch"]
     progress.epochs_without_gain = 0 if better else progress.epochs_without_gain + 1
     progress.epoch, progress.step = progress.epoch + 1, 0
     trainer.sums = trainer.sums.of_next_epoch()
     session.save()
-    world.share(lambda: write_history(session))
+    path = session.run.folder / HISTORY_NAME
+    world.share(lambda: write_history(path, progress.history))
     print(
         f"Epoch {row['epoch']}/{session.facts.settings.epochs}: "
-        f"train loss {_shown(row['train_loss'])}, accuracy {_shown(row['train_accuracy'])}; "
-        f"val loss {row['val_loss']:.3f}, accuracy {row['val_accuracy']:.3f}, "
-        f"balanced accuracy {row['val_balanced_accuracy']:.3f}{' (best)' if better else ''}; "
+        f"train loss {shown(row['train_loss'])}, accuracy {shown(row['train_accuracy'])}; "
+        f"val loss {shown(row['val_loss'])}, accuracy {shown(row['val_accuracy'])}, "
+        f"balanced accuracy {shown(reached)}{' (best)' if better else ''}; "
         f"{seconds:.0f} s"
         + (f"; {row['skipped_steps']} steps skipped" if row["skipped_steps"] else ""),
         flush=True,
     )
-
-
-def _shown(figure: float | None) -> str:
-    """Show a figure of training, which has none where all steps were skipped."""
-    return "-" if figure is None else f"{figure:.3f}"
-
-
-def _train_figures(session: Session) -> dict[str, Any]:
-    trainer = session.trainer
-    sums = trainer.sums.of_all(session.world)
-    loss, weight, skipped, _ = sums.totals.tolist()
-    confusion = sums.confusion.cpu().numpy().reshape(len(CLASSES), len(CLASSES))
-    last_step = (session.progress.epoch + 1) * trainer.loader.steps(TRAIN) - 1
-    is_known = confusion.any()  # unless all steps were skipped
-    return {
-        "lr": trainer.rate(last_step),
-        "train_loss": loss / weight if is_known else None,
-        "train_accuracy": accuracy(confusion) if is_known else None,
-        "train_balanced_accuracy": balanced_accuracy(confusion) if is_known else None,
-        "skipped_steps": int(skipped),
-    }
-
-
-def _val_figures(predictions: Predictions | None) -> dict[str, Any]:
-    assert predictions is not None
-    return {
-        "val_loss": balanced_log_loss(predictions),
-        "val_accuracy": accuracy(predictions.confusion),
-        "val_balanced_accuracy": balanced_accuracy(predictions.confusion),
-    }
-
-
-def write_history(session: Session) -> None:
-    """Write one line per finished epoch to history.csv."""
-    stream = io.StringIO()
-    rows = session.progress.history
-    writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(session.run.folder / HISTORY_NAME, stream.getvalue())

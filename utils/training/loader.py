@@ -13,9 +13,11 @@ from utils.common.memory import return_freed_memory
 from utils.common.seeds import generator
 from utils.training.batches import (
     IGNORED,
+    Arrival,
     Batch,
     BatchReader,
     BrokenPicture,
+    NoMemory,
     Ticket,
     prepare_worker,
 )
@@ -23,12 +25,16 @@ from utils.training.pictures import PictureFolder, unreadable
 from utils.training.pixels import open_pixels
 from utils.training.settings import NONE
 from utils.training.slots import Dispatcher, Slots
+from utils.training.workers import Workers
 
 PREFETCH = 4
 """Batches that each worker prepares ahead."""
 
 MIN_SHARE = 2
 """Pictures of a batch that one process gets at least: batch norm cannot learn from one alone."""
+
+END = object()
+"""Comes after the last batch of a pass."""
 
 NUM_IN_USE = 3
 """Batches that the training looks at or copies to a GPU meanwhile."""
@@ -74,6 +80,7 @@ class PictureLoader:
         self._pin_memory = pin_memory
         self._slots = self._make_slots(workers, preprocessing) if workers else None
         self._dispatcher = Dispatcher(self._slots)
+        self._workers = Workers() if workers else None
         self._has_begun = False
         self._labels = {
             split: torch.tensor([picture.label for picture in listed], dtype=torch.int64)
@@ -103,7 +110,9 @@ class PictureLoader:
 
     def close(self) -> None:
         """End the workers; nothing is served any more. Closing twice does no harm."""
-        self.__dict__.pop("_loader", None)
+        self.__dict__.pop("_loader", None)  # they end by themselves where nobody else holds it
+        if self._workers:
+            self._workers.end()
 
     def steps(self, split: str) -> int:
         """Return the number of batches of one pass over a split."""
@@ -142,19 +151,33 @@ class PictureLoader:
 
     def _serve(self, tickets: list[Ticket]) -> Iterator[Batch]:
         self._dispatcher.plan(tickets)
-        if not self._has_begun:
-            self._has_begun = True
-            return_freed_memory()  # forked workers would keep it for good
-        with _quiet_about_workers():
+        with _quiet_about_workers(), self._waiting(), self._starting():
             arrivals = iter(self._loader)
         if self._slots and self._pin_memory:
             self._slots.pin()
-        for arrival in arrivals:
+        while True:
+            with self._waiting():
+                arrival = next(arrivals, END)
+            if arrival is END:
+                return
             yield self._batch(self._dispatcher.arrived(), arrival)
 
-    def _batch(self, ticket: Ticket, arrival: torch.Tensor | BrokenPicture | None) -> Batch:
+    def _starting(self) -> contextlib.AbstractContextManager[None]:
+        """Return the context in which the workers start, if that is to come."""
+        if self._has_begun:
+            return contextlib.nullcontext()
+        self._has_begun = True
+        return_freed_memory()  # forked workers would keep it for good
+        return self._workers.starting() if self._workers else contextlib.nullcontext()
+
+    def _waiting(self) -> contextlib.AbstractContextManager[None]:
+        return self._workers.waited_for() if self._workers else contextlib.nullcontext()
+
+    def _batch(self, ticket: Ticket, arrival: Arrival) -> Batch:
         if isinstance(arrival, BrokenPicture):
             raise unreadable(self.pictures.folder, arrival.file, arrival.error)
+        if isinstance(arrival, NoMemory):
+            raise arrival.told
         if self._slots and ticket.slot is not None:
             arrival = self._slots.show(ticket.slot, len(ticket.indices))
         labels = self._labels[ticket.split]

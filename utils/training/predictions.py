@@ -45,6 +45,12 @@ class Predictions(Asked):
     logits: NDArray[np.float32]
 
     @property
+    def unanswered(self) -> tuple[str, ...]:
+        """Return the files of pictures for which the model gives NaN or infinite outputs."""
+        is_answered = np.isfinite(self.logits).all(axis=1)
+        return tuple(f for f, is_fine in zip(self.files, is_answered, strict=True) if not is_fine)
+
+    @property
     def predicted(self) -> NDArray[np.int64]:
         """Return the likeliest class of each picture, N."""
         return self.logits.argmax(axis=1)

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,12 @@ from models.bundle import Card
 from models.calibration import Calibration
 from models.device import Compute, choose_precision
 from models.preprocessing import Preprocessing
-from models.pretrained import WeightsUnavailableError, build
+from models.pretrained import WeightsUnavailableError, architecture_of, build
 from models.reading import Reading
 from models.zoo import Model, resolve
 from utils.common import prompts
 from utils.common.console import warn
-from utils.common.errors import DatasetError, ModelError
+from utils.common.errors import DatasetError, ModelError, shortlist
 from utils.common.files import write_json
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.common.memory import return_freed_memory
@@ -34,6 +33,7 @@ from utils.training.loader import PictureLoader
 from utils.training.pictures import PictureFolder, read_folder
 from utils.training.runs import SETTINGS_NAME, Run, new_run
 from utils.training.settings import Settings, check_data_folder, complete, merge
+from utils.training.statistics import check_batches
 from utils.training.world import World
 
 
@@ -77,7 +77,14 @@ class Session:
         return self.progress.history
 
     def save(self) -> None:
-        """Write everything that a resume needs."""
+        """Write everything that a resume needs, unless nothing good could come of it."""
+        broken = self.world.share(lambda: self.trainer.broken_weights)
+        if broken:
+            warn(
+                f"weights are NaN or infinite ({shortlist(broken)}): {self.run.last} stays as it "
+                "was before."
+            )
+            return
         checkpoint.save(self.run.last, self.trainer, self.progress, self.facts.to_dict())
 
     def card(self, calibration: Calibration, metrics: Mapping[str, float | None]) -> Card:
@@ -142,6 +149,7 @@ def start(settings: Settings, world: World) -> Session:
     device = own_device(settings, world)
     model = resolve(settings.model)
     settings, network, preprocessing = _build_in_all(settings, model, world)
+    model = resolve(settings.model)
     settings = complete(settings, model)
     facts = Facts(
         settings,
@@ -152,6 +160,7 @@ def start(settings: Settings, world: World) -> Session:
         processes=world.size,
     )
     compute = Compute(device, facts.precision)
+    check_batches(network, settings.model, facts.pictures_per_step, len(pictures.splits[TRAIN]))
     check_memory(network, preprocessing, compute, settings, world.local_size)
     trainer = _make_trainer(facts, pictures, device, network, world)
     with contextlib.ExitStack() as hold:
@@ -221,6 +230,8 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
         torch.set_num_threads(stored.threads)
     network, preprocessing = build(resolve(settings.model), len(CLASSES), pretrained=False)
     if not asked.test_only:
+        num_train = len(pictures.splits[TRAIN])
+        check_batches(network, settings.model, stored.pictures_per_step, num_train)
         compute = Compute(device, stored.precision)
         check_memory(network, preprocessing, compute, settings, world.local_size)
     facts = dataclasses.replace(stored, settings=settings)
@@ -298,24 +309,31 @@ def _build_in_all(
         return chosen
 
     chosen = world.share(build_first)
-    network, preprocessing = built[0] if built else build(model, len(CLASSES), pretrained=False)
+    network, preprocessing = (
+        built[0] if built else build(resolve(chosen.model), len(CLASSES), pretrained=False)
+    )
     world.equalise(network.state_dict().values())
-    return chosen, network, preprocessing
+    return chosen, network, world.share(lambda: preprocessing)
 
 
 def _build(settings: Settings, model: Model) -> tuple[Settings, nn.Module, Preprocessing]:
     """Build the network; where weights cannot be had, never silently train something else."""
     arguments = (settings.pretrained_path, settings.seed)
     try:
-        return settings, *build(model, len(CLASSES), settings.pretrained, *arguments)
+        built = build(model, len(CLASSES), settings.pretrained, *arguments)
     except WeightsUnavailableError as error:
-        if not sys.stdin.isatty():
+        if model.is_sourced or not prompts.can_be_asked():
             raise
         print(error)
-        answers = {"y": True, "n": False}
+        answers = {"y": True, "yes": True, "n": False, "no": False}
         if not prompts.ask_choice(
             "Train from random weights instead? [y/n]: ", answers, "--no-pretrained"
         ):
             raise
-    settings = dataclasses.replace(settings, pretrained=False)
-    return settings, *build(model, len(CLASSES), False, *arguments)
+        settings = dataclasses.replace(settings, pretrained=False)
+        built = build(model, len(CLASSES), False, *arguments)
+    if model.is_sourced:
+        name = architecture_of(built[0], len(CLASSES))
+        print(f"{model.name} is a {name}, and its run is called so.")
+        settings = dataclasses.replace(settings, model=name)
+    return settings, *built

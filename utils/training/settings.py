@@ -8,9 +8,10 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from models.zoo import FROM_SCRATCH, MENU, Model, resolve
+from models.zoo import FROM_SCRATCH, MENU, Model, pick, plain, resolve
 from utils.common import prompts
-from utils.common.errors import DatasetError, SettingsError, shortlist
+from utils.common.console import warn
+from utils.common.errors import DatasetError, ModelError, SettingsError, shortlist
 from utils.common.labels import SPLITS
 from utils.common.settings import faults, parse, setting
 from utils.common.values import above, at_least, between, shown
@@ -186,7 +187,10 @@ def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]
     if settings.test_only and settings.resume is None:
         raise SettingsError("--test-only tests a finished run", todo="Say which: --resume RUN")
     if settings.model is not None:
-        settings = dataclasses.replace(settings, model=resolve(settings.model).name)
+        model = resolve(settings.model)
+        if plain(settings.model) not in (plain(model.name), plain(model.timm_name)):
+            print(f"--model {settings.model} is taken as {model.name}.")
+        settings = dataclasses.replace(settings, model=model.name)
     return settings, given
 
 
@@ -245,11 +249,20 @@ def ask_missing(settings: Settings) -> Settings:
         answers["workers"] = prompts.ask_positive_integer("Choose num_workers: ", "-j/--workers")
     if settings.model is None:
         menu = "\n".join(f"{model.choice} - {model.title}" for model in MENU)
-        choices = {model.choice: model.name for model in MENU}
-        answers["model"] = prompts.ask_choice(
-            f"Choose a model:\n{menu}\nYour choice: ", choices, "--model"
+        answers["model"] = prompts.ask_until(
+            f"Choose a model:\n{menu}\nYour choice: ", _pick, "--model"
         )
     return dataclasses.replace(settings, **answers)
+
+
+def _pick(answer: str) -> str | None:
+    """Return the name of the model that an answer means; say what is nearest to an unknown one."""
+    try:
+        model = pick(answer)
+    except ModelError as error:
+        warn(str(error))
+        return None
+    return model.name if model else None
 
 
 def complete(settings: Settings, model: Model) -> Settings:

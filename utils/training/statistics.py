@@ -5,8 +5,43 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from utils.common.errors import SettingsError
 
 SUFFIXES = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Return whether a network learns from how the pictures of a batch differ."""
+    return any(isinstance(module, _BatchNorm) for module in network.modules())
+
+
+def check_batches(network: nn.Module, model: str, pictures_per_step: int, num_train: int) -> None:
+    """Refuse batches of one picture where batch norm has to learn from them.
+
+    Args:
+        network: That is to be trained.
+        model: Its name.
+        pictures_per_step: Of all processes and accumulated batches together.
+        num_train: Training pictures.
+
+    Raises:
+        SettingsError: If there would be such a batch.
+    """
+    if min(pictures_per_step, num_train) > 1 or not has_batch_norm(network):
+        return
+    if pictures_per_step > 1:
+        raise SettingsError(
+            f"{model} has batch norm, which cannot learn from one training picture alone",
+            expected="at least 2 training pictures",
+            todo="Make a larger data set, or choose another --model",
+        )
+    raise SettingsError(
+        f"{model} has batch norm, which cannot learn from one picture at a time",
+        expected="--batch-size 2 or more",
+        todo="With --batch-size 1, choose a --model without batch norm, such as vit",
+    )
 
 
 class RunningStatistics:

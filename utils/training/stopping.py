@@ -1,11 +1,15 @@
-"""Ctrl-C or SIGTERM in, a request to stop after the step at hand out."""
+"""Ctrl-C, SIGTERM or the end of torchrun in, a request to stop after the step at hand out."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from utils.training.world import is_launched
+
+LOOK_EVERY_S = 1.0
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
@@ -31,9 +35,21 @@ def listening(request: StopRequest) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may listen
         return
+    if is_launched():
+        launcher = os.getppid()
+        threading.Thread(target=_follow, args=(request, launcher), daemon=True).start()
     before = {number: signal.signal(number, stop) for number in EXIT_CODES}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _follow(request: StopRequest, launcher: int) -> None:
+    """Set `request` once torchrun is gone: killed, it cannot tell its processes to end."""
+    while os.getppid() == launcher:
+        if request.wait(LOOK_EVERY_S):
+            return
+    request.exit_code = EXIT_CODES[signal.SIGTERM]
+    request.set()

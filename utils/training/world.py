@@ -80,6 +80,11 @@ class World:
         return network
 
 
+def is_launched() -> bool:
+    """Return whether torchrun has started this process."""
+    return os.environ.keys() >= LAUNCHED
+
+
 @contextlib.contextmanager
 def joined() -> Iterator[World]:
     """Meet the other processes where torchrun has started this one.
@@ -89,7 +94,7 @@ def joined() -> Iterator[World]:
     Raises:
         ModelError: If another process ended before its time.
     """
-    if not os.environ.keys() >= LAUNCHED or os.environ["WORLD_SIZE"] == "1":
+    if not is_launched() or os.environ["WORLD_SIZE"] == "1":
         yield World()
         return
     from utils.training.distributed import meet

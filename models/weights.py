@@ -1,0 +1,189 @@
+"""A weights file in, the tensors that one network wants out: whatever they are wrapped in.
+
+Scripts store a network's weights beside much else, below names of their own (`model_state_dict`,
+`model_ema`), and with what the network was wrapped in before each name (`module.`, `_orig_mod.`,
+`model.`). So no list of such names decides, but the names that the network itself has.
+"""
+
+import argparse
+import logging
+import pickle
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from utils.common.errors import ModelError
+
+EXPECTED = "a .safetensors file, or a .pth or .pt file of tensors alone"
+WRAPPED = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
+"""Parts of names that torch.compile and its like put in, at any depth."""
+
+AVERAGES = ("ema", "swa", "average", "averaged")
+MAX_DEPTH = 5
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Tensors that may be a network's, under the network's own names.
+
+    Attributes:
+        place: Names that lead to their table in the file.
+        weights: By name.
+        beginning: What stands before each name.
+        others: Names of the same table that stand beside them.
+        is_renamed: Whether the names are an original release's, changed to timm's.
+    """
+
+    place: tuple[str, ...]
+    weights: Tensors
+    beginning: str = ""
+    others: tuple[str, ...] = ()
+    is_renamed: bool = False
+
+    @property
+    def is_average(self) -> bool:
+        """Whether they are called an average over the steps of a training."""
+        words = self.name.lower().replace(".", "_").split("_")
+        return not set(words).isdisjoint(AVERAGES)
+
+    @property
+    def name(self) -> str:
+        """What to call them."""
+        return ".".join((*self.place, self.beginning)).strip(".") or "those without a name"
+
+
+def read_weights_file(path: Path) -> Any:
+    """Read a file without running anything in it.
+
+    Raises:
+        ModelError: If it is no file of tensors and plain values.
+    """
+    try:
+        if path.suffix.lower() == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        with torch.serialization.safe_globals(_plain_values()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{path} is no file of tensors, or would run code when loaded", expected=EXPECTED
+        ) from error
+    except Exception as error:  # zip, safetensors and system errors have no common base
+        raise ModelError(
+            f"{path} cannot be read as weights: {first_line(error)}", expected=EXPECTED
+        ) from error
+
+
+def find_weights(content: Any, network: nn.Module) -> list[Found]:
+    """Return what in a file may be the weights of a network, the likeliest first; [] if nothing."""
+    own = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    found = [
+        candidate
+        for place, table in _tables(content)
+        for candidate in (*_below_prefixes(place, table, own), _as_released(place, table, network))
+        if candidate.weights
+    ]
+
+    def rank(one: Found) -> tuple[int, bool, bool, int]:
+        fitting = sum(tensor.shape == own.get(name) for name, tensor in one.weights.items())
+        return -fitting, one.is_renamed, not one.is_average, len(one.place)
+
+    return sorted(found, key=rank)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, without a full stop."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__).rstrip(".")
+
+
+def _tables(content: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Tensors]]:
+    """Yield every dictionary that holds tensors by name, at any depth."""
+    if not isinstance(content, Mapping) or len(place) > MAX_DEPTH:
+        return
+    tensors = {
+        name: value
+        for name, value in content.items()
+        if isinstance(name, str) and torch.is_tensor(value)
+    }
+    if tensors:
+        yield place, tensors
+    for name, inner in content.items():
+        if isinstance(name, str):
+            yield from _tables(inner, (*place, name))
+
+
+def _below_prefixes(
+    place: tuple[str, ...], table: Tensors, own: Mapping[str, torch.Size]
+) -> Iterator[Found]:
+    """Yield what stands behind each beginning that leads to names of the network."""
+    plain = {_unwrapped(name): tensor for name, tensor in table.items()}
+    beginnings = Counter(
+        name[: -len(ending)] for name in plain for ending in _endings(name) if ending in own
+    )
+    for beginning, count in beginnings.items():
+        if count * 2 < len(own):  # such as a name like "weight" at the end of any other
+            continue
+        weights = {
+            name.removeprefix(beginning): tensor
+            for name, tensor in plain.items()
+            if name.startswith(beginning)
+        }
+        others = tuple(name for name in plain if not name.startswith(beginning))
+        yield Found(place, weights, beginning, others)
+
+
+def _as_released(place: tuple[str, ...], table: Tensors, network: nn.Module) -> Found:
+    """Rename the weights of an original release as timm does it for this architecture."""
+    plain = {_unwrapped(name): tensor for name, tensor in table.items()}
+    while len(beginnings := {name.partition(".")[0] for name in plain}) == 1 and all(
+        "." in name for name in plain
+    ):
+        plain = {name.removeprefix(f"{min(beginnings)}."): plain[name] for name in plain}
+    rename = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+    if rename is None:
+        return Found(place, plain, is_renamed=True)
+    try:
+        renamed = rename(dict(plain), network)
+    except (KeyError, IndexError, RuntimeError, TypeError, ValueError, AttributeError):
+        logging.getLogger(__name__).debug("not an original release either", exc_info=True)
+        return Found(place, plain, is_renamed=True)
+    if not all(torch.is_tensor(tensor) for tensor in renamed.values()):
+        return Found(place, plain, is_renamed=True)
+    return Found(place, dict(renamed), is_renamed=True)
+
+
+def _unwrapped(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in WRAPPED)
+
+
+def _endings(name: str) -> Iterator[str]:
+    """Yield a name and what is left of it without its first parts.
+
+    >>> list(_endings("model.fc.bias"))
+    ['model.fc.bias', 'fc.bias', 'bias']
+    """
+    while name:
+        yield name
+        name = name.partition(".")[2]
+
+
+def _plain_values() -> list[Any]:
+    """Return what scripts store beside weights and what runs no code: arguments and figures."""
+    core = getattr(np, "_core", None) or np.core
+    kinds = {type(np.dtype(code)) for code in "?bhilqBHILQefd"}
+    scalar = core.multiarray.scalar
+    return [
+        argparse.Namespace, np.dtype, *kinds,
+        (scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar"),
+    ]  # fmt: skip

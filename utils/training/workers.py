@@ -1,0 +1,179 @@
+"""The processes that read pictures in, one line on what ended any of them out; and their own end.
+
+PyTorch tells of a dead worker by an error at whatever place the main process is just then, perhaps
+in the middle of a step. Here it is told only where a batch is waited for, so that the state between
+two steps can be saved.
+"""
+
+import atexit
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
+
+from utils.common.console import warn
+from utils.common.errors import ProjectError
+from utils.common.memory import LARGER_SHARED_MEMORY
+
+TICK_S = 1.0
+TOLD_AFTER, ENDED_AFTER = 60, 900
+"""Ticks without a batch. Ticks, and not the clock: a computer may sleep, a process be stopped."""
+
+DEATH_S = 2.0
+"""A process that is being ended closes its pipes this long before it counts as dead, at most."""
+
+JOIN_S = 5.0
+LESS_MEMORY = "Take fewer --workers, or end what else uses memory; then go on with --resume"
+SHARED_MEMORY_WORDS = ("shared memory", "unable to mmap", "/torch_")
+MEMORY_WORDS = ("DefaultCPUAllocator", "llocate memory", "Insufficient memory", "enough memory")
+
+
+class LostWorkerError(ProjectError):
+    """A process that reads pictures has ended, or has no memory; the training itself is whole."""
+
+
+class Workers:
+    """What became of the processes behind a data loader.
+
+    Attributes:
+        processes: Those that were started.
+    """
+
+    def __init__(self) -> None:
+        self.processes: list[BaseProcess] = []
+        self._starter = os.getpid()
+        self._arrivals = 0
+        self._is_waited_for = False
+        self._is_stuck = False
+        self._has_ended = threading.Event()
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Note which processes the block starts.
+
+        Raises:
+            LostWorkerError: If the system starts no more.
+        """
+        before = set(multiprocessing.active_children())
+        with _own_sign_of_death():
+            try:
+                yield
+            except OSError as error:
+                raise LostWorkerError(
+                    f"The processes that read pictures cannot be started: {error.strerror}",
+                    todo="Take fewer --workers",
+                ) from error
+            finally:
+                self.processes = list(set(multiprocessing.active_children()) - before)
+                # Called before what multiprocessing does at exit, which is to wait for ever.
+                atexit.register(self.end)
+        threading.Thread(target=self._be_patient, daemon=True).start()
+
+    @contextlib.contextmanager
+    def waited_for(self) -> Iterator[None]:
+        """Wait for a batch, or whatever else only they can give.
+
+        Raises:
+            LostWorkerError: If one of them has died, or none has given anything for too long.
+        """
+        self._is_waited_for = True
+        try:
+            yield
+        except (RuntimeError, OSError, EOFError) as error:
+            dead = self._find_dead(0 if str(error).startswith("DataLoader worker") else DEATH_S)
+            if not dead:
+                raise
+            raise self._lost(dead) from error
+        finally:
+            self._is_waited_for = False
+            self._arrivals += 1
+
+    def end(self) -> None:
+        """End them now, whatever they are at: they have nothing to lose."""
+        if os.getpid() != self._starter:  # in a process that was forked: they are not its own
+            return
+        self._has_ended.set()
+        atexit.unregister(self.end)
+        for process in self.processes:
+            if process.is_alive():
+                process.kill()
+        for process in self.processes:
+            process.join(JOIN_S)
+
+    def _find_dead(self, patience_s: float) -> list[BaseProcess]:
+        sentinels = [process.sentinel for process in self.processes]
+        if sentinels:
+            multiprocessing.connection.wait(sentinels, patience_s)
+        return [process for process in self.processes if not process.is_alive()]
+
+    def _lost(self, dead: list[BaseProcess]) -> LostWorkerError:
+        if self._is_stuck:
+            return LostWorkerError(
+                f"No batch has come for {ENDED_AFTER // 60} minutes: the processes that read "
+                "pictures were stuck and have been ended",
+                todo="See whether the disk answers; then go on with --resume",
+            )
+        code = next((process.exitcode for process in dead if process.exitcode), 0)
+        return LostWorkerError(*_cause(code or 0))
+
+    def _be_patient(self) -> None:
+        """Say that nothing comes, and put an end to it if that lasts."""
+        ticks = arrivals = 0
+        while not self._has_ended.wait(TICK_S):
+            is_idle = self._is_waited_for and self._arrivals == arrivals
+            ticks, arrivals = ticks + 1 if is_idle else 0, self._arrivals
+            if ticks == TOLD_AFTER:
+                warn(
+                    f"no batch has come for {TOLD_AFTER} s: the disk is slow, or a process that "
+                    f"reads pictures is stuck. After {ENDED_AFTER // 60} minutes the training ends."
+                )
+            if ticks == ENDED_AFTER:
+                self._is_stuck = True
+                for process in self.processes:
+                    process.kill()
+
+
+def no_memory(error: BaseException) -> LostWorkerError | None:
+    """Return one line for an error that says that memory is short, None for any other."""
+    text = str(error)
+    if isinstance(error, RuntimeError) and any(words in text for words in SHARED_MEMORY_WORDS):
+        return LostWorkerError("Shared memory ran out while pictures were read", "", _more_shared())
+    if isinstance(error, MemoryError) or any(words in text for words in MEMORY_WORDS):
+        return LostWorkerError("Memory ran out while pictures were read", todo=LESS_MEMORY)
+    return None
+
+
+def _cause(code: int) -> tuple[str, str, str]:
+    """Return what was found, what was expected, and what to do, for an exit code."""
+    process = "A process that reads pictures"
+    if code >= 0:
+        return f"{process} has ended with exit code {code}", "", "Go on with --resume"
+    ended = f"{process} was ended by the system (signal {-code})"
+    if -code == getattr(signal, "SIGKILL", 9):
+        return f"{ended}, usually because memory ran out", "", LESS_MEMORY
+    if -code == getattr(signal, "SIGBUS", 7):
+        return f"{ended}, usually because shared memory ran out", "", _more_shared()
+    return ended, "", "Go on with --resume; if it comes again, with --workers 0, which shows where"
+
+
+def _more_shared() -> str:
+    return f"{LARGER_SHARED_MEMORY}, or take fewer --workers; then go on with --resume"
+
+
+@contextlib.contextmanager
+def _own_sign_of_death() -> Iterator[None]:
+    """Keep PyTorch from raising an error wherever the main process is when a worker dies."""
+    number = getattr(signal, "SIGCHLD", None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        if signal.getsignal(number) is not before:
+            signal.signal(number, before or signal.SIG_DFL)
