@@ -57,9 +57,12 @@ def test_the_reasons_that_a_model_gives_take_one_line_each(
     _warn_of_gaps(replace(card, calibration=None, uncalibrated=WORDS))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        f"Warning: PAN has no promised coverage: {printable(WORDS)}.",
+        f"Warning: PAN ({printable(WORDS)}) has no promised coverage, so it stays possible for "
+        "every picture: every answer but PAN is ambiguous. Their labels are the likeliest classes "
+        "all the same.",
         f"Warning: unlike pictures are not told: {printable(WORDS)}.",
-        f"Warning: probabilities are as the model gives them: {printable(WORDS)}.",
+        f"Warning: probabilities are as the model gives them: {printable(WORDS)}. Every class "
+        "stays possible for every picture: every answer is ambiguous.",
     ]
 
 

@@ -1,8 +1,10 @@
 """A batch that does not fit is cut into parts, and what is trained stays what it was."""
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from utils.training import checkpoint, footprint
 from utils.training.checkpoint import Progress
 from utils.training.device import is_out_of_memory
 from utils.training.engine import MAX_GRADIENT_NORM, Trainer
+from utils.training.facts import Facts
 from utils.training.footprint import activation_bytes, check_memory
 from utils.training.optimisation import class_weights, learning_rate
 from utils.training.settings import Settings
@@ -44,6 +47,15 @@ def starve(trainer: Trainer, limit: int, first_calls: int = 0) -> None:
         return answers
 
     trainer._forward = forward
+
+
+def saved(path: Path, trainer: Trainer) -> dict[str, Any]:
+    """Return the state of a trainer as it comes back from a file."""
+    settings = dataclasses.replace(trainer.settings, model="test_resnet", workers=0, patience=5)
+    preprocessing = trainer.preprocessing.to_dict()
+    facts = Facts(settings, "0" * 64, "float32", threads=1, preprocessing=preprocessing)
+    checkpoint.save(path, trainer, Progress(), facts.to_dict())
+    return checkpoint.load(path)
 
 
 @pytest.mark.parametrize("model", ["test_resnet", "test_vit"])
@@ -124,9 +136,8 @@ def test_the_parts_are_remembered(make_trainer, tmp_path) -> None:
     starved = make_trainer()
     starve(starved, limit=5)
     list(starved.train_epoch(0))
-    checkpoint.save(tmp_path / "last.pt", starved, Progress(), {})
     again = make_trainer()
-    checkpoint.restore(checkpoint.load(tmp_path / "last.pt"), again)
+    checkpoint.restore(saved(tmp_path / "last.pt", starved), again)
     assert again.parts == 2
 
 
@@ -140,8 +151,7 @@ def test_another_number_of_processes_changes_the_parts_for_as_long_as_it_lasts(
         trainer.world.size = size
         trainer.parts_of_all = state["parts"]
         assert trainer.parts == parts
-        checkpoint.save(tmp_path / "last.pt", trainer, Progress(), {})
-        state = checkpoint.load(tmp_path / "last.pt")
+        state = saved(tmp_path / "last.pt", trainer)
 
 
 def test_answers_are_given_in_parts_too(make_trainer) -> None:

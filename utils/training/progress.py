@@ -21,9 +21,9 @@ FIGURES: dict[str, tuple[Any, Range]] = {
     "train_accuracy": (float | None, SHARE),
     "train_balanced_accuracy": (float | None, SHARE),
     "skipped_steps": (int, COUNT),
-    "val_loss": (float, at_least(0)),
-    "val_accuracy": (float, SHARE),
-    "val_balanced_accuracy": (float, SHARE),
+    "val_loss": (float | None, at_least(0)),
+    "val_accuracy": (float | None, SHARE),
+    "val_balanced_accuracy": (float | None, SHARE),
     "seconds": (float, at_least(0)),
 }
 """What a row of the history tells, by its column."""
