@@ -213,7 +213,8 @@ def _misspelt(strangers: Iterable[str]) -> list[str]:
     named = {}
     for place in {path.rpartition("/")[0] for path in strangers}:
         for folder in (place, *_folders_of(place)):
-            if folder and (meant := known.get(_letters(folder.rpartition("/")[2]))):
+            name = folder.rpartition("/")[2].casefold()
+            if folder and name not in FOLDERS and (meant := known.get(_letters(name))):
                 named[folder] = meant
     return [f"{folder} looks like {meant}: rename it" for folder, meant in sorted(named.items())]
 

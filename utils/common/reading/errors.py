@@ -6,10 +6,11 @@ class PictureError(Exception):
 
     Args:
         reason: One of a few fixed phrases, to count by.
-        detail: What exactly was found.
+        detail: What exactly was found; made one line.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
+        detail = " ".join(detail.split())
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
