@@ -49,7 +49,7 @@ def _prepare() -> int:
     """Import the decoders and return the bytes of address space that this takes."""
     from PIL import AvifImagePlugin
 
-    import utils.common.pictures  # noqa: F401
+    from utils.common import pictures  # noqa: F401 - imports the decoders
 
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     with contextlib.suppress(ImportError):
