@@ -105,12 +105,17 @@ def test_a_run_whose_worker_is_killed_goes_on_to_the_same_bits(
     serve = PictureLoader._serve
 
     def disturbed(loader: PictureLoader, tickets: list[object]) -> Iterator[Batch]:
-        number = next(passes)
+        is_disturbed = next(passes) == number_of_pass
+        if is_disturbed:  # before a short pass, all of which may be ready after its first batch
+            kill_all(loader)
         for batch in serve(loader, tickets):
-            if number == number_of_pass:
-                for process in loader._workers.processes:
-                    process.kill()
+            if is_disturbed:  # in the first pass they start only now
+                kill_all(loader)
             yield batch
+
+    def kill_all(loader: PictureLoader) -> None:
+        for process in loader._workers.processes:
+            process.kill()
 
     monkeypatch.setattr(PictureLoader, "_serve", disturbed)
     with pytest.raises(SystemExit) as raised:
