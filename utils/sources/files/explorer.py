@@ -32,6 +32,8 @@ MIN_BYTES = 22
 SAME = "the same as another file of that name"
 """By size and checksum."""
 
+EMPTY = "an archive without files"
+
 
 class Explorer:
     """Looks through one archive on disk; of those inside it one after another is open.
@@ -77,6 +79,8 @@ class Explorer:
             members = Members(title, self._allowance)
             (read_zip if is_one_zip else read_tar)(placed, members)
             members.finish()
+            if not members.files and not members.left_out:
+                return Contents(left_out=[("", EMPTY)], notes=notes_on(title, members))
             return self._expand(placed, members, depth)
 
     def _expand(self, volume: Volume, members: Members, depth: int) -> Contents:
@@ -120,7 +124,9 @@ class Explorer:
                 contents.left_out += [(path, SAME) for path in same]
             files |= fresh
             taken |= {path.casefold(): inner for path, inner in fresh.items()}
-            contents.left_out += [(f"{name}/{path}", reason) for path, reason in found.left_out]
+            contents.left_out += [
+                (f"{name}/{path}" if path else name, reason) for path, reason in found.left_out
+            ]
             contents.notes += found.notes
         return contents
 

@@ -40,6 +40,9 @@ NUMBERED = re.compile(r"(.+)\.(\d{3,})")
 SPLIT = re.compile(r"(.+)\.z\d\d+", re.IGNORECASE)
 """Names of parts: those of the first are cut anywhere, those of the second know of each other."""
 
+AGAIN = re.compile(r" ?\(\d{1,3}\)$")
+"""Behind the name of a file that was downloaded once more."""
+
 
 def may_be_archive(name: str) -> bool:
     """Tell by a file's name whether it is an archive, or might be one."""
@@ -58,12 +61,15 @@ def is_named_so(name: str) -> bool:
 def stem_of(name: str) -> str:
     """Return an archive's name without its ending.
 
-    >>> stem_of("zr7vgbcyr2-1.zip"), stem_of("a.tar.gz"), stem_of("download")
+    What a browser adds to the name of a second download does not count.
+
+    >>> stem_of("zr7vgbcyr2-1.zip"), stem_of("a (1).tar.gz"), stem_of("download")
     ('zr7vgbcyr2-1', 'a', 'download')
     """
     name = _without_number(name)
     ending = max((end for end in ENDINGS if name.lower().endswith(end)), key=len, default="")
-    return name[: len(name) - len(ending)]
+    stem = name[: len(name) - len(ending)]
+    return AGAIN.sub("", stem) or stem
 
 
 def _without_number(name: str) -> str:
