@@ -292,3 +292,25 @@ def test_what_holds_numbers_is_no_picture(plant, encode, make_picture) -> None:
     tree = plant({"hospital_varese/train/x.h5": content, "hospital_varese/train/y": content})
     collected = read_all(choose_sources(("hospital_varese",)), tree)
     assert set(rules(collected).values()) == {("hospital_varese", NOT_UNDERSTOOD)}
+
+
+@pytest.mark.parametrize("around", ["", "download", "dataverse_files.zip"])
+def test_an_archive_called_as_a_collection_s_folder_is_unpacked_into_one(
+    plant, encode, make_picture, around: str
+) -> None:
+    parts = {
+        "HAM10000_images_part_1.zip": zipped({"ISIC_0024306.jpg": encode(make_picture(1))}),
+        "HAM10000_images_part_2.zip": zipped({"ISIC_0029306.jpg": encode(make_picture(2))}),
+    }
+    if around.endswith(".zip"):
+        tree = plant({around: zipped({**parts, "HAM10000_metadata": b"lesion_id,image_id\n"})})
+        above = "dataverse_files/"
+    else:
+        above = f"{around}/" if around else ""
+        tree = plant({f"{above}{name}": content for name, content in parts.items()})
+    collected = read_all(choose_sources(("isic_2018",)), tree)
+    assert [record.original for record in collected.records] == [
+        f"{above}HAM10000_images_part_1/ISIC_0024306.jpg",
+        f"{above}HAM10000_images_part_2/ISIC_0029306.jpg",
+    ]
+    assert collected.left_out == []

@@ -1,7 +1,7 @@
 """The bytes of one archive in, what is in it and in the archives inside it out."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import BinaryIO
 
 from utils.common.files import is_clutter
@@ -16,6 +16,7 @@ from utils.sources.files.names import (
     FOREIGN_ENDINGS,
     MARKS,
     foreign_kind,
+    home_of,
     is_named_so,
     may_be_archive,
 )
@@ -43,15 +44,22 @@ class Explorer:
         unpacked: Takes what cannot be read in place.
         origin: Where the file lies on disk, and what tells it from what lay there before.
         mtime_ns: Modification time of that file.
+        homes: As in `home_of`.
     """
 
     def __init__(
-        self, allowance: Allowance, unpacked: Unpacked, origin: str, mtime_ns: int
+        self,
+        allowance: Allowance,
+        unpacked: Unpacked,
+        origin: str,
+        mtime_ns: int,
+        homes: Container[str] = (),
     ) -> None:
         self._allowance = allowance
         self._unpacked = unpacked
         self._origin = origin
         self._mtime_ns = mtime_ns
+        self._homes = homes
 
     def look_through(self, volume: Volume, depth: int = 1) -> Contents | None:
         """Return what is in an archive, None if it is none.
@@ -86,7 +94,7 @@ class Explorer:
     def _expand(self, volume: Volume, members: Members, depth: int) -> Contents:
         """Replace the archives among the members by what is in them.
 
-        As if unpacked where they lie; or all into a folder of the archive's own name where a file
+        As if unpacked where they lie, or into a folder that they are called after; or all into a folder of the archive's own name where a file
         of the same name but with other content is there already.
         """
         contents = Contents(notes=notes_on(volume.title, members))
@@ -107,6 +115,8 @@ class Explorer:
                 continue
             del files[name]
             start = name[: name.rfind("/") + 1]
+            if home := home_of(name, found.files, self._homes):
+                start += f"{home}/"
             if any(
                 _differ(inner, taken.get(f"{start}{path}".casefold()))
                 for path, inner in found.files.items()

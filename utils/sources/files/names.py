@@ -1,6 +1,7 @@
 """A file's name or first bytes in, whether it is an archive, and of what kind, out."""
 
 import re
+from collections.abc import Container, Iterable
 from posixpath import splitext
 
 from utils.common.pictures import SUFFIXES
@@ -70,6 +71,30 @@ def stem_of(name: str) -> str:
     ending = max((end for end in ENDINGS if name.lower().endswith(end)), key=len, default="")
     stem = name[: len(name) - len(ending)]
     return AGAIN.sub("", stem) or stem
+
+
+def home_of(archive: str, files: Iterable[str], homes: Container[str]) -> str:
+    """Return the folder, "" for none, that an archive is meant to be unpacked into by its name.
+
+    So with archives of pictures without a folder that are called as a collection's folder is, as
+    Harvard publishes them.
+
+    Args:
+        archive: Its path.
+        files: Paths in it.
+        homes: Names of such folders, in lower case.
+
+    >>> home_of("x/imgs_part_1.zip", ["PAT_1.png"], ("imgs_part_1",))
+    'imgs_part_1'
+    >>> home_of("x/imgs_part_1.zip", ["imgs_part_1/PAT_1.png"], ("imgs_part_1",))
+    ''
+    """
+    above, _, name = archive.rpartition("/")
+    stem = stem_of(name)
+    if stem.casefold() not in homes:
+        return ""
+    folders = {part for path in (f"{above}/", *files) for part in path.casefold().split("/")[:-1]}
+    return "" if any(folder in homes for folder in folders) else stem
 
 
 def _without_number(name: str) -> str:
