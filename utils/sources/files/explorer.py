@@ -94,8 +94,9 @@ class Explorer:
     def _expand(self, volume: Volume, members: Members, depth: int) -> Contents:
         """Replace the archives among the members by what is in them.
 
-        As if unpacked where they lie, or into a folder that they are called after; or all into a folder of the archive's own name where a file
-        of the same name but with other content is there already.
+        As if unpacked where they lie, or into a folder that they are called after; or all into a
+        folder of the archive's own name where a file of the same name but with other content is
+        there already.
         """
         contents = Contents(notes=notes_on(volume.title, members))
         contents.left_out = [(path, reason_of(finding)) for path, finding in members.left_out]
