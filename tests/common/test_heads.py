@@ -38,7 +38,14 @@ def test_the_head_of_a_member_is_that_of_the_file(
     assert shows_picture(found.files["photo"])
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff", b"some words", bytes(5000), b"\x89PNG"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"\xff", b"some words", bytes(5000), b"\x89PNG"),
+        *(b"\x89HDF\r\n\x1a\n" + bytes(99), b"GRIB\0\0\0\1" + bytes(99)),
+        *(b"BUFR\0\0\0\4" + bytes(99), b"\0\0\1\xb3" + bytes(99)),
+    ],
+)
 def test_what_is_no_picture_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     assert not shows_picture(Location(str(tmp_path / "x")))

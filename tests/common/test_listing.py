@@ -142,3 +142,10 @@ def test_files_are_counted_by_ending() -> None:
     counts = Counter(ending_of(name) for name in names)
     assert describe_counts(counts) == "3 without an ending, 2 .txt, 1 .gz"
     assert not any(is_clutter(name) for name in names)
+
+
+def test_a_data_set_in_a_hidden_folder_is_no_clutter(lay) -> None:
+    root = lay(".out/.state/lock", ".out/train/PAN/a.jpg", ".out/manifest.csv", ".old/a.jpg")
+    listing = list_folder(root)
+    assert (listing.clutter, listing.outputs) == ([".old/a.jpg"], {".out": 3})
+    assert len(list_folder(root, with_outputs=True).clutter) == 4

@@ -148,6 +148,24 @@ class TestCertificate:
         ]
         assert report.alike == report.only_alike == [("a.jpg", "b.jpg")]
 
+    def test_other_pictures_under_one_id_are_told_for_one_of_them_is_dropped(
+        self, link: Link
+    ) -> None:
+        pictures = [
+            link("a", identity="x/1"),
+            link("b\n", identity="x/1"),
+            link("c", identity="x/2", looks=7),
+            link("d", identity="x/2", looks=7, size=50),
+            *(link(name, splits=split) for name, split in (("e", TEST_ONLY), ("f", VAL_ONLY))),
+        ]
+        report = self.report(pictures, find_links(pictures))
+        assert report.unlike == [("a.jpg", "b\n.jpg")]
+        assert (
+            "Of one id, yet unlike to the eye, so that one of both was dropped for its name alone: "
+            "1 pairs (a.jpg and b\\n.jpg)"
+        ) in report.describe().splitlines()
+        assert report.as_json()["same_id_but_unlike"] == [["a.jpg", "b\n.jpg"]]
+
     def test_each_move_is_listed_with_its_rule_and_component(
         self, pictures: list[Linkable]
     ) -> None:

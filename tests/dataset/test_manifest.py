@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.common.errors import DatasetError
+from utils.common.errors import DatasetError, OutputError
 from utils.common.files import sha256_of_file
 from utils.dataset.manifest import (
     COLUMNS,
@@ -249,6 +249,14 @@ def test_no_link_leads_out_of_the_folder(tmp_path: Path) -> None:
     os.symlink(private / "b.jpg", folder / "train" / "PAN" / "b.jpg")
     with pytest.raises(DatasetError, match=r"out of .*: train/PAN/b\.jpg\. Expected pictures"):
         read_manifest(folder)
+
+
+def test_a_folder_in_its_place_is_no_manifest_and_stays(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST_NAME).mkdir()
+    assert not is_manifest_of(tmp_path, [])
+    with pytest.raises(OutputError, match="a file is where a folder should be, or the reverse"):
+        write_manifest(tmp_path, [])
+    assert (tmp_path / MANIFEST_NAME).is_dir()
 
 
 def test_a_folder_in_its_place_is_one_line(tmp_path: Path) -> None:

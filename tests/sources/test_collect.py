@@ -142,6 +142,17 @@ class TestOutput:
         with pytest.raises(SettingsError, match=r"holds the folder of a collection, .*img_part_1"):
             collect.check_output(all_data, all_data / "x", FileTree.scan(all_data).listing.folders)
 
+    def test_so_is_one_in_a_folder_that_a_collection_links_to(self, all_data: Path) -> None:
+        outside = all_data.parent / "elsewhere"
+        outside.mkdir()
+        try:
+            (all_data / "imagenet-mini" / "val").symlink_to(outside, target_is_directory=True)
+        except OSError:
+            pytest.skip("no links here")
+        folders = FileTree.scan(all_data).listing.folders
+        with pytest.raises(SettingsError, match=r"lies in the folder of a collection, .*val\."):
+            collect.check_output(all_data, outside / "OUT", folders)
+
     @pytest.mark.parametrize("output", ["OUT", "elsewhere"])
     def test_so_is_one_that_a_link_leads_into(self, all_data: Path, output: str) -> None:
         outside = all_data.parent / "elsewhere" / "varese"

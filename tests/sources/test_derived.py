@@ -22,6 +22,7 @@ def derived(path: str, folder: str = "") -> bool:
         ),
         *("a/ISIC_0000000_superpixels.png", "a/ISIC_0000000_attribute_milia_like_cyst.png"),
         *("a/x_mask_2.png", "masks/x.png", "a/Segmentation/x.png", "a/thumbnails/x.jpg"),
+        *("GroundTruth/x.png", "a/ground_truth/x.png"),
         *("a/P_1_seg.png", "a/p_1_gt.png", "a/v-150x150.jpg", "a/V_thumb.jpg", "a/p_1.overlay.png"),
     ],
 )

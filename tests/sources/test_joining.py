@@ -132,3 +132,24 @@ def test_a_group_that_holds_most_of_a_collection_is_told() -> None:
     assert tell_large_group("made", records(*["P1"] * 30, *map(str, range(30)))) == []
     assert tell_large_group("made", records(*["P1"] * 50)) == []
     assert tell_large_group("made", []) == []
+
+
+def test_a_few_words_among_numbered_ids_say_that_there_is_none() -> None:
+    numbered = [(f"p{n}", f"IP_{n}", f"L{n}") for n in range(20)]
+    strangers = [("x", "n\u00e3o consta", "L30"), ("y", "N\u00c3O CONSTA", ""), ("z", "999", "L3")]
+    assert groups(*numbered, *strangers) == {
+        **{picture: patient for picture, patient, _ in numbered},
+        "x": "L30",
+        "z": "IP_3",
+    }
+    assert notes(*numbered, *strangers) == [
+        "made: 3 pictures have no patient_id ('N\\xc3O CONSTA' 2, '999' 1): 2 are grouped by "
+        "lesion_id, each of the other 1 is a group of its own"
+    ]
+
+
+def test_words_are_ids_where_many_are_and_zeros_where_all_are_numbers() -> None:
+    rows = [(f"p{n}", name, "") for n, name in enumerate(["JD", "JD", "AB", "P1", "P2", "P3"])]
+    assert groups(*rows) == {picture: patient for picture, patient, _ in rows}
+    rows = [(f"p{n}", str(n), "") for n in range(30)] + [("x", "0", ""), ("y", "999", "")]
+    assert groups(*rows) == {picture: patient for picture, patient, _ in rows}

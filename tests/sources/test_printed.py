@@ -5,6 +5,7 @@ from pathlib import Path
 from utils.common.terminal import printable
 from utils.sources.collect import Collected
 from utils.sources.source import Reading
+from utils.sources.unclaimed import Unclaimed
 from utils.sources.web.survey import describe
 
 WORDS = "\x1b[2J\nError: nothing is wrong, call 555"
@@ -15,6 +16,18 @@ def test_a_note_takes_one_line() -> None:
     lines = collected.describe(Path("ALL_DATA")).splitlines()
     assert f"{printable(WORDS)}.zip: odd" in lines
     assert f"hiba: {printable(WORDS)}" in lines
+    assert all(line.isprintable() for line in lines)
+
+
+def test_a_hint_and_a_folder_with_a_data_set_take_one_line_each() -> None:
+    unclaimed = Unclaimed(hints=[f"1 file ISIC_*.jpg in {WORDS}: put them elsewhere"])
+    collected = Collected({}, unclaimed=unclaimed, outputs={WORDS: 3})
+    lines = collected.describe(Path("ALL_DATA")).splitlines()
+    assert f"1 file ISIC_*.jpg in {printable(WORDS)}: put them elsewhere" in lines
+    assert (
+        f"ALL_DATA/{printable(WORDS)} holds an assembled data set; its 3 files are not read"
+        in lines
+    )
     assert all(line.isprintable() for line in lines)
 
 

@@ -215,3 +215,15 @@ def test_what_is_no_table_is_refused_in_one_line(plant, content: bytes) -> None:
         read_table(plant({"t.csv": content}), "t.csv", ("a", "b"))
     assert "\n" not in str(caught.value)
     assert "t.csv" in str(caught.value)
+
+
+def test_a_table_that_cannot_be_opened_is_told_without_codes(
+    plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, limit: int) -> bytes:
+        raise PermissionError(13, "Permission denied", path)
+
+    tree = plant({"t.csv": "a\n1\n"})
+    monkeypatch.setattr(tables, "read_regular", refuse)
+    with pytest.raises(SourceError, match=r"t\.csv cannot be read \(Permission denied\)\."):
+        tables.read_table(tree, "t.csv", ("a",))

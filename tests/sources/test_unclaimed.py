@@ -272,3 +272,45 @@ def test_folders_of_one_collection_inside_each_other_have_their_files_once(plant
     assert [record.original for record in collected.records] == [f"{inner}/ISIC_0024306.jpg"]
     assert rules(collected) == {f"{inner}/holiday.jpg": ("isic_2018", "name of another form")}
     assert collected.num_files == 2
+
+
+def test_a_second_download_lies_where_the_first_one_would(plant, encode, make_picture) -> None:
+    files = {f"ISIC_000000{n}.jpg": encode(make_picture(n)) for n in range(3)}
+    tree = plant(
+        {
+            "ISIC_2019_Training_Input.zip": zipped(files),
+            "ISIC_2019_Training_Input (1).zip": zipped(files),
+        }
+    )
+    collected = read_all(choose_sources(("isic_2019",)), tree)
+    assert len(collected.records) == 3
+    assert Counter(left.rule for left in collected.left_out) == {REPEATED: 3}
+
+
+def test_what_holds_numbers_is_no_picture(plant, encode, make_picture) -> None:
+    content = b"\x89HDF\r\n\x1a\n" + bytes(500)
+    tree = plant({"hospital_varese/train/x.h5": content, "hospital_varese/train/y": content})
+    collected = read_all(choose_sources(("hospital_varese",)), tree)
+    assert set(rules(collected).values()) == {("hospital_varese", NOT_UNDERSTOOD)}
+
+
+@pytest.mark.parametrize("around", ["", "download", "dataverse_files.zip"])
+def test_an_archive_called_as_a_collection_s_folder_is_unpacked_into_one(
+    plant, encode, make_picture, around: str
+) -> None:
+    parts = {
+        "HAM10000_images_part_1.zip": zipped({"ISIC_0024306.jpg": encode(make_picture(1))}),
+        "HAM10000_images_part_2.zip": zipped({"ISIC_0029306.jpg": encode(make_picture(2))}),
+    }
+    if around.endswith(".zip"):
+        tree = plant({around: zipped({**parts, "HAM10000_metadata": b"lesion_id,image_id\n"})})
+        above = "dataverse_files/"
+    else:
+        above = f"{around}/" if around else ""
+        tree = plant({f"{above}{name}": content for name, content in parts.items()})
+    collected = read_all(choose_sources(("isic_2018",)), tree)
+    assert [record.original for record in collected.records] == [
+        f"{above}HAM10000_images_part_1/ISIC_0024306.jpg",
+        f"{above}HAM10000_images_part_2/ISIC_0029306.jpg",
+    ]
+    assert collected.left_out == []

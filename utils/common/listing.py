@@ -1,5 +1,6 @@
 """A folder in, all files below it out: those that nobody took a picture with set apart."""
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -89,7 +90,8 @@ def list_folder(root: Path, *, with_outputs: bool = False) -> Listing:
             if not _is_folder(entry):
                 (listing.clutter if is_clutter(entry.name) else listing.files).append(path)
             elif is_clutter(entry.name):
-                listing.clutter += _list_clutter(listing, entry, path)
+                if with_outputs or not _is_hidden_output(listing, entry, path):
+                    listing.clutter += _list_clutter(listing, entry, path)
             else:
                 subfolders.append((path, entry))
         for path, entry in reversed(subfolders):
@@ -156,6 +158,15 @@ def _without_output(
             num_files += 1
     listing.outputs[relative] = num_files
     return others
+
+
+def _is_hidden_output(listing: Listing, entry: "os.DirEntry[str]", path: str) -> bool:
+    """Tell whether a hidden folder is where create_dataset.py writes to, and count its files."""
+    with contextlib.suppress(OSError):
+        if not entry.is_symlink() and is_output(entry.path, os.listdir(entry.path)):
+            listing.outputs[path] = sum(1 for _ in _walk(entry.path))
+            return True
+    return False
 
 
 def _list_clutter(listing: Listing, entry: "os.DirEntry[str]", path: str) -> Iterator[str]:

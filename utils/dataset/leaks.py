@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from utils.common.console import table
+from utils.common.errors import shortlist
 from utils.common.files import update_bytes
 from utils.common.labels import SPLITS
+from utils.common.terminal import printable
+from utils.dataset.likeness import MAX_OF_STRANGERS, correlation
 from utils.dataset.links import (
     ALIKE,
     COPY_RULES,
     RULES,
+    SAME_ID,
     Linkable,
     Links,
     component_of,
@@ -103,6 +107,7 @@ class LeakReport:
         moves: Pictures that changed their split, in the order of `file`.
         alike: Originals that their looks tell to be one picture, in pairs.
         only_alike: Those of them that nothing else tells to be one picture.
+        unlike: Originals of one id that do not look like one picture, in pairs.
         num_parents_across: LOW_QUALITY pictures in another split than their parent; zero.
     """
 
@@ -111,6 +116,7 @@ class LeakReport:
     moves: list[Move]
     alike: list[tuple[str, str]]
     only_alike: list[tuple[str, str]]
+    unlike: list[tuple[str, str]]
     num_parents_across: int
 
     @property
@@ -141,6 +147,12 @@ class LeakReport:
         lines = [table(header, rows)]
         if moved[FILLED]:
             lines.append(f"Moved {FILLED}: {moved[FILLED]:,}")
+        if self.unlike:
+            pairs = shortlist(f"{printable(one)} and {printable(two)}" for one, two in self.unlike)
+            lines.append(
+                f"Of one id, yet unlike to the eye, so that one of both was dropped for its name "
+                f"alone: {len(self.unlike):,} pairs ({pairs})"
+            )
         lines.append(
             "No pair across splits: nothing leaks."
             if self.is_tight
@@ -176,6 +188,7 @@ class LeakReport:
                 for move in self.moves
             ],
             "only_alike_to_the_eye": [list(pair) for pair in self.only_alike],
+            "same_id_but_unlike": [list(pair) for pair in self.unlike],
         }
 
 
@@ -216,6 +229,7 @@ def report_leaks(
         moves=sorted(_moves(looked_at, links, collected, seed), key=lambda move: move.file),
         alike=_originals(looked_at, links.edges.get(ALIKE)),
         only_alike=_originals(looked_at, _only_alike(len(looked_at), links)),
+        unlike=_originals(looked_at, _unlike(looked_at, links)),
         num_parents_across=sum(
             planned.parent is not None and planned.parent.split != planned.split for planned in plan
         ),
@@ -269,6 +283,19 @@ def _only_alike(num_pictures: int, links: Links) -> np.ndarray | None:
         numbers[some] = some[0]
     pairs = links.edges[ALIKE]
     return pairs[numbers[pairs[:, 0]] != numbers[pairs[:, 1]]]
+
+
+def _unlike(looked_at: Sequence[Linkable], links: Links) -> np.ndarray | None:
+    """Return the pairs of one id that do not look like one picture, of which one is dropped."""
+    if not links.edges:
+        return None
+    pairs = links.edges[SAME_ID]
+    dropped = np.array([one.record.original in links.kept_instead for one in looked_at])
+    pairs = pairs[dropped[pairs].any(axis=1)]
+    thumbnails = [picture.result.thumbnail for picture in looked_at]
+    is_unlike = correlation(thumbnails, pairs) < MAX_OF_STRANGERS
+    equal = [thumbnails[one] == thumbnails[two] for one, two in pairs.tolist()]
+    return pairs[is_unlike & ~np.array(equal, bool)]
 
 
 def _originals(looked_at: Sequence[Linkable], pairs: np.ndarray | None) -> list[tuple[str, str]]:

@@ -24,6 +24,9 @@ BLOCKS = 4
 MIN_CORRELATION = 0.9
 """Least median over the blocks of the correlation between two copies."""
 
+MAX_OF_STRANGERS = 0.5
+"""Correlation below which two pictures hardly show the same, even if one of them was cut."""
+
 NOISE = 0.5
 """Standard deviation in grey levels of what a re-encode adds to a thumbnail."""
 
@@ -61,7 +64,7 @@ def find_copies(thumbnails: Sequence[bytes]) -> np.ndarray:
     first.clear()  # the search takes the most memory of the whole assembly
     telling, terms = np.flatnonzero(has_structure), terms[has_structure]
     candidates = different[telling[_near(terms)]]
-    alike = candidates[_correlation(thumbnails, candidates) >= MIN_CORRELATION]
+    alike = candidates[correlation(thumbnails, candidates) >= MIN_CORRELATION]
     same = np.array(repeated, np.int64).reshape(-1, 2)
     same = same[np.isin(same[:, 0], different[telling])]
     return np.unique(np.sort(np.concatenate([alike, same]), axis=1), axis=0)
@@ -103,8 +106,13 @@ def _low_frequencies(thumbnails: Sequence[bytes]) -> tuple[np.ndarray, np.ndarra
     return terms, has_structure
 
 
-def _correlation(thumbnails: Sequence[bytes], pairs: np.ndarray) -> np.ndarray:
-    """Return for each pair the median over the blocks of their correlation, shape (pairs,)."""
+def correlation(thumbnails: Sequence[bytes], pairs: np.ndarray) -> np.ndarray:
+    """Return for each pair the median over the blocks of their correlation, shape (pairs,).
+
+    Args:
+        thumbnails: As `thumbnail` makes them.
+        pairs: int64, shape (pairs, 2): positions.
+    """
     medians = [np.empty(0)]
     for start in range(0, len(pairs), CHUNK):
         one, other = (

@@ -93,12 +93,12 @@ def write_manifest(folder: Path, rows: Iterable[ManifestRow]) -> Path:
 
 def is_manifest_of(folder: Path, rows: Iterable[ManifestRow]) -> bool:
     """Tell whether a folder's manifest says exactly this; the rows in the order of `file`."""
-    try:
-        with (folder / MANIFEST_NAME).open(**TEXT) as stream:
-            pairs = zip_longest(stream, _lines(rows))
-            return all(found == expected for found, expected in pairs)
-    except FileNotFoundError:
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
         return False
+    with path.open(**TEXT) as stream:
+        pairs = zip_longest(stream, _lines(rows))
+        return all(found == expected for found, expected in pairs)
 
 
 def _lines(rows: Iterable[ManifestRow]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from utils.common.console import table
 from utils.common.errors import DownloadError, SettingsError
 from utils.common.terminal import printable
-from utils.sources.catalog import FOLDERS, NAMES, SOURCES, owner_of, sources_for
+from utils.sources.catalog import NAMES, SOURCES, owner_of, sources_for
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD, LeftOut, Record
 from utils.sources.source import Reading, Source
 from utils.sources.tree import FileTree
@@ -57,7 +57,7 @@ def check_output(all_data: Path, output: Path, folders: Mapping[str, str] | None
         ends = range(1, len(way) + 1)
         folders = {"/".join(way[:end]): os.path.join(root, *way[:end]) for end in ends}
     for folder, real in folders.items():
-        if folder.rpartition("/")[2].casefold() not in FOLDERS:
+        if owner_of(f"{folder}/") is None:
             continue
         place = os.path.normcase(real)
         if _is_inside(target, place) or _is_inside(place, target):
@@ -171,13 +171,12 @@ class Collected:
         ]
         if stranger := describe_not_understood(self.left_out):
             lines.append(f"{stranger} (rejected.csv names each)")
-        lines += self.unclaimed.hints
-        lines += [
+        outputs = (
             f"{(all_data / folder).as_posix()} holds an assembled data set; its {count:,} files "
             "are not read"
             for folder, count in self.outputs.items()
-        ]
-        lines += map(printable, self.notes)
+        )
+        lines += map(printable, (*self.unclaimed.hints, *outputs, *self.notes))
         lines += [
             f"Not there: {where_to_get(source, all_data)}"
             for source in SOURCES

@@ -9,6 +9,7 @@ DERIVED_RULE = "mask, thumbnail or the like of another picture"
 FOLDERS = frozenset(
     (
         *("mask", "masks", "segmentation", "segmentations", "superpixels"),
+        *("groundtruth", "ground_truth", "ground truth", "ground-truth"),
         *("thumbnail", "thumbnails", "heatmaps", "overlays"),
     )
 )

@@ -10,6 +10,8 @@ MISSING = frozenset(
     (
         *("na", "nan", "nat", "none", "null", "nil", "inf", "undefined", "unspecified"),
         *("unk", "blank", "empty", "nodata", "novalue", "noid", "nopatient", "fehlt"),
+        *("tbd", "nul", "undef", "unkn", "xxx", "anonymous", "anonymized", "anonymised"),
+        *("redacted", "withheld", "false"),
     )
 )
 """What programs and people write where they know nothing: letters only, in lower case."""
@@ -29,7 +31,13 @@ SPREADSHEET_ERROR = re.compile(r"#(n/a|(ref|value|div/0|null|num|spill|calc)!|na
 ROUNDED = re.compile(r"[-+]?\d(?:[.,]\d+)?e\+\d{2,}")
 """`1.23E+18`: a spreadsheet has rounded a long number, so that many ids became this one."""
 
-NO_IDS = (NEGATIVE_CODE, SPREADSHEET_ERROR, ROUNDED)
+NULL_OF_A_DUMP = re.compile(r"\\n")
+"""`\\N`, as databases write it into a file."""
+
+NO_IDS = (NEGATIVE_CODE, SPREADSHEET_ERROR, ROUNDED, NULL_OF_A_DUMP)
+
+THOUSANDS = re.compile(r"\+?[1-9]\d{0,2}(?:[ ,'\u2019]\d{3})+")
+"""1,234 and 1 234, as spreadsheets show 1234."""
 
 NUMBER = re.compile(r"\+?0*(\d+)(?:\.0*|,0{1,2})?")
 """12, 12.0, 12,00 and 012."""
@@ -72,6 +80,8 @@ def id_key(text: str) -> str:
         return ""
     if letters.isalpha() and "/" not in word and SAYS_MISSING.search(letters):
         return ""
+    if THOUSANDS.fullmatch(word):
+        return "".join(sign for sign in word if sign.isdigit())
     number = NUMBER.fullmatch(word)
     return number.group(1) if number else word
 

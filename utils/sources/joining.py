@@ -1,5 +1,6 @@
 """Pictures with the ids of their table rows in, groups that share no id out."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from utils.sources.grouping import Grouping
@@ -7,6 +8,12 @@ from utils.sources.ids import clean, id_key
 
 MAX_SHARED = 0.05
 """Share of a level's ids that may stand under several ids of the level above by mistake."""
+
+IDS_PER_MARK = 10
+"""Among so many ids with numbers a word without any is no id, but says that there is none."""
+
+FILLER = re.compile(r"0|9{2,}")
+"""What stands in a column of numbers where there is none, and is no id beside such as `IP_12`."""
 
 
 Coded = tuple[int, ...]
@@ -24,6 +31,9 @@ def group_by_ids(levels: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]
     a level's ids stand under several of the one above, they count within that one: PAD-UFES-20
     numbers the lesions of each patient anew.
 
+    A few words or zeros among ids of another form ("TBD", "anonymous" beside `IP_12`) are no ids,
+    in whatever language: all pictures without a patient would be one patient.
+
     Args:
         levels: What the ids are, from the patient downwards.
         rows: A picture, and its cells level by level; a picture may have several rows.
@@ -36,6 +46,15 @@ def group_by_ids(levels: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]
         by_picture.setdefault(picture, []).append(coded)
         if levels and not coded[0]:
             without[picture] = min(without.get(picture, cells[0]), cells[0])
+    marks = [column.take_out_marks() for column in columns]
+    if any(marks):
+        for picture, several in by_picture.items():
+            if levels and (found := sorted({coded[0] for coded in several} & marks[0])):
+                without.setdefault(picture, columns[0].names[found[0] - 1])
+            by_picture[picture] = [
+                tuple(0 if code in none else code for code, none in zip(coded, marks, strict=True))
+                for coded in several
+            ]
     shared = {
         level: told
         for number, level in enumerate(levels)
@@ -88,6 +107,24 @@ class _Column:
             self.is_respelled[code - 1] = True
         self._codes[cell] = code
         return code
+
+    def take_out_marks(self) -> set[int]:
+        """Return the numbers of what is no id among the others, and count it as none."""
+        has_digits = [any(map(str.isdigit, key)) for key in self.keys]
+        words = {code for code, has in enumerate(has_digits, start=1) if not has}
+        fillers = {code for code, key in enumerate(self.keys, start=1) if FILLER.fullmatch(key)}
+        num_mixed = sum(
+            has and any(map(str.isalpha, key))
+            for key, has in zip(self.keys, has_digits, strict=True)
+        )
+        marks: set[int] = set()
+        if len(self.keys) - len(words) >= IDS_PER_MARK * len(words):
+            marks |= words
+        if num_mixed >= IDS_PER_MARK * len(fillers) and num_mixed >= len(self.keys) / 2:
+            marks |= fillers
+        for code in marks:
+            self.is_respelled[code - 1] = False
+        return marks
 
 
 class _Sets:

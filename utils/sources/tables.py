@@ -144,8 +144,9 @@ def _read(tree: FileTree, path: str) -> bytes:
             raise TooLargeError(f"{location.size:,} bytes, limit {MAX_TABLE_BYTES:,}")
         return location.read()
     except (DamagedError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise SourceError(
-            f"{tree.root / path} cannot be read ({error})", todo="Download it again"
+            f"{tree.root / path} cannot be read ({reason})", todo="Download it again"
         ) from None
 
 

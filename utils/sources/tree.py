@@ -17,7 +17,7 @@ from utils.common.reading.heads import shows_picture
 from utils.sources.derived import is_derived
 from utils.sources.files.archives import list_archive
 from utils.sources.files.contents import Contents
-from utils.sources.files.names import may_be_archive, stem_of
+from utils.sources.files.names import home_of, may_be_archive, stem_of
 from utils.sources.files.unpacked import Unpacked
 from utils.sources.record import NO_COLLECTION, LeftOut
 
@@ -116,10 +116,13 @@ class FileTree:
         Raises:
             SourceError: If an archive cannot be read.
         """
+        # Here, because the readers of the catalog look for their pictures in trees.
+        from utils.sources.catalog import FOLDERS
+
         root, files = listing.root, set(listing.files)
         unpacked = Unpacked(state)
         try:
-            archives = _list_archives(root, files, unpacked)
+            archives = _list_archives(root, files, unpacked, FOLDERS)
         except SourceError:
             unpacked.discard()
             raise
@@ -234,20 +237,25 @@ class FileTree:
         return found
 
 
-def _list_archives(root: Path, files: Iterable[str], unpacked: Unpacked) -> dict[str, Contents]:
+def _list_archives(
+    root: Path, files: Iterable[str], unpacked: Unpacked, homes: Container[str]
+) -> dict[str, Contents]:
     """Return what is in each archive, by the paths that unpacking it would give its files.
 
     One that lies directly in the root and holds several things is taken to be unpacked into a
-    folder of its own name: nobody would want its parts strewn among the collections.
+    folder of its own name: nobody would want its parts strewn among the collections. So is one
+    that is called as a collection's folder is, and holds none, wherever it lies.
     """
     archives = {}
     for archive in sorted(path for path in files if may_be_archive(path)):
-        found = list_archive(root / archive, str(root / archive), unpacked)
+        found = list_archive(root / archive, str(root / archive), unpacked, homes)
         if found is None:
             continue
         folder, _, name = archive.rpartition("/")
         tops = {path.partition("/")[0] for path in found.files if not _is_clutter(path)}
-        if not folder and len(tops) > 1:
+        if home := home_of(archive, found.files, homes):
+            folder = f"{folder}/{home}" if folder else home
+        elif not folder and len(tops) > 1:
             folder = stem_of(name)
         if folder:
             found.files = {f"{folder}/{path}": place for path, place in found.files.items()}

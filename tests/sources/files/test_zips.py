@@ -202,9 +202,13 @@ class TestTheTableOfContents:
         assert len(tree.files) == 2**16 + 2
         assert tree.notes == []
 
-    def test_an_empty_zip_is_an_empty_folder(self, plant) -> None:
-        tree = plant({"x.zip": zipped({}), "y.zip": zipped({"a/": b""}), "z.zip": END + bytes(18)})
-        assert tree.files == tree.notes == tree.unread == []
+    def test_an_archive_without_files_is_told_wherever_it_lies(self, plant) -> None:
+        around = zipped({"b/in.zip": zipped({}), "b/x.jpg": b"x"})
+        tree = plant({"x.zip": zipped({}), "y.zip": zipped({"a/": b""}), "z.zip": around})
+        assert (tree.files, tree.notes) == (["b/x.jpg"], [])
+        assert tree.unread == [
+            *((name, "an archive without files") for name in ("x.zip", "y.zip", "z.zip/b/in.zip")),
+        ]
 
     def test_a_comment_is_none_of_its_bytes(self, plant) -> None:
         content = patched(zipped(FILES), 20, "<H", 4, END) + b"text"

@@ -10,6 +10,9 @@ from utils.common.reading.formats import HEAD_BYTES, picture_format
 MIN_BYTES = 16
 """No picture has fewer, and some checks of first bytes want as many."""
 
+DATA = frozenset(("HDF5", "GRIB", "BUFR", "MPEG"))
+"""Formats of Pillow's list that hold measurements, arrays or films: nobody's pictures."""
+
 
 def read_head(location: Location) -> bytes:
     """Return the first bytes of a file, none where it cannot be read.
@@ -35,4 +38,4 @@ def read_head(location: Location) -> bytes:
 def shows_picture(location: Location) -> bool:
     """Tell by a file's first bytes whether it is a picture, whatever its name says."""
     head = read_head(location)
-    return len(head) >= MIN_BYTES and picture_format(head) is not None
+    return len(head) >= MIN_BYTES and picture_format(head) not in (None, *DATA)

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from utils.common.opening import open_regular
@@ -24,7 +24,9 @@ CUT = (Finding.CUT, Finding.CUT_ZIP, Finding.CUT_TAR)
 """What is found where the last parts are missing."""
 
 
-def list_archive(path: Path, title: str, unpacked: Unpacked) -> Contents | None:
+def list_archive(
+    path: Path, title: str, unpacked: Unpacked, homes: Container[str] = ()
+) -> Contents | None:
     """Look through an archive and all archives inside it.
 
     One that cannot be read is left out, with the reason; so are members that are no files.
@@ -33,6 +35,7 @@ def list_archive(path: Path, title: str, unpacked: Unpacked) -> Contents | None:
         path: The file.
         title: What to call it.
         unpacked: Takes what cannot be read in place.
+        homes: As in `home_of`, for the archives inside it.
 
     Returns:
         What is in it; None if it is no archive.
@@ -41,7 +44,7 @@ def list_archive(path: Path, title: str, unpacked: Unpacked) -> Contents | None:
         SourceError: If it is a bomb, or has members or links that lead out of it.
     """
     try:
-        found = _list_parts(path, title, unpacked)
+        found = _list_parts(path, title, unpacked, homes)
     except (LeftOutError, *BROKEN) as error:
         found = Contents()
         found.leave_out("", title, explained(error))
@@ -51,7 +54,9 @@ def list_archive(path: Path, title: str, unpacked: Unpacked) -> Contents | None:
     return found
 
 
-def _list_parts(path: Path, title: str, unpacked: Unpacked) -> Contents | None:
+def _list_parts(
+    path: Path, title: str, unpacked: Unpacked, homes: Container[str]
+) -> Contents | None:
     """Look through an archive, or all parts of one if it is the first of them."""
     if split := SPLIT.fullmatch(path.name):
         last = path.with_name(f"{split[1]}.zip")
@@ -61,7 +66,9 @@ def _list_parts(path: Path, title: str, unpacked: Unpacked) -> Contents | None:
     numbered = NUMBERED.fullmatch(path.name)
     if not (numbered and is_named_so(numbered[1])):
         named_so = is_named_so(title) or FOREIGN_ENDINGS.search(title)
-        return _list_files([path], title, unpacked) if named_so or _is_readable(path) else None
+        return (
+            _list_files([path], title, unpacked, homes) if named_so or _is_readable(path) else None
+        )
     name, digits = numbered.groups()
     first, before, after = (
         path.with_name(f"{name}.{number:0{len(digits)}}")
@@ -77,14 +84,16 @@ def _list_parts(path: Path, title: str, unpacked: Unpacked) -> Contents | None:
         paths.append(after)
         after = path.with_name(f"{name}.{len(paths) + 1:0{len(digits)}}")
     try:
-        return _list_files(paths, f"{title.removesuffix(path.name)}{name}", unpacked)
+        return _list_files(paths, f"{title.removesuffix(path.name)}{name}", unpacked, homes)
     except (LeftOutError, EOFError) as error:
         if isinstance(error, LeftOutError) and error.finding not in CUT:
             raise
         judge(Finding.PART_MISSING, title)
 
 
-def _list_files(paths: Sequence[Path], title: str, unpacked: Unpacked) -> Contents | None:
+def _list_files(
+    paths: Sequence[Path], title: str, unpacked: Unpacked, homes: Container[str]
+) -> Contents | None:
     """Look through an archive that is one file, or several in a row."""
     facts = []
     for path in paths:
@@ -93,7 +102,7 @@ def _list_files(paths: Sequence[Path], title: str, unpacked: Unpacked) -> Conten
             facts.append(stamp_of(found))
     sizes, times_ns, *_ = zip(*facts, strict=True)
     origin = f"{os.path.abspath(paths[0])} {facts}"
-    explorer = Explorer(Allowance(title, sum(sizes)), unpacked, origin, max(times_ns))
+    explorer = Explorer(Allowance(title, sum(sizes)), unpacked, origin, max(times_ns), homes)
     if len(paths) == 1:
         with open_regular(paths[0]) as stream:
             return explorer.look_through(Volume(title, stream, str(paths[0]), size=sizes[0]))

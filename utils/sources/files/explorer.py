@@ -1,7 +1,7 @@
 """The bytes of one archive in, what is in it and in the archives inside it out."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import BinaryIO
 
 from utils.common.files import is_clutter
@@ -16,6 +16,7 @@ from utils.sources.files.names import (
     FOREIGN_ENDINGS,
     MARKS,
     foreign_kind,
+    home_of,
     is_named_so,
     may_be_archive,
 )
@@ -32,6 +33,8 @@ MIN_BYTES = 22
 SAME = "the same as another file of that name"
 """By size and checksum."""
 
+EMPTY = "an archive without files"
+
 
 class Explorer:
     """Looks through one archive on disk; of those inside it one after another is open.
@@ -41,15 +44,22 @@ class Explorer:
         unpacked: Takes what cannot be read in place.
         origin: Where the file lies on disk, and what tells it from what lay there before.
         mtime_ns: Modification time of that file.
+        homes: As in `home_of`.
     """
 
     def __init__(
-        self, allowance: Allowance, unpacked: Unpacked, origin: str, mtime_ns: int
+        self,
+        allowance: Allowance,
+        unpacked: Unpacked,
+        origin: str,
+        mtime_ns: int,
+        homes: Container[str] = (),
     ) -> None:
         self._allowance = allowance
         self._unpacked = unpacked
         self._origin = origin
         self._mtime_ns = mtime_ns
+        self._homes = homes
 
     def look_through(self, volume: Volume, depth: int = 1) -> Contents | None:
         """Return what is in an archive, None if it is none.
@@ -77,13 +87,16 @@ class Explorer:
             members = Members(title, self._allowance)
             (read_zip if is_one_zip else read_tar)(placed, members)
             members.finish()
+            if not members.files and not members.left_out:
+                return Contents(left_out=[("", EMPTY)], notes=notes_on(title, members))
             return self._expand(placed, members, depth)
 
     def _expand(self, volume: Volume, members: Members, depth: int) -> Contents:
         """Replace the archives among the members by what is in them.
 
-        As if unpacked where they lie; or all into a folder of the archive's own name where a file
-        of the same name but with other content is there already.
+        As if unpacked where they lie, or into a folder that they are called after; or all into a
+        folder of the archive's own name where a file of the same name but with other content is
+        there already.
         """
         contents = Contents(notes=notes_on(volume.title, members))
         contents.left_out = [(path, reason_of(finding)) for path, finding in members.left_out]
@@ -103,6 +116,8 @@ class Explorer:
                 continue
             del files[name]
             start = name[: name.rfind("/") + 1]
+            if home := home_of(name, found.files, self._homes):
+                start += f"{home}/"
             if any(
                 _differ(inner, taken.get(f"{start}{path}".casefold()))
                 for path, inner in found.files.items()
@@ -120,7 +135,9 @@ class Explorer:
                 contents.left_out += [(path, SAME) for path in same]
             files |= fresh
             taken |= {path.casefold(): inner for path, inner in fresh.items()}
-            contents.left_out += [(f"{name}/{path}", reason) for path, reason in found.left_out]
+            contents.left_out += [
+                (f"{name}/{path}" if path else name, reason) for path, reason in found.left_out
+            ]
             contents.notes += found.notes
         return contents
 

@@ -1,6 +1,7 @@
 """A file's name or first bytes in, whether it is an archive, and of what kind, out."""
 
 import re
+from collections.abc import Container, Iterable
 from posixpath import splitext
 
 from utils.common.pictures import SUFFIXES
@@ -40,6 +41,9 @@ NUMBERED = re.compile(r"(.+)\.(\d{3,})")
 SPLIT = re.compile(r"(.+)\.z\d\d+", re.IGNORECASE)
 """Names of parts: those of the first are cut anywhere, those of the second know of each other."""
 
+AGAIN = re.compile(r" ?\(\d{1,3}\)$")
+"""Behind the name of a file that was downloaded once more."""
+
 
 def may_be_archive(name: str) -> bool:
     """Tell by a file's name whether it is an archive, or might be one."""
@@ -58,12 +62,39 @@ def is_named_so(name: str) -> bool:
 def stem_of(name: str) -> str:
     """Return an archive's name without its ending.
 
-    >>> stem_of("zr7vgbcyr2-1.zip"), stem_of("a.tar.gz"), stem_of("download")
+    What a browser adds to the name of a second download does not count.
+
+    >>> stem_of("zr7vgbcyr2-1.zip"), stem_of("a (1).tar.gz"), stem_of("download")
     ('zr7vgbcyr2-1', 'a', 'download')
     """
     name = _without_number(name)
     ending = max((end for end in ENDINGS if name.lower().endswith(end)), key=len, default="")
-    return name[: len(name) - len(ending)]
+    stem = name[: len(name) - len(ending)]
+    return AGAIN.sub("", stem) or stem
+
+
+def home_of(archive: str, files: Iterable[str], homes: Container[str]) -> str:
+    """Return the folder, "" for none, that an archive is meant to be unpacked into by its name.
+
+    So with archives of pictures without a folder that are called as a collection's folder is, as
+    Harvard publishes them.
+
+    Args:
+        archive: Its path.
+        files: Paths in it.
+        homes: Names of such folders, in lower case.
+
+    >>> home_of("x/imgs_part_1.zip", ["PAT_1.png"], ("imgs_part_1",))
+    'imgs_part_1'
+    >>> home_of("x/imgs_part_1.zip", ["imgs_part_1/PAT_1.png"], ("imgs_part_1",))
+    ''
+    """
+    above, _, name = archive.rpartition("/")
+    stem = stem_of(name)
+    if stem.casefold() not in homes:
+        return ""
+    folders = {part for path in (f"{above}/", *files) for part in path.casefold().split("/")[:-1]}
+    return "" if any(folder in homes for folder in folders) else stem
 
 
 def _without_number(name: str) -> str:
