@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from tests.common.test_colour import with_chunks
+from tests.common.test_costs import chunk
 from utils.common.pictures import ONE_COLOUR, read_picture
 from utils.common.reading.conversion import CLEAR
 from utils.common.reading.depth import SCALED
@@ -22,6 +24,27 @@ Make = Callable[..., Image.Image]
 
 def ramp(highest: int, kind: str = "<u2") -> np.ndarray:
     return np.linspace(0, highest, 64 * 48).reshape(48, 64).astype(kind)
+
+
+def raw_tiff(values: np.ndarray, order: str, planes: int) -> bytes:
+    """Return a TIFF of 16-bit colours, of one plane (1) or of one for each (2)."""
+    height, width, channels = values.shape
+    parts = np.moveaxis(values, -1, 0) if planes == 2 else values[None]
+    size, start = parts[0].size * 2, 256
+    bits, places, sizes = 160, 176, 192
+    several = [start + number * size for number in range(len(parts))]
+    entries = [
+        *((256, 4, 1, width), (257, 4, 1, height), (258, 3, channels, bits), (259, 4, 1, 1)),
+        *((262, 4, 1, 2), (273, 4, len(parts), start if planes == 1 else places)),
+        *((277, 4, 1, channels), (278, 4, 1, height)),
+        *((279, 4, len(parts), size if planes == 1 else sizes), (284, 4, 1, planes)),
+    ]
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(entries))
+    head += b"".join(struct.pack(f"{order}HHII", *entry) for entry in entries)
+    head = head.ljust(bits, b"\0") + struct.pack(f"{order}{channels}H", *[16] * channels)
+    head = head.ljust(places, b"\0") + struct.pack(f"{order}{len(parts)}I", *several)
+    head = head.ljust(sizes, b"\0") + struct.pack(f"{order}{len(parts)}I", *[size] * len(parts))
+    return head.ljust(start, b"\0") + parts.astype(f"{order}u2").tobytes()
 
 
 def grey(content: bytes) -> np.ndarray:
@@ -97,6 +120,26 @@ class TestDepth:
         wanted = np.array([4000, 1920, 640]) * (255 / 4095)
         assert np.abs(np.array(picture.getpixel((8, 8))) - wanted).max() <= 1
         assert SCALED.format(12) in original.notes
+
+    def test_grey_of_12_bit_with_alpha(self) -> None:
+        rows = np.stack([ramp(4095), np.full((48, 64), 65535)], axis=-1).astype(">u2")
+        pixels = b"".join(b"\0" + row.tobytes() for row in rows)
+        header = struct.pack(">IIBBBBB", 64, 48, 16, 4, 0, 0, 0)
+        content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+        content += chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+        assert np.abs(grey(content) - ramp(4095) * (255 / 4095)).max() <= 0.51
+        assert read_picture(content)[1].notes == (SCALED.format(12),)
+
+    @pytest.mark.parametrize("highest", [4095, 65535])
+    @pytest.mark.parametrize("order", ["<", ">"])
+    @pytest.mark.parametrize("planes", [1, 2])
+    def test_raw_colours_of_16_bit_in_every_order(
+        self, planes: int, order: str, highest: int
+    ) -> None:
+        values = np.stack([ramp(highest), ramp(highest)[::-1], ramp(highest) // 2], axis=-1)
+        content = raw_tiff(values, order, planes)
+        shown = np.asarray(read_picture(content)[0])
+        assert np.abs(shown - values * (255 / highest)).max() <= 1
 
     def test_a_tiff_whose_zero_is_white(self, encode: Encode) -> None:
         content = encode(Image.fromarray(ramp(65535)), "TIFF")

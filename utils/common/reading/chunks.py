@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 MAX_PROFILE_BYTES = 2**23
 """Of an ICC profile once it is unpacked; those of printers reach a few megabytes."""
@@ -11,6 +11,8 @@ MAX_HEAD_BYTES = 2**22
 """In which the boxes before the pixels of JPEG 2000 and AVIF are looked for."""
 
 BMP_V5_BYTES = 124
+ICC_NUMBER_AT = 12
+"""Where the number of a part stands in its segment."""
 
 
 def png_chunks(content: bytes) -> dict[bytes, bytes]:
@@ -60,6 +62,25 @@ def unpack_profile(chunk: bytes) -> bytes:
     if not unpacker.eof:
         raise ValueError("a profile that is cut or too large")
     return profile
+
+
+def jpeg_profile(segments: Iterable[tuple[str, bytes]]) -> bytes | None:
+    """Return the ICC profile in the segments of a JPEG, some of which may be there twice.
+
+    Args:
+        segments: Name and content of each.
+
+    Returns:
+        The profile; None if parts are missing.
+    """
+    parts, wanted = {}, 0
+    for name, body in segments:
+        if name == "APP2" and body.startswith(b"ICC_PROFILE\0") and len(body) > ICC_NUMBER_AT + 1:
+            parts[body[ICC_NUMBER_AT]] = body[ICC_NUMBER_AT + 2 :]
+            wanted = max(wanted, body[ICC_NUMBER_AT + 1])
+    profile = b"".join(parts[number] for number in sorted(parts))
+    is_whole = len(parts) >= wanted and len(profile) == int.from_bytes(profile[:4], "big")
+    return profile if is_whole else None
 
 
 def bmp_profile(content: bytes) -> bytes | None:

@@ -30,6 +30,9 @@ NOT_HEADERS = (SyntaxError, IndexError, TypeError, struct.error)
 RAW_TAGS = (50706,)
 """DNGVersion: the first page of such a TIFF is a thumbnail."""
 
+BITS_PER_SAMPLE = 258
+PLANES = ("R", "G", "B", "A")
+
 LIMITED = ("TIFF", "GIF")
 """Formats in which Pillow asks for its own limit when pixels are decoded."""
 
@@ -104,7 +107,21 @@ def _open_tiff(content: bytes, name: str, max_pixels: int) -> Image.Image:
     image = _open_by_pillow(content, name, max_pixels)
     if any(tag in getattr(image, "tag_v2", {}) for tag in RAW_TAGS):
         raise PictureError(NOT_READ, "camera raw")
+    _widen_planes(image)
     return image
+
+
+def _widen_planes(image: Any) -> None:
+    """Tell Pillow that planes of 16 bit have 16 bit, which it takes for 8 where one is raw."""
+    if 16 not in image.tag_v2.get(BITS_PER_SAMPLE, ()):
+        return
+    order = "B" if image.tag_v2.prefix == b"MM" else "L"
+    image.tile = [
+        tile._replace(args=(f"{tile.args[0]};16{order}", *tile.args[1:]))
+        if tile.codec_name == "raw" and tile.args[0] in PLANES
+        else tile
+        for tile in image.tile
+    ]
 
 
 def _open_webp(content: bytes, name: str, max_pixels: int) -> Image.Image:
