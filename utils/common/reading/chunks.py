@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 MAX_PROFILE_BYTES = 2**23
 """Of an ICC profile once it is unpacked; those of printers reach a few megabytes."""
@@ -10,24 +10,30 @@ MAX_PROFILE_BYTES = 2**23
 MAX_HEAD_BYTES = 2**22
 """In which the boxes before the pixels of JPEG 2000 and AVIF are looked for."""
 
+DAMAGED = b"\0"
+"""In place of a chunk whose checksum is another; no chunk of colours is so short."""
+
 BMP_V5_BYTES = 124
 ICC_NUMBER_AT = 12
 """Where the number of a part stands in its segment."""
 
 
 def png_chunks(content: bytes) -> dict[bytes, bytes]:
-    """Return the first chunk of each type before the pixels of a PNG."""
+    """Return the first chunk of each type before a PNG's pixels, `DAMAGED` for a damaged one."""
     chunks: dict[bytes, bytes] = {}
     for kind, start, end in _walk_png(content):
-        chunks.setdefault(kind, content[start:end])
+        if kind not in chunks:
+            checksum = zlib.crc32(content[start - 4 : end]).to_bytes(4, "big")
+            is_sound = checksum == content[end : end + 4]
+            chunks[kind] = content[start:end] if is_sound else DAMAGED
     return chunks
 
 
-def without_png_chunk(content: bytes, unwanted: bytes) -> bytes:
-    """Return a PNG without its chunks of a type that stand before the pixels."""
+def without_png_chunks(content: bytes, unwanted: Container[bytes]) -> bytes:
+    """Return a PNG without its chunks of some types that stand before the pixels."""
     kept, done = [], 0
     for kind, start, end in _walk_png(content):
-        if kind == unwanted:
+        if kind in unwanted:
             kept.append(content[done : start - 8])
             done = end + 4
     return b"".join([*kept, content[done:]])

@@ -11,7 +11,7 @@ from PIL import Image
 from utils.common.limits import ACCEPTED
 from utils.common.reading.chunks import png_chunks
 from utils.common.reading.errors import PictureError
-from utils.common.reading.opening import load, open_picture
+from utils.common.reading.opening import PLANAR, SEPARATE, load, open_picture
 
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits that cameras and scanners deliver in 16."""
@@ -26,7 +26,7 @@ GREY_ALPHA = "LA;16B"
 NATIVE = "B" if sys.byteorder == "little" else "L"
 OTHER_ORDER = {
     f"{colours};16{own}": f"{colours};16{other}"
-    for colours in ("RGB", "RGBA", "RGBX", *"RGBA")
+    for colours in ("RGB", "RGBA", "RGBX", "R", "G", "B", "A")
     for own, other in (("B", "L"), ("L", "B"), ("N", NATIVE))
 } | {GREY_ALPHA: "CMYK"}
 """What Pillow calls values of 16 bit in a file, and what makes it take the lower bytes."""
@@ -113,12 +113,15 @@ def colour_to_8_bit(
         loaded: With the upper bytes; the scaled colours take their place.
         content: Of the file.
         told: Bits for each value, if the file says.
+
+    Raises:
+        PictureError: If the lower bytes cannot be had.
     """
     ranges: Any = loaded.getextrema()  # a pair for each channel
     bits = _bits(max(high for _, high in ranges[:3]) * 256 + 255, told)
-    lower = _lower_bytes(content) if bits < 16 else None
-    if lower is None or lower.size != loaded.size:
+    if bits == 16:
         return loaded, ""
+    lower = _lower_bytes(content)
     scale = np.float32(255 / (2**bits - 1))
     for (start, part), (_, below) in zip(_strips(loaded), _strips(lower), strict=True):
         values = part[..., :3] * np.float32(256)
@@ -130,18 +133,24 @@ def colour_to_8_bit(
     return loaded, SCALED.format(bits)
 
 
-def _lower_bytes(content: bytes) -> Image.Image | None:
+def _lower_bytes(content: bytes) -> Image.Image:
     """Decode the lower bytes of colours of 16 bit, by telling the decoder the other order of bytes.
 
     Returns:
-        A picture with them; of grey with alpha, both bytes of both in the order of the file. None
-        where the decoder would compute with them.
+        A picture with them; of grey with alpha, both bytes of both in the order of the file.
+
+    Raises:
+        PictureError: If the decoder would compute with them, or takes no order of bytes.
     """
     image = open_picture(content, ACCEPTED)
     tiles: list[Any] = getattr(image, "tile", [])
     raw = _rawmode(tiles[0].args)
-    if raw not in OTHER_ORDER:
-        return None
+    tags: dict[int, Any] = getattr(image, "tag_v2", {})
+    is_in_planes = tiles[0].codec_name == "libtiff" and tags.get(PLANAR) == SEPARATE
+    if raw not in OTHER_ORDER or is_in_planes:
+        raise PictureError(
+            "unsupported", "dark colours of 16 bit, in packed planes or premultiplied"
+        )
     for place, tile in enumerate(tiles):
         other = OTHER_ORDER[_rawmode(tile.args)]
         args = other if isinstance(tile.args, str) else (other, *tile.args[1:])

@@ -72,6 +72,12 @@ STRANGERS = (
 )
 """Formats that are not read, by first bytes that Pillow does not know or knows in a decoder."""
 
+KIN = (
+    ("TIFF", 8, b"CR", "camera raw"),
+    ("PNG", 12, b"CgBI", "PNG of Apple's own kind (CgBI)"),
+)
+"""Formats that are not read though they start like one that is: its name, where a mark stands."""
+
 RAW_BRANDS = (b"crx ",)
 AVIF_BRANDS = (b"avif", b"avis")
 HEIC_BRANDS = (b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm")
@@ -115,7 +121,14 @@ def picture_format(head: bytes) -> str | None:
     """
     for one in FORMATS:
         if one.starts and head.startswith(one.starts) and _is_plausible(one.name, head):
-            return "camera raw" if one.name == "TIFF" and head[8:10] == b"CR" else one.name
+            return next(
+                (
+                    name
+                    for kin, place, mark, name in KIN
+                    if kin == one.name and head[place:].startswith(mark)
+                ),
+                one.name,
+            )
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     if head[4:8] == b"ftyp":
