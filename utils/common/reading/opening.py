@@ -13,7 +13,7 @@ from PIL import Image, ImageFile, TiffImagePlugin
 from utils.common.limits import MAX_PIXELS
 from utils.common.reading.bounds import check_size
 from utils.common.reading.chunks import jpeg_xl_size, webp_size, without_png_chunks
-from utils.common.reading.errors import PictureError
+from utils.common.reading.errors import NOT_READ, PictureError
 from utils.common.reading.formats import (
     BY_NAME,
     HEAD_BYTES,
@@ -22,7 +22,6 @@ from utils.common.reading.formats import (
     picture_format,
 )
 
-NOT_READ = "format not read"
 NEEDS = " needs "
 NOT_HEADERS = (SyntaxError, IndexError, TypeError, struct.error)
 """What Pillow's plugins raise where the first bytes are theirs and the rest is not."""

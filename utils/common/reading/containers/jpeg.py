@@ -9,18 +9,22 @@ import numpy as np
 
 from utils.common.reading.containers.exif import PREFIX, check_exif
 from utils.common.reading.containers.zeros import MIN_RUN, longest_is_over, refuse_zeros
-from utils.common.reading.errors import PictureError
+from utils.common.reading.errors import NOT_READ, PictureError
 
 SOI, EOI, SOS, DNL, DHT, DQT, DRI, DAC = 0xD8, 0xD9, 0xDA, 0xDC, 0xC4, 0xDB, 0xDD, 0xCC
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 PROGRESSIVE = 0xC2
 HUFFMAN = (0xC0, 0xC1, PROGRESSIVE)
+ARITHMETIC = (0xC9, 0xCA)
 COUNTS_END = 17
 """Bytes of a Huffman table before its symbols."""
 
 AC_TABLE = 0x10
 STRETCHES = range(0x10, 0xF0, 0x10)
 """Symbols for two blocks or more without any further coefficient."""
+
+VARIED = 6
+"""Symbols in the table of a scan that is no drawn pattern, each block of which is like the last."""
 
 ONE_CHANNEL_BYTES = 6
 """Of the header of a scan of one channel."""
@@ -46,6 +50,8 @@ MAX_SCANS = 100
 DECODED_KINDS = (DHT, DQT, DRI, DAC, SOS, *FRAMES)
 """Segments that pixels depend on, besides the first lines of APP0 and APP14."""
 
+LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+BITS_AT = 4
 HEIGHT_AT = 5
 TRANSFORM_AT = 15
 WHOLE_BLOCK = bytes((0, 63, 0))
@@ -86,6 +92,9 @@ def check_jpeg(content: bytes) -> bytes:
     frame = next((one for one in head if one.kind in FRAMES), None)
     if frame is None or head[-1].kind != SOS or frame.end > len(content):
         return content
+    bits = content[frame.start + BITS_AT]
+    if frame.kind not in LOSSLESS and bits > 8:
+        raise PictureError(NOT_READ, f"JPEG of {bits} bit")
     if content[frame.start + HEIGHT_AT : frame.start + HEIGHT_AT + 2] == bytes(2):
         content = _with_height(content, frame, head[-1])
     is_single = (
@@ -97,7 +106,9 @@ def check_jpeg(content: bytes) -> bytes:
         scans = 1 + sum(one.kind == SOS for one in _body(content, head[-1].end))
         if scans > MAX_SCANS:
             raise PictureError("too large", f"more than {MAX_SCANS} scans over all pixels")
-    if frame.kind in HUFFMAN and longest_is_over(content, MIN_RUN - 1, head[-1].end):
+    if frame.kind in (*HUFFMAN, *ARITHMETIC) and longest_is_over(
+        content, MIN_RUN - 1, head[-1].end
+    ):
         _check_holes(content, [*head, *_body(content, head[-1].end)], frame.kind)
     return content
 
@@ -220,11 +231,11 @@ def _check_holes(content: bytes, segments: list[Segment], frame: int) -> None:
                 body = body[end:]
         elif segment.kind == SOS and len(body) >= ONE_CHANNEL_BYTES:
             used = [tables.get(AC_TABLE | one & 15, b"") for one in body[2:-3:2]]
-            if frame == PROGRESSIVE:
-                is_coded = body[-3] > 0 and any(symbol in STRETCHES for symbol in used[0])
-            else:  # of all channels in turn
-                is_coded = any(table[:1] not in (b"", b"\0") for table in used)
-            if is_coded:  # zeros behind the last block only fill up
+            is_coded = any(table[:1] not in (b"", b"\0") for table in used)
+            if frame == PROGRESSIVE:  # the coarsest scans use no such table
+                is_coded |= any(symbol in STRETCHES for symbol in used[0])
+                is_coded &= body[-3] > 0 and len(used[0]) >= VARIED
+            if is_coded or frame in ARITHMETIC:  # zeros behind the last block only fill up
                 end = len(content[segment.end : following.start].rstrip(b"\0\xff"))
                 refuse_zeros(content, segment.end, segment.end + end)
 
