@@ -141,7 +141,7 @@ class TestAnotherProcess:
 
     CONTENT = encode(draw(1), "TIFF", compression="tiff_lzw")
 
-    def test_it_is_kept_and_started_anew_when_it_died(self) -> None:
+    def test_it_is_kept_and_started_anew_when_it_died_in_between(self) -> None:
         read_picture(self.CONTENT)
         first = apart._child
         read_picture(self.CONTENT)
@@ -149,12 +149,20 @@ class TestAnotherProcess:
         assert first
         first._process.kill()
         first._process.wait()
+        assert read_picture(self.CONTENT)[0].size == (320, 240)
+        assert apart._child is not first
+
+    def test_a_decoder_that_dies_of_a_picture_is_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read_picture(self.CONTENT)
+        assert apart._child
+        monkeypatch.setattr(apart._child, "_send", lambda content: apart._child._process.kill())
         with pytest.raises(PictureError) as caught:
             read_picture(self.CONTENT)
         assert caught.value.reason == "damaged"
         assert "the decoder crashed (exit code " in caught.value.detail
         assert read_picture(self.CONTENT)[0].size == (320, 240)
-        assert apart._child is not first
 
     def test_a_stuck_decoder_is_ended(self) -> None:
         code = [
