@@ -178,6 +178,8 @@ class TestAnotherProcess:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class Stuck:
+            has_ended = False
+
             def read(self, *_: object) -> None:
                 raise EOFError
 
