@@ -61,6 +61,19 @@ class TestJpeg:
         bomb = whole[:2] + segment(0xFE, b"") * jpeg.MAX_SEGMENTS + whole[2:]
         assert refusal(bomb) == "more than 10,000 segments before its pixels"
 
+    @pytest.mark.parametrize("last", [b"\0", b"\xd0"])
+    def test_bytes_that_fill_up_are_looked_at_once(self, last: bytes) -> None:
+        whole = encode(draw(0), "JPEG", progressive=True)
+        fill = b"\xff" * 1_000_000 + last  # minutes, if each were taken for a new start
+        assert jpeg.check_jpeg(whole[:2] + fill + whole[2:])
+        assert jpeg.check_jpeg(whole[:-2] + fill + whole[-2:])
+        assert list(jpeg.mend_jpeg(whole[:-2] + fill + whole[-2:]))
+
+    def test_bytes_between_segments_are_counted(self) -> None:
+        whole = encode(draw(0), "JPEG")
+        fill = b"\xff" * (jpeg.MAX_FILL_BYTES + 1)
+        assert refusal(whole[:2] + fill + whole[2:]) == "1,048,577 bytes between its segments"
+
     def test_exif_that_claims_its_bytes_again_and_again(self) -> None:
         whole = encode(draw(0), "JPEG")
         body = b"Exif\0\0" + greedy_exif(2500, 35_000)

@@ -82,6 +82,8 @@ def convert(
         PictureError: If its values are no colours.
     """
     load(image)
+    if image.mode == "La":  # of which Pillow makes nothing else
+        image = image.convert("LA")
     if meaning is PLAIN and image.mode == "RGB" and "transparency" not in image.info:
         return image, ()
     depth = clear = ""

@@ -67,6 +67,8 @@ SUFFIXES = tuple(ending for one in FORMATS for ending in one.endings)
 STRANGERS = (
     ("camera raw", (b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FUJIFILMCCD-RAW", b"FOVb")),
     ("SVG", (b"<svg",)),
+    ("OpenEXR", (b"\x76\x2f\x31\x01",)),
+    ("Radiance", (b"#?RADIANCE", b"#?RGBE")),
     ("IM", (b"Image type:",)),
     ("PCD", (b"PCD_OPA",)),
 )

@@ -37,8 +37,12 @@ SEQUENTIAL = (0xC0, 0xC1, 0xC9)
 BARE = (0x01, *range(0xD0, 0xD8))
 """Marks without a segment."""
 
-MARK = re.compile(rb"\xff+([^\x00\xff])")
-MARK_AMONG_PIXELS = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+MARK = re.compile(rb"\xff([^\x00\xff])")
+MARK_AMONG_PIXELS = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+"""Without what may fill up before them: looking for that takes time in its square."""
+
+MAX_FILL_BYTES = 2**20
+"""Between the segments before the pixels, each of which Pillow looks at."""
 
 MAX_SEGMENTS = 10_000
 """Before the pixels, of up to 64 KiB each."""
@@ -148,9 +152,9 @@ def _head(content: bytes) -> Iterator[Segment]:
     A file that ends among them is left to its decoder.
 
     Raises:
-        PictureError: If there are too many.
+        PictureError: If there are too many, or too much between them.
     """
-    place = 2
+    place, filled = 2, 0
     for _ in range(MAX_SEGMENTS):
         found = content[place : place + 2]
         if found[:1] == b"\xff" and b"\0" < found[1:] < b"\xff":
@@ -159,7 +163,10 @@ def _head(content: bytes) -> Iterator[Segment]:
             mark = MARK.search(content, place)
             if mark is None:
                 return
-            start = mark.end() - 2
+            start = mark.start()
+            filled += start - place
+            if filled > MAX_FILL_BYTES:
+                raise PictureError("too large", f"{filled:,} bytes between its segments")
         kind = content[start + 1]
         if kind == EOI:
             return
@@ -182,13 +189,14 @@ def _body(content: bytes, place: int) -> Iterator[Segment]:
         mark = MARK_AMONG_PIXELS.search(content, place)
         if mark is None:
             return
-        kind = mark[1][0]
-        place = mark.end()
-        if kind not in (EOI, *BARE):
-            place += int.from_bytes(content[place : place + 2], "big")
-        yield Segment(kind, mark.start() if kind == EOI else mark.end() - 2, place)
-        if kind == EOI:
+        kind, start = mark[1][0], mark.start()
+        if kind == EOI:  # what fills up before it is no part of the pixels
+            yield Segment(kind, place + len(content[place:start].rstrip(b"\xff")), mark.end())
             return
+        place = mark.end()
+        if kind not in BARE:
+            place += int.from_bytes(content[place : place + 2], "big")
+        yield Segment(kind, start, place)
     raise PictureError("too large", f"more than {MAX_SEGMENTS:,} segments among its pixels")
 
 
