@@ -58,16 +58,12 @@ def check_png(content: bytes) -> bytes:
                 _check_last(content, *last)
             return b"".join([*kept, content[done:]]) if kept else content
         elif kind[0] & ANCILLARY and kind not in OF_PIXELS:
-            text_bytes = _text_bytes(kind, content[start:end]) if kind in TEXTS else 0
-            budget -= text_bytes
-            is_short = length < LEAST_BYTES.get(kind, 0)
-            if (
-                is_short
-                or text_bytes > MAX_TEXT
-                or budget < 0
-                or not _is_sound(content, place, end)
-            ):
-                budget += text_bytes
+            is_wanted = length >= LEAST_BYTES.get(kind, 0) and _is_sound(content, place, end)
+            if is_wanted and kind in TEXTS:
+                num_bytes = _text_bytes(kind, content[start:end]) if budget > 0 else 0
+                budget -= num_bytes
+                is_wanted = num_bytes <= MAX_TEXT and budget > 0
+            if not is_wanted:
                 kept.append(content[done:place])
                 done = end + CRC_BYTES
         place = end + CRC_BYTES
