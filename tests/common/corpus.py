@@ -29,6 +29,9 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "JPEG 4:4:4": lambda: encode(draw(2), "JPEG", quality=95, subsampling=0),
     "JPEG grey": lambda: encode(draw(3).convert("L"), "JPEG", quality=90),
     "JPEG CMYK": lambda: encode(draw(4).convert("CMYK"), "JPEG", quality=90),
+    "JPEG CMYK progressive": lambda: encode(
+        draw(4).convert("CMYK"), "JPEG", quality=75, progressive=True
+    ),
     "PNG": lambda: encode(draw(5), "PNG"),
     "PNG uncompressed": lambda: encode(draw(5), "PNG", compress_level=0),
     "PNG palette": lambda: encode(draw(6).convert("P"), "PNG"),
@@ -37,6 +40,8 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "TIFF deflate": lambda: encode(draw(7), "TIFF", compression="tiff_adobe_deflate"),
     "TIFF JPEG": lambda: encode(draw(7), "TIFF", compression="jpeg"),
     "TIFF PackBits": lambda: encode(draw(7), "TIFF", compression="packbits"),
+    "TIFF Zstandard": lambda: encode(draw(7), "TIFF", compression="zstd"),
+    "TIFF group 3": lambda: encode(draw(7).convert("1"), "TIFF", compression="group3"),
     "WebP lossy": lambda: encode(draw(8), "WEBP", quality=90),
     "WebP lossless": lambda: encode(draw(8), "WEBP", lossless=True),
     "GIF": lambda: encode(draw(9), "GIF"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from tests.common.test_costs import chunk
 from utils.common.pictures import PictureError, read_image, read_picture
 from utils.common.reading.colour import BROKEN, is_srgb, to_srgb
 from utils.common.reading.icc import (
@@ -60,6 +61,17 @@ def with_chunks(png: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
 
 def icc_chunk(profile: bytes) -> tuple[bytes, bytes]:
     return b"iCCP", b"name\0\0" + zlib.compress(profile)
+
+
+def grey_profile(gamma: float) -> bytes:
+    """Return a version 2 profile of grey, without a name."""
+    white = b"".join(struct.pack(">i", round(value * 65536)) for value in (0.9642, 1, 0.8249))
+    curve = b"curv\0\0\0\0" + struct.pack(">IHxx", 1, round(gamma * 256))
+    table = struct.pack(">I4sII4sII", 2, b"wtpt", 156, 20, b"kTRC", 176, len(curve))
+    body = table + b"XYZ \0\0\0\0" + white + curve
+    head = struct.pack(">I4xI", 128 + len(body), 0x02400000) + b"mntrGRAYXYZ "
+    head += struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + white
+    return head.ljust(128, b"\0") + body
 
 
 def points(space: Primaries) -> tuple[bytes, bytes]:
@@ -153,6 +165,34 @@ class TestProfiles:
         assert content.count(b"ICC_PROFILE\0\1\1") == 1
         with open_picture(content.replace(b"_PROFILE\0\1\1", b"_PROFILE\0\1\2")) as image:
             assert find_profile(image).is_broken
+
+    @pytest.mark.parametrize("numbers", [b"\1\1", b"\0\0", b"\0\1"])
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_parts_that_are_there_twice_or_numbered_oddly(
+        self, encode: Encode, times: int, numbers: bytes
+    ) -> None:
+        content = encode(skin(), "JPEG", icc_profile=PROFILES["Display P3"], quality=98)
+        start = content.index(b"ICC_PROFILE") - 4
+        end = start + 2 + int.from_bytes(content[start + 2 : start + 4], "big")
+        part = content[start : start + 16] + numbers + content[start + 18 : end]
+        content = content[:start] + part * times + content[end:]
+        assert np.abs(colour_of(content) - IN_SRGB["Display P3"]).max() <= 2
+        assert notes_of(content) == ["converted to sRGB from RGB"]
+
+    @pytest.mark.parametrize("alpha", [0, 255])
+    @pytest.mark.parametrize("mode", ["LA", "LA;16"])
+    def test_grey_with_alpha_follows_a_profile_for_grey(
+        self, encode: Encode, mode: str, alpha: int
+    ) -> None:
+        image = Image.merge("LA", [Image.new("L", (64, 48), 100), Image.new("L", (64, 48), alpha)])
+        content = encode(image, "PNG", icc_profile=grey_profile(1.0))
+        if mode == "LA;16":
+            pixels = (b"\0" + bytes((100, 100, alpha, alpha)) * 64) * 48
+            header = struct.pack(">IIBBBBB", 64, 48, 16, 4, 0, 0, 0)
+            content = content[:8] + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels))
+            content = with_chunks(content + chunk(b"IEND", b""), icc_chunk(grey_profile(1.0)))
+        assert np.abs(colour_of(content) - 168).max() <= 1  # of linear light, as sRGB has it
+        assert "converted to sRGB from a profile without a name" in notes_of(content)
 
     def test_the_name_of_a_profile_is_fit_to_print(self) -> None:
         profile = PROFILES["Display P3"].replace(

@@ -54,6 +54,42 @@ def test_a_hole_in_the_fine_scans_of_a_progressive_jpeg_is_found() -> None:
     assert reason(content[:last] + bytes(512) + content[last + 512 :]) == "damaged"
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_holes_anywhere_in_the_scans_of_a_fine_progressive_jpeg_are_found(mode: str) -> None:
+    content = encode(draw(14).convert(mode), "JPEG", quality=95, progressive=True)
+    first = content.index(b"\xff\xda")
+    for place in range(first, len(content) - 512, len(content) // 25):
+        assert reason(content[:place] + bytes(512) + content[place + 512 :]) != ""
+
+
+def test_a_hole_in_a_jpeg_of_arithmetic_coding_is_found() -> None:
+    content = WHOLE["JPEG"]().replace(b"\xff\xc0", b"\xff\xc9", 1)
+    place = len(content) // 2
+    holed = content[:place] + bytes(512) + content[place + 512 :]
+    with pytest.raises(PictureError, match="zero bytes in a row"):
+        read_picture(holed)
+
+
+def test_jpegs_of_12_bit_are_called_so() -> None:
+    content = bytearray(WHOLE["JPEG"]())
+    content[content.index(b"\xff\xc0") + 4] = 12
+    with pytest.raises(PictureError) as caught:
+        read_picture(bytes(content))
+    assert (caught.value.reason, caught.value.detail) == ("format not read", "JPEG of 12 bit")
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (1, 4), (4, 1)])
+@pytest.mark.parametrize("quality", [75, 100])
+def test_drawn_stripes_of_which_each_block_is_like_the_last(
+    shape: tuple[int, int], quality: int
+) -> None:
+    one = np.kron(np.array([[0, 255]], np.uint8), np.ones(shape[::-1], np.uint8))
+    across = one if shape[0] < shape[1] else one.T
+    image = Image.fromarray(np.tile(across, (600, 600))[:600, :900])
+    for picture in (image, image.transpose(Image.Transpose.TRANSPOSE)):
+        assert reason(encode(picture, "JPEG", quality=quality, progressive=True)) == ""
+
+
 def test_a_hole_in_a_jpeg_that_by_chance_does_not_come_out_of_step_is_found() -> None:
     content = WHOLE["JPEG"]()
     silent = content[:10846] + bytes(512) + content[10846 + 512 :]

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,8 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from tests.common.test_colour import with_chunks
-from utils.common.pictures import ONE_COLOUR, read_picture
+from tests.common.test_costs import chunk
+from utils.common.pictures import ONE_COLOUR, PictureError, read_picture
 from utils.common.reading.conversion import CLEAR
 from utils.common.reading.depth import SCALED
 
@@ -22,6 +24,43 @@ Make = Callable[..., Image.Image]
 
 def ramp(highest: int, kind: str = "<u2") -> np.ndarray:
     return np.linspace(0, highest, 64 * 48).reshape(48, 64).astype(kind)
+
+
+def raw_tiff(values: np.ndarray, order: str, planes: int, **tags: int) -> bytes:
+    """Return a TIFF, height x width x channels, of one plane (1) or of one for each channel (2)."""
+    height, width, channels = values.shape
+    values = values.astype(values.dtype.newbyteorder(order))
+    parts = np.moveaxis(values, -1, 0) if planes == 2 else values[None]
+    size, start = parts[0].nbytes, 320
+    lists = {
+        "bits": [8 * values.itemsize] * channels,
+        "places": [start + number * size for number in range(len(parts))],
+        "sizes": [size] * len(parts),
+        "extra": [tags.pop("alpha", 0)] * max(1, channels - 3),
+    }
+    found = {
+        "width": 256,
+        "height": 257,
+        "bits": 258,
+        "packing": 259,
+        "colours": 262,
+        "places": 273,
+    }
+    found |= {"channels": 277, "sizes": 279, "planes": 284, "extra": 338, "format": 339}
+    given = {"width": width, "height": height, "colours": 2, "channels": channels, "planes": planes}
+    table, body = [], b""
+    for name, number in found.items():
+        entry = lists.get(name, [(given | tags).get(name, 1)])
+        if name == "extra" and (channels < 4 or tags.get("colours") == 5):
+            continue
+        packed = struct.pack(f"{order}{len(entry)}I", *entry)
+        if len(entry) > 1:
+            packed, body = struct.pack(f"{order}I", 160 + len(body)), body + packed
+        table.append(struct.pack(f"{order}HHI", number, 4, len(entry)) + packed)
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(table))
+    whole = (head + b"".join(table)).ljust(160, b"\0") + body
+    assert len(whole) <= start
+    return whole.ljust(start, b"\0") + parts.tobytes()
 
 
 def grey(content: bytes) -> np.ndarray:
@@ -97,6 +136,72 @@ class TestDepth:
         wanted = np.array([4000, 1920, 640]) * (255 / 4095)
         assert np.abs(np.array(picture.getpixel((8, 8))) - wanted).max() <= 1
         assert SCALED.format(12) in original.notes
+
+    def test_grey_of_12_bit_with_alpha(self) -> None:
+        rows = np.stack([ramp(4095), np.full((48, 64), 65535)], axis=-1).astype(">u2")
+        pixels = b"".join(b"\0" + row.tobytes() for row in rows)
+        header = struct.pack(">IIBBBBB", 64, 48, 16, 4, 0, 0, 0)
+        content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+        content += chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+        assert np.abs(grey(content) - ramp(4095) * (255 / 4095)).max() <= 0.51
+        assert read_picture(content)[1].notes == (SCALED.format(12),)
+
+    @pytest.mark.parametrize("highest", [4095, 65535])
+    @pytest.mark.parametrize("order", ["<", ">"])
+    @pytest.mark.parametrize("planes", [1, 2])
+    def test_raw_colours_of_16_bit_in_every_order(
+        self, planes: int, order: str, highest: int
+    ) -> None:
+        values = np.stack([ramp(highest), ramp(highest)[::-1], ramp(highest) // 2], axis=-1)
+        shown = np.asarray(read_picture(raw_tiff(values, order, planes))[0])
+        assert np.abs(shown - values * (255 / highest)).max() <= 1
+
+    @pytest.mark.parametrize("order", ["<", ">"])
+    @pytest.mark.parametrize(
+        "kind", ["grey", "negative", "grey 16", "grey float", "CMYK 16", "colours and two more"]
+    )
+    def test_raw_planes_of_every_kind(self, order: str, kind: str) -> None:
+        grey_values, tags = ramp(255), {"colours": 1}
+        values = grey_values[..., None].astype(np.uint8)
+        wanted = np.repeat(grey_values[..., None], 3, axis=-1)
+        if kind == "negative":
+            values, tags = 255 - values, {"colours": 0}
+        elif kind == "grey 16":
+            values = values.astype(np.uint16) * 257
+        elif kind == "grey float":
+            values, tags = values.astype(np.float32), {"colours": 1, "format": 3}
+        elif kind == "CMYK 16":
+            black = 255 - grey_values
+            values = np.stack([black * 0, black * 0, black * 0, black], axis=-1) * 257
+            tags = {"colours": 5}
+        elif kind == "colours and two more":
+            values, tags = np.repeat(values, 5, axis=-1), {}
+        shown = np.asarray(read_picture(raw_tiff(values, order, 2, **tags))[0])
+        assert np.abs(shown - wanted.astype(int)).max() <= 1
+
+    def test_packed_float_values_of_another_order_of_bytes(self) -> None:
+        values = (ramp(255) / 255).astype(np.float32)[..., None]
+        packed = zlib.compress(values.astype(">f4").tobytes())
+        content = raw_tiff(values, ">", 1, colours=1, format=3)[:320] + packed
+        for tag, value in ((259, 8), (279, len(packed))):
+            head = struct.pack(">HHI", tag, 4, 1)
+            at = content.index(head) + 8
+            content = content[:at] + struct.pack(">I", value) + content[at + 4 :]
+        assert np.abs(grey(content) - ramp(255).astype(int)).max() <= 1
+
+    def test_dark_colours_whose_lower_bytes_cannot_be_had(self) -> None:
+        values = np.stack([ramp(4095)] * 3 + [np.full((48, 64), 65535, np.uint16)], axis=-1)
+        with pytest.raises(PictureError, match="premultiplied"):
+            read_picture(raw_tiff(values, "<", 1, alpha=1))
+
+    def test_kinds_of_tiff_that_are_not_read_are_called_so(self) -> None:
+        values = np.stack([ramp(255) / 255] * 3, axis=-1).astype(np.float32)
+        with pytest.raises(PictureError) as caught:
+            read_picture(raw_tiff(values, "<", 1, format=3))
+        assert (caught.value.reason, caught.value.detail) == (
+            "format not read",
+            "TIFF: unknown pixel mode",
+        )
 
     def test_a_tiff_whose_zero_is_white(self, encode: Encode) -> None:
         content = encode(Image.fromarray(ramp(65535)), "TIFF")

@@ -145,6 +145,8 @@ def test_what_is_no_picture_is_called_none(content: bytes) -> None:
         (b"II*\0\x10\0\0\0CR\2\0", "camera raw"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "camera raw"),
         (b"FUJIFILMCCD-RAW 0201", "camera raw"),
+        (b"v/1\1\2\0\0\0channels", "OpenEXR"),
+        (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe", "Radiance"),
         (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF"),
         (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),

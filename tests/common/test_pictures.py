@@ -16,6 +16,7 @@ from utils.common.pictures import (
     JPEG_QUALITY,
     PictureError,
     fit_shorter_side,
+    read_image,
     read_picture,
     write_jpeg,
 )
@@ -471,3 +472,8 @@ class TestWriting:
         assert original.is_plain
         assert_close(found, make_picture(6, 200, 150), 8.4)
         assert len(written) == len(encode(make_picture(6, 200, 150), "JPEG", quality=JPEG_QUALITY))
+
+
+def test_premultiplied_grey_that_pillow_holds() -> None:
+    image = Image.new("LA", (8, 6), (90, 255))
+    assert read_image(image.convert("La"))[0].getpixel((3, 3)) == (90, 90, 90)

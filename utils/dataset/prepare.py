@@ -21,11 +21,12 @@ from utils.common.stamps import short_stamp
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
-VERSION = f"7 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
+VERSION = f"8 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
 """Changes whenever the same original would be written as other bytes, or told other facts of."""
 
 OTHER_CONTENT = "other content than published"
 UNREADABLE = "unreadable"
+TOO_SLOW = "too slow"
 ALIKE = ("original_format", "original_tables", "degradation", "notes")
 NOTE_END = "; "
 
@@ -114,12 +115,12 @@ class Prepared:
 
 
 def may_pass(reason: str) -> bool:
-    """Tell whether a picture may be usable another time: a right, a disk, a package was missing.
+    """Tell whether a picture may be usable another time: a right, a disk, time, a package lacked.
 
-    >>> [may_pass(reason) for reason in ("unreadable", "HEIC needs pillow-heif", "damaged")]
+    >>> [may_pass(reason) for reason in ("too slow", "HEIC needs pillow-heif", "damaged")]
     [True, True, False]
     """
-    return reason == UNREADABLE or NEEDS in reason
+    return reason in (UNREADABLE, TOO_SLOW) or NEEDS in reason
 
 
 def prepare_picture(job: PictureJob) -> Prepared:

@@ -106,6 +106,11 @@ class Child:
         facts: dict[str, Any] = reply["facts"]
         return image, facts
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether something else has ended the process."""
+        return self._process.poll() is not None
+
     def end(self) -> int:
         """End the process and return its exit code."""
         assert self._process.stdin
@@ -185,6 +190,8 @@ def read_apart(
     global _child
     with _lock:
         try:
+            if _child is not None and _child.has_ended:  # in between, which is no picture's fault
+                _stop()
             if _child is None:
                 _child = Child()
         except OSError as error:

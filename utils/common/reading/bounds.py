@@ -20,9 +20,6 @@ OVERHEAD = {"WEBP": 12, "AVIF": 8, "HEIF": 8, "JPEG2000": 16, "TIFF": 4}
 SMALL_PIXELS = 2**20
 """Of a picture that is never large in memory."""
 
-DEEP_BYTES = 24
-"""The same, where each colour has 16 bit, for the arrays that scale them."""
-
 SCALES = (8, 4, 2, 1)
 
 
@@ -74,12 +71,13 @@ def _decoded_bytes(image: Image.Image, shorter_side: int) -> int:
         return num_pixels * 2 * RGB_BYTES // scale**2 + (
             coefficients if "progressive" in image.info else 0
         )
-    overhead = OVERHEAD.get(image.format or "", 0) + (DEEP_BYTES if _is_deep(image) else 0)
+    overhead = OVERHEAD.get(image.format or "", 0)
     num_bytes = num_pixels * (MODE_BYTES.get(image.mode, 4) + overhead)
-    return num_bytes if image.mode == "RGB" else num_bytes + num_pixels * RGB_BYTES
+    is_one = image.mode == "RGB" and not _is_deep(image)
+    return num_bytes if is_one else num_bytes + num_pixels * RGB_BYTES
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Tell whether each of several channels has 16 bit, of which Pillow keeps 8."""
+    """Tell whether each of several channels has 16 bit, of which Pillow keeps 8 at a time."""
     tiles = getattr(image, "tile", ())
     return image.mode not in MODE_BYTES and any(";16" in str(tile[3]) for tile in tiles)

@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 
 MAX_PROFILE_BYTES = 2**23
 """Of an ICC profile once it is unpacked; those of printers reach a few megabytes."""
@@ -10,22 +10,30 @@ MAX_PROFILE_BYTES = 2**23
 MAX_HEAD_BYTES = 2**22
 """In which the boxes before the pixels of JPEG 2000 and AVIF are looked for."""
 
+DAMAGED = b"\0"
+"""In place of a chunk whose checksum is another; no chunk of colours is so short."""
+
 BMP_V5_BYTES = 124
+ICC_NUMBER_AT = 12
+"""Where the number of a part stands in its segment."""
 
 
 def png_chunks(content: bytes) -> dict[bytes, bytes]:
-    """Return the first chunk of each type before the pixels of a PNG."""
+    """Return the first chunk of each type before a PNG's pixels, `DAMAGED` for a damaged one."""
     chunks: dict[bytes, bytes] = {}
     for kind, start, end in _walk_png(content):
-        chunks.setdefault(kind, content[start:end])
+        if kind not in chunks:
+            checksum = zlib.crc32(content[start - 4 : end]).to_bytes(4, "big")
+            is_sound = checksum == content[end : end + 4]
+            chunks[kind] = content[start:end] if is_sound else DAMAGED
     return chunks
 
 
-def without_png_chunk(content: bytes, unwanted: bytes) -> bytes:
-    """Return a PNG without its chunks of a type that stand before the pixels."""
+def without_png_chunks(content: bytes, unwanted: Container[bytes]) -> bytes:
+    """Return a PNG without its chunks of some types that stand before the pixels."""
     kept, done = [], 0
     for kind, start, end in _walk_png(content):
-        if kind == unwanted:
+        if kind in unwanted:
             kept.append(content[done : start - 8])
             done = end + 4
     return b"".join([*kept, content[done:]])
@@ -60,6 +68,25 @@ def unpack_profile(chunk: bytes) -> bytes:
     if not unpacker.eof:
         raise ValueError("a profile that is cut or too large")
     return profile
+
+
+def jpeg_profile(segments: Iterable[tuple[str, bytes]]) -> bytes | None:
+    """Return the ICC profile in the segments of a JPEG, some of which may be there twice.
+
+    Args:
+        segments: Name and content of each.
+
+    Returns:
+        The profile; None if parts are missing.
+    """
+    parts, wanted = {}, 0
+    for name, body in segments:
+        if name == "APP2" and body.startswith(b"ICC_PROFILE\0") and len(body) > ICC_NUMBER_AT + 1:
+            parts[body[ICC_NUMBER_AT]] = body[ICC_NUMBER_AT + 2 :]
+            wanted = max(wanted, body[ICC_NUMBER_AT + 1])
+    profile = b"".join(parts[number] for number in sorted(parts))
+    is_whole = len(parts) >= wanted and len(profile) == int.from_bytes(profile[:4], "big")
+    return profile if is_whole else None
 
 
 def bmp_profile(content: bytes) -> bytes | None:

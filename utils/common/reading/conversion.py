@@ -11,6 +11,7 @@ from utils.common.reading.depth import (
     grey_to_8_bit,
     is_deep_colour,
     is_deep_grey,
+    is_deep_grey_alpha,
     strips,
     told_bits,
 )
@@ -18,6 +19,7 @@ from utils.common.reading.opening import load
 from utils.common.reading.profiles import AS_SRGB, Profile, find_profile
 
 CLEAR = "transparent everywhere, so its transparency is ignored"
+GREY = ("1", "L", "LA", "La")
 WITH_ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 
 
@@ -29,11 +31,13 @@ class Meaning:
         profile: Of its colours.
         bits: Of each value, where it tells and that matters.
         is_deep_colour: Whether it has 16 bit for each of its colours.
+        is_grey: Whether it is grey, though Pillow gives it colours.
     """
 
     profile: Profile = AS_SRGB
     bits: int | None = None
     is_deep_colour: bool = False
+    is_grey: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -54,11 +58,11 @@ def meaning_of(image: Image.Image, content: bytes = b"") -> Meaning:
     if image.format in ("JPEG", "MPO"):  # most are, and there is least to ask
         profile = find_profile(image)
         return PLAIN if profile is AS_SRGB else Meaning(profile)
-    is_deep = is_deep_colour(image)
+    is_deep, is_grey = is_deep_colour(image), is_deep_grey_alpha(image)
     if image.format == "PNG":
         load(image)  # what it says in EXIF may come after the pixels
     bits = told_bits(image, content) if is_deep or is_deep_grey(image) else None
-    return Meaning(find_profile(image, content), bits, is_deep)
+    return Meaning(find_profile(image, content), bits, is_deep, is_grey)
 
 
 def convert(
@@ -78,6 +82,8 @@ def convert(
         PictureError: If its values are no colours.
     """
     load(image)
+    if image.mode == "La":  # of which Pillow makes nothing else
+        image = image.convert("LA")
     if meaning is PLAIN and image.mode == "RGB" and "transparency" not in image.info:
         return image, ()
     depth = clear = ""
@@ -86,10 +92,11 @@ def convert(
     elif meaning.is_deep_colour and content:
         image, depth = colour_to_8_bit(image, content, meaning.bits)
     if has_alpha(image):
+        below = "L" if meaning.is_grey or image.mode in GREY else "RGB"
         if not _is_clear(image):
-            shown, colours = _on_white(image, meaning.profile)
+            shown, colours = _on_white(image, meaning.profile, below)
             return shown, _told(depth, colours)
-        image, clear = image.convert("RGBA").convert("RGB"), CLEAR
+        image, clear = image.convert("RGBA").convert(below), CLEAR
     shown, colours = to_srgb(image, meaning.profile)
     return shown, _told(depth, clear, colours)
 
@@ -118,13 +125,19 @@ def _layered(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGBA" else image.convert("RGBA")
 
 
-def _on_white(image: Image.Image, profile: Profile) -> tuple[Image.Image, str]:
-    """Lay a picture on white in strips, for four bytes of each pixel are many."""
+def _on_white(image: Image.Image, profile: Profile, below: str) -> tuple[Image.Image, str]:
+    """Lay a picture on white in strips, for four bytes of each pixel are many.
+
+    Args:
+        image: With transparency.
+        profile: Of its colours.
+        below: Its mode without transparency.
+    """
     shown, note = Image.new("RGB", image.size), ""
     for start, part in _parts(image):
         layer = _layered(part)
         if profile is not AS_SRGB:
-            colours, note = to_srgb(layer.convert("RGB"), profile)
+            colours, note = to_srgb(layer.convert(below), profile)
             colours.putalpha(layer.getchannel("A"))
             layer = colours
         white = Image.new("RGBA", layer.size, "white")

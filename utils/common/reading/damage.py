@@ -60,8 +60,8 @@ def _follow(content: bytes, max_pixels: int) -> Container:
         tiff.check_tiff(content)
         return Container(content, pages)
     if content.startswith(png.SIGNATURE):
-        png.check_png(content)
-    elif content.startswith(b"RIFF"):
+        return Container(png.check_png(content))
+    if content.startswith(b"RIFF"):
         webp.check_webp(content)
     elif content.startswith(jpeg2000.STARTS):
         jpeg2000.check_jpeg2000(content, memory_limit(max_pixels))

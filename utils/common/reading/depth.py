@@ -1,15 +1,17 @@
 """Grey or colour values of more than 8 bit in, 8 bit out, by the range that the file uses."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from utils.common.limits import ACCEPTED
 from utils.common.reading.chunks import png_chunks
 from utils.common.reading.errors import PictureError
+from utils.common.reading.opening import PLANAR, SEPARATE, load, open_picture
 
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits that cameras and scanners deliver in 16."""
@@ -18,6 +20,16 @@ SCALED = "values of {} bit in a file for more are scaled to their own range"
 
 BITS_PER_SAMPLE, PHOTOMETRIC, MAX_SAMPLE_VALUE = 258, 262, 281
 WHITE_IS_ZERO = 0
+
+COLOURS = ("RGB", "RGBA")
+GREY_ALPHA = "LA;16B"
+NATIVE = "B" if sys.byteorder == "little" else "L"
+OTHER_ORDER = {
+    f"{colours};16{own}": f"{colours};16{other}"
+    for colours in ("RGB", "RGBA", "RGBX", "R", "G", "B", "A")
+    for own, other in (("B", "L"), ("L", "B"), ("N", NATIVE))
+} | {GREY_ALPHA: "CMYK"}
+"""What Pillow calls values of 16 bit in a file, and what makes it take the lower bytes."""
 
 STRIP_PIXELS = 2**20
 """Converted at a time, so that the temporary arrays stay small however large a picture is."""
@@ -33,7 +45,13 @@ def is_deep_colour(image: Image.Image) -> bool:
     tiles = getattr(image, "tile", None)
     if image.mode not in ("RGB", "RGBA") or not tiles:
         return False
-    return ";16" in str(tiles[0].args) and image.format in ("PNG", "TIFF")
+    return ";16" in _rawmode(tiles[0].args) and image.format in ("PNG", "TIFF")
+
+
+def is_deep_grey_alpha(image: Image.Image) -> bool:
+    """Whether a picture that is not loaded yet is grey, though Pillow will give it colours."""
+    tiles: list[Any] = getattr(image, "tile", [])
+    return is_deep_colour(image) and _rawmode(tiles[0].args) == GREY_ALPHA
 
 
 def told_bits(image: Image.Image, content: bytes = b"") -> int | None:
@@ -92,28 +110,60 @@ def colour_to_8_bit(
     """Scale colours of 16 bit again where the upper byte alone, which Pillow takes, is dark.
 
     Args:
-        loaded: With the upper bytes.
+        loaded: With the upper bytes; the scaled colours take their place.
         content: Of the file.
         told: Bits for each value, if the file says.
+
+    Raises:
+        PictureError: If the lower bytes cannot be had.
     """
-    colours = loaded.convert("RGB") if loaded.mode != "RGB" else loaded
-    highest = max(int(np.max(colours.getchannel(band).getextrema())) for band in "RGB")
-    if _bits(highest * 256 + 255, told) == 16:
-        return loaded, ""
-    values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if values is None or values.dtype != np.uint16 or values.shape[:2] != loaded.size[::-1]:
-        return loaded, ""
-    bits = _bits(float(values[..., :3].max()), told)
+    ranges: Any = loaded.getextrema()  # a pair for each channel
+    bits = _bits(max(high for _, high in ranges[:3]) * 256 + 255, told)
     if bits == 16:
         return loaded, ""
-    scaled = np.empty((*values.shape[:2], 3), dtype=np.uint8)
-    for start, end in strips(loaded.height, loaded.width):
-        part = values[start:end, :, 2::-1] * np.float32(255 / (2**bits - 1))
-        scaled[start:end] = np.rint(part, out=part)
-    shown = Image.fromarray(scaled)
-    if loaded.mode == "RGBA":
-        shown.putalpha(loaded.getchannel("A"))
-    return shown, SCALED.format(bits)
+    lower = _lower_bytes(content)
+    scale = np.float32(255 / (2**bits - 1))
+    for (start, part), (_, below) in zip(_strips(loaded), _strips(lower), strict=True):
+        values = part[..., :3] * np.float32(256)
+        values += below[..., :3] if lower.mode in COLOURS else below[..., 1:2]
+        values *= scale
+        shown = part.copy()
+        shown[..., :3] = np.rint(values, out=values)
+        loaded.paste(Image.fromarray(shown), (0, start))
+    return loaded, SCALED.format(bits)
+
+
+def _lower_bytes(content: bytes) -> Image.Image:
+    """Decode the lower bytes of colours of 16 bit, by telling the decoder the other order of bytes.
+
+    Returns:
+        A picture with them; of grey with alpha, both bytes of both in the order of the file.
+
+    Raises:
+        PictureError: If the decoder would compute with them, or takes no order of bytes.
+    """
+    image = open_picture(content, ACCEPTED)
+    tiles: list[Any] = getattr(image, "tile", [])
+    raw = _rawmode(tiles[0].args)
+    tags: dict[int, Any] = getattr(image, "tag_v2", {})
+    is_in_planes = tiles[0].codec_name == "libtiff" and tags.get(PLANAR) == SEPARATE
+    if raw not in OTHER_ORDER or is_in_planes:
+        raise PictureError(
+            "unsupported", "dark colours of 16 bit, in packed planes or premultiplied"
+        )
+    for place, tile in enumerate(tiles):
+        other = OTHER_ORDER[_rawmode(tile.args)]
+        args = other if isinstance(tile.args, str) else (other, *tile.args[1:])
+        tiles[place] = tile._replace(args=args)
+    if raw == GREY_ALPHA:
+        image._mode = "CMYK"  # any of four bytes
+    load(image)
+    return image
+
+
+def _rawmode(args: Any) -> str:
+    """Return what a tile's values are called, the first or only argument of its decoder."""
+    return str(args if isinstance(args, str) else args[0])
 
 
 def _bits(highest: float, told: int | None) -> int:

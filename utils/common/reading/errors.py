@@ -1,5 +1,8 @@
 """The one error of a picture that cannot be used, with the reason that it is counted by."""
 
+NOT_READ = "format not read"
+"""Reason of a picture of a kind that no decoder here is asked about."""
+
 
 class PictureError(Exception):
     """One picture that cannot be used; the run goes on without it.

@@ -67,10 +67,18 @@ SUFFIXES = tuple(ending for one in FORMATS for ending in one.endings)
 STRANGERS = (
     ("camera raw", (b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FUJIFILMCCD-RAW", b"FOVb")),
     ("SVG", (b"<svg",)),
+    ("OpenEXR", (b"\x76\x2f\x31\x01",)),
+    ("Radiance", (b"#?RADIANCE", b"#?RGBE")),
     ("IM", (b"Image type:",)),
     ("PCD", (b"PCD_OPA",)),
 )
 """Formats that are not read, by first bytes that Pillow does not know or knows in a decoder."""
+
+KIN = (
+    ("TIFF", 8, b"CR", "camera raw"),
+    ("PNG", 12, b"CgBI", "PNG of Apple's own kind (CgBI)"),
+)
+"""Formats that are not read though they start like one that is: its name, where a mark stands."""
 
 RAW_BRANDS = (b"crx ",)
 AVIF_BRANDS = (b"avif", b"avis")
@@ -115,7 +123,14 @@ def picture_format(head: bytes) -> str | None:
     """
     for one in FORMATS:
         if one.starts and head.startswith(one.starts) and _is_plausible(one.name, head):
-            return "camera raw" if one.name == "TIFF" and head[8:10] == b"CR" else one.name
+            return next(
+                (
+                    name
+                    for kin, place, mark, name in KIN
+                    if kin == one.name and head[place:].startswith(mark)
+                ),
+                one.name,
+            )
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     if head[4:8] == b"ftyp":

@@ -5,15 +5,15 @@ import importlib
 import io
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from utils.common.limits import MAX_PIXELS
 from utils.common.reading.bounds import check_size
-from utils.common.reading.chunks import jpeg_xl_size, webp_size, without_png_chunk
-from utils.common.reading.errors import PictureError
+from utils.common.reading.chunks import jpeg_xl_size, webp_size, without_png_chunks
+from utils.common.reading.errors import NOT_READ, PictureError
 from utils.common.reading.formats import (
     BY_NAME,
     HEAD_BYTES,
@@ -22,13 +22,24 @@ from utils.common.reading.formats import (
     picture_format,
 )
 
-NOT_READ = "format not read"
 NEEDS = " needs "
 NOT_HEADERS = (SyntaxError, IndexError, TypeError, struct.error)
 """What Pillow's plugins raise where the first bytes are theirs and the rest is not."""
 
 RAW_TAGS = (50706,)
 """DNGVersion: the first page of such a TIFF is a thumbnail."""
+
+KINDS_NOT_READ = ("unknown pixel mode", "unknown data organization")
+"""What Pillow says of a TIFF with, say, floating point colours or a second alpha."""
+
+BITS_PER_SAMPLE, PLANAR = 258, 284
+SEPARATE = 2
+"""Planes, one for each colour."""
+
+NATIVE = {"F;32BF": "F;32NF", "F;64BF": "F;64NF", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
+"""What Pillow expects of libtiff, and what that gives: values in the order of this machine."""
+
+COLOUR_CHUNKS = (b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"cICP")
 
 LIMITED = ("TIFF", "GIF")
 """Formats in which Pillow asks for its own limit when pixels are decoded."""
@@ -53,7 +64,9 @@ def open_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     name = check_format(content)
     try:
         return OPENERS.get(name, _open_by_pillow)(content, name, max_pixels)
-    except NOT_HEADERS:
+    except NOT_HEADERS as error:
+        if name == "TIFF" and str(error) in KINDS_NOT_READ:
+            raise PictureError(NOT_READ, f"TIFF: {error}") from None
         raise PictureError("not an image", first_bytes(content)) from None
 
 
@@ -90,21 +103,52 @@ def _open_by_pillow(content: bytes, name: str, max_pixels: int) -> Image.Image:
 
 
 def _open_png(content: bytes, name: str, max_pixels: int) -> Image.Image:
-    """Open a PNG; a broken colour profile, which Pillow calls damage, is left out."""
+    """Open a PNG; what it says of its colours is left out where Pillow calls it damage."""
     try:
         return _open_by_pillow(content, name, max_pixels)
     except (SyntaxError, ValueError):
-        whole = without_png_chunk(content, b"iCCP")
+        whole = without_png_chunks(content, COLOUR_CHUNKS)
         if len(whole) == len(content):
             raise
         return _open_by_pillow(whole, name, max_pixels)
 
 
 def _open_tiff(content: bytes, name: str, max_pixels: int) -> Image.Image:
-    image = _open_by_pillow(content, name, max_pixels)
-    if any(tag in getattr(image, "tag_v2", {}) for tag in RAW_TAGS):
+    try:
+        image: Any = _open_by_pillow(content, name, max_pixels)
+    except SyntaxError:  # it may have more planes than colours
+        image = _open_by_libtiff(content, name, max_pixels)
+    if any(tag in image.tag_v2 for tag in RAW_TAGS):
         raise PictureError(NOT_READ, "camera raw")
-    return image
+    if image.tag_v2.get(PLANAR) == SEPARATE and not image.use_load_libtiff:
+        if 16 in image.tag_v2.get(BITS_PER_SAMPLE, ()) and image.mode in ("RGB", "RGBA"):
+            order = "B" if image.tag_v2.prefix == b"MM" else "L"
+            _rename_values(image, {plane: f"{plane};16{order}" for plane in "RGBA"})
+        else:
+            image = _open_by_libtiff(content, name, max_pixels)
+    if image.use_load_libtiff:
+        _rename_values(image, NATIVE)
+    opened: Image.Image = image
+    return opened
+
+
+def _rename_values(image: Any, names: Mapping[str, str]) -> None:
+    """Tell Pillow how the values of a TIFF are written, where it has mistaken them."""
+    for place, tile in enumerate(image.tile):
+        args = (names.get(tile.args[0], tile.args[0]), *tile.args[1:])
+        image.tile[place] = tile._replace(args=args)
+
+
+def _open_by_libtiff(content: bytes, name: str, max_pixels: int) -> Image.Image:
+    """Open a TIFF with raw planes, each of which Pillow alone takes for one of 8 bit.
+
+    It says so for the whole program; but TIFFs are read in a process of their own.
+    """
+    before, TiffImagePlugin.READ_LIBTIFF = TiffImagePlugin.READ_LIBTIFF, True
+    try:
+        return _open_by_pillow(content, name, max_pixels)
+    finally:
+        TiffImagePlugin.READ_LIBTIFF = before
 
 
 def _open_webp(content: bytes, name: str, max_pixels: int) -> Image.Image:

@@ -13,6 +13,7 @@ from utils.common.reading.chunks import (
     bmp_profile,
     boxed_profile,
     coded_colours,
+    jpeg_profile,
     png_chunks,
     unpack_profile,
 )
@@ -69,8 +70,9 @@ def find_profile(image: Image.Image, content: bytes = b"") -> Profile:
         return NOT_UNDERSTOOD
     if embedded:
         return Profile(bytes(embedded))
-    if embedded is None and "icc_profile" in image.info:
-        return NOT_UNDERSTOOD  # parts of a JPEG's profile are missing
+    if embedded is None and "icc_profile" in image.info:  # Pillow does not know how to join it
+        joined = jpeg_profile(getattr(image, "applist", ()))
+        return Profile(joined) if joined else NOT_UNDERSTOOD
     if image.format == "PNG":
         return _of_png(image, _chunks_known_to_pillow(image.info))
     return _of_codes(image, content) or _of_exif(image)

@@ -9,18 +9,22 @@ import numpy as np
 
 from utils.common.reading.containers.exif import PREFIX, check_exif
 from utils.common.reading.containers.zeros import MIN_RUN, longest_is_over, refuse_zeros
-from utils.common.reading.errors import PictureError
+from utils.common.reading.errors import NOT_READ, PictureError
 
 SOI, EOI, SOS, DNL, DHT, DQT, DRI, DAC = 0xD8, 0xD9, 0xDA, 0xDC, 0xC4, 0xDB, 0xDD, 0xCC
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 PROGRESSIVE = 0xC2
 HUFFMAN = (0xC0, 0xC1, PROGRESSIVE)
+ARITHMETIC = (0xC9, 0xCA)
 COUNTS_END = 17
 """Bytes of a Huffman table before its symbols."""
 
 AC_TABLE = 0x10
 STRETCHES = range(0x10, 0xF0, 0x10)
 """Symbols for two blocks or more without any further coefficient."""
+
+VARIED = 6
+"""Symbols in the table of a scan that is no drawn pattern, each block of which is like the last."""
 
 ONE_CHANNEL_BYTES = 6
 """Of the header of a scan of one channel."""
@@ -33,8 +37,12 @@ SEQUENTIAL = (0xC0, 0xC1, 0xC9)
 BARE = (0x01, *range(0xD0, 0xD8))
 """Marks without a segment."""
 
-MARK = re.compile(rb"\xff+([^\x00\xff])")
-MARK_AMONG_PIXELS = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+MARK = re.compile(rb"\xff([^\x00\xff])")
+MARK_AMONG_PIXELS = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+"""Without what may fill up before them: looking for that takes time in its square."""
+
+MAX_FILL_BYTES = 2**20
+"""Between the segments before the pixels, each of which Pillow looks at."""
 
 MAX_SEGMENTS = 10_000
 """Before the pixels, of up to 64 KiB each."""
@@ -46,6 +54,8 @@ MAX_SCANS = 100
 DECODED_KINDS = (DHT, DQT, DRI, DAC, SOS, *FRAMES)
 """Segments that pixels depend on, besides the first lines of APP0 and APP14."""
 
+LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+BITS_AT = 4
 HEIGHT_AT = 5
 TRANSFORM_AT = 15
 WHOLE_BLOCK = bytes((0, 63, 0))
@@ -86,6 +96,9 @@ def check_jpeg(content: bytes) -> bytes:
     frame = next((one for one in head if one.kind in FRAMES), None)
     if frame is None or head[-1].kind != SOS or frame.end > len(content):
         return content
+    bits = content[frame.start + BITS_AT]
+    if frame.kind not in LOSSLESS and bits > 8:
+        raise PictureError(NOT_READ, f"JPEG of {bits} bit")
     if content[frame.start + HEIGHT_AT : frame.start + HEIGHT_AT + 2] == bytes(2):
         content = _with_height(content, frame, head[-1])
     is_single = (
@@ -97,7 +110,9 @@ def check_jpeg(content: bytes) -> bytes:
         scans = 1 + sum(one.kind == SOS for one in _body(content, head[-1].end))
         if scans > MAX_SCANS:
             raise PictureError("too large", f"more than {MAX_SCANS} scans over all pixels")
-    if frame.kind in HUFFMAN and longest_is_over(content, MIN_RUN - 1, head[-1].end):
+    if frame.kind in (*HUFFMAN, *ARITHMETIC) and longest_is_over(
+        content, MIN_RUN - 1, head[-1].end
+    ):
         _check_holes(content, [*head, *_body(content, head[-1].end)], frame.kind)
     return content
 
@@ -137,9 +152,9 @@ def _head(content: bytes) -> Iterator[Segment]:
     A file that ends among them is left to its decoder.
 
     Raises:
-        PictureError: If there are too many.
+        PictureError: If there are too many, or too much between them.
     """
-    place = 2
+    place, filled = 2, 0
     for _ in range(MAX_SEGMENTS):
         found = content[place : place + 2]
         if found[:1] == b"\xff" and b"\0" < found[1:] < b"\xff":
@@ -148,7 +163,10 @@ def _head(content: bytes) -> Iterator[Segment]:
             mark = MARK.search(content, place)
             if mark is None:
                 return
-            start = mark.end() - 2
+            start = mark.start()
+            filled += start - place
+            if filled > MAX_FILL_BYTES:
+                raise PictureError("too large", f"{filled:,} bytes between its segments")
         kind = content[start + 1]
         if kind == EOI:
             return
@@ -171,13 +189,14 @@ def _body(content: bytes, place: int) -> Iterator[Segment]:
         mark = MARK_AMONG_PIXELS.search(content, place)
         if mark is None:
             return
-        kind = mark[1][0]
-        place = mark.end()
-        if kind not in (EOI, *BARE):
-            place += int.from_bytes(content[place : place + 2], "big")
-        yield Segment(kind, mark.start() if kind == EOI else mark.end() - 2, place)
-        if kind == EOI:
+        kind, start = mark[1][0], mark.start()
+        if kind == EOI:  # what fills up before it is no part of the pixels
+            yield Segment(kind, place + len(content[place:start].rstrip(b"\xff")), mark.end())
             return
+        place = mark.end()
+        if kind not in BARE:
+            place += int.from_bytes(content[place : place + 2], "big")
+        yield Segment(kind, start, place)
     raise PictureError("too large", f"more than {MAX_SEGMENTS:,} segments among its pixels")
 
 
@@ -220,11 +239,11 @@ def _check_holes(content: bytes, segments: list[Segment], frame: int) -> None:
                 body = body[end:]
         elif segment.kind == SOS and len(body) >= ONE_CHANNEL_BYTES:
             used = [tables.get(AC_TABLE | one & 15, b"") for one in body[2:-3:2]]
-            if frame == PROGRESSIVE:
-                is_coded = body[-3] > 0 and any(symbol in STRETCHES for symbol in used[0])
-            else:  # of all channels in turn
-                is_coded = any(table[:1] not in (b"", b"\0") for table in used)
-            if is_coded:  # zeros behind the last block only fill up
+            is_coded = any(table[:1] not in (b"", b"\0") for table in used)
+            if frame == PROGRESSIVE:  # the coarsest scans use no such table
+                is_coded |= any(symbol in STRETCHES for symbol in used[0])
+                is_coded &= body[-3] > 0 and len(used[0]) >= VARIED
+            if is_coded or frame in ARITHMETIC:  # zeros behind the last block only fill up
                 end = len(content[segment.end : following.start].rstrip(b"\0\xff"))
                 refuse_zeros(content, segment.end, segment.end + end)
 

@@ -18,8 +18,8 @@ COMPRESSION, STRIP_STARTS, STRIP_SIZES, TILE_STARTS, TILE_SIZES, JPEG_TABLES = (
     347,
 )
 RAW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE = 1, 7, 8, 32773, 32946
-WITHOUT_ZEROS = (4, 5)
-"""CCITT group 4 and LZW, whose decoders may be silent on a run of zeros that no writer makes."""
+WITHOUT_ZEROS = (2, 3, 4, 5, 50000)
+"""CCITT, LZW and Zstandard, whose decoders may be silent on a run of zeros that no writer makes."""
 
 PACKED_RUN = 129
 """Zeros that PackBits may write in a row, of a writer that does not pack them."""
