@@ -79,8 +79,8 @@ class Sorted:
 
 def sort_pictures(
     inputs: Sequence[Input], labels: Sequence[str], folder: Path, is_moving: bool
-) -> str:
-    """Put each picture into the folder of its label and return what was done, for people to read.
+) -> Sorted:
+    """Put each picture into the folder of its label and return what was done.
 
     A name that is taken by another picture gets a number: `photo-2.jpg`. A copy that is there
     already is not made again, and a move that was cut is finished. A picture behind a link is
@@ -101,16 +101,23 @@ def sort_pictures(
     with progress(total=len(inputs), desc=verb, unit="pictures") as bar:
         for one, label in zip(inputs, labels, strict=True):
             bar.update()
-            if not label or one.file in seen:
+            place_of_it = _place_of(one)
+            if not label or place_of_it in seen:
                 continue
-            seen.add(one.file)
+            seen.add(place_of_it)
             if is_behind_link(one) and (is_moving or leads_out(one)):
                 found.linked.append(one.file)
             else:
                 _sort_one(one, label, folder, is_moving, found)
     if found.failed:
         warn(f"{len(found.failed):,} could not be sorted: {shortlist(found.failed)}")
-    return found.describe(folder, is_moving)
+    return found
+
+
+def _place_of(one: Input) -> str:
+    """Return what is the same however a picture is named, `a/b.jpg` or `a/../a/b.jpg`."""
+    folder, name = os.path.split(one.file)
+    return one.file if one.is_member else os.path.join(os.path.realpath(folder), name)
 
 
 def _sort_one(one: Input, label: str, folder: Path, is_moving: bool, found: Sorted) -> None:
