@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = read_settings(argv)
 
     # After the flags, so that --help and a mistyped flag are answered at once.
-    from utils.prediction.sorting import check_movable, sort_pictures
+    from utils.prediction.sorting import Sorted, check_movable, sort_pictures
 
     with terminable():
         inputs = find(settings)
@@ -44,14 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             num_failed = tally.num_errors + inputs.num_unread
             if settings.move_into or settings.copy_into:
                 folder = Path(settings.move_into or settings.copy_into)
-                done = sort_pictures(inputs, tally.labels, folder, bool(settings.move_into))
-                num_failed += len(done.failed)
+                placed, is_moving = Sorted(), bool(settings.move_into)
+                done = sort_pictures(inputs, tally.labels, folder, is_moving, placed)
+                num_failed += len(placed.failed)
             rows.publish()
         print(tally.describe(settings.output))
         if others := inputs.describe_others():
             print(others)
         if settings.move_into or settings.copy_into:
-            print(done.describe(folder, bool(settings.move_into)))
+            print(done)
     return EXIT_SOME_FAILED if num_failed else EXIT_OK
 
 

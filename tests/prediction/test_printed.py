@@ -32,8 +32,7 @@ def test_the_summary_of_a_sorting_has_the_lines_that_it_should_have(
     Path(inputs[-1].file).unlink()
     path = f"{tmp_path}/lost{WORDS}"
     lost = Input(path, Location(path), path)
-    done = sort_pictures([*inputs, lost], ["PAN"] * 5, tmp_path / "out", is_moving)
-    text = done.describe(tmp_path / "out", is_moving)
+    text = sort_pictures([*inputs, lost], ["PAN"] * 5, tmp_path / "out", is_moving)
     told = capsys.readouterr().err
     first, second = text.splitlines()
     assert first.endswith("pictures into " + f"{tmp_path / 'out'}: PAN 3.")

@@ -16,7 +16,7 @@ from utils.prediction.sorting import check_movable, sort_pictures
 
 def sort(*named: Path, into: Path, is_moving: bool) -> str:
     inputs = find_inputs([str(path) for path in named])
-    return sort_pictures(inputs, ["DERM"] * len(inputs), into, is_moving).describe(into, is_moving)
+    return sort_pictures(inputs, ["DERM"] * len(inputs), into, is_moving)
 
 
 def below(folder: Path) -> dict[str, bytes]:

@@ -78,9 +78,13 @@ class Sorted:
 
 
 def sort_pictures(
-    inputs: Sequence[Input], labels: Sequence[str], folder: Path, is_moving: bool
-) -> Sorted:
-    """Put each picture into the folder of its label and return what was done.
+    inputs: Sequence[Input],
+    labels: Sequence[str],
+    folder: Path,
+    is_moving: bool,
+    found: Sorted | None = None,
+) -> str:
+    """Put each picture into the folder of its label and return what was done, for people to read.
 
     A name that is taken by another picture gets a number: `photo-2.jpg`. A copy that is there
     already is not made again, and a move that was cut is finished. A picture behind a link is
@@ -91,11 +95,12 @@ def sort_pictures(
         labels: Of each; those without one, which could not be read, stay where they are.
         folder: Gets one folder for each label that occurs.
         is_moving: Whether the pictures leave the place where they are.
+        found: Gets the same, for programs to read.
 
     Raises:
         OutputError: If nothing can be written there.
     """
-    found = Sorted()
+    found = Sorted() if found is None else found
     seen: set[str] = set()
     verb = "Move" if is_moving else "Copy"
     with progress(total=len(inputs), desc=verb, unit="pictures") as bar:
@@ -111,7 +116,7 @@ def sort_pictures(
                 _sort_one(one, label, folder, is_moving, found)
     if found.failed:
         warn(f"{len(found.failed):,} could not be sorted: {shortlist(found.failed)}")
-    return found
+    return found.describe(folder, is_moving)
 
 
 def _place_of(one: Input) -> str:
