@@ -26,6 +26,7 @@ from models.zoo import Model, resolve
 from utils.common.errors import ModelError, shortlist
 from utils.common.files import sha256_of_file, whole_file, write_json
 from utils.common.labels import CLASSES
+from utils.common.opening import open_regular
 
 FORMAT = 2
 """Rises when files of the suite before could no longer be read."""
@@ -152,6 +153,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         ModelError: If there is no such file, or it is torn or something else.
     """
     try:
+        open_regular(path).close()  # a pipe would be waited for
         with safe_open(path, "pt") as stored:
             return {
                 # Of its own: Windows replaces no file that something in memory still rests on.

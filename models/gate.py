@@ -19,6 +19,8 @@ from models.device import Compute, compute_here, memory_format
 from models.preprocessing import Normalisation
 from utils.common.errors import ModelError
 from utils.common.labels import CLASSES
+from utils.common.limits import MAX_FILE_BYTES
+from utils.common.opening import read_regular
 from utils.common.pictures import PictureError
 
 Picture = str | Path | Image.Image
@@ -148,11 +150,13 @@ class Gate:
         try:
             if isinstance(picture, Image.Image):
                 return self.sample(picture)
-            return self.sample(Path(picture).read_bytes())
+            return self.sample(read_regular(picture, MAX_FILE_BYTES))
         except PictureError as error:
             return f"{error.reason}, {error.detail}"
         except OSError as error:
             return f"unreadable, {error.strerror or error}"
+        except ValueError as error:  # a path with a zero byte
+            return f"unreadable, {error}"
 
     def _answer_mixed(self, batch: Sequence[NDArray[np.uint8] | str]) -> list[Answer]:
         """Answer for samples, with the reasons of those that are missing in their places."""

@@ -193,9 +193,9 @@ def _check(found: Found, network: nn.Module) -> tuple[dict[str, torch.Tensor], b
             if weights[name].shape != own[name].shape
         ),
         *(
-            f"{name} is NaN or infinite"
+            f"{name} {fault}"
             for name in sorted(weights)
-            if not _is_finite(weights[name])
+            if (fault := _fault(weights[name], own.get(name, weights[name])))
         ),
     ]
     return weights, is_new, faults
@@ -211,5 +211,16 @@ def _shape(tensor: torch.Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "one number"
 
 
-def _is_finite(tensor: torch.Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+def _fault(tensor: torch.Tensor, own: torch.Tensor) -> str:
+    """Return why the numbers of a tensor cannot be copied into a network's own; "" if they can."""
+    if tensor.is_meta or tensor.layout is not torch.strided:
+        return f"has no plain numbers ({'meta' if tensor.is_meta else tensor.layout})"
+    is_whole = own.is_floating_point() and not tensor.is_floating_point()
+    if is_whole or tensor.is_quantized or tensor.is_complex():
+        return f"is {_dtype(tensor)} instead of {_dtype(own)}"
+    is_finite = not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+    return "" if is_finite else "is NaN or infinite"
+
+
+def _dtype(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

@@ -9,6 +9,7 @@ import argparse
 import logging
 import pickle
 import sys
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ def read_weights_file(path: Path) -> Any:
             from safetensors.torch import load_file
 
             return load_file(path)
+        if _is_program(path):
+            raise pickle.UnpicklingError("TorchScript")
         with torch.serialization.safe_globals(_plain_values()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -82,6 +85,14 @@ def read_weights_file(path: Path) -> Any:
         raise ModelError(
             f"{path} cannot be read as weights: {first_line(error)}", expected=EXPECTED
         ) from error
+
+
+def _is_program(path: Path) -> bool:
+    """Tell a TorchScript archive, for which PyTorch itself gives dangerous advice."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def find_weights(content: Any, network: nn.Module) -> list[Found]:

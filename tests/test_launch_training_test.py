@@ -119,7 +119,14 @@ def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, fl
         (["--epochs", "0"], "--epochs 0 cannot be used. Expected a number of at least 1."),
         (["--lr", "0"], "--lr 0.0 cannot be used. Expected a number above 0."),
         (["--lr", "nan"], "--lr nan cannot be used. Expected a number above 0."),
-        (["--coverage", "1"], "--coverage 1.0 cannot be used. Expected a number between 0 and 1."),
+        (
+            ["--coverage", "1"],
+            "--coverage 1.0 cannot be used. Expected a number of at least 0.01, below 1.",
+        ),
+        (
+            ["--coverage", "5e-324"],
+            "--coverage 5e-324 cannot be used. Expected a number of at least 0.01, below 1.",
+        ),
         (["--patience", "-1"], "--patience -1 cannot be used. Expected a number of at least 0."),
         (["--ema", "1"], "--ema 1.0 cannot be used. Expected a number between 0 and 1."),
         (

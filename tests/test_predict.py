@@ -354,6 +354,63 @@ def test_a_move_that_was_stopped_keeps_its_rows(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("names", ["folder", "files"])
+def test_a_call_that_was_stopped_after_its_last_move_still_gets_its_rows(
+    photos: Path, call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: str
+) -> None:
+    (photos / "3b.jpg").unlink()
+    named = [photos] if names == "folder" else sorted(photos.rglob("*.*g"))
+    expected = call(*named).rows
+    (tmp_path / "rows.csv").unlink()
+    moving = (*named, "--move-into", tmp_path / "sorted")
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("utils.prediction.row_file.RowFile.publish", stop)
+        call(*moving)
+    with pytest.raises(SettingsError) as caught:
+        call(*moving)
+    assert str(caught.value).endswith(
+        "Give --resume to go on with the call that was stopped while it sorted."
+    )
+    done = call(*moving, "--resume")
+    assert (done.code, done.rows) == (0, expected)
+    with pytest.raises(SettingsError, match=r"^(There is no|No pictures in) "):
+        call(*moving, "--resume")
+
+
+def test_a_picture_under_two_names_is_moved_once_and_told_so(
+    photos: Path, call, tmp_path: Path, capsys
+) -> None:
+    named = (photos / "1.png", photos / "deep/../1.png")
+    done = call(*named, "--move-into", tmp_path / "sorted")
+    assert (done.code, len(done.rows)) == (0, 2)
+    told = capsys.readouterr()
+    assert "could not be sorted" not in told.err and "Moved 1 pictures into" in told.out
+
+
+def test_what_could_not_be_read_or_sorted_is_told_by_the_exit_code(
+    photos: Path, call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torn.zip").write_bytes(b"PK no")
+    assert call(photos / "1.png").code == 0
+    assert call(photos / "1.png", tmp_path / "torn.zip").code == 3
+
+    def fail(*_: Any) -> None:
+        raise OSError(36, "File name too long")
+
+    monkeypatch.setattr(sorting, "place", fail)
+    assert call(photos / "1.png", "--copy-into", tmp_path / "sorted").code == 3
+
+
+def test_an_output_that_is_a_folder_is_told_before_anything_is_done(photos: Path, call) -> None:
+    (photos / "x.csv").mkdir()
+    with pytest.raises(SettingsError, match=r"x\.csv is a folder\. Expected a file\."):
+        call(photos, output="photos/x.csv")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no such signals")
 @pytest.mark.parametrize("victim", ["worker", "script"])

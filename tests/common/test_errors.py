@@ -157,3 +157,18 @@ def test_a_process_without_input_or_output_ends_as_any_other(tmp_path: Path, clo
     assert (tmp_path / "file").read_text() == "kept"
     if "2>" not in closed:
         assert done.stderr.splitlines()[-1].startswith("Error: The input ended at the question '?'")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no full device")
+def test_an_output_on_a_full_disk_is_one_line() -> None:
+    code = "from utils.common.errors import run_script; run_script(lambda: print('x' * 100_000))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False, cwd=Path(__file__).parent.parent.parent,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Error: The disk is full; could not print any more. Free some space. "
+        "Run the same command again to go on.\n",
+    )

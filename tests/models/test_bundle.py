@@ -1,6 +1,7 @@
 """Stored models: they come back as they were, and a stranger's can do no harm."""
 
 import json
+import os
 import pickle
 import shutil
 import socket
@@ -268,3 +269,10 @@ def test_a_card_without_calibration_says_why(make_bundle, tmp_path: Path) -> Non
     card, _ = read_bundle(make_bundle(tmp_path / "run", calibrated=False))
     assert card.calibration is None and card.uncalibrated == "this model was not calibrated"
     assert isinstance(card, Card)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system knows no named pipes")
+def test_a_pipe_in_the_place_of_weights_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "best.safetensors")
+    with pytest.raises(ModelError, match="no safetensors file: a named pipe, not a regular file"):
+        read_weights(tmp_path / "best.safetensors")

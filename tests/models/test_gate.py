@@ -161,3 +161,15 @@ def test_a_forked_process_cannot_use_a_gpu_and_says_so(
         "This model was loaded on cuda before the process was forked, and a forked process cannot "
         "use it there. Load it in each process, after the fork."
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system knows no named pipes")
+def test_what_is_no_file_is_an_error_and_not_waited_for(gate: Gate, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.jpg")
+    found = gate([tmp_path / "x.jpg", tmp_path, "a\0.jpg", "/dev/zero"])
+    assert [one.error for one in found] == [
+        "unreadable, a named pipe, not a regular file",
+        "unreadable, a folder, not a regular file",
+        "unreadable, embedded null byte",
+        "unreadable, a device, not a regular file",
+    ]

@@ -3,7 +3,9 @@
 import argparse
 import json
 import pickle
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -301,3 +303,37 @@ def test_a_model_that_nobody_describes_is_one_line(tmp_path: Path) -> None:
         build(resolve(f"local-dir:{tmp_path / 'nowhere'}"), 5, True)
     assert str(raised.value).startswith(f"local-dir:{tmp_path / 'nowhere'} cannot be had: ")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda one: one.to("meta"), "has no plain numbers (meta)"),
+        (lambda one: one.to_sparse(), "has no plain numbers (torch.sparse_coo)"),
+        (lambda one: one.to(torch.int8), "is int8 instead of float32"),
+        (lambda one: one.to(torch.complex64), "is complex64 instead of float32"),
+        (
+            lambda one: torch.quantize_per_tensor(one, 0.1, 0, torch.qint8),
+            "is qint8 instead of float32",
+        ),
+    ],
+    ids=["meta", "sparse", "int8", "complex", "quantized"],
+)
+def test_weights_that_cannot_be_copied_as_they_are_are_refused(
+    tmp_path: Path, weights: dict[str, torch.Tensor], change: Any, words: str
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch, on quantization
+        weights["fc.weight"] = change(weights["fc.weight"])
+        torch.save(weights, tmp_path / "w.pth")
+        with pytest.raises(ModelError) as caught:
+            build(TINY, 7, True, str(tmp_path / "w.pth"))
+    assert f"weights of test_resnet: fc.weight {words}. " in str(caught.value)
+
+
+def test_a_program_of_torchscript_is_refused_without_advice_to_run_it(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch gives TorchScript up
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "w.pt")
+    with pytest.raises(ModelError, match=r"is no file of tensors, or would run code when loaded"):
+        build(TINY, 7, True, str(tmp_path / "w.pt"))

@@ -1,6 +1,7 @@
 """Rows outlive the process that wrote them, and go on where it ended, to the byte."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from models.gate import Answer
 from utils.common.errors import OutputError, SettingsError
 from utils.common.labels import CLASSES
-from utils.prediction.row_file import UNFINISHED, open_rows
+from utils.prediction.row_file import UNFINISHED, files_with_rows, open_rows
 
 ORIGIN = {"model": "abc", "amp": False, "move_into": ""}
 FILES = ["a.jpg", 'b "quoted"\nname.jpg', "c,d.jpg", "e\udcff.jpg", "ü.jpg"]
@@ -119,7 +120,11 @@ def test_rows_of_another_model_are_not_gone_on_with(
     assert unfinished.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]\n", b"\xff\n", b"null\n", b'{"model": 1}\n'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]\n", b"\xff\n", b"null\n", b'{"model": 1}\n', b"[" * 100_000 + b"\n"],
+    ids=range(7),
+)
 def test_a_file_that_is_no_such_rows_is_not_gone_on_with(target: Path, content: bytes) -> None:
     unfinished = target.with_name(target.name + UNFINISHED)
     unfinished.write_bytes(content)
@@ -154,3 +159,64 @@ def test_two_calls_cannot_write_one_file(target: Path) -> None:
 def test_the_first_line_tells_what_rows_are_of(target: Path) -> None:
     with stop_after(target, FILES, 1).open("rb") as stream:
         assert json.loads(stream.readline()) == ORIGIN
+
+
+@pytest.mark.parametrize(
+    ("written", "altered"),
+    [
+        ("DERM", "../../outside"),
+        ("DERM", "/tmp/outside"),
+        ("DERM", "DERMA"),
+        ("ambiguous", "sure"),
+        ("0.2", "1.2"),
+        ("0.2", "NaN"),
+    ],
+)
+def test_rows_that_were_altered_are_not_gone_on_with(
+    target: Path, written: str, altered: str
+) -> None:
+    unfinished = stop_after(target, FILES, 2)
+    first, *rows = unfinished.read_text().splitlines(keepends=True)
+    header = rows.pop(0) if target.suffix == ".csv" else ""
+    rows[0] = rows[0].replace(written, altered, 1)
+    unfinished.write_text("".join([first, header, *rows]))
+    before = unfinished.read_bytes()
+    with pytest.raises(SettingsError) as caught:
+        write(target, FILES, resume=True)
+    assert str(caught.value) == (
+        f"{unfinished} was altered: its row 1 says what no row says. "
+        "Bring the file back as it was, or remove it."
+    )
+    assert unfinished.read_bytes() == before
+
+
+def test_the_pictures_of_a_stopped_call_are_known(target: Path) -> None:
+    assert files_with_rows(str(target)) == frozenset()
+    stop_after(target, FILES, 3)
+    assert files_with_rows(str(target)) == frozenset(FILES[:3])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system knows no named pipes")
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_pipe_in_the_place_of_rows_is_not_waited_for(target: Path, resume: bool) -> None:
+    unfinished = target.with_name(target.name + UNFINISHED)
+    os.mkfifo(unfinished)
+    with pytest.raises(OutputError) as caught:
+        write(target, FILES, resume)
+    assert str(caught.value) == (
+        f"{unfinished} is no file. Expected rows that predict.py wrote. Remove it."
+    )
+
+
+@pytest.mark.parametrize("name", ["{}.unfinished", ".{}.lock"])
+def test_nothing_is_written_through_a_link(target: Path, tmp_path: Path, name: str) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    link = target.with_name(name.format(target.name))
+    try:
+        link.symlink_to(precious)
+    except OSError:
+        pytest.skip("the system lets nobody make links")
+    with pytest.raises(OutputError, match="is a link, and what lies behind it is not this script"):
+        write(target, FILES)
+    assert precious.read_text() == "mine"

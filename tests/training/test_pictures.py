@@ -189,3 +189,33 @@ def test_pictures_that_the_manifest_does_not_name_are_told(
         f"Warning: 2 files in {own_dataset} are not in its manifest.csv and not used: "
         "train/PAN/mine.jpg, val/NEW/x.png. Pictures of your own belong under ALL_DATA.\n"
     )
+
+
+def test_masks_beside_pictures_are_not_trained_on(own_dataset: Path, capsys) -> None:
+    (own_dataset / "manifest.csv").unlink()
+    before = read_folder(own_dataset)
+    folder = own_dataset / "train/PAN"
+    for number, name in enumerate(("9_mask.png", "0_segmentation.png", "masks/0.png")):
+        (folder / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (30, 20 + number)).save(folder / name)
+    capsys.readouterr()
+    assert read_folder(own_dataset) == before
+    assert capsys.readouterr().err == (
+        f"Warning: 3 files in {own_dataset} are not used: "
+        "3 mask, thumbnail or the like of another picture.\n"
+    )
+
+
+def test_pictures_in_two_splits_or_classes_are_told(own_dataset: Path, capsys) -> None:
+    (own_dataset / "manifest.csv").unlink()
+    read_folder(own_dataset)
+    assert "in more than one" not in capsys.readouterr().err
+    shutil.copy(own_dataset / "train/PAN/0.jpg", own_dataset / "test/PAN/copy.jpg")
+    shutil.copy(own_dataset / "val/PAN/0.jpg", own_dataset / "val/DERM/copy.jpg")
+    read_folder(own_dataset)
+    assert capsys.readouterr().err == (
+        f"Warning: 1 pictures of {own_dataset} are in more than one split, so figures of val and "
+        "test are too good: such as train/PAN/0.jpg and test/PAN/copy.jpg.\n"
+        f"Warning: 1 pictures of {own_dataset} are in more than one class, so they contradict "
+        "each other: such as val/DERM/copy.jpg and val/PAN/0.jpg.\n"
+    )

@@ -16,6 +16,7 @@ from launch_training_test import main
 from utils.common.errors import DatasetError, ModelError, OutputError, SettingsError
 from utils.training import checkpoint, runs
 from utils.training.engine import Trainer
+from utils.training.session import keep_threads
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -325,3 +326,20 @@ def test_an_unfinished_run_is_not_tested(arguments, disturb, tmp_path: Path) -> 
     with pytest.raises(ModelError, match="is not finished, and only a finished run is tested"):
         main(["--test-only", "--resume", str(run)])
     assert not (run / "report.json").exists()
+
+
+def test_more_threads_than_processors_are_kept_and_told(
+    monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    kept: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", kept.append)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    monkeypatch.setattr("utils.training.session.available_processors", lambda: 2)
+    keep_threads(2)
+    assert capsys.readouterr().err == ""
+    keep_threads(64)
+    assert capsys.readouterr().err == (
+        "Warning: this run was begun with 64 threads and goes on with as many, for the same result "
+        "to the last bit; that is slow where 2 would do.\n"
+    )
+    assert kept == [2, 64]

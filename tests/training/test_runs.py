@@ -48,3 +48,10 @@ def test_a_lock_is_taken_in_the_folder_itself(tmp_path: Path) -> None:
     (run / LOCK_NAME).mkdir()
     with pytest.raises(OutputError, match="a file is where a folder should be"), Run(run).locked():
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system knows no named pipes")
+def test_a_pipe_in_the_place_of_the_count_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "looks_at_test.txt")
+    with pytest.raises(ModelError, match="cannot be read: a named pipe, not a regular file"):
+        Run(tmp_path).count_look(1)

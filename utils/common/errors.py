@@ -11,6 +11,8 @@
 Anything else that escapes is a bug and shows its traceback.
 """
 
+import contextlib
+import errno
 import io
 import os
 import sys
@@ -22,6 +24,7 @@ EXIT_OK = 0
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_OUTPUT_CLOSED = 141
+FULL = (errno.ENOSPC, errno.EDQUOT)
 MAX_OFFENDERS = 5
 GO_ON = "Run the same command again to go on."
 
@@ -102,9 +105,9 @@ def run_script(main: Callable[[], int | None], go_on: str = GO_ON) -> None:
 
     A `ProjectError` becomes one line on stderr and exit code 2, Ctrl-C exit code 130, SIGTERM 143
     where the script listens to it (`common.termination`). Where nobody reads the output any more,
-    as after `| head`, it ends silently. A file name that the output has no letters for, as on
-    Windows or in old archives, or that would do something to a terminal, is printed with
-    backslashes.
+    as after `| head`, it ends silently; where it goes to a full disk, with one line. A file
+    name that the output has no letters for, as on Windows or in old archives, or that would do
+    something to a terminal, is printed with backslashes.
 
     Args:
         main: Returns the exit code; None is 0.
@@ -123,6 +126,17 @@ def run_script(main: Callable[[], int | None], go_on: str = GO_ON) -> None:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         code = EXIT_OUTPUT_CLOSED
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        with contextlib.suppress(OSError):  # it may lie on the same disk
+            what = f"write {printable(error.filename)}" if error.filename else "print any more"
+            print(
+                f"Error: The disk is full; could not {what}. Free some space. {go_on}".rstrip(),
+                file=sys.stderr,
+            )
+        code = EXIT_USER_ERROR
     except ProjectError as error:
         print(f"Error: {printable(error)}", file=sys.stderr)
         code = EXIT_USER_ERROR

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -49,11 +49,13 @@ class Inputs(list[Input]):
 
     Attributes:
         passed_over: Number of files that are none, by ending.
+        num_unread: Number of archives, or files in them, that had to be left out.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.passed_over: Counter[str] = Counter()
+        self.num_unread = 0
 
     def describe_others(self) -> str:
         """Return one line on the files that are not looked at, "" if there are none."""
@@ -63,7 +65,12 @@ class Inputs(list[Input]):
         return f"{number:,} {files} not looked at: {kinds}." if number else ""
 
 
-def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> Inputs:
+def find_inputs(
+    paths: Iterable[str],
+    stdin: BinaryIO | None = None,
+    moved: Collection[str] = (),
+    todo: str = "",
+) -> Inputs:
     """List all pictures, before any is looked at.
 
     A file that is named is taken whatever it is. In folders, at any depth, and in archives a
@@ -74,6 +81,8 @@ def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> Inputs:
     Args:
         paths: As on the command line; "-" stands for the lines of `stdin`.
         stdin: Paths, one in each line; the process's own by default.
+        moved: Files that a call before this one has moved away, if they are not there.
+        todo: What to do if a path is not there or there are no pictures.
 
     Raises:
         SettingsError: If a path is not there, stdin has no list, or there are no pictures.
@@ -81,58 +90,60 @@ def find_inputs(paths: Iterable[str], stdin: BinaryIO | None = None) -> Inputs:
     """
     paths = list(paths)
     missing = [path for path in paths if path != STDIN and not os.path.exists(path)]
-    if missing:
+    if gone := [path for path in missing if path not in moved]:
         raise SettingsError(
-            f"There is no {shortlist(missing)}",
+            f"There is no {shortlist(gone)}",
             expected="pictures, folders, archives, or - for a list on stdin",
+            todo=todo,
         )
     inputs = Inputs()
     for path in paths:
         named = read_list(stdin or sys.stdin.buffer) if path == STDIN else [path]
         for name in named:
-            inputs += _look_into(name, inputs.passed_over)
-    if not inputs:
-        raise SettingsError(f"No pictures in {shortlist(paths)}", todo=inputs.describe_others())
+            if name not in moved or os.path.exists(name):
+                inputs += _look_into(name, inputs)
+    if not inputs and not moved:
+        others = inputs.describe_others()
+        raise SettingsError(f"No pictures in {shortlist(paths)}", todo=f"{others} {todo}".strip())
     return inputs
 
 
-def _look_into(path: str, passed_over: Counter[str]) -> Iterable[Input]:
+def _look_into(path: str, found: Inputs) -> Iterable[Input]:
     if os.path.isdir(path):
         listing = list_folder(Path(path), with_outputs=True)
-        passed_over[CLUTTER_RULE] += len(listing.clutter)
+        found.passed_over[CLUTTER_RULE] += len(listing.clutter)
         below = [os.path.join(path, file) for file in listing.each_once()]
-        return [one for file in below for one in _look_at(file, path, passed_over)]
+        return [one for file in below for one in _look_at(file, path, found)]
     if is_named_so(path) and os.path.isfile(path):
         contents = list_archive(Path(path), path, Unpacked()) or Contents()
-        return _members(path, path, contents, passed_over)
+        return _members(path, path, contents, found)
     return [Input(path, Location(path), path)]
 
 
-def _look_at(file: str, named: str, passed_over: Counter[str]) -> Iterable[Input]:
+def _look_at(file: str, named: str, found: Inputs) -> Iterable[Input]:
     """Return what a file that lies in a folder has to offer."""
     place = Location(file)
     if not is_picture(file) and may_be_archive(file):
         members = list_archive(Path(file), file, Unpacked())
         if members is not None:
-            return _members(file, named, members, passed_over)
+            return _members(file, named, members, found)
     if is_picture(file) or shows_picture(place):
         return [Input(file, place, named)]
-    passed_over[ending_of(file)] += 1
+    found.passed_over[ending_of(file)] += 1
     return []
 
 
-def _members(
-    archive: str, named: str, contents: Contents, passed_over: Counter[str]
-) -> Iterator[Input]:
+def _members(archive: str, named: str, contents: Contents, found: Inputs) -> Iterator[Input]:
     for line in contents.notes:
         warn(line)
     members = contents.files
     for name in sorted(members):
         if any(is_clutter(part) for part in name.split("/")):
-            passed_over[CLUTTER_RULE] += 1
+            found.passed_over[CLUTTER_RULE] += 1
         elif is_picture(name) or shows_picture(members[name]):
             yield Input(f"{archive}/{name}", members[name], named)
         else:
-            passed_over[ending_of(name)] += 1
+            found.passed_over[ending_of(name)] += 1
     for name, _ in contents.left_out:
-        passed_over[ending_of(name or archive)] += 1
+        found.passed_over[ending_of(name or archive)] += 1
+    found.num_unread += contents.num_unread

@@ -140,6 +140,7 @@ def _take_away(source: str) -> None:
 def _copy(one: Input, name: Path) -> None:
     # Named by the source: the same call, run again, goes over what a kill has left of it.
     partial = name.parent.parent / f".{stable_hash(one.file):016x}.partial"
+    partial.unlink(missing_ok=True)  # a link there would be written through
     try:
         if one.is_member:
             with _reading():

@@ -11,11 +11,13 @@ from filelock import FileLock, Timeout
 
 from utils.common.console import warn
 from utils.common.errors import OutputError, SettingsError, shortlist
-from utils.common.files import explain_write_errors, whole_file
+from utils.common.files import explain_write_errors, refuse_links, whole_file
+from utils.common.opening import open_regular
 from utils.prediction.rows import (
     ENCODING,
     ERRORS,
     FORMATS,
+    AlteredError,
     Row,
     RowFormat,
     WrittenRow,
@@ -90,9 +92,29 @@ def open_rows(
         yield rows
 
 
+def files_with_rows(output: str) -> frozenset[str]:
+    """Return the pictures that a stopped call has written rows of; none without such a call.
+
+    Args:
+        output: As for `open_rows`.
+
+    Raises:
+        OutputError: If something else lies where those rows would be.
+        SettingsError: If they were altered.
+    """
+    target = Path(output)
+    unfinished = Unfinished(_beside(target), FORMATS[target.suffix.lower()])
+    return frozenset(row.file for _, row in unfinished.rows())
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(target.name + UNFINISHED)
+
+
 @contextlib.contextmanager
 def _locked(target: Path) -> Iterator[None]:
     path = target.with_name(f".{target.name}.lock")
+    refuse_links([path, _beside(target)])
     with explain_write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -107,6 +129,67 @@ def _locked(target: Path) -> Iterator[None]:
                 f"Another predict.py is writing {target}",
                 todo="Wait for it to end, or choose another --output",
             ) from None
+
+
+class Unfinished:
+    """The file that a stopped call left, as it lies there.
+
+    Args:
+        path: Where it would be.
+        rows: Its format.
+
+    Attributes:
+        origin: What its rows are of; None if there is no such file, empty if that is not told.
+
+    Raises:
+        OutputError: If something else lies there.
+    """
+
+    def __init__(self, path: Path, rows: RowFormat) -> None:
+        self._path = path
+        self._format = rows
+        self.first = 0
+        self.origin: dict[str, Any] | None = None
+        if path.exists() and not path.is_file():
+            raise OutputError(
+                f"{path} is no file", expected="rows that predict.py wrote", todo="Remove it"
+            )
+        try:
+            with open_regular(path) as stream:
+                line = stream.readline(CHUNK)
+        except FileNotFoundError:
+            return
+        self.origin = {}
+        with contextlib.suppress(ValueError, RecursionError):
+            origin = json.loads(line)
+            if isinstance(origin, dict):
+                self.origin, self.first = origin, len(line)
+
+    def rows(self) -> Iterator[tuple[int, WrittenRow]]:
+        """Yield each whole row with the offset in bytes where it ends.
+
+        Raises:
+            SettingsError: If one was altered.
+        """
+        if not self.origin:
+            return
+        number = 0
+        with (
+            self._path.open(encoding=ENCODING, errors=ERRORS, newline="") as text,
+            self._path.open("rb") as content,
+        ):
+            text.readline()
+            content.seek(self.first)
+            try:
+                for end, row in read_whole_rows(self._format, text, content):
+                    if row is not None:
+                        number += 1
+                        yield end, row
+            except AlteredError:
+                raise SettingsError(
+                    f"{self._path} was altered: its row {number + 1:,} says what no row says",
+                    todo="Bring the file back as it was, or remove it",
+                ) from None
 
 
 class RowFile:
@@ -129,18 +212,19 @@ class RowFile:
         self, target: Path, origin: dict[str, Any], files: Sequence[str], is_resumed: bool
     ) -> None:
         self._target = target
-        self._path = target.with_name(target.name + UNFINISHED)
+        self._path = _beside(target)
         self._format: RowFormat = FORMATS[target.suffix.lower()]
+        self._before = Unfinished(self._path, self._format)
         self._origin = origin
         self._num_files = len(files)
         self._end = 0
         self.kept: list[WrittenRow] = []
-        before, first = self._read_origin()
+        before = self._before.origin
         if is_resumed and before is not None:
             self._check_origin(before)
-            self._read_kept(first)
+            self._read_kept()
         elif before is not None:
-            self._check_replaceable(before, first, files)
+            self._check_replaceable(before, files)
         self._num_rows = len(self.kept)
         self._stream = self._open()
 
@@ -195,17 +279,6 @@ class RowFile:
         else:
             self._path.unlink()
 
-    def _read_origin(self) -> tuple[dict[str, Any] | None, int]:
-        """Return what the rows of a stopped call are of, None without one, and where they begin."""
-        try:
-            with self._path.open("rb") as stream:
-                origin = json.loads(stream.readline(CHUNK))
-                return (origin, stream.tell()) if isinstance(origin, dict) else ({}, 0)
-        except FileNotFoundError:
-            return None, 0
-        except (OSError, ValueError):
-            return {}, 0
-
     def _check_origin(self, before: dict[str, Any]) -> None:
         decisive = self._origin.keys() - {MOVE_INTO}
         differing = sorted(name for name in decisive if before.get(name) != self._origin[name])
@@ -216,22 +289,12 @@ class RowFile:
                 todo="Leave out --resume to begin anew",
             )
 
-    def _read_kept(self, first: int) -> None:
-        self._end = first
-        with (
-            self._path.open(encoding=ENCODING, errors=ERRORS, newline="") as text,
-            self._path.open("rb") as content,
-        ):
-            text.readline()
-            content.seek(first)
-            for end, row in read_whole_rows(self._format, text, content):
-                self._end = end
-                if row is not None:
-                    self.kept.append(row)
-        if not self.kept:
-            self._end = 0  # perhaps without its header
+    def _read_kept(self) -> None:
+        for end, row in self._before.rows():
+            self.kept.append(row)
+            self._end = end
 
-    def _check_replaceable(self, before: dict[str, Any], first: int, files: Sequence[str]) -> None:
+    def _check_replaceable(self, before: dict[str, Any], files: Sequence[str]) -> None:
         """Refuse to lose rows of pictures that have been moved since they were written.
 
         Raises:
@@ -239,7 +302,7 @@ class RowFile:
         """
         if not before.get(MOVE_INTO):
             return
-        self._read_kept(first)
+        self._read_kept()
         gone = {row.file for row in self.kept if row.label} - set(files)
         self.kept, self._end = [], 0
         if gone:

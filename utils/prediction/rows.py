@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Protocol, TextIO
 
 from tqdm import tqdm
 
-from models.calibration import AMBIGUOUS
+from models.calibration import AMBIGUOUS, CERTAIN, UNLIKE, UNSURE
 from models.gate import Answer
 from utils.common.escapes import escape, unescape
 from utils.common.labels import CLASSES, DERM_CLINIC
@@ -25,6 +25,9 @@ SET_WIDTH = 24
 
 MAX_FILE_WIDTH = 60
 ENCODING, ERRORS = "utf-8", "surrogateescape"
+
+LABELS = frozenset(("", UNSURE, *CLASSES))
+DOUBTS = frozenset((CERTAIN, AMBIGUOUS, UNLIKE))
 
 Row = tuple[str, Answer]
 Write = Callable[[Iterable[Row]], None]
@@ -45,6 +48,10 @@ class WrittenRow:
     abstained: str
 
 
+class AlteredError(Exception):
+    """A whole row with a cell that is never written."""
+
+
 class RowFormat(Protocol):
     """How rows stand in a file."""
 
@@ -58,6 +65,9 @@ class RowFormat(Protocol):
         """Yield what was written, piece by piece, with the row that each piece is.
 
         Ends at the first piece that is none of a whole file.
+
+        Raises:
+            AlteredError: At a row that nobody can have cut, but somebody changed.
         """
 
 
@@ -101,7 +111,7 @@ class JsonRows:
         for line in stream:
             try:
                 fields = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return
             if not isinstance(fields, dict) or tuple(fields) != COLUMNS:
                 return
@@ -138,8 +148,27 @@ def _csv_line(cells: Iterable[str]) -> str:
 
 
 def _written(fields: dict[str, Any]) -> WrittenRow:
-    file, *others = (str(fields[name] or "") for name in ("file", "label", "abstained"))
-    return WrittenRow(unescape(file), *others)
+    """Return a row that was read, as cells or as values of JSON.
+
+    Raises:
+        AlteredError: If it says what no row says; its label, for one, becomes a folder's name.
+    """
+    file, label, doubt = (fields[name] or "" for name in ("file", "label", "abstained"))
+    possible = fields["set"].split(SET_MARK) if isinstance(fields["set"], str) else fields["set"]
+    numbers = [fields[name] for name in ("probability", *CLASSES)]
+    try:
+        is_sound = (
+            isinstance(file, str)
+            and label in LABELS
+            and doubt in DOUBTS
+            and {*possible} <= {"", *CLASSES}
+            and all(0 <= float(number) <= 1 for number in numbers if number not in ("", None))
+        )
+    except (TypeError, ValueError, OverflowError):
+        is_sound = False
+    if not is_sound:
+        raise AlteredError
+    return WrittenRow(unescape(file), label, doubt)
 
 
 def table_writer(files: Iterable[str]) -> Write:

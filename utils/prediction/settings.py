@@ -82,6 +82,8 @@ def read_settings(argv: Sequence[str] | None) -> PredictSettings:
         raise SettingsError(
             f"--output {settings.output} tells no format", expected=f"{' or '.join(ENDINGS)}"
         )
+    if Path(settings.output).is_dir() and settings.output:
+        raise SettingsError(f"--output {settings.output} is a folder", expected="a file")
     if settings.resume and not settings.output:
         raise SettingsError(
             "--resume goes on with rows that were written to a file", expected="--output FILE, too"

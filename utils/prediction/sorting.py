@@ -78,7 +78,11 @@ class Sorted:
 
 
 def sort_pictures(
-    inputs: Sequence[Input], labels: Sequence[str], folder: Path, is_moving: bool
+    inputs: Sequence[Input],
+    labels: Sequence[str],
+    folder: Path,
+    is_moving: bool,
+    found: Sorted | None = None,
 ) -> str:
     """Put each picture into the folder of its label and return what was done, for people to read.
 
@@ -91,19 +95,21 @@ def sort_pictures(
         labels: Of each; those without one, which could not be read, stay where they are.
         folder: Gets one folder for each label that occurs.
         is_moving: Whether the pictures leave the place where they are.
+        found: Gets the same, for programs to read.
 
     Raises:
         OutputError: If nothing can be written there.
     """
-    found = Sorted()
+    found = Sorted() if found is None else found
     seen: set[str] = set()
     verb = "Move" if is_moving else "Copy"
     with progress(total=len(inputs), desc=verb, unit="pictures") as bar:
         for one, label in zip(inputs, labels, strict=True):
             bar.update()
-            if not label or one.file in seen:
+            place_of_it = _place_of(one)
+            if not label or place_of_it in seen:
                 continue
-            seen.add(one.file)
+            seen.add(place_of_it)
             if is_behind_link(one) and (is_moving or leads_out(one)):
                 found.linked.append(one.file)
             else:
@@ -111,6 +117,12 @@ def sort_pictures(
     if found.failed:
         warn(f"{len(found.failed):,} could not be sorted: {shortlist(found.failed)}")
     return found.describe(folder, is_moving)
+
+
+def _place_of(one: Input) -> str:
+    """Return what is the same however a picture is named, `a/b.jpg` or `a/../a/b.jpg`."""
+    folder, name = os.path.split(one.file)
+    return one.file if one.is_member else os.path.join(os.path.realpath(folder), name)
 
 
 def _sort_one(one: Input, label: str, folder: Path, is_moving: bool, found: Sorted) -> None:

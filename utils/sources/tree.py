@@ -8,13 +8,13 @@ from pathlib import Path
 from posixpath import splitext
 
 from utils.common.console import warn
+from utils.common.derived import is_derived
 from utils.common.errors import SourceError
 from utils.common.files import is_clutter
 from utils.common.listing import CLUTTER_RULE, Listing, list_folder
 from utils.common.location import Location, Originals
 from utils.common.pictures import SUFFIXES
 from utils.common.reading.heads import shows_picture
-from utils.sources.derived import is_derived
 from utils.sources.files.archives import list_archive
 from utils.sources.files.contents import Contents
 from utils.sources.files.names import home_of, may_be_archive, stem_of

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from posixpath import splitext
 
+from utils.common.derived import DERIVED_RULE
 from utils.common.errors import shortlist
 from utils.common.listing import NO_ENDING, ending_of
 from utils.sources.catalog import FOLDERS, SOURCES, owner_of
-from utils.sources.derived import DERIVED_RULE
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD, LeftOut
 from utils.sources.source import Reading
 from utils.sources.tree import FileTree, stem

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from posixpath import splitext
 
 from utils.common.console import warn
+from utils.common.derived import DERIVED_RULE, is_derived
 from utils.common.errors import DatasetError, shortlist
 from utils.common.files import sha256_of_file
 from utils.common.labels import CLASSES, SPLITS, TRAIN
@@ -16,6 +18,7 @@ from utils.common.location import Location
 from utils.common.pictures import SUFFIXES, PictureError
 from utils.common.processors import in_threads
 from utils.common.reading.heads import shows_picture
+from utils.common.terminal import printable
 from utils.dataset.manifest import (
     MANIFEST_NAME,
     ManifestRow,
@@ -108,6 +111,7 @@ def read_folder(folder: Path) -> PictureFolder:
         )
     else:
         by_split, fingerprint = _hash(folder, _scan(folder))
+        _warn_of_repeats(folder, by_split)
         print(f"{folder} has no {MANIFEST_NAME}: every picture in its class folders is used.")
     pictures = PictureFolder(folder, by_split, fingerprint, keeps_bytes)
     _check_filled(pictures)
@@ -183,11 +187,16 @@ def _scan(folder: Path) -> dict[str, tuple[Picture, ...]]:
                 expected=", ".join(CLASSES),
             )
         others[CLUTTER_RULE] += len(listing.clutter)
+        for note in listing.notes:
+            warn(f"{folder / split}: {note}.")
+        stems = {splitext(file)[0] for file in listing.files}
         found = []
         for path in sorted(folder / split / file for file in listing.each_once()):
             file = path.relative_to(folder).as_posix()
             name = file.split("/")[1]
-            if name in names and path.is_file() and _is_picture(path):
+            if is_derived(file.removeprefix(f"{split}/"), name, stems.__contains__):
+                others[DERIVED_RULE] += 1
+            elif name in names and path.is_file() and _is_picture(path):
                 found.append(Picture(file, CLASSES.index(name)))
             else:
                 others[ending_of(file)] += 1
@@ -222,6 +231,35 @@ def _hash(
             name = picture.file.encode("utf-8", "surrogateescape")
             digest.update(name + b"\0" + picture.sha256)
     return hashed, digest.hexdigest()
+
+
+def _warn_of_repeats(folder: Path, by_split: dict[str, tuple[Picture, ...]]) -> None:
+    """Tell pictures that are in two splits or classes, as copies and links make them."""
+    places: dict[bytes, list[tuple[str, Picture]]] = {}
+    for split, pictures in by_split.items():
+        for picture in pictures:
+            places.setdefault(picture.sha256, []).append((split, picture))
+    for kind, harm, repeated in (
+        ("split", "figures of val and test are too good", _differing(places, by="split")),
+        ("class", "they contradict each other", _differing(places, by="class")),
+    ):
+        if repeated:
+            pair = " and ".join(picture.file for _, picture in (repeated[0][0], repeated[0][-1]))
+            warn(
+                f"{len(repeated):,} pictures of {folder} are in more than one {kind}, so {harm}: "
+                f"such as {printable(pair)}."
+            )
+
+
+def _differing(
+    places: dict[bytes, list[tuple[str, Picture]]], by: str
+) -> list[list[tuple[str, Picture]]]:
+    """Return the places of each picture that is in two splits, or in two classes."""
+    return [
+        found
+        for found in places.values()
+        if len({split if by == "split" else picture.label for split, picture in found}) > 1
+    ]
 
 
 def _is_picture(path: Path) -> bool:

@@ -13,6 +13,7 @@ from models import CARD_NAME, WEIGHTS_NAME
 from models.zoo import resolve
 from utils.common.errors import ModelError, OutputError
 from utils.common.files import explain_write_errors, refuse_links, remove_partial_files, write_text
+from utils.common.opening import read_regular
 from utils.training.settings import AUTO, Settings
 
 LAST_NAME = "last.pt"
@@ -20,6 +21,9 @@ REPORT_NAME = "report.json"
 SETTINGS_NAME = "settings.json"
 HISTORY_NAME = "history.csv"
 LOOKS_NAME = "looks_at_test.txt"
+MAX_LOOKS_BYTES = 2**20
+"""Of the file that counts the looks at test, one line for each."""
+
 LOCK_NAME = ".lock"
 LOCK_PATIENCE_S = 6.0
 """The workers of a killed run may hold its lock for as long as they take to notice: 5 seconds."""
@@ -76,14 +80,16 @@ class Run:
         """When test was looked at, and with the weights of which epoch; one line for each look."""
         path = self.folder / LOOKS_NAME
         try:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            content = read_regular(path, MAX_LOOKS_BYTES)
         except FileNotFoundError:
             return []
         except OSError as error:
             raise ModelError(
-                f"{path}, which counts the looks at test, cannot be read: {error.strerror}",
+                f"{path}, which counts the looks at test, cannot be read: "
+                f"{error.strerror or error}",
                 todo="Make it readable, or remove it if test was never looked at",
             ) from error
+        lines = content.decode("utf-8", "replace").splitlines()
         return ["".join(one if one.isprintable() else "?" for one in line) for line in lines]
 
     def count_look(self, epoch: int) -> None:

@@ -23,6 +23,7 @@ from utils.common.errors import DatasetError, ModelError, shortlist
 from utils.common.files import write_json
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.common.memory import return_freed_memory
+from utils.common.processors import available_processors
 from utils.training import checkpoint
 from utils.training.checkpoint import Progress
 from utils.training.device import check_precision, own_device, prepare, synchronised
@@ -227,7 +228,7 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
     device = own_device(settings, world)
     check_precision(device, stored.precision)
     if world.size == stored.processes:
-        torch.set_num_threads(stored.threads)
+        keep_threads(stored.threads)
     network, preprocessing = build(resolve(settings.model), len(CLASSES), pretrained=False)
     if not asked.test_only:
         num_train = len(pictures.splits[TRAIN])
@@ -244,6 +245,21 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
     if grows:
         session.progress.epochs_without_gain = 0
     return session
+
+
+def keep_threads(threads: int) -> None:
+    """Compute with as many threads as a run was begun with, even where that is slow.
+
+    Args:
+        threads: Sums come out in another order, and so with other last bits, with another number.
+    """
+    usual = max(available_processors(), torch.get_num_threads())
+    if threads > usual:
+        warn(
+            f"this run was begun with {threads} threads and goes on with as many, for the same "
+            f"result to the last bit; that is slow where {usual} would do."
+        )
+    torch.set_num_threads(threads)
 
 
 def _make_trainer(

@@ -165,7 +165,7 @@ class Settings:
     )
     coverage: float = setting(
         0.95, "share of each class's pictures whose set of possible classes is to hold their own",
-        metavar="X", type=float, check=between(0, 1),
+        metavar="X", type=float, check=between(0.01, 1, with_lowest=True),
     )  # fmt: skip
     checkpoint_minutes: float = setting(
         10.0, "also save the state this often within an epoch", type=float, metavar="N",

@@ -29,15 +29,18 @@ class Contents:
         files: Where its files lie, by their paths in it, clutter among them.
         left_out: What is not read, by its path in it ("" is the archive itself), and why.
         notes: What the user should know, line by line.
+        num_unread: How many of those left out may hold what is wanted, and lie nowhere else.
     """
 
     files: dict[str, Location] = field(default_factory=dict)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    num_unread: int = 0
 
     def leave_out(self, path: str, title: str, error: LeftOutError) -> None:
         """Keep that an archive is not read."""
         self.left_out.append((path, error.reason))
+        self.num_unread += 1
         self.notes.append(f"{printable(title)} {error.reason}; it is left out. {error.advice}")
 
 

@@ -100,6 +100,7 @@ class Explorer:
         """
         contents = Contents(notes=notes_on(volume.title, members))
         contents.left_out = [(path, reason_of(finding)) for path, finding in members.left_out]
+        contents.num_unread = len(members.left_out)
         files = contents.files = members.files
         taken = {name.casefold(): place for name, place in files.items()}
         for name, place in list(files.items()):
@@ -139,6 +140,7 @@ class Explorer:
                 (f"{name}/{path}" if path else name, reason) for path, reason in found.left_out
             ]
             contents.notes += found.notes
+            contents.num_unread += found.num_unread
         return contents
 
     def _look_into(
