@@ -118,6 +118,7 @@ def test_a_run_whose_worker_is_killed_goes_on_to_the_same_bits(
             process.kill()
 
     monkeypatch.setattr(PictureLoader, "_serve", disturbed)
+    others = set(multiprocessing.active_children())
     with pytest.raises(SystemExit) as raised:
         run_script(
             lambda: launch_training_test.main(
@@ -126,7 +127,7 @@ def test_a_run_whose_worker_is_killed_goes_on_to_the_same_bits(
         )
     assert raised.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"Error: {KILLED}"
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= others
     run = tmp_path / "test_resnet-1"
     assert launch_training_test.main(["--resume", str(run), "-j", "0"]) == 0
     assert_same_run(whole_run, run)
