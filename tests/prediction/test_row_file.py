@@ -165,7 +165,7 @@ def test_the_first_line_tells_what_rows_are_of(target: Path) -> None:
     ("written", "altered"),
     [
         ("DERM", "../../outside"),
-        ("DERM", "/tmp/outside"),
+        ("DERM", "/elsewhere"),
         ("DERM", "DERMA"),
         ("ambiguous", "sure"),
         ("0.2", "1.2"),

@@ -3,12 +3,8 @@
 import os
 from functools import cache
 
+from utils.common.files import is_link
 from utils.prediction.inputs import Input
-
-
-def is_link(path: str) -> bool:
-    """Tell a symbolic link, or on Windows a junction, from a file or folder."""
-    return os.path.islink(path) or getattr(os.path, "isjunction", os.path.islink)(path)
 
 
 def is_behind_link(one: Input) -> bool:
