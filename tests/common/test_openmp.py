@@ -35,15 +35,19 @@ import hashlib, sys
 from utils.common.openmp import share_processors
 if sys.argv[1] == "set":
     share_processors()
-import timm, torch
+import torch
+from torch import nn
 torch.manual_seed(0)
 torch.set_num_threads(2)
-network = timm.create_model("test_resnet", num_classes=5)
+network = nn.Sequential(
+    nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 32, 3, 2), nn.ReLU(),
+    nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 5),
+)
 optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
 pictures = torch.rand(4, 3, 64, 64)
 for _ in range(2):
     optimizer.zero_grad()
-    torch.nn.functional.cross_entropy(network(pictures), torch.arange(4)).backward()
+    nn.functional.cross_entropy(network(pictures), torch.arange(4)).backward()
     optimizer.step()
 digest = hashlib.sha256()
 for tensor in network.state_dict().values():

@@ -10,8 +10,8 @@ SPINS = "GOMP_SPINCOUNT"
 WAITING = ("OMP_WAIT_POLICY", SPINS, "KMP_BLOCKTIME", "KMP_LIBRARY")
 """Variables by which a user says how threads wait."""
 
-FEW_SPINS = "3000"
-"""Turns of 30 to 50 ns: about as long as it takes to wake a thread. The default is 300,000."""
+FEW_SPINS = "10000"
+"""Turns of 30 to 50 ns, enough for the gaps between two layers. The default is 300,000."""
 
 
 def share_processors(environment: MutableMapping[str, str] = os.environ) -> None:
