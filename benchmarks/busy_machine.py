@@ -9,7 +9,7 @@ Each way trains in a process of its own, which takes the steps of an epoch when 
 turns alone and beside processes that do nothing but count. These have the training's own priority,
 so half of the processors are left to it, and 2.0 times as long is its fair share. `others` are the
 processors that the rest of the computer took meanwhile: where that is not about 0, no turn was
-alone, and the figures of ways in the same column can be compared, but not those of two columns.
+alone, so no limit is judged, and only figures of the same column can be compared.
 """
 
 import argparse
@@ -36,6 +36,8 @@ OURS, DEFAULT = "ours", "default"
 ALONE, BUSY = "alone", "busy"
 LIMIT_BUSY, LIMIT_ALONE = 2.2, 1.01
 COUNTING = "while True: pass"
+DISTURBED, FEW = "disturbed", 0.2
+"""What is said instead of a verdict where others took more processors than that in any turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +200,17 @@ def compare(
     """Return header and rows; ratios are medians of those within each round."""
     from measuring import median_ratio, verdict
 
-    header = [
-        "way", "alone s", "others", "busy s", "others", "x alone", "asked", "alone x default",
-        "asked", "busy x default", "same weights",
-    ]  # fmt: skip
     seconds = {key: [turn.seconds for turn in turns] for key, turns in found.items()}
     reference = DEFAULT if DEFAULT in ways else ways[0]
+    header = [
+        "way", "alone s", "others", "busy s", "others", "x alone", "asked",
+        f"alone x {reference}", "asked", f"busy x {reference}", "same weights",
+    ]  # fmt: skip
+    others = [turn.others for turns in found.values() for turn in turns]
+
+    def judged(ratio: float, limit: float) -> str:
+        return DISTURBED if max(others) > FEW else verdict(ratio, limit, at_most=True)
+
     rows: list[list[object]] = []
     for way in ways:
         row: list[object] = [way]
@@ -219,8 +226,8 @@ def compare(
             for one, other in zip(found[way, beside], found[reference, beside], strict=True)
         )
         row += [
-            round(slower, 2), verdict(slower, LIMIT_BUSY, at_most=True), round(cost, 3),
-            verdict(cost, LIMIT_ALONE, at_most=True), round(gain, 3), "yes" if same else "no",
+            round(slower, 2), judged(slower, LIMIT_BUSY), round(cost, 3),
+            judged(cost, LIMIT_ALONE), round(gain, 3), "yes" if same else "no",
         ]  # fmt: skip
         rows.append(row)
     return header, rows
