@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from utils.common.errors import run_script
 from utils.common.imports import imported_at_once
+from utils.common.openmp import share_processors
 from utils.training.jobs import Job, this_job
 from utils.training.runs import Run, find_run
 from utils.training.settings import Settings, ask_missing, check_data_folder, read_settings
@@ -102,4 +103,5 @@ def conclude(session: "Session", answers: "Answers") -> str:
 
 
 if __name__ == "__main__":
+    share_processors()
     run_script(main, "A run that was begun goes on with --resume.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from utils.common.errors import EXIT_OK, run_script
 from utils.common.imports import imported_at_once
+from utils.common.openmp import share_processors
 from utils.common.termination import terminable
 from utils.prediction.settings import PredictSettings, read_settings
 
@@ -72,4 +73,5 @@ def find(settings: PredictSettings) -> "Inputs":
 
 
 if __name__ == "__main__":
+    share_processors()
     run_script(main, go_on="")

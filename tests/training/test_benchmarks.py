@@ -49,6 +49,17 @@ def test_the_loader_has_a_row_for_each_kind_of_original() -> None:
         assert row in done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="libraries' threads never wait long there")
+def test_a_busy_machine_has_a_row_for_each_way_and_all_have_the_same_weights() -> None:
+    flags = ("--quick", "--model", "test_resnet", "--workers", "1")
+    done = run("benchmarks/busy_machine.py", *flags)
+    assert done.returncode == 0, done.stderr
+    rows = done.stdout.splitlines()[-2:]
+    assert [row.split()[0] for row in rows] == ["ours", "default"]
+    assert all(row.endswith(" yes") for row in rows)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so() -> None:
     done = run("benchmarks/gpu.py")

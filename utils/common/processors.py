@@ -1,9 +1,11 @@
 """The machine in, how many processes or threads it is worth starting out."""
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from utils.common.console import progress
@@ -17,11 +19,51 @@ MAX_POOL = 61 if sys.platform == "win32" else 2**15
 """Processes of one pool: Windows cannot wait for more at once."""
 
 
-def available_processors() -> int:
-    """Return how many processors this process may use."""
+def available_processors(root: Path = Path("/")) -> int:
+    """Return how many processors' time this process may use: at most what its container grants.
+
+    Args:
+        root: Where proc/ and sys/ lie.
+    """
+    return math.ceil(min(allowed_processors(), _granted_by_container(root)))
+
+
+def allowed_processors() -> int:
+    """Return how many processors this process may run on, for however much of the time."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _granted_by_container(root: Path) -> float:
+    """Ask both versions of Linux's control groups, as of `docker run --cpus`, for their quotas."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return math.inf
+    granted = math.inf
+    for line in lines:
+        _, _, named = line.partition(":")
+        controllers, _, place = named.partition(":")
+        folder, names = root / "sys/fs/cgroup", ["cpu.max"]
+        if controllers:
+            folder, names = folder / "cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        own = PurePosixPath(place.lstrip("/"))
+        # The strictest of all above counts; a container sees its own group at the root.
+        for group in (own, *own.parents):
+            granted = min(granted, _quota([folder / group / name for name in names]))
+    return granted
+
+
+def _quota(files: Sequence[Path]) -> float:
+    """Return the processors of one group: microseconds of time per microseconds of period."""
+    try:
+        quota, period = (int(word) for file in files for word in file.read_text().split())
+    except (OSError, ValueError):  # not there, or "max"
+        return math.inf
+    return quota / period if quota > 0 < period else math.inf
 
 
 def pool_size(workers: int) -> int:
