@@ -28,6 +28,7 @@ from utils.training import checkpoint
 from utils.training.checkpoint import Progress
 from utils.training.device import check_precision, own_device, prepare, synchronised
 from utils.training.engine import Trainer
+from utils.training.enlarging import warn_of_enlarging
 from utils.training.facts import Facts, device_name, peak_gpu_bytes, versions
 from utils.training.footprint import check_memory
 from utils.training.loader import PictureLoader
@@ -150,6 +151,8 @@ def start(settings: Settings, world: World) -> Session:
     device = own_device(settings, world)
     model = resolve(settings.model)
     settings, network, preprocessing = _build_in_all(settings, model, world)
+    if settings.input_size is not None:
+        warn_of_enlarging(pictures.splits[TRAIN], settings.input_size)
     model = resolve(settings.model)
     settings = complete(settings, model)
     facts = Facts(
@@ -229,7 +232,10 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
     check_precision(device, stored.precision)
     if world.size == stored.processes:
         keep_threads(stored.threads)
-    network, preprocessing = build(resolve(settings.model), len(CLASSES), pretrained=False)
+    size = Preprocessing.from_dict(stored.preprocessing).size
+    network, preprocessing = build(
+        resolve(settings.model), len(CLASSES), pretrained=False, size=size
+    )
     if not asked.test_only:
         num_train = len(pictures.splits[TRAIN])
         check_batches(network, settings.model, stored.pictures_per_step, num_train)
@@ -326,7 +332,9 @@ def _build_in_all(
 
     chosen = world.share(build_first)
     network, preprocessing = (
-        built[0] if built else build(resolve(chosen.model), len(CLASSES), pretrained=False)
+        built[0]
+        if built
+        else build(resolve(chosen.model), len(CLASSES), pretrained=False, size=chosen.size_of_input)
     )
     world.equalise(network.state_dict().values())
     return chosen, network, world.share(lambda: preprocessing)
@@ -334,7 +342,7 @@ def _build_in_all(
 
 def _build(settings: Settings, model: Model) -> tuple[Settings, nn.Module, Preprocessing]:
     """Build the network; where weights cannot be had, never silently train something else."""
-    arguments = (settings.pretrained_path, settings.seed)
+    arguments = (settings.pretrained_path, settings.seed, settings.size_of_input)
     try:
         built = build(model, len(CLASSES), settings.pretrained, *arguments)
     except WeightsUnavailableError as error:
@@ -349,7 +357,7 @@ def _build(settings: Settings, model: Model) -> tuple[Settings, nn.Module, Prepr
         settings = dataclasses.replace(settings, pretrained=False)
         built = build(model, len(CLASSES), False, *arguments)
     if model.is_sourced:
-        name = architecture_of(built[0], len(CLASSES))
+        name = architecture_of(built[0], len(CLASSES), built[1].size)
         print(f"{model.name} is a {name}, and its run is called so.")
         settings = dataclasses.replace(settings, model=name)
     return settings, *built
