@@ -9,7 +9,7 @@ from torch import nn
 
 from models.calibration import PREFIX
 from models.preprocessing import Preprocessing
-from models.sizes import Size, is_about_size, size_arguments, with_size
+from models.sizes import Size, is_about_size, own_size, size_arguments, with_size
 from models.weights import Found, find_weights, first_line, read_weights_file
 from models.zoo import Model, resolve
 from utils.common.errors import ModelError, shortlist
@@ -35,6 +35,7 @@ def build(
     pretrained_path: str = "",
     seed: int = 0,
     size: Size | None = None,
+    is_growing: bool = False,
 ) -> tuple[nn.Module, Preprocessing]:
     """Make a network with `num_classes` outputs.
 
@@ -45,6 +46,7 @@ def build(
         pretrained_path: Load this .safetensors, .pth or .pt file instead.
         seed: Random weights, those of a new classifier too, follow from it.
         size: Height and width of its input, in pixels; None for its own.
+        is_growing: Whether it is to take smaller pictures, too, see `sizes.stages_of`.
 
     Raises:
         WeightsUnavailableError: If the hub's weights cannot be had.
@@ -53,7 +55,11 @@ def build(
     from_hub = pretrained and not pretrained_path
     make = partial(_from_source if model.is_sourced else _create, model, num_classes=num_classes)
     with torch.random.fork_rng(devices=[]):
-        arguments = {} if size is None else size_arguments(model, make, size)
+        full = size
+        if size is None and is_growing:
+            with torch.device("meta"):
+                full = own_size(model) or Preprocessing.of_model(make()).size
+        arguments = {} if full is None else size_arguments(model, make, full, is_growing)
         torch.manual_seed(stable_hash(seed, "weights") >> 1)
         if model.is_sourced:
             network = make(pretrained=from_hub, **arguments)

@@ -20,11 +20,19 @@ from utils.common.errors import ModelError
 ARGUMENT = "img_size"
 """What timm calls the size of the input where a network is laid out for one."""
 
+DYNAMIC = ("dynamic_img_size",)
+"""What timm calls it where such a network is to take smaller pictures as well."""
+
+STEP = 32
+"""Most convolutional networks halve a side five times."""
+
 Create = Callable[..., nn.Module]
 Size = tuple[int, int]
 
 
-def size_arguments(model: Model, create: Create, size: Size) -> dict[str, Any]:
+def size_arguments(
+    model: Model, create: Create, size: Size, is_growing: bool = False
+) -> dict[str, Any]:
     """Return what to give to timm, so that a network takes pictures of another size.
 
     The network is laid out without memory and shown one picture that has none, so a size that
@@ -34,12 +42,16 @@ def size_arguments(model: Model, create: Create, size: Size) -> dict[str, Any]:
         model: A row of the zoo.
         create: Makes the network with what is returned here.
         size: Height and width of the input, in pixels.
+        is_growing: Whether it is to take all of `stages_of` the size, too.
 
     Raises:
-        ModelError: If the network cannot take pictures of this size.
+        ModelError: If the network cannot take pictures of this size, or of a smaller one.
     """
-    if size == own_size(model):
-        return {}
+    arguments = {} if size == own_size(model) else _laid_out(model, create, size)
+    return _growing(model, create, size, arguments) if is_growing else arguments
+
+
+def _laid_out(model: Model, create: Create, size: Size) -> dict[str, Any]:
     with torch.device("meta"):
         try:
             network = create(**{ARGUMENT: size})
@@ -55,9 +67,54 @@ def size_arguments(model: Model, create: Create, size: Size) -> dict[str, Any]:
     return arguments
 
 
+def _growing(model: Model, create: Create, size: Size, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Add what lets a network take smaller pictures while it stays laid out for the full size.
+
+    Raises:
+        ModelError: If nothing does.
+    """
+    if size[0] != size[1]:
+        raise _refused(model, size, "only a square input can grow")
+    with torch.device("meta"):
+        for more in ({}, *({option: True} for option in DYNAMIC)):
+            try:
+                network = create(**arguments, **more)
+                for side in stages_of(size[0], step_of(network)):
+                    _look(model, network, (side, side))
+            except (TypeError, ModelError):
+                continue
+            return {**arguments, **more}
+    raise ModelError(
+        f"{model.name} is laid out for pictures of {size[1]} x {size[0]} pixels alone and cannot "
+        "train on smaller ones first",
+        expected="a convolutional network, a ViT or a Swin Transformer",
+        todo="Leave out --progressive-resizing, or choose another --model",
+    )
+
+
+def stages_of(full: int, step: int) -> tuple[int, ...]:
+    """Return the sides that an input grows through: multiples of a step from half on, then full.
+
+    >>> stages_of(224, 32), stages_of(160, 32), stages_of(32, 32)
+    ((128, 160, 192, 224), (96, 128, 160), (32,))
+    """
+    first = max(step, (full + step) // (2 * step) * step)
+    return (*range(first, full, step), full)
+
+
+def step_of(network: nn.Module) -> int:
+    """Return what the sides of a growing input are multiples of: 32, or as near with patches.
+
+    >>> step_of(nn.Sequential())
+    32
+    """
+    patch = math.lcm(*patch_of(network))
+    return patch * max(1, round(STEP / patch))
+
+
 def is_about_size(error: Exception) -> bool:
-    """Return whether a network was told a size that it does not ask for."""
-    return isinstance(error, TypeError) and ARGUMENT in str(error)
+    """Return whether a network was told of sizes what it does not ask for."""
+    return isinstance(error, TypeError) and any(name in str(error) for name in (ARGUMENT, *DYNAMIC))
 
 
 def own_size(model: Model) -> Size | None:

@@ -233,9 +233,8 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
     if world.size == stored.processes:
         keep_threads(stored.threads)
     size = Preprocessing.from_dict(stored.preprocessing).size
-    network, preprocessing = build(
-        resolve(settings.model), len(CLASSES), pretrained=False, size=size
-    )
+    model, grows_in_size = resolve(settings.model), settings.progressive_resizing
+    network, preprocessing = build(model, len(CLASSES), False, "", 0, size, grows_in_size)
     if not asked.test_only:
         num_train = len(pictures.splits[TRAIN])
         check_batches(network, settings.model, stored.pictures_per_step, num_train)
@@ -250,6 +249,12 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
     session.progress = progress
     if grows:
         session.progress.epochs_without_gain = 0
+        smaller = trainer.smaller_size(progress.epoch)
+        if smaller:
+            print(
+                f"The sizes of --progressive-resizing are dealt out anew over {settings.epochs} "
+                f"epochs: epoch {progress.epoch + 1} trains at {smaller[1]} x {smaller[0]} pixels."
+            )
     return session
 
 
@@ -331,10 +336,9 @@ def _build_in_all(
         return chosen
 
     chosen = world.share(build_first)
+    size = (chosen.size_of_input, chosen.progressive_resizing)
     network, preprocessing = (
-        built[0]
-        if built
-        else build(resolve(chosen.model), len(CLASSES), pretrained=False, size=chosen.size_of_input)
+        built[0] if built else build(resolve(chosen.model), len(CLASSES), False, "", 0, *size)
     )
     world.equalise(network.state_dict().values())
     return chosen, network, world.share(lambda: preprocessing)
@@ -342,7 +346,10 @@ def _build_in_all(
 
 def _build(settings: Settings, model: Model) -> tuple[Settings, nn.Module, Preprocessing]:
     """Build the network; where weights cannot be had, never silently train something else."""
-    arguments = (settings.pretrained_path, settings.seed, settings.size_of_input)
+    arguments = (
+        *(settings.pretrained_path, settings.seed),
+        *(settings.size_of_input, settings.progressive_resizing),
+    )
     try:
         built = build(model, len(CLASSES), settings.pretrained, *arguments)
     except WeightsUnavailableError as error:

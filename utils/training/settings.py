@@ -81,6 +81,11 @@ class Settings:
         "224): less is faster and shows less; transformers get their positions resampled",
         "--input-size", "--img-size", type=int, metavar="N", check=at_least(*SIDES),
     )  # fmt: skip
+    progressive_resizing: bool = setting(
+        False,
+        "train on small pictures first, from about half of the input's side, and on full "
+        "ones in the last fifth of the epochs; val and test always at full size: faster",
+    )
     epochs: int | None = setting(
         None, f"passes over the training pictures (default: by model, see the table in models/"
         f"zoo.py; {FROM_SCRATCH.epochs} from random weights)", type=int, metavar="N",
