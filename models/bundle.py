@@ -22,7 +22,7 @@ from models.instructions import how_to_use
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
 from models.reading import OWN_SIZE, Reading
-from models.zoo import Model, resolve
+from models.zoo import SIDES, Model, resolve
 from utils.common.errors import ModelError, shortlist
 from utils.common.files import sha256_of_file, whole_file, write_json
 from utils.common.labels import CLASSES
@@ -32,8 +32,7 @@ FORMAT = 2
 """Rises when files of the suite before could no longer be read."""
 
 MAX_CARD_BYTES = 2**20
-MIN_SIDE, MAX_SIDE = 32, 1024
-"""Of an input, in pixels; all of timm's are in between."""
+MIN_SIDE, MAX_SIDE = SIDES
 
 MAX_STORED_SIDE = 4096
 """Of the pictures of a data set, in pixels, as create_dataset.py takes it for --image-size."""
@@ -124,7 +123,8 @@ def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
     fields = _read_json(place)
     try:
         model, digest = _model(fields), fields["weights_sha256"]
-        _check_weights(weights_place, model)
+        wanted = read_preprocessing(fields["preprocessing"])
+        _check_weights(weights_place, model, wanted)
         card = _card(fields, model, _calibration_arrays(weights_place))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -141,7 +141,7 @@ def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
             todo="Bring both from the same run; python launch_training_test.py --test-only "
             "--resume RUN writes them anew",
         )
-    network = _network(weights_place, model)
+    network = _network(weights_place, model, wanted)
     _try(network, card, place)
     return card, network
 
@@ -271,14 +271,14 @@ def _text(value: Any) -> str:
     return value
 
 
-def _check_weights(path: Path, model: Model) -> None:
+def _check_weights(path: Path, model: Model, wanted: Preprocessing) -> None:
     """Compare names, shapes and kinds of numbers before memory is taken for any of them.
 
     Raises:
         ModelError: If the file is not of this model.
     """
     with torch.device("meta"):
-        own = build_untrained(model).state_dict()
+        own = build_untrained(model, wanted).state_dict()
     try:
         with safe_open(path, "pt") as stored:
             slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118
@@ -289,14 +289,14 @@ def _check_weights(path: Path, model: Model) -> None:
             }
     except (OSError, SafetensorError) as error:
         _refuse_file(path, error)
-    wanted = {name: (tuple(one.shape), DTYPES.get(one.dtype, "")) for name, one in own.items()}
+    expected = {name: (tuple(one.shape), DTYPES.get(one.dtype, "")) for name, one in own.items()}
     faults = [
-        *(f"{name} is missing" for name in sorted(wanted.keys() - found.keys())),
-        *(f"{name[:80]!r} is unknown" for name in sorted(found.keys() - wanted.keys())),
+        *(f"{name} is missing" for name in sorted(expected.keys() - found.keys())),
+        *(f"{name[:80]!r} is unknown" for name in sorted(found.keys() - expected.keys())),
         *(
-            f"{name} is {_shape(found[name])} instead of {_shape(wanted[name])}"
-            for name in sorted(wanted.keys() & found.keys())
-            if found[name] != wanted[name]
+            f"{name} is {_shape(found[name])} instead of {_shape(expected[name])}"
+            for name in sorted(expected.keys() & found.keys())
+            if found[name] != expected[name]
         ),
     ]
     if faults:
@@ -318,20 +318,26 @@ def _calibration_arrays(path: Path) -> dict[str, Any]:
         return {name: stored.get_tensor(name) for name in names}
 
 
-def _network(path: Path, model: Model) -> nn.Module:
-    network = build_untrained(model)
+def _network(path: Path, model: Model, wanted: Preprocessing) -> nn.Module:
+    network = build_untrained(model, wanted)
     network.load_state_dict(read_weights(path))
     return network.eval()
 
 
-def build_untrained(model: Model) -> nn.Module:
+def build_untrained(model: Model, wanted: Preprocessing) -> nn.Module:
     """Build a network for our classes, with weights that are still to come.
+
+    Args:
+        model: A row of the zoo.
+        wanted: Its preprocessing, which tells the size of its input.
 
     Raises:
         ModelError: If timm cannot.
     """
     try:
-        return build(model, len(CLASSES), pretrained=False)[0]
+        return build(model, len(CLASSES), pretrained=False, size=wanted.size)[0]
+    except ModelError:  # of a size that it cannot take
+        raise
     except Exception as error:  # timm's hundreds of models have no common one
         raise ModelError(
             f"timm cannot build {model.name} for {len(CLASSES)} classes: {type(error).__name__}",

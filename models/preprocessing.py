@@ -36,6 +36,11 @@ class Preprocessing:
     interpolation: str
     crop_pct: float
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the input, in pixels."""
+        return self.height, self.width
+
     @classmethod
     def of_model(cls, model: nn.Module) -> "Preprocessing":
         """Read the preprocessing from a timm model's own pretrained configuration."""

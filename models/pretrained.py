@@ -1,5 +1,6 @@
 """A model's row of the zoo in, the network with its weights and its preprocessing out."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ from torch import nn
 
 from models.calibration import PREFIX
 from models.preprocessing import Preprocessing
+from models.sizes import Size, is_about_size, own_size, size_arguments, with_size
 from models.weights import Found, find_weights, first_line, read_weights_file
-from models.zoo import Model
+from models.zoo import Model, resolve
 from utils.common.errors import ModelError, shortlist
 from utils.common.seeds import stable_hash
 
@@ -27,7 +29,13 @@ class WeightsUnavailableError(ModelError):
 
 
 def build(
-    model: Model, num_classes: int, pretrained: bool, pretrained_path: str = "", seed: int = 0
+    model: Model,
+    num_classes: int,
+    pretrained: bool,
+    pretrained_path: str = "",
+    seed: int = 0,
+    size: Size | None = None,
+    is_growing: bool = False,
 ) -> tuple[nn.Module, Preprocessing]:
     """Make a network with `num_classes` outputs.
 
@@ -37,37 +45,49 @@ def build(
         pretrained: Load timm's weights from the hub, or from its cache on this computer.
         pretrained_path: Load this .safetensors, .pth or .pt file instead.
         seed: Random weights, those of a new classifier too, follow from it.
+        size: Height and width of its input, in pixels; None for its own.
+        is_growing: Whether it is to take smaller pictures, too, see `sizes.stages_of`.
 
     Raises:
         WeightsUnavailableError: If the hub's weights cannot be had.
-        ModelError: If the file's weights are not for this model.
+        ModelError: If the file's weights are not for this model, or its input cannot have the size.
     """
+    from_hub = pretrained and not pretrained_path
+    make = partial(_from_source if model.is_sourced else _create, model, num_classes=num_classes)
     with torch.random.fork_rng(devices=[]):
+        full = size
+        if size is None and is_growing:
+            with torch.device("meta"):
+                full = own_size(model) or Preprocessing.of_model(make()).size
+        arguments = {} if full is None else size_arguments(model, make, full, is_growing)
         torch.manual_seed(stable_hash(seed, "weights") >> 1)
         if model.is_sourced:
-            network = _from_source(model, num_classes, pretrained and not pretrained_path)
-        elif pretrained and not pretrained_path:
-            network = _from_hub(model, num_classes)
+            network = make(pretrained=from_hub, **arguments)
+        elif from_hub:
+            network = _from_hub(model, num_classes=num_classes, **arguments)
         else:
-            network = _create(model, num_classes=num_classes)
+            network = make(**arguments)
     if pretrained_path:
         load_weights_file(network, Path(pretrained_path), model)
-    return network, Preprocessing.of_model(network)
+    return network, with_size(Preprocessing.of_model(network), size)
 
 
-def architecture_of(network: nn.Module, num_classes: int) -> str:
+def architecture_of(network: nn.Module, num_classes: int, size: Size) -> str:
     """Return the name in timm's own list of a network that came from elsewhere.
 
     Under that name alone it is stored, so that who loads it need not ask a stranger's page.
 
+    Args:
+        network: Made by `build`.
+        num_classes: Outputs of its classifier.
+        size: Height and width of its input, in pixels.
+
     Raises:
         ModelError: If it has been changed, so that the name alone would make another network.
     """
-    import timm
-
     name = str(network.pretrained_cfg["architecture"])
     with torch.device("meta"):
-        plain = timm.create_model(name, num_classes=num_classes).state_dict()
+        plain = build(resolve(name), num_classes, pretrained=False, size=size)[0].state_dict()
     own = network.state_dict()
     if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in plain.items()}:
         raise ModelError(
@@ -78,7 +98,7 @@ def architecture_of(network: nn.Module, num_classes: int) -> str:
     return name
 
 
-def _from_source(model: Model, num_classes: int, pretrained: bool) -> nn.Module:
+def _from_source(model: Model, **arguments: Any) -> nn.Module:
     """Make a network that is described on the hub or in a folder, by whoever put it there."""
     from huggingface_hub import get_session, hf_hub_url, try_to_load_from_cache
 
@@ -87,8 +107,10 @@ def _from_source(model: Model, num_classes: int, pretrained: bool) -> nn.Module:
         hub_id = place.partition("@")[0]
         if source == "hf-hub" and not isinstance(try_to_load_from_cache(hub_id, HUB_CONFIG), str):
             get_session().head(hf_hub_url(hub_id, HUB_CONFIG), timeout=HUB_TIMEOUT_S)
-        return _create(model, num_classes=num_classes, pretrained=pretrained)
+        return _create(model, **arguments)
     except Exception as error:  # as below, and whatever else a stranger's description brings about
+        if is_about_size(error):
+            raise
         raise WeightsUnavailableError(
             f"{model.name} cannot be had: {first_line(error)}",
             expected="a model of timm's with its config.json",
@@ -102,7 +124,7 @@ def _create(model: Model, **arguments: Any) -> nn.Module:
     return timm.create_model(model.timm_name, **arguments)
 
 
-def _from_hub(model: Model, num_classes: int) -> nn.Module:
+def _from_hub(model: Model, **arguments: Any) -> nn.Module:
     import timm
     from huggingface_hub import get_session, hf_hub_url, try_to_load_from_cache
 
@@ -123,9 +145,7 @@ def _from_hub(model: Model, num_classes: int) -> nn.Module:
         if hub_id and not overlay:
             # The hub's own client would retry for most of a minute before it says so.
             get_session().head(hf_hub_url(hub_id, HUB_FILES[0]), timeout=HUB_TIMEOUT_S)
-        return _create(
-            model, num_classes=num_classes, pretrained=True, pretrained_cfg_overlay=overlay
-        )
+        return _create(model, pretrained=True, pretrained_cfg_overlay=overlay, **arguments)
     except Exception as error:
         raise WeightsUnavailableError(
             f"The pretrained weights of {model.name} cannot be had: {first_line(error)}",

@@ -81,6 +81,9 @@ SOURCED = re.compile(r"(hf[-_]hub|local-dir):(.+)", re.IGNORECASE)
 OWN_HUB = "timm/"
 """Where the hub keeps the weights of timm's own list."""
 
+SIDES = (32, 1024)
+"""Shortest and longest side of an input, in pixels; all of timm's are in between."""
+
 SIZES = {
     "t": "tiny", "s": "small", "b": "base", "l": "large", "h": "huge", "g": "giant",
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """A ticket that names pictures in, their stacked pixels and labels out; runs in the workers."""
 
 import contextlib
+import math
 import signal
 from array import array
 from collections import defaultdict
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, get_worker_info
 
 from models.preprocessing import Preprocessing
+from models.sizes import Size, with_size
 from utils.common.labels import CLASSES, LOW_QUALITY
 from utils.common.memory import keep_freed_memory
 from utils.common.parent import end_with_parent
@@ -39,6 +41,7 @@ class Ticket:
         whole: Positions of the batch that `indices` are one process's share of; the same if empty.
         is_idle: Whether the share is another process's, lent to one that gets none.
         slot: Where the pixels go in memory that is shared; None sends them back.
+        size: Height and width of the pixels; None for the full size.
     """
 
     split: str
@@ -47,6 +50,7 @@ class Ticket:
     whole: tuple[int, ...] = ()
     is_idle: bool = False
     slot: int | None = None
+    size: Size | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +149,15 @@ class BatchReader(Dataset[Arrival]):
 
     def _stack(self, ticket: Ticket) -> torch.Tensor | BrokenPicture | None:
         chosen = [self.splits[ticket.split][index] for index in ticket.indices]
+        preprocessing = with_size(self.preprocessing, ticket.size)
+        shape = (len(chosen), *preprocessing.size, 3)
         if self.slots is None or ticket.slot is None:
-            shape = (len(chosen), self.preprocessing.height, self.preprocessing.width, 3)
             # Of numpy: glibc cannot reuse the aligned blocks of PyTorch, and a worker would grow.
             stack = torch.from_numpy(np.empty(shape, np.uint8))
             if get_worker_info():
                 stack.share_memory_()  # else another thread does it, whose errors nobody hears
         else:
-            stack = self.slots[ticket.slot, : len(chosen)]
+            stack = beginning(self.slots[ticket.slot], shape)
         stack = stack.permute(0, 3, 1, 2)
         target = stack.numpy()
         for position, (index, picture) in enumerate(zip(ticket.indices, chosen, strict=True)):
@@ -161,10 +166,10 @@ class BatchReader(Dataset[Arrival]):
             except BrokenPictureError as broken:
                 return broken.picture
             if ticket.epoch is None:
-                target[position] = self.preprocessing.centre_crop(pixels)
+                target[position] = preprocessing.centre_crop(pixels)
             else:
                 target[position] = training_sample(
-                    pixels, picture.file, self.preprocessing, self.seed, ticket.epoch
+                    pixels, picture.file, preprocessing, self.seed, ticket.epoch
                 )
         return stack if ticket.slot is None else None
 
@@ -193,6 +198,11 @@ class BatchReader(Dataset[Arrival]):
         except PictureError as error:
             file = self.splits[split][position].file
             raise BrokenPictureError(BrokenPicture(file, error)) from None
+
+
+def beginning(slot: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return the first numbers of a slot in a shape that is perhaps smaller than its own."""
+    return slot.view(-1)[: math.prod(shape)].view(shape)
 
 
 def _good_positions(pictures: PictureFolder) -> dict[tuple[str, int], array]:

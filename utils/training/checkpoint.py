@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from models.bundle import build_untrained, read_weights
+from models.preprocessing import Preprocessing
 from models.zoo import resolve
 from utils.common.errors import ModelError, OutputError
 from utils.common.files import whole_file
@@ -16,7 +17,6 @@ from utils.common.values import shown
 from utils.training.engine import Trainer
 from utils.training.facts import Facts, refuse
 from utils.training.progress import Progress, check_progress
-from utils.training.settings import Settings
 from utils.training.soundness import UnusableError, check_tensors
 from utils.training.sums import EpochSums
 
@@ -94,20 +94,21 @@ def load(path: Path) -> dict[str, Any]:
         refuse(path, f"{', '.join(missing)} is missing")
     facts = Facts.from_dict(state["facts"], path)
     check_progress(state["progress"], path)
-    _check_size(path, facts.settings, state["weights"])
+    _check_size(path, facts, state["weights"])
     return dict(state)
 
 
-def _check_size(path: Path, settings: Settings, weights: Any) -> None:
+def _check_size(path: Path, facts: Facts, weights: Any) -> None:
     """Compare the weights with those of the model, laid out without memory for a single one.
 
     Raises:
         ModelError: If they are not its own; a far larger model would be built otherwise.
     """
-    model = resolve(settings.model)
+    model = resolve(facts.settings.model)
+    wanted = Preprocessing.from_dict(facts.preprocessing)
     try:
         with torch.device("meta"):
-            own = build_untrained(model).state_dict()
+            own = build_untrained(model, wanted).state_dict()
     except ModelError:
         return  # a few networks cannot be laid out so
     try:

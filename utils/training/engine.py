@@ -15,6 +15,7 @@ from torch import nn
 from models.answers import logits_and_features, logits_of
 from models.device import FLOAT16, Compute, memory_format
 from models.preprocessing import Normalisation, Preprocessing
+from models.sizes import Size, step_of
 from models.texture import describe
 from utils.common.console import progress, warn
 from utils.common.errors import ModelError
@@ -32,9 +33,11 @@ from utils.training.optimisation import (
     set_rate,
 )
 from utils.training.predictions import Asked, Examined, Looks, Predictions, interleave
+from utils.training.progressive import Schedule
 from utils.training.recomputation import recompute_hidden_answers, save_activations_memory
 from utils.training.recorder import Outcome, Recorder
 from utils.training.settings import LR_SCALES, Settings
+from utils.training.settling import Settling, settle_average
 from utils.training.statistics import RunningStatistics, has_batch_norm
 from utils.training.sums import MAX_BAD_STEPS, EpochSums
 from utils.training.world import Agreement, World
@@ -87,7 +90,7 @@ class Trainer:
     _replica: nn.Module = field(init=False)
     _is_frozen: bool | None = field(init=False, default=None)
     _agreement: Agreement = field(init=False)
-    _probed: set[int] = field(init=False, default_factory=set)
+    _probed: set[tuple[int, int]] = field(init=False, default_factory=set)
     _normalise: Normalisation = field(init=False)
     _weights: torch.Tensor = field(init=False)
     _layout: torch.memory_format = field(init=False)
@@ -95,6 +98,9 @@ class Trainer:
     _has_batch_norm: bool = field(init=False)
     _recorder: Recorder | None = field(init=False)
     _trainable: list[nn.Parameter] = field(init=False)
+    _schedule: Schedule | None = field(init=False, default=None)
+    _settling: Settling | None = field(init=False, default=None)
+    _since_change: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         device, settings = self.compute.device, self.settings
@@ -123,6 +129,10 @@ class Trainer:
         self._has_batch_norm = has_batch_norm(self.network)
         self._trainable = [weight for weight in self.network.parameters() if weight.requires_grad]
         self._recorder = self._make_recorder()
+        if settings.progressive_resizing:
+            step = step_of(self.network)
+            self._schedule = Schedule(settings.epochs, self.preprocessing.size, step)
+            self._settling = Settling(self.network)
         self._freeze(False)
 
     @property
@@ -158,6 +168,11 @@ class Trainer:
         peak = self.settings.lr * LR_SCALES[self.settings.lr_scaling](self.processes)
         return learning_rate(step, self.loader.steps(TRAIN), self.settings.epochs, peak)
 
+    def smaller_size(self, epoch: int) -> Size | None:
+        """Return height and width of an epoch's training pictures; None where they are full."""
+        is_full = self._schedule is None or self._schedule.is_full(epoch)
+        return None if is_full or self._schedule is None else self._schedule.size(epoch)
+
     def train_epoch(self, epoch: int, first_step: int = 0) -> Iterator[int]:
         """Train on the batches of one epoch and yield the number of steps done after each.
 
@@ -170,8 +185,11 @@ class Trainer:
             Stopped: If `stop` was set.
         """
         self._freeze(epoch < self.settings.freeze_epochs)
+        if self._recorder and self._schedule and self._schedule.epochs_since_change(epoch) == 0:
+            self._recorder.forget()  # of a size that does not come again
         steps = self.loader.steps(TRAIN)
-        batches = copied_ahead(self.loader.training_batches(epoch, first_step), self.compute.device)
+        given = self.loader.training_batches(epoch, first_step, self.smaller_size(epoch))
+        batches = copied_ahead(given, self.compute.device)
         title = f"Epoch {epoch + 1}/{self.settings.epochs}"
         bar = progress(total=steps, desc=title, unit="batches")
         bar.update(first_step)
@@ -218,6 +236,7 @@ class Trainer:
     def _step(self, batch: Batch, epoch: int, step: int, steps: int) -> None:
         done = epoch * steps + step
         set_rate(self.optimizer, self.rate(done))
+        self._start_settling(epoch, step, steps)
         batch = batch.to(self.compute.device)
         # Dropout draws from the global generator; seeded by the step, it needs no saving.
         seed = stable_hash(self.settings.seed, epoch, step, "dropout", self.world.rank) >> 1
@@ -226,10 +245,25 @@ class Trainer:
         if outcome is None:
             outcome = self._issue_within_memory(batch, seed)
         if self.average is not None:
-            self.average.update(self.network, step=done)
+            self._update_average(self.average, done)
         self.sums.add(
             outcome.logits, batch.labels, outcome.loss_sum, outcome.weight_sum, outcome.good
         )
+
+    def _start_settling(self, epoch: int, step: int, steps: int) -> None:
+        """Settle how much this step counts in batch norm's statistics after a change of size."""
+        if self._schedule and self._settling:
+            since = self._schedule.epochs_since_change(epoch)
+            self._since_change = None if since is None else since * steps + step
+            self._settling.start_step(self._since_change)
+
+    def _update_average(self, average: ModelEmaV3, done: int) -> None:
+        statistics = RunningStatistics(average.module) if self._schedule else None
+        before = statistics.read() if statistics else []
+        average.update(self.network, step=done)
+        if statistics:
+            decay = average.get_decay(done)
+            settle_average(statistics, before, self._statistics, decay, self._since_change)
 
     def _make_recorder(self) -> Recorder | None:
         """Return what replays a step, where it asks neither the device nor other processes."""
@@ -243,6 +277,7 @@ class Trainer:
         weight_sum = self._weights[batch.labels].sum()
         count = self._num_parts(len(batch.labels))
         logits, loss_sum = self._add_up_gradients(batch.pixels, batch.labels, weight_sum, count)
+        self._settle(before, count)
         return self._take_step(logits, self._judged(loss_sum), weight_sum, before)
 
     def _issue_within_memory(self, batch: Batch, seed: int) -> Outcome:
@@ -265,15 +300,21 @@ class Trainer:
         size = len(all_labels)
         # All processes cut into as many parts, for batch norm may meet at each.
         share = smallest_share(size, self.world.size)
-        if self.world.size > 1 and size not in self._probed:
+        probe = (size, pixels.shape[-1])
+        if self.world.size > 1 and probe not in self._probed:
             self._within_memory(share, partial(attempt, is_alone=True), undo)
             undo()
             self.parts_of_all = self.world.largest(self.parts_of_all)
-            self._probed.add(size)
+            self._probed.add(probe)
         may_cut = self.world.size == 1  # several would wait for each other
         logits, loss_sum = self._within_memory(share, attempt, undo, may_cut)
+        self._settle(before, self._num_parts(share))
         loss_sum = self.world.add_up(self._judged(loss_sum))
         return self._take_step(logits, loss_sum, weight_sum, before)
+
+    def _settle(self, before: Sequence[torch.Tensor], updates: int) -> None:
+        if self._settling and self.network.training:
+            self._settling.settle(before, updates)
 
     def _judged(self, loss_sum: torch.Tensor) -> torch.Tensor:
         """Return a loss, NaN if batch norm's running statistics no longer are numbers after it."""

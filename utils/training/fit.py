@@ -84,7 +84,13 @@ def test(session: Session) -> Answers | None:
 
 
 def is_out_of_patience(session: Session) -> bool:
-    """Return whether the val balanced accuracy has not risen for too long."""
+    """Return whether the val balanced accuracy has not risen for too long.
+
+    With --progressive-resizing not before an epoch at full size, which is what the others are for.
+    """
+    done = session.progress.epoch
+    if done == 0 or session.trainer.smaller_size(done - 1) is not None:
+        return False
     return 0 < session.facts.settings.patience <= session.progress.epochs_without_gain
 
 
@@ -123,6 +129,7 @@ def _close_epoch(session: Session, predictions: Predictions | None, seconds: flo
     trainer.sums = trainer.sums.of_next_epoch()
     session.save()
     path = session.run.folder / HISTORY_NAME
+    size = trainer.smaller_size(row["epoch"] - 1)
     world.share(lambda: write_history(path, progress.history))
     print(
         f"Epoch {row['epoch']}/{session.facts.settings.epochs}: "
@@ -130,6 +137,7 @@ def _close_epoch(session: Session, predictions: Predictions | None, seconds: flo
         f"val loss {shown(row['val_loss'])}, accuracy {shown(row['val_accuracy'])}, "
         f"balanced accuracy {shown(reached)}{' (best)' if better else ''}; "
         f"{seconds:.0f} s"
+        + (f"; trained at {size[1]} x {size[0]} pixels" if size else "")
         + (f"; {row['skipped_steps']} steps skipped" if row["skipped_steps"] else ""),
         flush=True,
     )

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from models.preprocessing import Preprocessing
+from models.sizes import Size
 from utils.common.labels import TRAIN
 from utils.common.memory import return_freed_memory
 from utils.common.seeds import generator
@@ -118,11 +119,19 @@ class PictureLoader:
         """Return the number of batches of one pass over a split."""
         return self._num_steps[split]
 
-    def training_batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch, from any step on: a function of (seed, epoch, step)."""
+    def training_batches(
+        self, epoch: int, first_step: int = 0, size: Size | None = None
+    ) -> Iterator[Batch]:
+        """Yield the batches of an epoch, from any step on: a function of (seed, epoch, step).
+
+        Args:
+            epoch: From 0.
+            first_step: Of the epoch, from 0.
+            size: Height and width of the pictures, at most the full size, which None stands for.
+        """
         order = epoch_order(self.seed, epoch, len(self.pictures.splits[TRAIN]))
         groups = cut(order, self.batch_size)[first_step:]
-        return self._serve([self._share(group, epoch) for group in groups])
+        return self._serve([self._share(group, epoch, size) for group in groups])
 
     def evaluation_batches(
         self, split: str, positions: Sequence[int] | None = None
@@ -143,11 +152,11 @@ class PictureLoader:
         """Pictures of a batch that one process gets at most."""
         return -(-self.batch_size // self.num_processes)
 
-    def _share(self, group: tuple[int, ...], epoch: int) -> Ticket:
+    def _share(self, group: tuple[int, ...], epoch: int, size: Size | None) -> Ticket:
         if self.num_processes == 1:
-            return Ticket(TRAIN, group, epoch)
+            return Ticket(TRAIN, group, epoch, size=size)
         own, is_idle = deal(group, self.rank, self.num_processes)
-        return Ticket(TRAIN, own, epoch, group, is_idle)
+        return Ticket(TRAIN, own, epoch, group, is_idle, size=size)
 
     def _serve(self, tickets: list[Ticket]) -> Iterator[Batch]:
         self._dispatcher.plan(tickets)
@@ -179,7 +188,7 @@ class PictureLoader:
         if isinstance(arrival, NoMemory):
             raise arrival.told
         if self._slots and ticket.slot is not None:
-            arrival = self._slots.show(ticket.slot, len(ticket.indices))
+            arrival = self._slots.show(ticket.slot, len(ticket.indices), ticket.size)
         labels = self._labels[ticket.split]
         own, whole = labels[list(ticket.indices)], labels[list(ticket.whole)]
         if ticket.is_idle:

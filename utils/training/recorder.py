@@ -15,8 +15,8 @@ from utils.common.console import warn
 from utils.training.batches import Batch
 
 NUM_BEFORE = 2
-"""Steps of each size that are issued before one is recorded: libraries choose their kernels, and
-the optimizer makes its state."""
+"""Steps of each shape of batch that are issued before one is recorded: libraries choose their
+kernels, and the optimizer makes its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Recorder:
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
-        self._seen: Counter[int] = Counter()
-        self._recordings: dict[int, Recording] = {}
+        self._seen: Counter[torch.Size] = Counter()
+        self._recordings: dict[torch.Size, Recording] = {}
         self._is_able = True
 
     def replay(self, batch: Batch, issue: Callable[[Batch], Outcome]) -> Outcome | None:
@@ -60,12 +60,12 @@ class Recorder:
         Returns:
             Tensors that are the same at each call, and filled anew.
         """
-        size = len(batch.labels)
-        if size not in self._recordings and not self._record(batch, issue):
+        shape = batch.pixels.shape
+        if shape not in self._recordings and not self._record(batch, issue):
             self.forget()  # what is issued needs the memory that recordings hold
-            self._seen[size] += 1
+            self._seen[shape] += 1
             return None
-        return self._recordings[size].replay(batch)
+        return self._recordings[shape].replay(batch)
 
     def forget(self) -> bool:
         """Free all that recordings hold; return whether there were any."""
@@ -77,14 +77,14 @@ class Recorder:
         return had_some
 
     def _record(self, batch: Batch, issue: Callable[[Batch], Outcome]) -> bool:
-        size = len(batch.labels)
-        if not self._is_able or self._seen[size] < NUM_BEFORE:
+        shape = batch.pixels.shape
+        if not self._is_able or self._seen[shape] < NUM_BEFORE:
             return False
         self._optimizer.zero_grad(set_to_none=True)
         self._allow(True)
         try:
             others = next(iter(self._recordings.values()), None)
-            self._recordings[size] = Recording(issue, batch, others)
+            self._recordings[shape] = Recording(issue, batch, others)
         except RuntimeError as error:
             self._is_able = False
             why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
@@ -100,12 +100,12 @@ class Recorder:
 
 
 class Recording:
-    """A step of one size of batch as a CUDA graph.
+    """A step of one shape of batch as a CUDA graph.
 
     Args:
         issue: Takes one step.
         batch: On the device; what it holds does not matter.
-        others: Of another size, whose memory this one uses, too; they never run at once.
+        others: Of another shape, whose memory this one uses, too; they never run at once.
     """
 
     def __init__(

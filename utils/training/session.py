@@ -28,6 +28,7 @@ from utils.training import checkpoint
 from utils.training.checkpoint import Progress
 from utils.training.device import check_precision, own_device, prepare, synchronised
 from utils.training.engine import Trainer
+from utils.training.enlarging import warn_of_enlarging
 from utils.training.facts import Facts, device_name, peak_gpu_bytes, versions
 from utils.training.footprint import check_memory
 from utils.training.loader import PictureLoader
@@ -150,6 +151,8 @@ def start(settings: Settings, world: World) -> Session:
     device = own_device(settings, world)
     model = resolve(settings.model)
     settings, network, preprocessing = _build_in_all(settings, model, world)
+    if settings.input_size is not None:
+        warn_of_enlarging(pictures.splits[TRAIN], settings.input_size)
     model = resolve(settings.model)
     settings = complete(settings, model)
     facts = Facts(
@@ -229,7 +232,9 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
     check_precision(device, stored.precision)
     if world.size == stored.processes:
         keep_threads(stored.threads)
-    network, preprocessing = build(resolve(settings.model), len(CLASSES), pretrained=False)
+    size = Preprocessing.from_dict(stored.preprocessing).size
+    model, grows_in_size = resolve(settings.model), settings.progressive_resizing
+    network, preprocessing = build(model, len(CLASSES), False, "", 0, size, grows_in_size)
     if not asked.test_only:
         num_train = len(pictures.splits[TRAIN])
         check_batches(network, settings.model, stored.pictures_per_step, num_train)
@@ -244,6 +249,12 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
     session.progress = progress
     if grows:
         session.progress.epochs_without_gain = 0
+        smaller = trainer.smaller_size(progress.epoch)
+        if smaller:
+            print(
+                f"The sizes of --progressive-resizing are dealt out anew over {settings.epochs} "
+                f"epochs: epoch {progress.epoch + 1} trains at {smaller[1]} x {smaller[0]} pixels."
+            )
     return session
 
 
@@ -325,8 +336,9 @@ def _build_in_all(
         return chosen
 
     chosen = world.share(build_first)
+    size = (chosen.size_of_input, chosen.progressive_resizing)
     network, preprocessing = (
-        built[0] if built else build(resolve(chosen.model), len(CLASSES), pretrained=False)
+        built[0] if built else build(resolve(chosen.model), len(CLASSES), False, "", 0, *size)
     )
     world.equalise(network.state_dict().values())
     return chosen, network, world.share(lambda: preprocessing)
@@ -334,7 +346,10 @@ def _build_in_all(
 
 def _build(settings: Settings, model: Model) -> tuple[Settings, nn.Module, Preprocessing]:
     """Build the network; where weights cannot be had, never silently train something else."""
-    arguments = (settings.pretrained_path, settings.seed)
+    arguments = (
+        *(settings.pretrained_path, settings.seed),
+        *(settings.size_of_input, settings.progressive_resizing),
+    )
     try:
         built = build(model, len(CLASSES), settings.pretrained, *arguments)
     except WeightsUnavailableError as error:
@@ -349,7 +364,7 @@ def _build(settings: Settings, model: Model) -> tuple[Settings, nn.Module, Prepr
         settings = dataclasses.replace(settings, pretrained=False)
         built = build(model, len(CLASSES), False, *arguments)
     if model.is_sourced:
-        name = architecture_of(built[0], len(CLASSES))
+        name = architecture_of(built[0], len(CLASSES), built[1].size)
         print(f"{model.name} is a {name}, and its run is called so.")
         settings = dataclasses.replace(settings, model=name)
     return settings, *built

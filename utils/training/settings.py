@@ -8,7 +8,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from models.zoo import FROM_SCRATCH, MENU, Model, pick, plain, resolve
+from models.zoo import FROM_SCRATCH, MENU, SIDES, Model, pick, plain, resolve
 from utils.common import prompts
 from utils.common.console import warn
 from utils.common.errors import DatasetError, ModelError, SettingsError, shortlist
@@ -76,6 +76,16 @@ class Settings:
         None, f"{', '.join(model.name for model in MENU)}, or any timm name; asked for when not "
         "given", metavar="NAME", is_completed=True,
     )  # fmt: skip
+    input_size: int | None = setting(
+        None, "height and width of the model's input in pixels (default: the model's own, such as "
+        "224): less is faster and shows less; transformers get their positions resampled",
+        "--input-size", "--img-size", type=int, metavar="N", check=at_least(*SIDES),
+    )  # fmt: skip
+    progressive_resizing: bool = setting(
+        False,
+        "train on small pictures first, from about half of the input's side, and on full "
+        "ones in the last fifth of the epochs; val and test always at full size: faster",
+    )
     epochs: int | None = setting(
         None, f"passes over the training pictures (default: by model, see the table in models/"
         f"zoo.py; {FROM_SCRATCH.epochs} from random weights)", type=int, metavar="N",
@@ -171,6 +181,11 @@ class Settings:
         10.0, "also save the state this often within an epoch", type=float, metavar="N",
         check=at_least(0),
     )  # fmt: skip
+
+    @property
+    def size_of_input(self) -> tuple[int, int] | None:
+        """Height and width of the model's input; None for its own."""
+        return None if self.input_size is None else (self.input_size, self.input_size)
 
 
 def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]:

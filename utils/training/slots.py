@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import torch
 
-from utils.training.batches import Ticket
+from models.sizes import Size
+from utils.training.batches import Ticket, beginning
 from utils.training.sharing import share_memory
 
 CHANNELS = 3
@@ -55,14 +56,17 @@ class Slots:
         """Let another batch have a slot."""
         self._free.append(slot)
 
-    def show(self, slot: int, count: int) -> torch.Tensor:
+    def show(self, slot: int, count: int, size: Size | None = None) -> torch.Tensor:
         """Return its first pictures, N x 3 x H x W; with the tensor's end the slot is free.
 
         Args:
             slot: That a worker has filled.
             count: Of pictures.
+            size: Height and width of them; None for as much as there is room for.
         """
-        pixels = self.memory[slot, :count].numpy()
+        height, width = size or self.memory.shape[2:4]
+        shape = (count, height, width, CHANNELS)
+        pixels = beginning(self.memory[slot], shape).numpy()
         weakref.finalize(pixels, self.give_back, slot)
         return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 

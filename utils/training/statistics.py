@@ -49,14 +49,20 @@ class RunningStatistics:
 
     Args:
         network: On its device.
+
+    Attributes:
+        names: Of the buffers in each of the flat tensors.
     """
 
     def __init__(self, network: nn.Module) -> None:
         by_dtype = defaultdict(list)
+        names = defaultdict(list)
         for name, buffer in network.named_buffers():
             if name.endswith(SUFFIXES):
                 by_dtype[buffer.dtype].append(buffer)
+                names[buffer.dtype].append(name)
         self._groups = list(by_dtype.values())
+        self.names = list(names.values())
 
     def __bool__(self) -> bool:
         """Return whether there is batch norm at all."""

@@ -1,0 +1,183 @@
+"""A model and the size of its input in, what timm is told to build it so out: tried without memory.
+
+A convolutional network takes pictures of any size. A transformer is laid out for one: timm does so
+for any size that its patches and windows fit, and resamples the positions of pretrained weights.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.preprocessing import Preprocessing
+from models.weights import first_line
+from models.zoo import SIDES, Model
+from utils.common.errors import ModelError
+
+ARGUMENT = "img_size"
+"""What timm calls the size of the input where a network is laid out for one."""
+
+DYNAMIC = ("dynamic_img_size",)
+"""What timm calls it where such a network is to take smaller pictures as well."""
+
+STEP = 32
+"""Most convolutional networks halve a side five times."""
+
+Create = Callable[..., nn.Module]
+Size = tuple[int, int]
+
+
+def size_arguments(
+    model: Model, create: Create, size: Size, is_growing: bool = False
+) -> dict[str, Any]:
+    """Return what to give to timm, so that a network takes pictures of another size.
+
+    The network is laid out without memory and shown one picture that has none, so a size that
+    does not fit costs neither time nor a download.
+
+    Args:
+        model: A row of the zoo.
+        create: Makes the network with what is returned here.
+        size: Height and width of the input, in pixels.
+        is_growing: Whether it is to take all of `stages_of` the size, too.
+
+    Raises:
+        ModelError: If the network cannot take pictures of this size, or of a smaller one.
+    """
+    arguments = {} if size == own_size(model) else _laid_out(model, create, size)
+    return _growing(model, create, size, arguments) if is_growing else arguments
+
+
+def _laid_out(model: Model, create: Create, size: Size) -> dict[str, Any]:
+    with torch.device("meta"):
+        try:
+            network = create(**{ARGUMENT: size})
+            arguments: dict[str, Any] = {ARGUMENT: size}
+        except TypeError as error:
+            if not is_about_size(error):
+                raise
+            network, arguments = create(), {}
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise _refused(model, size, first_line(error)) from error
+        _check_patches(model, network, size)
+        _look(model, network, size)
+    return arguments
+
+
+def _growing(model: Model, create: Create, size: Size, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Add what lets a network take smaller pictures while it stays laid out for the full size.
+
+    Raises:
+        ModelError: If nothing does.
+    """
+    if size[0] != size[1]:
+        raise _refused(model, size, "only a square input can grow")
+    with torch.device("meta"):
+        for more in ({}, *({option: True} for option in DYNAMIC)):
+            try:
+                network = create(**arguments, **more)
+                for side in stages_of(size[0], step_of(network)):
+                    _look(model, network, (side, side))
+            except (TypeError, ModelError):
+                continue
+            return {**arguments, **more}
+    raise ModelError(
+        f"{model.name} is laid out for pictures of {size[1]} x {size[0]} pixels alone and cannot "
+        "train on smaller ones first",
+        expected="a convolutional network, a ViT or a Swin Transformer",
+        todo="Leave out --progressive-resizing, or choose another --model",
+    )
+
+
+def stages_of(full: int, step: int) -> tuple[int, ...]:
+    """Return the sides that an input grows through: multiples of a step from half on, then full.
+
+    >>> stages_of(224, 32), stages_of(160, 32), stages_of(32, 32)
+    ((128, 160, 192, 224), (96, 128, 160), (32,))
+    """
+    first = max(step, (full + step) // (2 * step) * step)
+    return (*range(first, full, step), full)
+
+
+def step_of(network: nn.Module) -> int:
+    """Return what the sides of a growing input are multiples of: 32, or as near with patches.
+
+    >>> step_of(nn.Sequential())
+    32
+    """
+    patch = math.lcm(*patch_of(network))
+    return patch * max(1, round(STEP / patch))
+
+
+def is_about_size(error: Exception) -> bool:
+    """Return whether a network was told of sizes what it does not ask for."""
+    return isinstance(error, TypeError) and any(name in str(error) for name in (ARGUMENT, *DYNAMIC))
+
+
+def own_size(model: Model) -> Size | None:
+    """Return height and width that timm gives a model's input; None if it is not of its list."""
+    import timm
+
+    config = None if model.is_sourced else timm.get_pretrained_cfg(model.timm_name)
+    return None if config is None else (config.input_size[1], config.input_size[2])
+
+
+def with_size(preprocessing: Preprocessing, size: Size | None) -> Preprocessing:
+    """Return the same preprocessing for an input of another size, in pixels; None for its own."""
+    if size is None:
+        return preprocessing
+    return dataclasses.replace(preprocessing, height=size[0], width=size[1])
+
+
+def patch_of(network: nn.Module) -> Size:
+    """Return height and width of the patches that a network cuts pictures into, in pixels.
+
+    Returns:
+        1 x 1 of a network that does not, or that fills up what is left over.
+    """
+    for child in network.children():
+        first = getattr(child, "proj", None)
+        is_cut = isinstance(first, nn.Conv2d) and first.kernel_size == first.stride
+        if is_cut and not getattr(child, "dynamic_img_pad", False):
+            return first.stride
+    return 1, 1
+
+
+def _check_patches(model: Model, network: nn.Module, size: Size) -> None:
+    """Refuse a size of which the patches would leave a margin that is never seen."""
+    patch = patch_of(network)
+    if size[0] % patch[0] or size[1] % patch[1]:
+        why = f"it cuts them into patches of {patch[1]} x {patch[0]}"
+        raise _refused(model, size, why, math.lcm(*patch))
+
+
+def _look(model: Model, network: nn.Module, size: Size) -> None:
+    """Let a network without memory look at a picture without memory.
+
+    Raises:
+        ModelError: If it cannot.
+    """
+    try:
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, 3, *size))
+    except (AssertionError, RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
+        raise _refused(model, size, first_line(error)) from error
+
+
+def _refused(model: Model, size: Size, why: str, step: int | None = None) -> ModelError:
+    lowest, highest = SIDES
+    near = ()
+    if step:
+        below = size[0] // step * step
+        near = tuple(side for side in (below, below + step) if lowest <= side <= highest)
+    own = own_size(model)
+    usual = f"such as its own {own[1]} x {own[0]}" if own else "such as its own"
+    return ModelError(
+        f"{model.name} cannot take pictures of {size[1]} x {size[0]} pixels: {why}",
+        expected=f"a size that it can be laid out for, {usual}",
+        todo=f"Try --input-size {' or '.join(map(str, near))}" if near else
+        "Try an --input-size that is a multiple of 32, or leave it out",
+    )  # fmt: skip

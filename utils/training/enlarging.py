@@ -1,0 +1,36 @@
+"""Pictures and the size of an input in, a warning out where training would enlarge some of them."""
+
+import math
+from collections.abc import Sequence
+
+from utils.common.console import warn
+from utils.training.pictures import Picture
+from utils.training.transforms import MIN_SCALE
+
+
+def warn_of_enlarging(pictures: Sequence[Picture], side: int) -> None:
+    """Say that training would enlarge pictures: that blurs, and blur is what LOW_QUALITY means.
+
+    Args:
+        pictures: To train on; those of which no manifest tells the size are passed over.
+        side: Of the input, in pixels.
+    """
+    needed = least_stored_side(side)
+    shorter = [min(picture.size) for picture in pictures if picture.size is not None]
+    small = [length for length in shorter if length < needed]
+    if not small:
+        return
+    warn(
+        f"an input of {side} pixels enlarges {len(small):,} of {len(shorter):,} training pictures, "
+        f"whose shorter side is {min(small)} pixels or more; that blurs, and blur is what "
+        f"LOW_QUALITY means. Make the data set with python create_dataset.py --image-size {needed}."
+    )
+
+
+def least_stored_side(side: int) -> int:
+    """Return the shorter side of a picture of which no crop for an input is enlarged, in pixels.
+
+    >>> least_stored_side(224)
+    256
+    """
+    return math.ceil(side / MIN_SCALE)
