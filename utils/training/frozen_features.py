@@ -51,7 +51,9 @@ class Classifier(nn.Module):
         Args:
             features: As `features_of` returns them, one row for each of N pictures.
         """
-        answers: torch.Tensor = self.layer(F.dropout(features, self.dropout, self.training))
+        if self.dropout:
+            features = F.dropout(features, self.dropout, self.training)
+        answers: torch.Tensor = self.layer(features)
         return answers.flatten(1)
 
 
