@@ -60,6 +60,15 @@ def test_a_busy_machine_has_a_row_for_each_way_and_all_have_the_same_weights() -
     assert all(row.endswith(" yes") for row in rows)
 
 
+@pytest.mark.slow
+def test_frozen_epochs_are_timed_both_ways(tiny_dataset: Path, tmp_path: Path) -> None:
+    given = ("--data-dir", str(tiny_dataset), "--output", str(tmp_path), "--model", TINY)
+    flags = ("--only", "speed", "--frozen", "2", "--rounds", "1", "--batch-size", "8")
+    done = run("benchmarks/frozen_features.py", *given, *flags)
+    assert done.returncode == 0, done.stderr
+    assert "\n2 frozen epochs of test_resnet, val included: " in done.stdout
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so() -> None:
     done = run("benchmarks/gpu.py")

@@ -141,6 +141,26 @@ def test_weights_that_thaw_learn_in_recorded_steps_as_in_issued_ones(
         assert torch.equal(after[name], tensor), name
 
 
+def test_steps_on_features_are_recorded_and_learn_the_same(
+    make_trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True)
+    recorded, issued = (
+        make_trainer(device="cuda", batch_size=8, epochs=4, freeze_epochs=3) for _ in range(2)
+    )
+    for epoch in range(3):
+        list(recorded.train_epoch(epoch))
+    assert recorded._recorder._recordings
+    monkeypatch.setattr(Trainer, "_make_recorder", lambda self: None)
+    issued._recorder = None
+    for epoch in range(3):
+        list(issued.train_epoch(epoch))
+    after = recorded.network.state_dict()
+    for name, tensor in issued.network.state_dict().items():
+        assert torch.equal(after[name], tensor), name
+
+
 def test_a_recorded_step_without_a_number_is_left_out(make_trainer, batch: Batch) -> None:
     trainer = make_trainer(device="cuda", batch_size=NUM_PICTURES)
     for step in range(4):

@@ -48,6 +48,14 @@ def test_sizes_grow_in_steps_and_end_at_full_size(full: int, step: int, epochs: 
         assert since == (None if first == 0 else epoch - first)
 
 
+def test_frozen_epochs_are_at_full_size_and_the_others_begin_small() -> None:
+    schedule = Schedule(6, (160, 160), 32, frozen=2)
+    whole = Schedule(4, (160, 160), 32)
+    sizes = [schedule.size(epoch) for epoch in range(6)]
+    assert sizes == [(160, 160)] * 2 + [whole.size(epoch) for epoch in range(4)]
+    assert [schedule.epochs_since_change(epoch) for epoch in range(3)] == [None, None, 0]
+
+
 def test_the_stream_is_the_same_for_any_number_of_workers(tiny_dataset, small_preprocessing):  # type: ignore[no-untyped-def]
     pictures = read_folder(tiny_dataset)
     streams = []

@@ -58,7 +58,8 @@ class Batch:
     """Pixels with their labels.
 
     Attributes:
-        pixels: N x 3 x H x W, uint8, RGB, stored with the channels last.
+        pixels: N x 3 x H x W, uint8, RGB, stored with the channels last; in frozen epochs what the
+            classifier is told of them, N x D, float32.
         labels: N, int64, indices into `labels.CLASSES`; IGNORED in an idle process.
         all_labels: Of the same batch in all processes; None where there is but one.
     """

@@ -2,7 +2,8 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -19,10 +20,18 @@ from models.sizes import Size, step_of
 from models.texture import describe
 from utils.common.console import progress, warn
 from utils.common.errors import ModelError
-from utils.common.labels import TRAIN
+from utils.common.labels import TRAIN, VAL
 from utils.common.seeds import stable_hash
 from utils.training.ahead import copied_ahead
 from utils.training.device import blame_flag, is_out_of_memory
+from utils.training.frozen_features import (
+    VIEWS,
+    Classifier,
+    FeatureLoader,
+    features_of,
+    features_shape,
+    put_together,
+)
 from utils.training.loader import Batch, PictureLoader, smallest_share
 from utils.training.norms import narrow_norms
 from utils.training.optimisation import (
@@ -89,6 +98,7 @@ class Trainer:
     _forward: Callable[[torch.Tensor], torch.Tensor] = field(init=False)
     _replica: nn.Module = field(init=False)
     _is_frozen: bool | None = field(init=False, default=None)
+    _features: FeatureLoader | None = field(init=False, default=None)
     _agreement: Agreement = field(init=False)
     _probed: set[tuple[int, int]] = field(init=False, default_factory=set)
     _normalise: Normalisation = field(init=False)
@@ -131,7 +141,8 @@ class Trainer:
         self._recorder = self._make_recorder()
         if settings.progressive_resizing:
             step = step_of(self.network)
-            self._schedule = Schedule(settings.epochs, self.preprocessing.size, step)
+            full, frozen = self.preprocessing.size, settings.freeze_epochs
+            self._schedule = Schedule(settings.epochs, full, step, frozen)
             self._settling = Settling(self.network)
         self._freeze(False)
 
@@ -184,11 +195,17 @@ class Trainer:
             ModelError: If the loss was NaN or infinite three times in a row, or memory is short.
             Stopped: If `stop` was set.
         """
-        self._freeze(epoch < self.settings.freeze_epochs)
+        is_frozen = epoch < self.settings.freeze_epochs
+        if is_frozen and not self._is_frozen:
+            self._features = self._look_once()
+        self._freeze(is_frozen)
         if self._recorder and self._schedule and self._schedule.epochs_since_change(epoch) == 0:
             self._recorder.forget()  # of a size that does not come again
         steps = self.loader.steps(TRAIN)
-        given = self.loader.training_batches(epoch, first_step, self.smaller_size(epoch))
+        if self._features:
+            given = self._features.training_batches(epoch, first_step)
+        else:
+            given = self.loader.training_batches(epoch, first_step, self.smaller_size(epoch))
         batches = copied_ahead(given, self.compute.device)
         title = f"Epoch {epoch + 1}/{self.settings.epochs}"
         bar = progress(total=steps, desc=title, unit="batches")
@@ -222,16 +239,48 @@ class Trainer:
             return
         # Which gradients are exchanged is settled when the replica is made.
         self._is_frozen = is_frozen
+        if not is_frozen:
+            self._features = None
         if self._recorder:
             self._recorder.forget()
             # The weights that now learn get their moments in an issued step: a recorded one would
             # begin them anew at each replay.
             self._recorder = self._make_recorder()
-        self._replica = self.world.replicate(self.network)
+        learning = Classifier(self.network).train() if self._features else self.network
+        self._replica = self.world.replicate(learning)
+        is_compiled = self.settings.compile and not self._features
         # One program for each size of batch: which one a resumed run meets first changes nothing.
         self._forward = (
-            torch.compile(self._replica, dynamic=False) if self.settings.compile else self._replica
+            torch.compile(self._replica, dynamic=False) if is_compiled else self._replica
         )
+
+    def _look_once(self) -> FeatureLoader | None:
+        """Let the network describe each picture, for as long as it is frozen; None if it cannot.
+
+        Nothing is stored of it: a resumed run looks anew, and sees the same.
+        """
+        started = time.monotonic()
+        network = self.network.eval()
+        shape = features_shape(network, self.preprocessing)
+        if shape is None:
+            return None
+
+        def answer(pixels: torch.Tensor) -> Columns:
+            return (features_of(network, self._normalised, pixels),)
+
+        features = {}
+        for split, epoch in VIEWS.items():
+            positions = range(len(self.loader.pictures.splits[split]))
+            dealt = self.loader.dealt_batches(split, positions, epoch)
+            answers = self._answers(dealt, f"Features of {split}", len(positions), answer)
+            features[split] = put_together(answers, len(positions), shape, self.world)
+        numbers = f"{len(features[TRAIN])} training and {len(features[VAL])} val pictures"
+        print(
+            f"Features of {numbers} computed once, in {time.monotonic() - started:.0f} s; until "
+            f"epoch {self.settings.freeze_epochs} the classifier alone learns, from them.",
+            flush=True,
+        )
+        return FeatureLoader(self.loader, features)
 
     def _step(self, batch: Batch, epoch: int, step: int, steps: int) -> None:
         done = epoch * steps + step
@@ -436,6 +485,8 @@ class Trainer:
             )
 
     def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        if pixels.is_floating_point():  # features are served in their place
+            return pixels
         return self._normalise(pixels).contiguous(memory_format=self._layout)
 
     def predict(self, split: str, title: str) -> Predictions | None:
@@ -453,11 +504,14 @@ class Trainer:
             Stopped: If `stop` was set.
         """
         network = self._network_to_ask()
+        source: PictureLoader | FeatureLoader = self.loader
+        if self._features and split in self._features:
+            network, source = Classifier(network).eval(), self._features
 
         def answer(pixels: torch.Tensor) -> Columns:
             return (logits_of(network, self._normalised, pixels),)
 
-        return self._ask(Predictions, split, title, answer)
+        return self._ask(Predictions, split, title, answer, source=source)
 
     def examine(self, split: str, title: str) -> Examined | None:
         """Let the model say what each picture is, as `predict` does, and describe how it looks."""
@@ -488,21 +542,13 @@ class Trainer:
         title: str,
         answer: Callable[[torch.Tensor], Columns],
         positions: Sequence[int] | None = None,
+        source: PictureLoader | FeatureLoader | None = None,
     ) -> Kind | None:
         """Collect the answers of a split's pictures, all of them by default, in their order."""
         every = self.loader.pictures.splits[split]
         chosen = range(len(every)) if positions is None else positions
-        answers = []
-        bar = progress(total=len(chosen), desc=title, unit="pictures")
-        with torch.inference_mode(), bar:
-            dealt = self.loader.dealt_batches(split, chosen)
-            for batch in copied_ahead(dealt, self.compute.device):
-                if batch is not None:
-                    attempt = partial(self._answer_in_parts, answer, batch.pixels)
-                    answers += self._within_memory(len(batch.labels), attempt)
-                    bar.update(len(batch.labels) * self.world.size)
-                self._stop_if_asked()
-        self.parts_of_all = self.world.largest(self.parts_of_all)
+        dealt = (source or self.loader).dealt_batches(split, chosen)
+        answers = self._answers(dealt, title, len(chosen), answer)
         parts = self.world.gather(
             tuple(torch.cat(column).cpu().numpy() for column in zip(*answers, strict=True))
         )
@@ -513,6 +559,26 @@ class Trainer:
         files = tuple(picture.file for picture in pictures)
         labels = np.array([picture.label for picture in pictures], dtype=np.int64)
         return kind(files, labels, *columns)
+
+    def _answers(
+        self,
+        dealt: Iterable[Batch | None],
+        title: str,
+        total: int,
+        answer: Callable[[torch.Tensor], Columns],
+    ) -> list[Columns]:
+        """Return what is answered to this process's share of the pictures, on the device."""
+        answers: list[Columns] = []
+        bar = progress(total=total, desc=title, unit="pictures")
+        with torch.inference_mode(), bar:
+            for batch in copied_ahead(dealt, self.compute.device):
+                if batch is not None:
+                    attempt = partial(self._answer_in_parts, answer, batch.pixels)
+                    answers += self._within_memory(len(batch.labels), attempt)
+                    bar.update(len(batch.labels) * self.world.size)
+                self._stop_if_asked()
+        self.parts_of_all = self.world.largest(self.parts_of_all)
+        return answers
 
     def _answer_in_parts(
         self, answer: Callable[[torch.Tensor], Columns], pixels: torch.Tensor

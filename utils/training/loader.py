@@ -129,9 +129,15 @@ class PictureLoader:
             first_step: Of the epoch, from 0.
             size: Height and width of the pictures, at most the full size, which None stands for.
         """
+        return self._serve(self.training_tickets(epoch, first_step, size))
+
+    def training_tickets(
+        self, epoch: int, first_step: int = 0, size: Size | None = None
+    ) -> list[Ticket]:
+        """Return what names the pictures of these batches, each process's share of them."""
         order = epoch_order(self.seed, epoch, len(self.pictures.splits[TRAIN]))
         groups = cut(order, self.batch_size)[first_step:]
-        return self._serve([self._share(group, epoch, size) for group in groups])
+        return [self._share(group, epoch, size) for group in groups]
 
     def evaluation_batches(
         self, split: str, positions: Sequence[int] | None = None
@@ -141,11 +147,29 @@ class PictureLoader:
         groups = cut(chosen, self.share_size)
         return self._serve([Ticket(split, group, None) for group in groups])
 
-    def dealt_batches(self, split: str, positions: Sequence[int]) -> Iterator[Batch | None]:
-        """Yield this process's share of these pictures, and None as long as others have more."""
-        own = self.evaluation_batches(split, positions[self.rank :: self.num_processes])
-        most = len(cut(positions[:: self.num_processes], self.share_size))
-        return (next(own, None) for _ in range(most))
+    def dealt_batches(
+        self, split: str, positions: Sequence[int], epoch: int | None = None
+    ) -> Iterator[Batch | None]:
+        """Yield this process's share of these pictures, and None as long as others have more.
+
+        Args:
+            split: Of `labels.SPLITS`.
+            positions: Of the pictures in the split's list.
+            epoch: To see them as that epoch's training does; by default as evaluation does.
+        """
+        tickets = self.dealt_tickets(split, positions, epoch)
+        own = self._serve([ticket for ticket in tickets if ticket])
+        return (next(own, None) for _ in tickets)
+
+    def dealt_tickets(
+        self, split: str, positions: Sequence[int], epoch: int | None = None
+    ) -> list[Ticket | None]:
+        """Return what names the pictures of these batches, and None where there is none."""
+        own, most = (
+            cut(positions[rank :: self.num_processes], self.share_size) for rank in (self.rank, 0)
+        )
+        tickets: list[Ticket | None] = [Ticket(split, group, epoch) for group in own]
+        return tickets + [None] * (len(most) - len(own))
 
     @property
     def share_size(self) -> int:
@@ -189,11 +213,16 @@ class PictureLoader:
             raise arrival.told
         if self._slots and ticket.slot is not None:
             arrival = self._slots.show(ticket.slot, len(ticket.indices), ticket.size)
+        assert isinstance(arrival, torch.Tensor)
+        return self.labelled(ticket, arrival)
+
+    def labelled(self, ticket: Ticket, pixels: torch.Tensor) -> Batch:
+        """Return what was made of a ticket's pictures, one row each, with their labels."""
         labels = self._labels[ticket.split]
         own, whole = labels[list(ticket.indices)], labels[list(ticket.whole)]
         if ticket.is_idle:
             own.fill_(IGNORED)
-        return Batch(arrival, own, whole if ticket.whole else None)
+        return Batch(pixels, own, whole if ticket.whole else None)
 
     def _make_slots(self, workers: int, preprocessing: Preprocessing) -> Slots:
         """Return memory for all batches under way, each as large as `cut` and `deal` make them."""

@@ -19,15 +19,20 @@ class Schedule:
         epochs: Of the whole training.
         full: Height and width of the input, the same, in pixels.
         step: That sizes are multiples of, in pixels.
+        frozen: Epochs at the start that train the classifier alone; they are at full size, and the
+            others begin small.
     """
 
-    def __init__(self, epochs: int, full: Size, step: int) -> None:
+    def __init__(self, epochs: int, full: Size, step: int, frozen: int = 0) -> None:
         self.epochs = epochs
+        self.frozen = frozen
         self.sides = stages_of(full[0], step)
 
     def size(self, epoch: int) -> Size:
         """Return height and width of the pictures of an epoch, from 0."""
-        side = side_of(epoch, self.epochs, self.sides)
+        if epoch < self.frozen:
+            return self.sides[-1], self.sides[-1]
+        side = side_of(epoch - self.frozen, self.epochs - self.frozen, self.sides)
         return side, side
 
     def is_full(self, epoch: int) -> bool:

@@ -31,6 +31,7 @@ from utils.training.engine import Trainer
 from utils.training.enlarging import warn_of_enlarging
 from utils.training.facts import Facts, device_name, peak_gpu_bytes, versions
 from utils.training.footprint import check_memory
+from utils.training.frozen_features import check_frozen_epochs
 from utils.training.loader import PictureLoader
 from utils.training.pictures import PictureFolder, read_folder
 from utils.training.runs import SETTINGS_NAME, Run, new_run
@@ -166,6 +167,7 @@ def start(settings: Settings, world: World) -> Session:
     compute = Compute(device, facts.precision)
     check_batches(network, settings.model, facts.pictures_per_step, len(pictures.splits[TRAIN]))
     check_memory(network, preprocessing, compute, settings, world.local_size)
+    check_frozen_epochs(network, preprocessing, settings, pictures, world.local_size)
     trainer = _make_trainer(facts, pictures, device, network, world)
     with contextlib.ExitStack() as hold:
         run = world.share(lambda: new_run(Path(settings.output_dir), model.folder_name))
@@ -240,6 +242,8 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
         check_batches(network, settings.model, stored.pictures_per_step, num_train)
         compute = Compute(device, stored.precision)
         check_memory(network, preprocessing, compute, settings, world.local_size)
+        if state["progress"]["epoch"] < settings.freeze_epochs:
+            check_frozen_epochs(network, preprocessing, settings, pictures, world.local_size)
     facts = dataclasses.replace(stored, settings=settings)
     trainer = _make_trainer(facts, pictures, device, network, world)
     progress = checkpoint.restore(state, trainer)  # before anything of the run is changed

@@ -112,8 +112,9 @@ class Settings:
         "transformers, 1 for all alike", type=float, metavar="X", check=above(0, at_most=1),
     )  # fmt: skip
     freeze_epochs: int = setting(
-        0, "train the classifier alone for the first N epochs", type=int, metavar="N",
-        check=at_least(0, MANY),
+        0, "train the classifier alone for the first N epochs, on features that are computed once: "
+        "each of these takes seconds; then everything learns (LP-FT, for pretrained weights)",
+        type=int, metavar="N", check=at_least(0, MANY),
     )  # fmt: skip
     label_smoothing: float = setting(
         0.0, "part of each label that is spread over all classes, below 1", type=float,
