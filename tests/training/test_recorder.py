@@ -62,11 +62,12 @@ def test_another_size_gets_the_memory_and_then_shares_it(make_recorder) -> None:
     for _ in range(NUM_BEFORE):  # epochs whose last batch is smaller
         for _ in range(NUM_BEFORE + 1):
             made.replay(batch_of(8))
-        assert list(made._recordings) == [8]
+        assert [shape[0] for shape in made._recordings] == [8]
         assert made.replay(batch_of(3)) is None
         assert not made._recordings
     assert [made.replay(batch_of(8)), made.replay(batch_of(3))] == ["8 again", "3 again"]
-    assert made._recordings[3].others is made._recordings[8]
+    eight, three = made._recordings.values()
+    assert three.others is eight
 
 
 def test_what_is_forgotten_is_recorded_anew(make_recorder) -> None:
@@ -104,3 +105,12 @@ def test_where_nothing_can_be_recorded_steps_are_issued_and_it_is_said_once(
 
 def test_on_a_cpu_nothing_is_recorded(make_trainer) -> None:
     assert make_trainer()._recorder is None
+
+
+def test_as_many_pictures_of_another_size_are_another_recording(make_recorder) -> None:
+    made = make_recorder(lambda batch: f"{batch.pixels.shape[-1]}")
+    larger = Batch(torch.zeros(8, 3, 4, 4, dtype=torch.uint8), torch.zeros(8, dtype=torch.long))
+    for batch in (batch_of(8), larger):
+        for _ in range(NUM_BEFORE):
+            assert made.replay(batch) is None
+        assert made.replay(batch) == f"{batch.pixels.shape[-1]} again"

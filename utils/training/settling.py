@@ -12,6 +12,10 @@ from torch import nn
 
 from utils.training.statistics import RunningStatistics
 
+NUM_COPIED = 10
+"""Steps after a change in which the network's own statistics, a mean over all of them, are better
+than an average of such means."""
+
 
 class Settling:
     """Weighs what each step adds to running statistics.
@@ -74,7 +78,8 @@ def settle_average(
         decay: Of the average at this step.
         since: Steps at this size before this one; None where there was no other size.
     """
-    share = max(1 - decay, least_share(since))
+    is_copied = since is not None and since < NUM_COPIED
+    share = 1.0 if is_copied else max(1 - decay, least_share(since))
     average.write(
         [
             torch.lerp(old, new, share) if new.is_floating_point() else new
