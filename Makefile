@@ -14,7 +14,7 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt
 
 demo: install
 	$(BIN)/python create_dataset.py --demo
-	$(BIN)/python launch_training_test.py --data-dir demo/DATASET --output-dir demo/runs \
+	@$(BIN)/python launch_training_test.py --data-dir demo/DATASET --output-dir demo/runs \
 		--model resnet18 --no-pretrained --batch-size 32 --workers 2 --epochs 8
 
 test: install lint

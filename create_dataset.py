@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     # After the flags, so that --help and a mistyped flag are answered at once.
     from utils.dataset.build import build
+    from utils.dataset.demo import describe_demo
     from utils.dataset.split import TooFewGroupsError
     from utils.sources import collect
     from utils.sources.drawings import draw_all_data
@@ -67,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(build(collected.records, collected.left_out, settings, tree.originals))
     except TooFewGroupsError as error:
         raise error.with_remedy(collect.remedy(error.label, settings.all_data)) from None
+    if settings.demo and not settings.dry_run:
+        titles = [source.title for source in sources]
+        print(describe_demo(titles, settings.all_data, settings.output))
 
 
 if __name__ == "__main__":

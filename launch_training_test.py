@@ -9,10 +9,14 @@ torchrun --nproc-per-node=2 launch_training_test.py -b 32 -j 4 --model resnet18
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.common.commands import as_typed
+from utils.common.console import doing
 from utils.common.errors import run_script
 from utils.common.imports import imported_at_once
+from utils.common.labels import TEST, TRAIN
 from utils.common.openmp import share_processors
 from utils.training.jobs import Job, this_job
 from utils.training.runs import Run, find_run
@@ -49,7 +53,7 @@ def choose(
 def run(world: World, asked: Settings, given: frozenset[str], found: Run | None, job: Job) -> int:
     """Train and test, or whatever else was settled, and return the exit code."""
     # PyTorch takes seconds to import; --help, a wrong flag and the questions need not wait for it.
-    with imported_at_once():
+    with doing("Loading PyTorch"), imported_at_once():
         from utils.training.engine import Stopped
         from utils.training.fit import test, train
         from utils.training.session import go_on, start
@@ -78,14 +82,14 @@ def run(world: World, asked: Settings, given: frozenset[str], found: Run | None,
         session.end_workers()
         told = conclude(session, answers)
         job.forget()
-    print(f"\n{told}\n\nReport, pictures and weights: {folder}")
+    print(f"\n{told}\n\n{what_next(session)}")
     return 0
 
 
 def conclude(session: "Session", answers: "Answers") -> str:
     """Write the model that can be used and its report, and return what is to be printed."""
     # Not before: workers and training would carry what these packages take.
-    with imported_at_once():
+    with doing("Loading what makes the report"), imported_at_once():
         from models.bundle import read_weights, store_bundle
         from utils.evaluation.files import write_report
         from utils.evaluation.fitting import fit
@@ -100,6 +104,23 @@ def conclude(session: "Session", answers: "Answers") -> str:
     store_bundle(session.run.folder, read_weights(session.run.best), card)
     write_report(session.run.folder, report, pictures)
     return as_text(report)
+
+
+def what_next(session: "Session") -> str:
+    """Say what was trained, where its report is, and how the model is used."""
+    from utils.evaluation.files import PAGE_NAME
+
+    folder, progress = session.run.folder, session.progress
+    settings, pictures = session.facts.settings, session.pictures
+    num_epochs = f"{progress.epoch} epoch{'s' if progress.epoch > 1 else ''}"
+    example = Path(settings.data_dir) / pictures.splits[TEST][0].file
+    return (
+        f"Trained: {settings.model}, {num_epochs} on {len(pictures.splits[TRAIN]):,} pictures; "
+        f"kept and tested are the weights of epoch {progress.best_epoch}, the best on val.\n"
+        f"Report: {folder / PAGE_NAME}\n"
+        "Next, show it pictures of your own (files, folders or zips), or first one of test:\n"
+        f"{as_typed('python', 'predict.py', str(folder), str(example))}"
+    )
 
 
 if __name__ == "__main__":

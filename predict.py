@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.common.console import doing
 from utils.common.errors import EXIT_OK, run_script
 from utils.common.imports import imported_at_once
 from utils.common.openmp import share_processors
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if settings.move_into:
             check_movable(inputs)
 
-        with imported_at_once():
+        with doing("Loading PyTorch"), imported_at_once():
             from models import load
             from utils.prediction.classify import classify
             from utils.prediction.row_file import open_rows

@@ -13,9 +13,10 @@ import create_dataset
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, SPLITS
 from utils.common.location import Location
+from utils.dataset.demo import training_command
 from utils.dataset.manifest import MANIFEST_NAME, read_manifest
 from utils.sources import drawings
-from utils.sources.catalog import NAMES, sources_for
+from utils.sources.catalog import NAMES, SOURCES, sources_for
 
 ROOT = Path(__file__).parent.parent
 
@@ -426,14 +427,23 @@ class TestDemo:
         assert {row.source for row in rows} >= {"pad_ufes_20", "hiba", "derm7pt", "imagenet_mini"}
         again = create("--demo", "--workers", 1, "--image-size", 64)
         assert "No picture written: " in again.out
+        for told in (outcome.out, again.out):
+            *_, drawn, warning, sheet, following = told.splitlines()
+            assert drawn.startswith("Drawn in demo/ALL_DATA: small stand-ins of ")
+            assert all(source.title in drawn for source in SOURCES)
+            assert warning == "Accuracy on drawings says nothing of real pictures."
+            assert Path(sheet.removeprefix("Look at some: ")).is_file()
+            assert following == f"Next: {training_command(Path('demo/DATASET'))}"
 
     def test_flags_say_otherwise(self, create, tmp_path: Path) -> None:
-        create(
+        outcome = create(
             "--demo", "--workers", 1, "--image-size", 64, "--all-data", "a", "--output", "b/c"
         )  # fmt: skip
+        assert "\nDrawn in a: " in outcome.out
+        assert f"\nNext: {training_command(Path('b/c'))}\n" in outcome.out
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
         assert (tmp_path / "b" / "c" / MANIFEST_NAME).is_file()
 
     def test_a_dry_run_draws_nothing_that_was_not_there(self, create, tmp_path: Path) -> None:
-        create("--demo", "--workers", 1, "--dry-run")
+        assert "Next: " not in create("--demo", "--workers", 1, "--dry-run").out
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

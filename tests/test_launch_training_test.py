@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 
 import launch_training_test
+import predict
 from models import pretrained
 from models.pretrained import WeightsUnavailableError
 from utils.common.errors import ModelError, ProjectError, SettingsError, run_script
 from utils.common.labels import CLASSES
+from utils.training import figures
 from utils.training.settings import Settings, ask_missing, read_settings
 
 ROOT = Path(launch_training_test.__file__).parent
@@ -309,6 +312,39 @@ def test_a_run_leaves_all_its_files_and_the_next_one_gets_its_own_folder(
     assert report["accuracy"]["value"] == pytest.approx(right / len(rows))
     assert report["best_epoch"] == 1
     assert {"data_hash", "settings", "versions", "precision", "per_class"} <= set(report)
+
+
+def test_a_run_ends_with_its_report_and_the_command_that_uses_the_model(
+    drawn_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert launch_training_test.main(tiny(drawn_dataset, tmp_path, "--no-pretrained")) == 0
+    trained, report, words, command = capsys.readouterr().out.splitlines()[-4:]
+    assert trained.startswith("Trained: test_resnet, 1 epoch on ")
+    assert trained.endswith("; kept and tested are the weights of epoch 1, the best on val.")
+    assert Path(report.removeprefix("Report: ")).is_file()
+    assert words.startswith("Next, ")
+    python, script, *given = shlex.split(command)
+    assert (python, script) == ("python", "predict.py")
+    assert predict.main(given) == 0
+    run, picture = given
+    assert Path(run) == tmp_path / "runs" / "test_resnet-1"
+    assert Path(picture).is_relative_to(drawn_dataset / "test")
+
+
+@pytest.mark.parametrize("patience", ["0", "1"])
+def test_the_report_is_there_whatever_patience_says(
+    drawn_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, patience: str
+) -> None:
+    # The same accuracy in each epoch: the first is the best, and no later one is better.
+    monkeypatch.setattr(figures, "balanced_accuracy", lambda _: 0.5)
+    more = ("--no-pretrained", "--epochs", "3", "--patience", patience)
+    assert launch_training_test.main(tiny(drawn_dataset, tmp_path, *more)) == 0
+    folder = tmp_path / "runs" / "test_resnet-1"
+    assert (folder / "report.html").is_file()
+    report = json.loads((folder / "report.json").read_text())
+    assert (report["best_epoch"], report["epochs"]) == (1, 2 if patience == "1" else 3)
+    told = "Stopped after epoch 2: the last one was no better (--patience 1).\n"
+    assert (told in capsys.readouterr().out) == (patience == "1")
 
 
 def test_a_model_that_a_folder_describes_is_trained_under_its_architectures_name(

@@ -1,5 +1,6 @@
 """Tables are aligned ASCII; progress keeps off stdout."""
 
+import io
 import random
 import sys
 
@@ -47,3 +48,23 @@ def test_without_stderr_nothing_is_told_elsewhere(
     console.warn("for nobody")
     assert list(console.progress("ab", desc="Counting", unit="letters")) == ["a", "b"]
     assert capsys.readouterr().out == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_takes_a_while_is_shown_as_long_as_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with console.doing("Loading"):
+        assert sys.stderr.getvalue() == "\rLoading ..."
+    assert sys.stderr.getvalue() == "\rLoading ...\r           \r"
+
+
+def test_a_file_gets_nothing_of_what_takes_a_while(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.doing("Loading"):
+        pass
+    console.say("a result")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("a result\n", "")

@@ -1,7 +1,8 @@
 """Rows and counts in, ASCII tables (for stdout) and progress bars (on stderr) out."""
 
+import contextlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -42,6 +43,33 @@ def progress(
         disable=_is_hushed or sys.stderr is None or None, dynamic_ncols=True, leave=False,
         mininterval=0.2, smoothing=0.05,
     )  # fmt: skip
+
+
+@contextlib.contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Say on stderr what takes some seconds, as long as it does; only a terminal shows it.
+
+    Args:
+        what: As "Loading PyTorch".
+    """
+    stream = sys.stderr
+    if _is_hushed or stream is None or not stream.isatty():
+        yield
+        return
+    line = f"{printable(what)} ..."
+    stream.write(f"\r{line}")
+    stream.flush()
+    try:
+        yield
+    finally:
+        stream.write(f"\r{' ' * len(line)}\r")
+        stream.flush()
+
+
+def say(line: str) -> None:
+    """Print a line on stdout at once, above a progress bar that may be under way."""
+    with tqdm.external_write_mode(file=sys.stdout):
+        print(line, flush=True)
 
 
 def warn(message: str) -> None:

@@ -11,6 +11,7 @@ from utils.evaluation.page import as_page
 from utils.evaluation.plots import save_confusion_matrix, save_curves
 from utils.evaluation.report import Report
 
+PAGE_NAME = "report.html"
 PROBABILITY_DIGITS = 6
 
 
@@ -25,7 +26,7 @@ def write_report(folder: Path, report: Report, pictures: Path) -> None:
     write_predictions(folder / "predictions.csv", report)
     save_confusion_matrix(folder / "confusion_matrix.png", report.metrics.confusion)
     save_curves(folder / "curves.png", report.history, report.facts.get("best_epoch"))
-    write_text(folder / "report.html", as_page(folder.name, report, pictures))
+    write_text(folder / PAGE_NAME, as_page(folder.name, report, pictures))
     write_json(folder / "report.json", report.to_dict())
 
 

@@ -214,11 +214,15 @@ class Trainer:
             for step, batch in enumerate(batches, first_step):
                 self._step(batch, epoch, step, steps)
                 bar.update()
-                if self.compute.device.type == "cpu" or step % CHECK_EVERY == 0:
+                if self.waits_after(step):
                     self._check_loss()
                 yield step + 1
                 self._stop_if_asked()
         self._check_loss()
+
+    def waits_after(self, step: int) -> bool:
+        """Return whether the device has done all its work after a step (from 0) of an epoch."""
+        return self.compute.device.type == "cpu" or step % CHECK_EVERY == 0
 
     def _stop_if_asked(self) -> None:
         """Stop where any process was asked to."""

@@ -1,12 +1,15 @@
 """An open session in, its best weights and the test predictions out."""
 
+import functools
 import time
 
 from models.bundle import save_tensors
+from utils.common.console import say
+from utils.common.durations import in_short
 from utils.common.errors import ModelError
 from utils.common.labels import TEST, TRAIN, VAL
 from utils.training import checkpoint
-from utils.training.engine import Stopped
+from utils.training.engine import Stopped, Trainer
 from utils.training.figures import (
     check_answered,
     shown,
@@ -17,6 +20,7 @@ from utils.training.figures import (
 )
 from utils.training.loader import epoch_order
 from utils.training.predictions import Answers, Predictions
+from utils.training.remaining import Forecast, relative_cost
 from utils.training.runs import HISTORY_NAME
 from utils.training.session import Session
 from utils.training.workers import LostWorkerError
@@ -37,12 +41,18 @@ def train(session: Session) -> None:
             process is then saved, and several go on from what they saved last.
     """
     settings, progress = session.facts.settings, session.progress
+    forecast = Forecast(
+        session.trainer.loader, settings.epochs, functools.partial(relative_cost, session.trainer)
+    )
     try:
         while progress.epoch < settings.epochs and not is_out_of_patience(session):
             started = time.monotonic()
-            _train_epoch(session)
+            forecast.begin(progress.epoch, progress.step)
+            _train_epoch(session, forecast)
+            forecast.end_training()
             predictions = session.trainer.predict(VAL, "Validation")
-            _close_epoch(session, predictions, time.monotonic() - started)
+            forecast.end_epoch()
+            _close_epoch(session, predictions, time.monotonic() - started, forecast.left_s())
     except Stopped:
         session.save()
         raise
@@ -51,7 +61,9 @@ def train(session: Session) -> None:
             session.save()
         raise
     if progress.epoch < settings.epochs:
-        print(f"Stopped after epoch {progress.epoch}: none of the last {settings.patience} better.")
+        number = settings.patience
+        last = f"last {number} epochs were" if number > 1 else "last one was"
+        print(f"Stopped after epoch {progress.epoch}: the {last} no better (--patience {number}).")
 
 
 def test(session: Session) -> Answers | None:
@@ -94,26 +106,42 @@ def is_out_of_patience(session: Session) -> bool:
     return 0 < session.facts.settings.patience <= session.progress.epochs_without_gain
 
 
-def _train_epoch(session: Session) -> None:
-    progress = session.progress
+def _train_epoch(session: Session, forecast: Forecast) -> None:
+    progress, trainer = session.progress, session.trainer
     interval_s = session.facts.settings.checkpoint_minutes * SECONDS_PER_MINUTE
     saved = time.monotonic()
     agreement = session.world.agreement()
-    for steps_done in session.trainer.train_epoch(progress.epoch, progress.step):
+    for steps_done in trainer.train_epoch(progress.epoch, progress.step):
         progress.step = steps_done
+        if trainer.waits_after(steps_done - 1):
+            _announce(forecast, steps_done, trainer)
         is_due = interval_s > 0 and time.monotonic() - saved > interval_s
         if agreement.reach(is_due):
             session.save()
             saved = time.monotonic()
 
 
-def _close_epoch(session: Session, predictions: Predictions | None, seconds: float) -> None:
+def _announce(forecast: Forecast, steps_done: int, trainer: Trainer) -> None:
+    """Say how long it will all take, as soon as that can be told."""
+    words = forecast.advance(steps_done)
+    if words is None:
+        return
+    say(words)
+    side = min(trainer.preprocessing.height, trainer.preprocessing.width)
+    if shorter := forecast.shortening(trainer.compute.device.type, side):
+        say(shorter)
+
+
+def _close_epoch(
+    session: Session, predictions: Predictions | None, seconds: float, left_s: float | None
+) -> None:
     """Note what the epoch reached, keep its weights if they are the best, and save the state.
 
     Args:
         session: At the end of an epoch.
         predictions: Of all val pictures; None in all processes but the first.
         seconds: That the epoch took.
+        left_s: Seconds until the test is done, where they can be told.
     """
     progress, trainer, world = session.progress, session.trainer, session.world
     trained = {"epoch": progress.epoch + 1, **train_figures(trainer, progress.epoch)}
@@ -131,6 +159,7 @@ def _close_epoch(session: Session, predictions: Predictions | None, seconds: flo
     path = session.run.folder / HISTORY_NAME
     size = trainer.smaller_size(row["epoch"] - 1)
     world.share(lambda: write_history(path, progress.history))
+    is_last = progress.epoch == session.facts.settings.epochs or is_out_of_patience(session)
     print(
         f"Epoch {row['epoch']}/{session.facts.settings.epochs}: "
         f"train loss {shown(row['train_loss'])}, accuracy {shown(row['train_accuracy'])}; "
@@ -138,6 +167,7 @@ def _close_epoch(session: Session, predictions: Predictions | None, seconds: flo
         f"balanced accuracy {shown(reached)}{' (best)' if better else ''}; "
         f"{seconds:.0f} s"
         + (f"; trained at {size[1]} x {size[0]} pixels" if size else "")
+        + ("" if is_last or left_s is None else f"; about {in_short(left_s)} left")
         + (f"; {row['skipped_steps']} steps skipped" if row["skipped_steps"] else ""),
         flush=True,
     )

@@ -1,0 +1,193 @@
+"""How long the first steps and epochs of a run took in, how long the rest of it will take out."""
+
+import time
+from collections.abc import Callable
+from math import log
+
+from utils.common.durations import in_words
+from utils.common.labels import TEST, TRAIN, VAL
+from utils.training.engine import Trainer
+from utils.training.loader import PictureLoader
+
+LOOK_COST = 1 / 3
+"""Of a picture that is only answered, against one that is trained on: the way back through the
+network takes twice what the way there does. Holds until a validation has been measured."""
+
+FEATURES_COST = 0.01
+"""Of a picture whose features are there, from which the classifier alone learns."""
+
+LEAST_TELLING_COST = 0.1
+"""An epoch whose pictures cost less says nothing of the others."""
+
+MIN_STEPS, MIN_S = 3, 3.0
+"""Before anything is said so much has to be seen after the first step, which pays for the start."""
+
+LONG_S = 3_600
+"""Of a longer training on a CPU it is said what would make it shorter."""
+
+SMALL_INPUT = 128
+"""Pixels; what is suggested then."""
+
+
+def relative_cost(trainer: Trainer, epoch: int) -> float:
+    """Return what a training picture of an epoch costs, above 0.
+
+    This is the one place that knows which epochs are cheaper than others: 1 is what a picture costs
+    where all weights learn from it at the full input size.
+
+    Args:
+        trainer: Knows which epochs are frozen, and which train on smaller pictures.
+        epoch: From 0.
+    """
+    if epoch < trainer.settings.freeze_epochs:
+        return FEATURES_COST
+    height, width = trainer.smaller_size(epoch) or trainer.preprocessing.size
+    return height * width / (trainer.preprocessing.height * trainer.preprocessing.width)
+
+
+class Forecast:
+    """Tells how long a run still takes; the more of it was measured, the better.
+
+    It looks at a clock and at nothing else: no step depends on it.
+
+    Args:
+        loader: Serves the pictures.
+        epochs: Of the whole run.
+        cost: Of a training picture of an epoch (from 0), relative to the others.
+        clock: Tells seconds.
+    """
+
+    def __init__(
+        self,
+        loader: PictureLoader,
+        epochs: int,
+        cost: Callable[[int], float] = lambda _: 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._num = {split: len(listed) for split, listed in loader.pictures.splits.items()}
+        self._num_steps, self._batch_size = loader.steps(TRAIN), loader.batch_size
+        self._epochs = epochs
+        self._cost, self._clock = cost, clock
+        self._paces: dict[float, float] = {}  # by relative cost: seconds for a training picture
+        self._look_s: float | None = None
+        self._epoch = -1  # none has begun
+        self._step = self._from_step = 0
+        self._since = self._now = 0.0
+        self._is_resumed = self._is_warm = self._is_told = False
+
+    def begin(self, epoch: int, step: int) -> None:
+        """Note that an epoch (from 0) begins, or goes on after `step` of its steps."""
+        if self._epoch < 0:
+            self._is_resumed = epoch > 0 or step > 0
+        self._epoch, self._step, self._from_step = epoch, step, step
+        self._since = self._now = self._clock()
+
+    def advance(self, step: int) -> str | None:
+        """Note that `step` steps of the epoch are done, by the device as well.
+
+        Returns:
+            Once, as soon as enough steps have been seen, what is to be said of the whole run.
+        """
+        self._step, self._now = step, self._clock()
+        if not self._is_warm:
+            self._is_warm = True
+            if step < self._num_steps:
+                self._from_step, self._since = step, self._now
+        seen, seconds = step - self._from_step, self._now - self._since
+        if self._is_told or seen < MIN_STEPS or seconds < MIN_S or not self._is_telling():
+            return None
+        self._is_told = True
+        return self._first_words()
+
+    def end_training(self) -> None:
+        """Note that all steps of the epoch are done."""
+        self._step, self._now = self._num_steps, self._clock()
+        cost, pace = self._cost(self._epoch), self._running_pace()
+        if pace is not None:
+            self._paces[cost] = (pace + self._paces.get(cost, pace)) / 2
+
+    def end_epoch(self) -> None:
+        """Note that the epoch is validated as well."""
+        now = self._clock()
+        self._look_s = (now - self._now) / self._num[VAL]
+        self._epoch, self._step, self._from_step = self._epoch + 1, 0, 0
+        self._since = self._now = now
+
+    def left_s(self) -> float | None:
+        """Return the seconds until the test is done; None as long as nothing tells them."""
+        if not self._is_telling():
+            return None
+        epochs = range(self._epoch, self._epochs)
+        training = sum(self._num[TRAIN] * self._pace(epoch) for epoch in epochs)
+        if epochs:
+            training -= self._pictures(0, self._step) * self._pace(self._epoch)
+        look_s = LOOK_COST * self._scaled(1.0) if self._look_s is None else self._look_s
+        return training + look_s * (self._num[VAL] * (len(epochs) + 1) + self._num[TEST])
+
+    def shortening(self, device: str, input_size: int) -> str | None:
+        """Return what would make a long training on a CPU shorter; None where it is not one.
+
+        Args:
+            device: Its type.
+            input_size: Shorter side of what the model sees, in pixels.
+        """
+        if device != "cpu" or (self.left_s() or 0.0) <= LONG_S:
+            return None
+        if self._is_resumed or input_size <= SMALL_INPUT:  # what was begun keeps its input
+            return "Fewer epochs (--epochs) or a GPU would make it shorter."
+        return (
+            f"A smaller input (--input-size {SMALL_INPUT}), fewer epochs (--epochs) or a GPU would "
+            "make it shorter."
+        )
+
+    def _first_words(self) -> str:
+        epochs = f"{self._epochs} epoch{'s' if self._epochs > 1 else ''}"
+        what = f"what is left of {epochs}" if self._is_resumed else epochs
+        costs = {self._cost(epoch) for epoch in range(self._epoch, self._epochs)}
+        at_first = " at first" if len(costs) > 1 else ""
+        return (
+            f"About {in_words(self.left_s() or 0.0)} for {what} of {self._num[TRAIN]:,} pictures, "
+            f"{_rate(1 / self._pace(self._epoch))} pictures/s{at_first}."
+        )
+
+    def _is_telling(self) -> bool:
+        return any(cost >= LEAST_TELLING_COST for cost in self._known())
+
+    def _known(self) -> dict[float, float]:
+        """Return the seconds for a picture by relative cost, the epoch at hand included."""
+        pace = self._running_pace() if self._step > self._from_step else None
+        if pace is None:
+            return self._paces
+        return {self._cost(self._epoch): pace, **self._paces}
+
+    def _running_pace(self) -> float | None:
+        """Return the seconds for a training picture of the epoch at hand."""
+        count = self._pictures(self._from_step, self._step)
+        return (self._now - self._since) / count if count else None
+
+    def _pace(self, epoch: int) -> float:
+        return self._scaled(self._cost(epoch))
+
+    def _scaled(self, cost: float) -> float:
+        """Return the seconds for a picture of a cost, by the one nearest to it that was seen."""
+        known = self._known()
+        nearest = min(known, key=lambda seen: abs(log(seen / cost)))
+        return known[nearest] * cost / nearest
+
+    def _pictures(self, from_step: int, step: int) -> int:
+        """Return how many pictures lie between two steps of an epoch; its last batch may differ."""
+        first, last = (
+            self._num[TRAIN] if each == self._num_steps else each * self._batch_size
+            for each in (from_step, step)
+        )
+        return last - first
+
+
+def _rate(per_second: float) -> str:
+    """Return a rate with as many digits as an estimate has.
+
+    >>> [_rate(each) for each in (3_493.2, 14.68, 0.125)]
+    ['3,493', '14.7', '0.12']
+    """
+    digits = 0 if per_second >= 100 else 1 if per_second >= 1 else 2
+    return f"{per_second:,.{digits}f}"
