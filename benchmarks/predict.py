@@ -4,8 +4,8 @@
     python benchmarks/predict.py --quick     fewer pictures
 
 The bound is a bare loop over the same loader and the same network, which describes nothing, judges
-nothing and writes nothing. Both take turns in one process. Peak memory is that of processes of
-their own.
+nothing and writes nothing. Unfused is predict.py with the network as it was trained, its batch
+norms apart. All take turns in one process. Peak memory is that of processes of their own.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from models import load
 from models.bundle import Card, read_bundle, store_bundle
 from models.device import memory_format
+from models.fusion import fused
 from models.gate import Gate
 from models.preprocessing import Normalisation
 from models.pretrained import build
@@ -39,6 +41,7 @@ from utils.common.seeds import generator
 from utils.evaluation.fitting import fit
 from utils.prediction.classify import classify
 from utils.prediction.inputs import Input, find_inputs
+from utils.prediction.row_file import open_rows
 from utils.prediction.settings import PredictSettings
 from utils.prediction.stream import stream_samples
 from utils.training.predictions import Examined, Looks
@@ -105,35 +108,50 @@ def draw(folder: Path) -> list[Path]:
 
 
 def against_bound(folder: Path, paths: list[Path], count: int) -> str:
-    """Time predict.py's own loop and a bare one in turns, and return a table."""
+    """Time predict.py's own loop, unfused too, and a bare one in turns, and return a table."""
     gate = load(folder / "run")
+    with mock.patch("models.gate.fused", lambda network, *_: network):
+        unfused = load(folder / "run")
     bare = make_bare(folder / "run", gate)
     inputs = (find_inputs(map(str, paths)) * (count // len(paths) + 1))[:count]
     settings = PredictSettings(output=str(folder / "rows.csv"), workers=WORKERS)
+    runs = [
+        lambda: bare(inputs, settings),
+        lambda: ours(gate, inputs, settings),
+        lambda: ours(unfused, inputs, settings),
+    ]
     bare(inputs[: 2 * settings.batch_size], settings)  # warms up
     rounds = []
     for number in range(ROUNDS):
-        if number % 2:
-            second = ours(gate, inputs, settings)
-            rounds.append((bare(inputs, settings), second))
-        else:
-            rounds.append((bare(inputs, settings), ours(gate, inputs, settings)))
-    bound, own = (statistics.median(column) for column in zip(*rounds, strict=True))
-    shares = sorted(first / second for first, second in rounds)
+        first = number % len(runs)
+        order = [*range(first, len(runs)), *range(first)]
+        seconds = {position: runs[position]() for position in order}
+        rounds.append([seconds[position] for position in range(len(runs))])
+    bound, own, before = (statistics.median(column) for column in zip(*rounds, strict=True))
+    shares = [one[0] / one[1] for one in rounds]
+    gains = [one[2] / one[1] for one in rounds]
     header = [
         "pictures", "bound, pictures/s", "predict.py", f"share (at least {LIMIT_BOUND})", "from-to",
+        "unfused", "x unfused", "from-to",
     ]  # fmt: skip
-    spread = f"{shares[0]:.2f}-{shares[-1]:.2f}"
-    rates = round(count / bound, 1), round(count / own, 1)
-    return table(header, [[count, *rates, round(statistics.median(shares), 3), spread]])
+    bound_rate, own_rate, before_rate = (round(count / one, 1) for one in (bound, own, before))
+    row = [count, bound_rate, own_rate, *spread(shares), before_rate, *spread(gains)]
+    return table(header, [row])
+
+
+def spread(ratios: list[float]) -> tuple[float, str]:
+    """Return the median of ratios, and the least and largest of them."""
+    return round(statistics.median(ratios), 3), f"{min(ratios):.2f}-{max(ratios):.2f}"
 
 
 def make_bare(run: Path, gate: Gate) -> Callable[[list[Input], PredictSettings], float]:
     """Return what loads pictures, lets the network look at them, and returns the seconds."""
     card, network = read_bundle(run)
     device, layout = gate.compute.device, memory_format(network)
+    wanted = card.preprocessing
     network = network.to(device=device, memory_format=layout)
-    normalise = Normalisation(card.preprocessing).to(device)
+    network = fused(network, gate.compute, wanted.height, wanted.width)
+    normalise = Normalisation(wanted).to(device)
 
     @torch.inference_mode()
     def bare(inputs: list[Input], settings: PredictSettings) -> float:
@@ -152,7 +170,9 @@ def make_bare(run: Path, gate: Gate) -> Callable[[list[Input], PredictSettings],
 def ours(gate: Gate, inputs: list[Input], settings: PredictSettings) -> float:
     """Return the seconds of all that predict.py does with pictures that it has found."""
     started = time.perf_counter()
-    classify(gate, inputs, settings)
+    with open_rows(settings.output, {}, [one.file for one in inputs], False) as rows:
+        classify(gate, inputs, rows, settings)
+        rows.publish()
     return time.perf_counter() - started
 
 

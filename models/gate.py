@@ -16,6 +16,7 @@ from models.answers import logits_and_features
 from models.bundle import Card
 from models.calibration import Calibration, Novelty, Verdicts
 from models.device import Compute, compute_here, memory_format
+from models.fusion import fused
 from models.preprocessing import Normalisation
 from utils.common.errors import ModelError
 from utils.common.labels import CLASSES
@@ -64,8 +65,10 @@ class Gate:
         self._process = os.getpid()
         self._calibration = card.calibration or _no_calibration(card.uncalibrated)
         self._layout = memory_format(network)
-        self._network = network.to(device=compute.device, memory_format=self._layout)
-        self._normalise = Normalisation(card.preprocessing).to(compute.device)
+        wanted = card.preprocessing
+        network = network.to(device=compute.device, memory_format=self._layout)
+        self._network = fused(network, compute, wanted.height, wanted.width)
+        self._normalise = Normalisation(wanted).to(compute.device)
 
     @overload
     def __call__(self, pictures: Picture) -> Answer: ...

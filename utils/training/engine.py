@@ -15,6 +15,7 @@ from torch import nn
 
 from models.answers import logits_and_features, logits_of
 from models.device import FLOAT16, Compute, memory_format
+from models.fusion import fused
 from models.preprocessing import Normalisation, Preprocessing
 from models.sizes import Size, step_of
 from models.texture import describe
@@ -537,7 +538,8 @@ class Trainer:
         network = self.answering.eval()
         # In training each process has its own statistics of batch norm; the first one's are kept.
         self.world.equalise(network.buffers())
-        return network
+        # As `models.gate` asks the stored one, so that its calibration is of the same answers.
+        return fused(network, self.compute, self.preprocessing.height, self.preprocessing.width)
 
     def _ask(
         self,
