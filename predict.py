@@ -31,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with joined(PATIENCE) as world:
         settings = world.share(lambda: read_settings(argv))
         with terminable():
-            if settings.join:
-                return join(settings)
             if world.size == 1:
+                if settings.join:
+                    return join(settings)
                 return answer_shard(settings) if settings.shard else answer(settings)
 
             with imported_at_once():
@@ -48,11 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def answer(settings: PredictSettings) -> int:
     """Look at all pictures, write or print a row for each, and sort them if wanted."""
     # After the flags, so that --help and a mistyped flag are answered at once.
-    from utils.prediction.sorting import Sorted, check_movable, sort_pictures
+    from utils.prediction.sorting import Sorted, sort_pictures
 
     inputs = find(settings)
-    if settings.move_into:
-        check_movable(inputs)
 
     with imported_at_once():
         from models import load
@@ -103,14 +101,12 @@ def join(
     """
     with imported_at_once():
         from utils.prediction.join import open_joined
-        from utils.prediction.sorting import Sorted, check_movable, sort_pictures
+        from utils.prediction.sorting import Sorted, sort_pictures
 
     placed = Sorted()
     with open_joined(settings) as rows:
         if folder := settings.sorted_into:
             inputs = inputs or find(settings, rows.names())
-            if settings.move_into:
-                check_movable(inputs)
             labels = rows.labels_of(inputs)
             sort_pictures(inputs, labels, folder, bool(settings.move_into), placed)
         rows.publish()
@@ -125,21 +121,30 @@ def join(
     return EXIT_SOME_FAILED if num_failed else EXIT_OK
 
 
-def find(settings: PredictSettings, joined_rows: "Names | None" = None) -> "Inputs":
-    """List all pictures but those that a stopped call has moved away already."""
+def find(settings: PredictSettings, moved: "Names | None" = None) -> "Inputs":
+    """List all pictures but those that a stopped call has moved away already.
+
+    Args:
+        settings: Of the call.
+        moved: Pictures that may have been, if that is known; else those with rows.
+    """
     from utils.prediction.inputs import find_inputs
 
     if not (settings.output and settings.move_into):
-        return find_inputs(settings.pictures)
-    if joined_rows is not None:
-        return find_inputs(settings.pictures, moved=joined_rows)
-    from utils.prediction.row_file import files_with_rows
+        inputs = find_inputs(settings.pictures)
+    else:
+        from utils.prediction.row_file import files_with_rows
 
-    moved = files_with_rows(settings.output)
-    if settings.resume:
-        return find_inputs(settings.pictures, moved=moved)
-    todo = "Give --resume to go on with the call that was stopped while it sorted" if moved else ""
-    return find_inputs(settings.pictures, todo=todo)
+        todo, is_resumed = "", settings.resume or moved is not None
+        moved = files_with_rows(settings.output) if moved is None else moved
+        if moved and not is_resumed:
+            todo = "Give --resume to go on with the call that was stopped while it sorted"
+        inputs = find_inputs(settings.pictures, moved=moved if is_resumed else (), todo=todo)
+    if settings.move_into:
+        from utils.prediction.sorting import check_movable
+
+        check_movable(inputs)
+    return inputs
 
 
 if __name__ == "__main__":

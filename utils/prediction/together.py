@@ -56,14 +56,7 @@ def answer_together(
     Raises:
         SettingsError: If several processes cannot do this.
     """
-    if not settings.output:
-        raise SettingsError(
-            f"{world.size} processes print no table", expected="--output FILE, where they meet"
-        )
-    if settings.shard or settings.join:
-        raise SettingsError(
-            "torchrun gives each process a shard by itself", todo="Leave --shard and --join out"
-        )
+    world.share(lambda: _check(world, settings))
     own = of_process(world, settings)
     inputs = None
     if not (own.resume and world.share(lambda: _are_finished(world, own))):
@@ -72,6 +65,17 @@ def answer_together(
             answer_shard(own, inputs)
     world.gather(None)  # all rows are there
     return inputs
+
+
+def _check(world: World, settings: PredictSettings) -> None:
+    if not settings.output:
+        raise SettingsError(
+            f"{world.size} processes print no table", expected="--output FILE, where they meet"
+        )
+    if settings.shard or settings.join:
+        raise SettingsError(
+            "torchrun gives each process a shard by itself", todo="Leave --shard and --join out"
+        )
 
 
 def of_process(world: World, settings: PredictSettings) -> PredictSettings:
