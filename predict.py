@@ -3,10 +3,12 @@
 python predict.py runs/resnet18-1 photo.jpg                     prints a table
 python predict.py runs/resnet18-1 folder/ more.zip --output predictions.csv
 python predict.py runs/resnet18-1 inbox/ --move-into sorted/    sorts pictures into class folders
+torchrun --nproc-per-node=4 predict.py runs/resnet18-1 inbox/ --output predictions.csv
 """
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from utils.common.console import doing
@@ -15,62 +17,136 @@ from utils.common.imports import imported_at_once
 from utils.common.openmp import share_processors
 from utils.common.termination import terminable
 from utils.prediction.settings import PredictSettings, read_settings
+from utils.training.world import joined
 
 if TYPE_CHECKING:
-    from utils.prediction.inputs import Inputs
+    from utils.prediction.names import Names
+    from utils.prediction.pictures import Inputs
 
 EXIT_SOME_FAILED = 3
+PATIENCE = timedelta(days=30)
+"""One process may be done long before another is."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return its exit code."""
-    settings = read_settings(argv)
+    with joined(PATIENCE) as world:
+        settings = world.share(lambda: read_settings(argv))
+        with terminable():
+            if world.size == 1:
+                if settings.join:
+                    return join(settings)
+                return answer_shard(settings) if settings.shard else answer(settings)
 
+            with imported_at_once():
+                from utils.prediction.together import answer_together
+
+            inputs = answer_together(world, settings, lambda: find(settings))
+            if world.is_first:
+                join(replace(settings, join=world.size), inputs, are_kept=False)
+            return EXIT_OK  # of any other torchrun tells at length, as of a crash
+
+
+def answer(settings: PredictSettings) -> int:
+    """Look at all pictures, write or print a row for each, and sort them if wanted."""
     # After the flags, so that --help and a mistyped flag are answered at once.
-    from utils.prediction.sorting import Sorted, check_movable, sort_pictures
+    from utils.prediction.sorting import Sorted, sort_pictures
 
-    with terminable():
-        inputs = find(settings)
-        if settings.move_into:
-            check_movable(inputs)
+    inputs = find(settings)
 
-        with doing("Loading PyTorch"), imported_at_once():
-            from models import load
-            from utils.prediction.classify import classify
-            from utils.prediction.row_file import open_rows
+    with doing("Loading PyTorch"), imported_at_once():
+        from models import load
+        from utils.prediction.classify import classify
+        from utils.prediction.pictures import Files
+        from utils.prediction.row_file import open_rows
 
-        gate = load(settings.run, settings.device, settings.amp)
-        files = [one.file for one in inputs]
-        with open_rows(settings.output, settings.origin(), files, settings.resume) as rows:
-            tally = classify(gate, inputs, rows, settings)
-            num_failed = tally.num_errors + inputs.num_unread
-            if settings.move_into or settings.copy_into:
-                folder = Path(settings.move_into or settings.copy_into)
-                placed, is_moving = Sorted(), bool(settings.move_into)
-                done = sort_pictures(inputs, tally.labels, folder, is_moving, placed)
-                num_failed += len(placed.failed)
-            rows.publish()
-        print(tally.describe(settings.output))
-        if others := inputs.describe_others():
-            print(others)
-        if settings.move_into or settings.copy_into:
-            print(done)
+    gate = load(settings.run, settings.device, settings.amp)
+    placed, files = Sorted(), Files(inputs)
+    with open_rows(settings.output, settings.origin(), files, settings.resume) as rows:
+        tally = classify(gate, inputs, rows, settings)
+        if folder := settings.sorted_into:
+            sort_pictures(inputs, tally.labels, folder, bool(settings.move_into), placed)
+        rows.publish()
+    print(tally.describe(settings.output))
+    if others := inputs.describe_others():
+        print(others)
+    if folder:
+        print(placed.describe(folder, bool(settings.move_into)))
+    num_failed = tally.num_errors + inputs.num_unread + len(placed.failed)
     return EXIT_SOME_FAILED if num_failed else EXIT_OK
 
 
-def find(settings: PredictSettings) -> "Inputs":
-    """List all pictures but those that a stopped call has moved away already."""
+def answer_shard(settings: PredictSettings) -> int:
+    """Look at the pictures of one shard."""
+    with doing("Loading PyTorch"), imported_at_once():
+        from utils.prediction import sharded
+
+    output = sharded.rows_of(settings)
+    if sharded.is_done(settings):
+        print(f"All rows of this shard are in {output} already.")
+        return EXIT_OK
+    inputs = find(settings)
+    tally = sharded.answer_shard(settings, inputs)
+    print(tally.describe(str(output)))
+    return EXIT_SOME_FAILED if tally.num_errors + inputs.num_unread else EXIT_OK
+
+
+def join(
+    settings: PredictSettings, inputs: "Inputs | None" = None, *, are_kept: bool = True
+) -> int:
+    """Put the rows of all shards together, and sort the pictures if wanted.
+
+    Args:
+        settings: Of the whole call.
+        inputs: All pictures, if they are listed.
+        are_kept: Whether the files of the shards stay.
+    """
+    with imported_at_once():
+        from utils.prediction.join import open_joined
+        from utils.prediction.sorting import Sorted, sort_pictures
+
+    placed = Sorted()
+    with open_joined(settings) as rows:
+        if folder := settings.sorted_into:
+            inputs = inputs or find(settings, rows.names())
+            labels = rows.labels_of(inputs)
+            sort_pictures(inputs, labels, folder, bool(settings.move_into), placed)
+        rows.publish()
+        if not are_kept:
+            rows.remove_shards()
+    print(rows.tally.describe(settings.output))
+    if others := rows.describe_others():
+        print(others)
+    if folder:
+        print(placed.describe(folder, bool(settings.move_into)))
+    num_failed = rows.tally.num_errors + rows.num_unread + len(placed.failed)
+    return EXIT_SOME_FAILED if num_failed else EXIT_OK
+
+
+def find(settings: PredictSettings, moved: "Names | None" = None) -> "Inputs":
+    """List all pictures but those that a stopped call has moved away already.
+
+    Args:
+        settings: Of the call.
+        moved: Pictures that may have been, if that is known; else those with rows.
+    """
     from utils.prediction.inputs import find_inputs
 
     if not (settings.output and settings.move_into):
-        return find_inputs(settings.pictures)
-    from utils.prediction.row_file import files_with_rows
+        inputs = find_inputs(settings.pictures)
+    else:
+        from utils.prediction.row_file import files_with_rows
 
-    moved = files_with_rows(settings.output)
-    if settings.resume:
-        return find_inputs(settings.pictures, moved=moved)
-    todo = "Give --resume to go on with the call that was stopped while it sorted" if moved else ""
-    return find_inputs(settings.pictures, todo=todo)
+        todo, is_resumed = "", settings.resume or moved is not None
+        moved = files_with_rows(settings.output) if moved is None else moved
+        if moved and not is_resumed:
+            todo = "Give --resume to go on with the call that was stopped while it sorted"
+        inputs = find_inputs(settings.pictures, moved=moved if is_resumed else (), todo=todo)
+    if settings.move_into:
+        from utils.prediction.sorting import check_movable
+
+        check_movable(inputs)
+    return inputs
 
 
 if __name__ == "__main__":

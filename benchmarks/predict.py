@@ -40,7 +40,8 @@ from utils.common.labels import CLASSES
 from utils.common.seeds import generator
 from utils.evaluation.fitting import fit
 from utils.prediction.classify import classify
-from utils.prediction.inputs import Input, find_inputs
+from utils.prediction.inputs import find_inputs
+from utils.prediction.pictures import Input
 from utils.prediction.row_file import open_rows
 from utils.prediction.settings import PredictSettings
 from utils.prediction.stream import stream_samples
@@ -113,7 +114,7 @@ def against_bound(folder: Path, paths: list[Path], count: int) -> str:
     with mock.patch("models.gate.fused", lambda network, *_: network):
         unfused = load(folder / "run")
     bare = make_bare(folder / "run", gate)
-    inputs = (find_inputs(map(str, paths)) * (count // len(paths) + 1))[:count]
+    inputs = (list(find_inputs(map(str, paths))) * (count // len(paths) + 1))[:count]
     settings = PredictSettings(output=str(folder / "rows.csv"), workers=WORKERS)
     runs = [
         lambda: bare(inputs, settings),
@@ -170,7 +171,8 @@ def make_bare(run: Path, gate: Gate) -> Callable[[list[Input], PredictSettings],
 def ours(gate: Gate, inputs: list[Input], settings: PredictSettings) -> float:
     """Return the seconds of all that predict.py does with pictures that it has found."""
     started = time.perf_counter()
-    with open_rows(settings.output, {}, [one.file for one in inputs], False) as rows:
+    files = [one.file for one in inputs]
+    with open_rows(settings.output, {}, files, False) as rows:
         classify(gate, inputs, rows, settings)
         rows.publish()
     return time.perf_counter() - started

@@ -176,7 +176,7 @@ def test_a_worker_does_not_grow_with_the_number_of_pictures(
 ) -> None:
     (tmp_path / "photo.png").write_bytes(encode(make_picture(3, 300, 260), "PNG"))
     gate = load(bundle)
-    inputs = find_inputs([str(tmp_path / "photo.png")]) * 8 * 60
+    inputs = list(find_inputs([str(tmp_path / "photo.png")])) * 8 * 60
     batch_kib = 8 * 3 * gate.card.preprocessing.height * gate.card.preprocessing.width / 1024
     batches = stream_samples(gate, inputs, batch_size=8, workers=1)
     assert worker_growth_kib(batches) < 5 * batch_kib

@@ -10,7 +10,7 @@ import pytest
 
 from utils.common.location import Location
 from utils.common.terminal import printable
-from utils.prediction.inputs import Input
+from utils.prediction.pictures import Input
 from utils.prediction.sorting import sort_pictures
 
 WORDS = "\x1b]0;TITLE\x07\x1b[2J\nError: nothing is wrong, call 555"

@@ -82,12 +82,12 @@ def list_folder(root: Path, *, with_outputs: bool = False) -> Listing:
         relative, folder, real, above = todo.pop()
         listing.folders[relative] = real
         subfolders = []
-        entries = _list(folder)
+        entries = sorted(entries_of(folder), key=lambda entry: entry.name)
         if not with_outputs and is_output(folder, {entry.name for entry in entries}):
             entries = _without_output(listing, relative, entries)
         for entry in entries:
             path = f"{relative}/{entry.name}" if relative else entry.name
-            if not _is_folder(entry):
+            if not is_folder(entry):
                 (listing.clutter if is_clutter(entry.name) else listing.files).append(path)
             elif is_clutter(entry.name):
                 if with_outputs or not _is_hidden_output(listing, entry, path):
@@ -128,13 +128,17 @@ def describe_counts(counts: Counter[str]) -> str:
     return shortlist([f"{count:,} {kind}" for kind, count in kinds if count])
 
 
-def _list(folder: str) -> list["os.DirEntry[str]"]:
-    """Return what lies in a folder, in order."""
+def entries_of(folder: str) -> Iterator["os.DirEntry[str]"]:
+    """Yield what lies in a folder, in any order; nothing if there is none.
+
+    Raises:
+        SourceError: If it cannot be listed: what it holds would pass for not there.
+    """
     try:
         with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
+            yield from found
     except FileNotFoundError:
-        return []
+        return
     except OSError as error:
         raise SourceError(
             f"{folder} cannot be listed ({error.strerror})",
@@ -149,10 +153,10 @@ def _without_output(
     """Count what create_dataset.py wrote into a folder, and return the rest."""
     others, num_files = [], 0
     for entry in entries:
-        is_folder = _is_folder(entry)
-        if is_folder and entry.name in (*SPLITS, STATE_NAME):
+        is_below = is_folder(entry)
+        if is_below and entry.name in (*SPLITS, STATE_NAME):
             num_files += sum(1 for _ in _walk(entry.path))
-        elif is_folder or not relative:  # beside the collections lie files of the user's
+        elif is_below or not relative:  # beside the collections lie files of the user's
             others.append(entry)
         else:
             num_files += 1
@@ -181,6 +185,11 @@ def _list_clutter(listing: Listing, entry: "os.DirEntry[str]", path: str) -> Ite
     yield from (f"{path}/{name}" for name in names)
 
 
+def num_clutter(folder: str) -> int:
+    """Return how many files of a recycle bin or the like are counted."""
+    return sum(1 for _ in islice(_walk(folder), MAX_CLUTTER))
+
+
 def _walk(folder: str) -> Iterator[str]:
     """Yield the files below a folder without following links, and what cannot be listed as one."""
     shut: list[str] = []
@@ -194,7 +203,8 @@ def _walk(folder: str) -> Iterator[str]:
         yield "" if relative == "." else f"{relative}/"
 
 
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
+def is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Tell whether an entry is a folder or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # a link to itself

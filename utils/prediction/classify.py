@@ -1,18 +1,20 @@
 """Answers for all pictures of a call that have no row yet, and a tally of all of its rows."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from models.bundle import Card
 from models.calibration import CERTAIN
 from models.gate import Gate
 from utils.common.console import progress, warn
-from utils.prediction.inputs import Input
+from utils.prediction.labels import Labels
+from utils.prediction.names import match
+from utils.prediction.pictures import Pictures
 from utils.prediction.row_file import Rows
 from utils.prediction.rows import WrittenRow
 from utils.prediction.settings import PredictSettings
-from utils.prediction.stream import stream_answers
+from utils.prediction.stream import in_batches, stream_answers
 
 
 @dataclass(slots=True)
@@ -25,7 +27,7 @@ class Tally:
         doubts: How often each reason to abstain was given.
     """
 
-    labels: list[str]
+    labels: Labels
     counts: Counter[str] = field(default_factory=Counter)
     doubts: Counter[str] = field(default_factory=Counter)
 
@@ -50,48 +52,43 @@ class Tally:
         return f"{self.counts.total():,} pictures{where}: {', '.join(parts)}."
 
 
-def classify(gate: Gate, inputs: Sequence[Input], rows: Rows, settings: PredictSettings) -> Tally:
+def classify(gate: Gate, inputs: Pictures, rows: Rows, settings: PredictSettings) -> Tally:
     """Write one row for each picture that has none yet, in their order.
+
+    Batches begin where they would if no row was there, so that the same pictures share one.
 
     Raises:
         OutputError: If nothing can be written there, or a process that reads pictures dies.
     """
     _warn_of_gaps(gate.card)
-    labels, remaining = _match(inputs, rows.kept)
-    tally = Tally(labels)
-    for kept in rows.kept:
-        tally.add(kept.label, kept.abstained)
-    todo = [inputs[position] for position in remaining]
-    answers = stream_answers(gate, todo, settings.batch_size, settings.num_workers)
-    positions = iter(remaining)
+    tally = recall(inputs, rows.kept)
+    todo = tally.labels.without_row(inputs)
+    size = settings.batch_size
+    first = size - todo.first % size
+    answers = stream_answers(gate, todo, size, settings.num_workers, first)
     with progress(
         total=len(inputs), initial=len(inputs) - len(todo), desc="Pictures", unit="pictures"
     ) as bar:
-        for batch in answers:
-            answered = [next(positions) for _ in batch]
-            rows.write(zip((inputs[at].file for at in answered), batch, strict=True))
-            for at, answer in zip(answered, batch, strict=True):
-                labels[at] = answer.label
+        for asked, batch in zip(in_batches(todo.numbered(), size, first), answers, strict=True):
+            rows.write((one.file, answer) for (_, one), answer in zip(asked, batch, strict=True))
+            for (position, _), answer in zip(asked, batch, strict=True):
+                tally.labels[position] = answer.label
                 tally.add(answer.label, answer.abstained)
             bar.update(len(batch))
     return tally
 
 
-def _match(inputs: Sequence[Input], kept: Iterable[WrittenRow]) -> tuple[list[str], list[int]]:
-    """Return the label of each picture as far as it has a row, and where the others stand.
+def recall(inputs: Pictures, kept: Iterable[WrittenRow]) -> Tally:
+    """Return what became of the pictures that have a row already, and the tally of all rows."""
+    tally = Tally(Labels(0))
 
-    A picture that is given twice has two rows, and may have one of them already.
-    """
-    waiting: defaultdict[str, list[str]] = defaultdict(list)
-    for row in kept:
-        waiting[row.file].append(row.label)
-    labels, remaining = [""] * len(inputs), []
-    for position, one in enumerate(inputs):
-        if waiting.get(one.file):
-            labels[position] = waiting[one.file].pop(0)
-        else:
-            remaining.append(position)
-    return labels, remaining
+    def counted() -> Iterator[WrittenRow]:
+        for row in kept:
+            tally.add(row.label, row.abstained)
+            yield row
+
+    tally.labels = match(inputs, counted())
+    return tally
 
 
 def _warn_of_gaps(card: Card) -> None:

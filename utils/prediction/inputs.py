@@ -2,19 +2,19 @@
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from utils.common.console import warn
 from utils.common.errors import SettingsError, shortlist
 from utils.common.files import is_clutter
-from utils.common.listing import CLUTTER_RULE, describe_counts, ending_of, list_folder
+from utils.common.listing import CLUTTER_RULE, ending_of
 from utils.common.location import Location
 from utils.common.reading.heads import shows_picture
+from utils.prediction.folders import files_below
 from utils.prediction.lists import read_list
+from utils.prediction.pictures import Input, Inputs
 from utils.sources.files.archives import list_archive
 from utils.sources.files.contents import Contents
 from utils.sources.files.names import is_named_so, may_be_archive
@@ -24,51 +24,10 @@ from utils.sources.tree import is_picture
 STDIN = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One picture to look at.
-
-    Attributes:
-        file: What it is called in the table; one in an archive has the archive's path before it.
-        location: Where its bytes lie.
-        named: What led to it: itself, or a folder or an archive that it lies in.
-    """
-
-    file: str
-    location: Location
-    named: str
-
-    @property
-    def is_member(self) -> bool:
-        """Whether it is part of an archive."""
-        return self.location.packed_size is not None
-
-
-class Inputs(list[Input]):
-    """The pictures to look at, in the order given.
-
-    Attributes:
-        passed_over: Number of files that are none, by ending.
-        num_unread: Number of archives, or files in them, that had to be left out.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.passed_over: Counter[str] = Counter()
-        self.num_unread = 0
-
-    def describe_others(self) -> str:
-        """Return one line on the files that are not looked at, "" if there are none."""
-        number = self.passed_over.total()
-        files = "file was" if number == 1 else "files were"
-        kinds = describe_counts(self.passed_over)
-        return f"{number:,} {files} not looked at: {kinds}." if number else ""
-
-
 def find_inputs(
     paths: Iterable[str],
     stdin: BinaryIO | None = None,
-    moved: Collection[str] = (),
+    moved: Container[str] = (),
     todo: str = "",
 ) -> Inputs:
     """List all pictures, before any is looked at.
@@ -101,7 +60,8 @@ def find_inputs(
         named = read_list(stdin or sys.stdin.buffer) if path == STDIN else [path]
         for name in named:
             if name not in moved or os.path.exists(name):
-                inputs += _look_into(name, inputs)
+                for one in _look_into(name, inputs):
+                    inputs.add(one)
     if not inputs and not moved:
         others = inputs.describe_others()
         raise SettingsError(f"No pictures in {shortlist(paths)}", todo=f"{others} {todo}".strip())
@@ -110,10 +70,8 @@ def find_inputs(
 
 def _look_into(path: str, found: Inputs) -> Iterable[Input]:
     if os.path.isdir(path):
-        listing = list_folder(Path(path), with_outputs=True)
-        found.passed_over[CLUTTER_RULE] += len(listing.clutter)
-        below = [os.path.join(path, file) for file in listing.each_once()]
-        return [one for file in below for one in _look_at(file, path, found)]
+        below = files_below(path, found.passed_over)
+        return (one for file in below for one in _look_at(file, path, found))
     if is_named_so(path) and os.path.isfile(path):
         contents = list_archive(Path(path), path, Unpacked()) or Contents()
         return _members(path, path, contents, found)

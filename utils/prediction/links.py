@@ -1,10 +1,13 @@
 """Whether a picture was found through a link, and whether that leads out of what was named."""
 
 import os
-from functools import cache
+from functools import lru_cache
 
 from utils.common.files import is_link
-from utils.prediction.inputs import Input
+from utils.prediction.pictures import Input
+
+NUM_FOLDERS = 2**14
+"""So many are remembered; pictures come folder by folder."""
 
 
 def is_behind_link(one: Input) -> bool:
@@ -23,12 +26,12 @@ def leads_out(one: Input) -> bool:
     return not os.path.realpath(one.file).startswith(inside)
 
 
-@cache
+@lru_cache(NUM_FOLDERS)
 def _real(path: str) -> str:
     return os.path.realpath(path)
 
 
-@cache
+@lru_cache(NUM_FOLDERS)
 def _has_link(folder: str, named: str) -> bool:
     """Tell whether a link lies between what was named and one of its folders, or is that."""
     above = os.path.dirname(folder)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from utils.common.errors import OutputError
 from utils.common.seeds import stable_hash
-from utils.prediction.inputs import Input
+from utils.prediction.pictures import Input
 
 MAX_NAMES = 100_000
 MAX_NAME_BYTES = 255

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TextIO
@@ -12,40 +12,46 @@ from filelock import FileLock, Timeout
 from utils.common.console import warn
 from utils.common.errors import OutputError, SettingsError, shortlist
 from utils.common.files import explain_write_errors, refuse_links, whole_file
-from utils.common.opening import open_regular
+from utils.prediction.names import Names
 from utils.prediction.rows import (
     ENCODING,
     ERRORS,
     FORMATS,
-    AlteredError,
     Row,
     RowFormat,
     WrittenRow,
-    read_whole_rows,
     table_writer,
 )
 from utils.prediction.settings import MOVE_INTO
+from utils.prediction.unfinished import CHUNK, KeptRows, Unfinished, beside
 
-UNFINISHED = ".unfinished"
-"""Ends the name of a file that is being written, or whose process was stopped."""
 
-CHUNK = 2**20
+class FileNames(Protocol):
+    """What the pictures of a call are called, as a list of them or not."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
 
 
 class Rows(Protocol):
     """Where the rows of a call go.
 
     Attributes:
-        kept: What a stopped call has written already, in its order.
+        kept: What a stopped call has written already, in its order; read anew each time.
     """
 
-    kept: list[WrittenRow]
+    kept: Iterable[WrittenRow]
 
     def write(self, rows: Iterable[Row]) -> None:
         """Add rows."""
 
-    def publish(self) -> None:
-        """Say that nothing is to follow."""
+    def publish(self, note: Callable[[], None] = lambda: None) -> None:
+        """Say that nothing is to follow.
+
+        Args:
+            note: Called when all rows lie where they stay, and before it is forgotten that they
+                were not finished.
+        """
 
 
 class PrintedRows:
@@ -56,21 +62,21 @@ class PrintedRows:
     """
 
     def __init__(self, files: Iterable[str]) -> None:
-        self.kept: list[WrittenRow] = []
+        self.kept: Iterable[WrittenRow] = ()
         self._write = table_writer(files)
 
     def write(self, rows: Iterable[Row]) -> None:
         """Print rows."""
         self._write(rows)
 
-    def publish(self) -> None:
+    def publish(self, note: Callable[[], None] = lambda: None) -> None:
         """Set off what is printed after the table."""
         print()
 
 
 @contextlib.contextmanager
 def open_rows(
-    output: str, origin: dict[str, Any], files: Sequence[str], is_resumed: bool
+    output: str, origin: dict[str, Any], files: FileNames, is_resumed: bool
 ) -> Iterator[Rows]:
     """Yield what takes the rows of a call.
 
@@ -88,11 +94,11 @@ def open_rows(
         yield PrintedRows(files)
         return
     target = Path(output)
-    with _locked(target), RowFile(target, origin, files, is_resumed) as rows:
+    with locked(target), RowFile(target, origin, files, is_resumed) as rows:
         yield rows
 
 
-def files_with_rows(output: str) -> frozenset[str]:
+def files_with_rows(output: str) -> Names:
     """Return the pictures that a stopped call has written rows of; none without such a call.
 
     Args:
@@ -103,18 +109,19 @@ def files_with_rows(output: str) -> frozenset[str]:
         SettingsError: If they were altered.
     """
     target = Path(output)
-    unfinished = Unfinished(_beside(target), FORMATS[target.suffix.lower()])
-    return frozenset(row.file for _, row in unfinished.rows())
-
-
-def _beside(target: Path) -> Path:
-    return target.with_name(target.name + UNFINISHED)
+    unfinished = Unfinished(beside(target), FORMATS[target.suffix.lower()])
+    return Names(row.file for _, row in unfinished.rows())
 
 
 @contextlib.contextmanager
-def _locked(target: Path) -> Iterator[None]:
+def locked(target: Path) -> Iterator[None]:
+    """Keep other processes from writing the same file.
+
+    Raises:
+        OutputError: If one does so already, or nothing can be written there.
+    """
     path = target.with_name(f".{target.name}.lock")
-    refuse_links([path, _beside(target)])
+    refuse_links([path, beside(target)])
     with explain_write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -131,67 +138,6 @@ def _locked(target: Path) -> Iterator[None]:
             ) from None
 
 
-class Unfinished:
-    """The file that a stopped call left, as it lies there.
-
-    Args:
-        path: Where it would be.
-        rows: Its format.
-
-    Attributes:
-        origin: What its rows are of; None if there is no such file, empty if that is not told.
-
-    Raises:
-        OutputError: If something else lies there.
-    """
-
-    def __init__(self, path: Path, rows: RowFormat) -> None:
-        self._path = path
-        self._format = rows
-        self.first = 0
-        self.origin: dict[str, Any] | None = None
-        if path.exists() and not path.is_file():
-            raise OutputError(
-                f"{path} is no file", expected="rows that predict.py wrote", todo="Remove it"
-            )
-        try:
-            with open_regular(path) as stream:
-                line = stream.readline(CHUNK)
-        except FileNotFoundError:
-            return
-        self.origin = {}
-        with contextlib.suppress(ValueError, RecursionError):
-            origin = json.loads(line)
-            if isinstance(origin, dict):
-                self.origin, self.first = origin, len(line)
-
-    def rows(self) -> Iterator[tuple[int, WrittenRow]]:
-        """Yield each whole row with the offset in bytes where it ends.
-
-        Raises:
-            SettingsError: If one was altered.
-        """
-        if not self.origin:
-            return
-        number = 0
-        with (
-            self._path.open(encoding=ENCODING, errors=ERRORS, newline="") as text,
-            self._path.open("rb") as content,
-        ):
-            text.readline()
-            content.seek(self.first)
-            try:
-                for end, row in read_whole_rows(self._format, text, content):
-                    if row is not None:
-                        number += 1
-                        yield end, row
-            except AlteredError:
-                raise SettingsError(
-                    f"{self._path} was altered: its row {number + 1:,} says what no row says",
-                    todo="Bring the file back as it was, or remove it",
-                ) from None
-
-
 class RowFile:
     """Writes rows that anybody may stop at any time.
 
@@ -205,27 +151,26 @@ class RowFile:
         is_resumed: Whether to go on with the rows that a stopped call left, if there are any.
 
     Attributes:
-        kept: Those rows, in their order.
+        kept: Those rows, in their order; read anew each time.
     """
 
     def __init__(
-        self, target: Path, origin: dict[str, Any], files: Sequence[str], is_resumed: bool
+        self, target: Path, origin: dict[str, Any], files: FileNames, is_resumed: bool
     ) -> None:
         self._target = target
-        self._path = _beside(target)
+        self._path = beside(target)
         self._format: RowFormat = FORMATS[target.suffix.lower()]
         self._before = Unfinished(self._path, self._format)
         self._origin = origin
         self._num_files = len(files)
-        self._end = 0
-        self.kept: list[WrittenRow] = []
+        self._end = self._num_rows = 0
         before = self._before.origin
         if is_resumed and before is not None:
             self._check_origin(before)
-            self._read_kept()
+            self._find_end()
         elif before is not None:
             self._check_replaceable(before, files)
-        self._num_rows = len(self.kept)
+        self.kept: Iterable[WrittenRow] = KeptRows(self._before, self._num_rows)
         self._stream = self._open()
 
     def _open(self) -> TextIO:
@@ -249,7 +194,7 @@ class RowFile:
             self._stream.flush()
         self._num_rows += len(lines)
 
-    def publish(self) -> None:
+    def publish(self, note: Callable[[], None] = lambda: None) -> None:
         """Put the rows under the target's name: all are there, and nothing is to follow."""
         self._stream.close()
         with (
@@ -260,6 +205,7 @@ class RowFile:
             source.readline()
             while chunk := source.read(CHUNK):
                 copy.write(chunk)
+        note()
         self._path.unlink()
 
     def __exit__(
@@ -280,8 +226,8 @@ class RowFile:
             self._path.unlink()
 
     def _check_origin(self, before: dict[str, Any]) -> None:
-        decisive = self._origin.keys() - {MOVE_INTO}
-        differing = sorted(name for name in decisive if before.get(name) != self._origin[name])
+        decisive = (self._origin.keys() | before.keys()) - {MOVE_INTO}
+        differing = sorted(name for name in decisive if before.get(name) != self._origin.get(name))
         if differing:
             raise SettingsError(
                 f"{self._path} cannot be gone on with: its rows were made with another "
@@ -289,12 +235,12 @@ class RowFile:
                 todo="Leave out --resume to begin anew",
             )
 
-    def _read_kept(self) -> None:
-        for end, row in self._before.rows():
-            self.kept.append(row)
+    def _find_end(self) -> None:
+        for end, _ in self._before.rows():
             self._end = end
+            self._num_rows += 1
 
-    def _check_replaceable(self, before: dict[str, Any], files: Sequence[str]) -> None:
+    def _check_replaceable(self, before: dict[str, Any], files: FileNames) -> None:
         """Refuse to lose rows of pictures that have been moved since they were written.
 
         Raises:
@@ -302,11 +248,10 @@ class RowFile:
         """
         if not before.get(MOVE_INTO):
             return
-        self._read_kept()
-        gone = {row.file for row in self.kept if row.label} - set(files)
-        self.kept, self._end = [], 0
-        if gone:
+        kept = Names(row.file for _, row in self._before.rows() if row.label)
+        num_gone = kept.num_without(Names(files))
+        if num_gone:
             raise SettingsError(
-                f"{self._path} has {len(gone):,} rows of pictures that were moved already",
+                f"{self._path} has {num_gone:,} rows of pictures that were moved already",
                 todo="Give --resume to go on with it, or remove it",
             )

@@ -9,16 +9,26 @@ from utils.common.errors import SettingsError
 from utils.common.files import sha256_of_file
 from utils.common.processors import available_processors
 from utils.common.settings import parse, setting
+from utils.common.values import at_least
+from utils.prediction.shards import MAX_SHARDS, Shard
 
 DESCRIPTION = "Say what kind of picture each of these is, with a model that was trained here."
 EPILOG = """examples:
   python predict.py runs/resnet18-1 photo.jpg
   python predict.py runs/resnet18-1 folder/ more.zip --output predictions.csv
   find . -name "*.jpg" | python predict.py runs/resnet18-1 - --output predictions.jsonl
-  python predict.py runs/resnet18-1 inbox/ --move-into sorted/"""
+  python predict.py runs/resnet18-1 inbox/ --move-into sorted/
+
+a million pictures:
+  torchrun --nproc-per-node=4 predict.py runs/resnet18-1 inbox/ --output predictions.csv
+  python predict.py runs/resnet18-1 inbox/ --output predictions.csv --shard 2/4
+  python predict.py runs/resnet18-1 inbox/ --output predictions.csv --join 4"""
 
 MOVE_INTO = "move_into"
 """Of what rows are of: where their pictures go, which changes no row."""
+
+SHARD, BATCH_SIZE, LIST = "shard", "batch_size", "list of pictures"
+"""Of what the rows of a shard are of, besides: they decide on which pictures it has."""
 
 ENDINGS = (".csv", ".jsonl")
 MAX_WORKERS = 8
@@ -46,6 +56,15 @@ class PredictSettings:
         False, "go on with the rows that a stopped call left beside FILE: pictures that have one "
         "are not looked at again"
     )  # fmt: skip
+    shard: str = setting(
+        "", "look at the Ith of N equal shares of the pictures only, I from 1 to N, as the jobs of "
+        "an array do; its rows go to FILE-I-of-N", metavar="I/N",
+    )  # fmt: skip
+    join: int | None = setting(
+        None, "look at no picture, but put the rows of all N shards together in FILE; all else of "
+        "the command is as theirs, and this is where pictures are moved or copied",
+        type=int, metavar="N", check=at_least(1, MAX_SHARDS),
+    )  # fmt: skip
     batch_size: int = setting(
         32, "pictures at once; the answers are the same for any number",
         "-b", "--batch-size", type=int, metavar="N",
@@ -65,10 +84,22 @@ class PredictSettings:
         """Return the number of processes that read pictures, 0 for the main one."""
         return min(available_processors(), MAX_WORKERS) if self.workers is None else self.workers
 
+    @property
+    def sorted_into(self) -> Path | None:
+        """Return the folder that gets the class folders, if pictures are to be sorted."""
+        name = self.move_into or self.copy_into
+        return Path(name) if name else None
+
     def origin(self) -> dict[str, object]:
-        """Return what decides on the rows besides the pictures, and where these are to go."""
+        """Return what decides on the rows besides the pictures, and where these are to go.
+
+        Of a shard that is also which share it is; the list of pictures is not known yet.
+        """
         card = sha256_of_file(Path(self.run) / CARD_NAME)  # has the hash of the weights in it
-        return {"model": card, "amp": self.amp, MOVE_INTO: self.move_into}
+        origin: dict[str, object] = {"model": card, "amp": self.amp, MOVE_INTO: self.move_into}
+        if self.shard or self.join:
+            origin |= {SHARD: self.shard, BATCH_SIZE: self.batch_size}
+        return origin
 
 
 def read_settings(argv: Sequence[str] | None) -> PredictSettings:
@@ -88,6 +119,7 @@ def read_settings(argv: Sequence[str] | None) -> PredictSettings:
         raise SettingsError(
             "--resume goes on with rows that were written to a file", expected="--output FILE, too"
         )
+    _check_shards(settings)
     if settings.move_into and settings.copy_into:
         raise SettingsError("--move-into and --copy-into contradict each other")
     for flag, value, lowest in (
@@ -101,3 +133,18 @@ def read_settings(argv: Sequence[str] | None) -> PredictSettings:
         if folder and Path(folder).exists() and not Path(folder).is_dir():
             raise SettingsError(f"{flag} {folder} is a file", expected="a folder")
     return settings
+
+
+def _check_shards(settings: PredictSettings) -> None:
+    if settings.shard:
+        Shard.parse(settings.shard)
+        if settings.join:
+            raise SettingsError("--shard and --join contradict each other")
+        if settings.move_into or settings.copy_into:
+            raise SettingsError(
+                f"--shard {settings.shard} sorts no pictures: names may be taken in other shards",
+                todo="Leave --move-into or --copy-into for the call with --join",
+            )
+    if (settings.shard or settings.join) and not settings.output:
+        flag = "--shard" if settings.shard else "--join"
+        raise SettingsError(f"{flag} has nowhere to write to", expected="--output FILE, too")

@@ -2,17 +2,39 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from utils.common.console import progress, warn
-from utils.common.errors import SettingsError, shortlist
+from utils.common.errors import MAX_OFFENDERS, SettingsError, shortlist
 from utils.common.files import explain_write_errors
 from utils.common.location import DamagedError
-from utils.prediction.inputs import Input
 from utils.prediction.links import is_behind_link, leads_out
+from utils.prediction.names import SeenNames
+from utils.prediction.pictures import Input, Pictures
 from utils.prediction.placing import SourceError, place, target_name
+
+
+class Few:
+    """Counts what is appended, and keeps the first few of it to be named."""
+
+    def __init__(self) -> None:
+        self._first: list[str] = []
+        self._count = 0
+
+    def append(self, name: str) -> None:
+        """Count one more."""
+        self._count += 1
+        if len(self._first) < MAX_OFFENDERS:
+            self._first.append(name)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __str__(self) -> str:
+        more = self._count - len(self._first)
+        return shortlist(self._first) + (f" and {more} more" if more else "")
 
 
 def check_movable(inputs: Iterable[Input]) -> None:
@@ -21,18 +43,20 @@ def check_movable(inputs: Iterable[Input]) -> None:
     Raises:
         SettingsError: If one lies in an archive or in a folder that is read-only.
     """
-    folders = set()
+    last, closed = None, Few()
     for one in inputs:
         if one.is_member:
             raise SettingsError(
                 f"{one.file} lies in an archive and cannot be moved out of it",
                 todo="Use --copy-into",
             )
-        folders.add(os.path.dirname(one.file) or ".")
-    closed = [name for name in sorted(folders) if not os.access(name, os.W_OK | os.X_OK)]
+        folder = os.path.dirname(one.file) or "."
+        if folder != last and not os.access(folder, os.W_OK | os.X_OK):
+            closed.append(folder)
+        last = folder
     if closed:
         raise SettingsError(
-            f"No picture can be moved out of a read-only folder: {shortlist(closed)}",
+            f"No picture can be moved out of a read-only folder: {closed}",
             todo="Use --copy-into, or change its permissions",
         )
 
@@ -51,9 +75,9 @@ class Sorted:
 
     placed: Counter[str] = field(default_factory=Counter)
     there: int = 0
-    renamed: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    linked: list[str] = field(default_factory=list)
+    renamed: Few = field(default_factory=Few)
+    failed: Few = field(default_factory=Few)
+    linked: Few = field(default_factory=Few)
 
     def describe(self, folder: Path, is_moving: bool) -> str:
         """Return lines for people to read."""
@@ -66,20 +90,19 @@ class Sorted:
         if self.renamed:
             lines.append(
                 f"{len(self.renamed):,} got another name, because theirs was taken or too long: "
-                f"{shortlist(self.renamed)}."
+                f"{self.renamed}."
             )
         if self.linked:
             why = "moving follows no links" if is_moving else "they lead out of what was named"
             lines.append(
-                f"{len(self.linked):,} stayed behind their links, because {why}: "
-                f"{shortlist(self.linked)}."
+                f"{len(self.linked):,} stayed behind their links, because {why}: {self.linked}."
             )
         return "\n".join(lines)
 
 
 def sort_pictures(
-    inputs: Sequence[Input],
-    labels: Sequence[str],
+    inputs: Pictures,
+    labels: Iterable[str],
     folder: Path,
     is_moving: bool,
     found: Sorted | None = None,
@@ -101,21 +124,20 @@ def sort_pictures(
         OutputError: If nothing can be written there.
     """
     found = Sorted() if found is None else found
-    seen: set[str] = set()
+    seen = SeenNames()
     verb = "Move" if is_moving else "Copy"
     with progress(total=len(inputs), desc=verb, unit="pictures") as bar:
         for one, label in zip(inputs, labels, strict=True):
             bar.update()
             place_of_it = _place_of(one)
-            if not label or place_of_it in seen:
+            if not label or not seen.add(place_of_it):
                 continue
-            seen.add(place_of_it)
             if is_behind_link(one) and (is_moving or leads_out(one)):
                 found.linked.append(one.file)
             else:
                 _sort_one(one, label, folder, is_moving, found)
     if found.failed:
-        warn(f"{len(found.failed):,} could not be sorted: {shortlist(found.failed)}")
+        warn(f"{len(found.failed):,} could not be sorted: {found.failed}")
     return found.describe(folder, is_moving)
 
 

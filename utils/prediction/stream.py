@@ -4,9 +4,11 @@ import contextlib
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -21,7 +23,9 @@ from utils.common.errors import OutputError
 from utils.common.location import DamagedError
 from utils.common.memory import LARGER_SHARED_MEMORY, byte_size, shared_memory_left
 from utils.common.pictures import PictureError
-from utils.prediction.inputs import Input
+from utils.prediction.pictures import Input, Pictures
+
+Item = TypeVar("Item")
 
 PREFETCH = 4
 """Batches that each worker prepares ahead."""
@@ -88,22 +92,37 @@ def _read(card: Card, one: Input) -> np.ndarray | str:
         return f"unreadable, {error.strerror or error}"
 
 
+def in_batches(items: Iterable[Item], size: int, first: int = 0) -> Iterator[list[Item]]:
+    """Yield items in lists of this size, but for the last one, and the first if that is told."""
+    items = iter(items)
+    while batch := list(islice(items, first or size)):
+        yield batch
+        first = 0
+
+
 def stream_samples(
-    gate: Gate, inputs: Sequence[Input], batch_size: int, workers: int
+    gate: Gate, inputs: Pictures, batch_size: int, workers: int, first: int = 0
 ) -> Iterator[Samples]:
     """Yield batches of samples in order; only a few are ever in memory.
+
+    Args:
+        gate: Says how pictures are read.
+        inputs: The pictures.
+        batch_size: How many share a batch.
+        workers: Processes that read them, 0 for this one.
+        first: How many share the first batch, if that is another number.
 
     Raises:
         OutputError: If a worker process dies.
     """
-    batches = [inputs[i : i + batch_size] for i in range(0, len(inputs), batch_size)]
-    workers = 0 if len(batches) == 1 else min(workers, len(batches))
+    num_batches = -(-(len(inputs) + batch_size - (first or batch_size)) // batch_size)
+    workers = 0 if num_batches == 1 else min(workers, num_batches)
     workers = _as_many_as_fit(workers, batch_size, gate.card.preprocessing)
     with _quiet_about_workers():
         loader = DataLoader(
             SampleReader(gate.card),
             batch_size=None,
-            sampler=batches,
+            sampler=in_batches(inputs, batch_size, first),
             num_workers=workers,
             worker_init_fn=_prepare_worker,
             pin_memory=gate.compute.device.type == "cuda",
@@ -125,10 +144,10 @@ def stream_samples(
 
 
 def stream_answers(
-    gate: Gate, inputs: Sequence[Input], batch_size: int, workers: int
+    gate: Gate, inputs: Pictures, batch_size: int, workers: int, first: int = 0
 ) -> Iterator[list[Answer]]:
     """Yield the answers of one batch after another, in the order of the pictures."""
-    for samples in stream_samples(gate, inputs, batch_size, workers):
+    for samples in stream_samples(gate, inputs, batch_size, workers, first):
         answers = iter(gate.answer(samples.pixels) if len(samples.pixels) else [])
         yield [Answer(error=error) if error else next(answers) for error in samples.errors]
 

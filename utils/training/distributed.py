@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -112,8 +113,11 @@ class Group(World):
 
 
 @contextlib.contextmanager
-def meet() -> Iterator[Group]:
+def meet(patience: timedelta | None = None) -> Iterator[Group]:
     """Join the other processes.
+
+    Args:
+        patience: How long one waits for another; PyTorch's own by default.
 
     Raises:
         ModelError: If one of them ended before its time.
@@ -122,13 +126,13 @@ def meet() -> Iterator[Group]:
         store, rank, size = next(iter(dist.rendezvous("env://")))
         store = fresh_part(store, rank, size)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
+        dist.init_process_group(backend, timeout=patience, store=store, rank=rank, world_size=size)
         yield Group()
     except RuntimeError as error:
         if not _is_lost(error):
             raise
         raise ModelError(
-            "Another process of this training ended before its time",
+            "Another process ended before its time",
             todo="See what it said; the same command with --resume goes on",
         ) from error
     dist.destroy_process_group()

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from utils.common.console import hush
@@ -86,10 +87,13 @@ def is_launched() -> bool:
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[World]:
+def joined(patience: timedelta | None = None) -> Iterator[World]:
     """Meet the other processes where torchrun has started this one.
 
     All but the first then print nothing but errors.
+
+    Args:
+        patience: How long one waits for another; PyTorch's half an hour by default.
 
     Raises:
         ModelError: If another process ended before its time.
@@ -100,7 +104,7 @@ def joined() -> Iterator[World]:
     from utils.training.distributed import meet
 
     with contextlib.ExitStack() as stack:
-        world = stack.enter_context(meet())
+        world = stack.enter_context(meet(patience))
         if not world.is_first:
             hush()
             nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))

@@ -1,0 +1,212 @@
+"""Rows of all shards in, the same rows as of one process out, in order and one at a time."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from utils.common.console import progress
+from utils.common.errors import SettingsError, shortlist
+from utils.common.files import whole_file
+from utils.prediction.classify import Tally
+from utils.prediction.labels import Labels
+from utils.prediction.names import Names, match
+from utils.prediction.pictures import Pictures, describe_others
+from utils.prediction.row_file import locked
+from utils.prediction.rows import (
+    ENCODING,
+    ERRORS,
+    FORMATS,
+    AlteredError,
+    WrittenRow,
+    read_whole_rows,
+)
+from utils.prediction.settings import LIST, MOVE_INTO, SHARD, PredictSettings
+from utils.prediction.shards import Note, Shard, all_shards, note_of, read_note
+from utils.prediction.unfinished import beside
+
+RUN_AGAIN = "Run that shard again"
+
+
+@contextlib.contextmanager
+def open_joined(settings: PredictSettings) -> Iterator["JoinedRows"]:
+    """Yield the rows of all shards of a call.
+
+    Raises:
+        OutputError: If nothing can be written where they go, or another process is at it.
+        SettingsError: If a shard is missing, or is one of another call.
+    """
+    named = list(settings.pictures)
+    with locked(Path(settings.output)):
+        yield JoinedRows(settings.output, settings.join, settings.origin(), named)
+
+
+class JoinedRows:
+    """The rows of all shards of one call.
+
+    Args:
+        output: Where they go.
+        total: Number of shards.
+        origin: What decides on the rows of the present call besides the pictures.
+        named: The pictures, folders and archives of its command line.
+
+    Attributes:
+        tally: What became of the pictures; counted as the rows are published.
+        num_unread: Number of archives, or files in them, that had to be left out.
+
+    Raises:
+        SettingsError: If a shard is missing, or is one of another call.
+    """
+
+    def __init__(self, output: str, total: int, origin: dict[str, Any], named: list[str]) -> None:
+        self._target = Path(output)
+        self._format = FORMATS[self._target.suffix.lower()]
+        self._paths = [shard.output(output) for shard in all_shards(total)]
+        notes = _read_notes(self._paths)
+        _compare(notes, self._paths, origin, named)
+        self._counts = [note.stop - note.start for note in notes]
+        self._note = notes[0]
+        self.num_unread = notes[0].num_unread
+        self.tally = Tally(Labels(0))
+
+    def names(self) -> Names:
+        """Return the pictures that have rows."""
+        return Names(row.file for _, row in self.read())
+
+    def labels_of(self, inputs: Pictures) -> Labels:
+        """Return the label of each picture.
+
+        Raises:
+            SettingsError: If one has no row.
+        """
+        labels = match(inputs, (row for _, row in self.read()))
+        if num_missing := len(labels.without_row(inputs)):
+            raise SettingsError(
+                f"{num_missing:,} of {len(inputs):,} pictures have no row in any shard",
+                expected="the pictures that the shards were made of",
+                todo="Run all shards again",
+            )
+        return labels
+
+    def describe_others(self) -> str:
+        """Return one line on the files that were not looked at, "" if there are none."""
+        return describe_others(Counter(self._note.passed_over))
+
+    def read(self) -> Iterator[tuple[bytes, WrittenRow]]:
+        """Yield each row as it stands in its file, and what it says.
+
+        Raises:
+            SettingsError: If a file was altered since its shard was finished.
+        """
+        for path, count in zip(self._paths, self._counts, strict=True):
+            number = 0
+            try:
+                for line, row in self._read_one(path):
+                    number += 1
+                    yield line, row
+            except AlteredError:
+                raise SettingsError(
+                    f"{path} was altered: its row {number + 1:,} says what no row says",
+                    todo=RUN_AGAIN,
+                ) from None
+            if number != count:
+                raise SettingsError(
+                    f"{path} has {number:,} whole rows", expected=f"{count:,}", todo=RUN_AGAIN
+                )
+
+    def _read_one(self, path: Path) -> Iterator[tuple[bytes, WrittenRow]]:
+        start = 0
+        with (
+            path.open(encoding=ENCODING, errors=ERRORS, newline="") as text,
+            path.open("rb") as checked,
+            path.open("rb") as content,
+        ):
+            for end, row in read_whole_rows(self._format, text, checked):
+                line = content.read(end - start)
+                start = end
+                if row is not None:
+                    yield line, row
+            if content.read(1):
+                raise AlteredError
+
+    def publish(self) -> None:
+        """Put the rows under the target's name, all or none."""
+        self.tally = Tally(Labels(0))
+        with (
+            whole_file(self._target) as partial,
+            partial.open("wb") as copy,
+            progress(total=sum(self._counts), desc="Join", unit="rows") as bar,
+        ):
+            copy.write(self._format.header().encode(ENCODING))
+            for line, row in self.read():
+                copy.write(line)
+                self.tally.add(row.label, row.abstained)
+                bar.update()
+
+    def remove_shards(self) -> None:
+        """Remove the files that were joined."""
+        for path in self._paths:
+            note_of(path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+
+
+def is_finished(rows: Path, origin: dict[str, Any], named: list[str]) -> bool:
+    """Tell whether a shard of the present call has all of its rows."""
+    note = None if beside(rows).exists() else read_note(rows)
+    return note is not None and not _differing(note, origin, named)
+
+
+def _read_notes(paths: list[Path]) -> list[Note]:
+    notes, missing = [], []
+    for path in paths:
+        note = None if beside(path).exists() else read_note(path)
+        if note is None:
+            missing.append(path)
+        else:
+            notes.append(note)
+    if missing:
+        raise SettingsError(
+            f"{len(missing):,} of {len(paths):,} shards are not finished: {shortlist(missing)}",
+            todo="Run each with its --shard, and --resume to keep the rows that it has",
+        )
+    return notes
+
+
+def _compare(
+    notes: list[Note], paths: list[Path], origin: dict[str, Any], named: list[str]
+) -> None:
+    """Check that all shards are of one call, and that none is there twice.
+
+    Raises:
+        SettingsError: If not.
+    """
+    expected = 0
+    for number, (note, path) in enumerate(zip(notes, paths, strict=True), start=1):
+        own = {**origin, SHARD: str(Shard(number, len(paths)))}
+        differing = _differing(note, own, named)
+        if note.origin.get(LIST) != notes[0].origin.get(LIST) or note.total != notes[0].total:
+            differing.append(LIST)
+        if differing:
+            raise SettingsError(
+                f"{path} cannot be joined: its rows were made with another {shortlist(differing)}",
+                todo=RUN_AGAIN,
+            )
+        if note.start != expected:
+            raise SettingsError(
+                f"{path} begins at picture {note.start + 1:,}", expected=f"{expected + 1:,}",
+                todo=RUN_AGAIN,
+            )  # fmt: skip
+        expected = note.stop
+    if expected != notes[0].total:
+        raise SettingsError(f"The shards have {expected:,} rows", f"{notes[0].total:,}", RUN_AGAIN)
+
+
+def _differing(note: Note, origin: dict[str, Any], named: list[str]) -> list[str]:
+    """Return in what a shard is not of a call, whose list of pictures is not asked for."""
+    differing = [
+        name
+        for name, value in sorted(origin.items())
+        if name != MOVE_INTO and note.origin.get(name) != value
+    ]
+    return differing + (["PICTURES"] if note.named != named else [])

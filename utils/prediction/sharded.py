@@ -1,0 +1,49 @@
+"""All pictures of a call in, the rows of one shard of them out."""
+
+from pathlib import Path
+
+from models import load
+from utils.prediction.classify import Tally, classify
+from utils.prediction.join import is_finished
+from utils.prediction.pictures import Files, Inputs
+from utils.prediction.row_file import open_rows
+from utils.prediction.settings import LIST, PredictSettings
+from utils.prediction.shards import Note, Shard
+
+
+def rows_of(settings: PredictSettings) -> Path:
+    """Return where the rows of the call's shard go."""
+    return Shard.parse(settings.shard).output(settings.output)
+
+
+def is_done(settings: PredictSettings) -> bool:
+    """Tell whether a shard that is to be gone on with has all of its rows."""
+    named = list(settings.pictures)
+    return settings.resume and is_finished(rows_of(settings), settings.origin(), named)
+
+
+def answer_shard(settings: PredictSettings, inputs: Inputs) -> Tally:
+    """Write the rows of one shard, and beside them what they are.
+
+    Args:
+        settings: Of the call, with its shard.
+        inputs: All pictures, those of the other shards among them.
+
+    Raises:
+        OutputError: If nothing can be written there, or a process that reads pictures dies.
+        SettingsError: If the rows of a stopped call can neither be gone on with nor replaced.
+    """
+    shard = Shard.parse(settings.shard)
+    start, stop = shard.stretch(len(inputs), settings.batch_size)
+    part = inputs.part(start, stop)
+    output = rows_of(settings)
+    origin = {**settings.origin(), LIST: inputs.digest}
+    note = Note(
+        origin, list(settings.pictures), start, stop, len(inputs), dict(inputs.passed_over),
+        inputs.num_unread,
+    )  # fmt: skip
+    gate = load(settings.run, settings.device, settings.amp)
+    with open_rows(str(output), origin, Files(part), settings.resume) as rows:
+        tally = classify(gate, part, rows, settings)
+        rows.publish(lambda: note.write(output))
+    return tally
