@@ -2,14 +2,28 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# pip compiles every module there is, one after another; the scripts load few of them.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# A core that has no tests left takes some of another's: no long file keeps one waiting.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal -q
 
-.PHONY: install demo test fast lint gpu clean
+# Where it is set, each of many processes compiles all that it loads anew.
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: install install-dev demo test test-all lint gpu clean
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt
+install-dev: $(VENV)/.installed-dev
+
+$(VENV)/.installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP) -r requirements.txt
+	$(BIN)/python -c "import models.pretrained, utils.dataset.build, utils.evaluation.report"
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
 	touch $@
 
 demo: install
@@ -17,18 +31,18 @@ demo: install
 	@$(BIN)/python launch_training_test.py --data-dir demo/DATASET --output-dir demo/runs \
 		--model resnet18 --no-pretrained --batch-size 32 --workers 2 --epochs 8
 
-test: install lint
-	$(BIN)/python -m pytest -n auto --dist loadfile -q
+test: install-dev lint
+	$(PYTEST) -m "not slow"
 
-fast: install
-	$(BIN)/python -m pytest -n auto --dist loadfile -q -m "not slow"
+test-all: install-dev lint
+	$(PYTEST)
 
-lint: install
+lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-gpu: install
+gpu: install-dev
 	$(BIN)/python benchmarks/gpu.py
 
 clean:

@@ -90,6 +90,8 @@ SIZES = {
 """Letters that papers and other libraries write where timm writes words."""
 
 NUM_NEAREST = 5
+LONGEST_SPELLING = 200
+"""Letters; what is longer is like none of timm's names, and comparing takes the product of both."""
 LEAST_LIKENESS = 0.6
 FOR_A_PART, FOR_THE_MENU = 0.25, 0.12
 """What a candidate gains on others whose letters are as alike."""
@@ -175,7 +177,11 @@ def _nearest(name: str, known: Sequence[str], tagged: Sequence[str]) -> list[str
     menu = [spelling for model in MENU for spelling in (model.name, model.timm_name)]
     candidates = own or list(dict.fromkeys([*menu, *known]))
     spellings = {plain(told), plain(_spelt_out(told)), plain(told.rpartition("/")[2])}
-    spellings = {spelling for spelling in spellings if not spelling.isdigit() and spelling}
+    spellings = {
+        spelling
+        for spelling in spellings
+        if not spelling.isdigit() and 0 < len(spelling) <= LONGEST_SPELLING
+    }
 
     def likeness(candidate: str) -> float:
         compared = plain(candidate)

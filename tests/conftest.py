@@ -5,6 +5,7 @@ import functools
 import io
 import multiprocessing
 import os
+import shutil
 import socket
 import threading
 from collections import Counter, defaultdict
@@ -17,8 +18,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
+from tests.preloaded import Preloaded
 from utils.common.labels import CLASSES, COLLECTED_CLASSES
 from utils.common.location import Originals
 from utils.dataset.assemble import assemble
@@ -54,6 +57,14 @@ def encoded(image: Image.Image, file_format: str = "JPEG", **settings: Any) -> b
 def one_opencv_thread() -> None:
     """Keep OpenCV from starting threads in the process of the tests, from which others fork."""
     cv2.setNumThreads(1)
+
+
+@pytest.fixture(scope="session")
+def preloaded() -> Iterator[Preloaded]:
+    """Run programs as forks of a process that has loaded torch."""
+    programs = Preloaded()
+    yield programs
+    programs.close()
 
 
 @pytest.fixture(scope="session")
@@ -105,13 +116,33 @@ def plant(tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], FileTree]:
 
 
 @pytest.fixture(scope="session")
-def drawn_all_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Give a function that lets one of pytest-xdist's processes make a folder for all of them."""
+    own = tmp_path_factory.getbasetemp()
+    base = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def find_or_make(name: str, make: Callable[[Path], object]) -> Path:
+        place, unfinished = base / name, base / f"{name}.unfinished"
+        with FileLock(base / f"{name}.lock"):
+            if not place.exists():
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                make(unfinished)
+                unfinished.rename(place)
+        return place
+
+    return find_or_make
+
+
+@pytest.fixture(scope="session")
+def drawn_all_data(made_once: Callable[..., Path]) -> Path:
     """Return a folder with small drawings of all eight collections; only to be read."""
     from utils.sources.drawings import draw_all_data
 
-    folder = tmp_path_factory.mktemp("drawn") / "ALL_DATA"
-    draw_all_data(folder, pictures=NUM_DRAWN, seed=0, workers=1)
-    return folder
+    def draw(folder: Path) -> None:
+        draw_all_data(folder / "ALL_DATA", pictures=NUM_DRAWN, seed=0, workers=1)
+
+    return made_once("drawn", draw) / "ALL_DATA"
 
 
 @pytest.fixture(scope="session")

@@ -245,6 +245,7 @@ class TestAssembly:
             assembled(*flags, "--output", "fresh", "--fresh")
             assert snapshot(Path("DATASET")) == snapshot(Path("fresh"))
 
+    @pytest.mark.slow
     def test_an_original_that_changes_or_comes_is_noticed(
         self, create, drawn_all_data: Path, encode, make_picture, snapshot
     ) -> None:
@@ -260,6 +261,7 @@ class TestAssembly:
         create(*flags, "--output", "fresh")
         assert snapshot(Path("DATASET")) == snapshot(Path("fresh"))
 
+    @pytest.mark.slow
     def test_what_could_not_be_read_for_a_while_is_tried_again(
         self, assembled, snapshot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -291,6 +293,7 @@ class TestAssembly:
             counts = [sum(r.label == label and r.split == s for r in rows) for s in SPLITS]
             assert [label, *map(str, counts), str(sum(counts))] in map(str.split, out.splitlines())
 
+    @pytest.mark.slow
     def test_a_fresh_output_with_other_workers_is_the_same(self, assembled, snapshot) -> None:
         assembled("--output", "one")
         assembled("--output", "two", "--workers", 2)
@@ -391,6 +394,7 @@ class TestFiles:
         assert outcome.out == ""
         assert sorted(Path().rglob("*")) == before
 
+    @pytest.mark.slow
     def test_an_output_beside_the_collections_is_not_read(self, create, snapshot) -> None:
         create(*self.FLAGS)
         for _ in range(2):

@@ -15,6 +15,7 @@ import launch_training_test
 import predict
 from models import pretrained
 from models.pretrained import WeightsUnavailableError
+from tests.preloaded import Preloaded
 from utils.common.errors import ModelError, ProjectError, SettingsError, run_script
 from utils.common.labels import CLASSES
 from utils.training import figures
@@ -201,10 +202,9 @@ def test_a_data_set_without_train_is_one_line_and_exit_code_2(
     )
 
 
-def test_the_script_itself_asks_and_ends_with_exit_code_2() -> None:
+def test_the_script_itself_asks_and_ends_with_exit_code_2(preloaded: Preloaded) -> None:
     empty = ROOT / "tests"
-    command = [sys.executable, str(ROOT / "launch_training_test.py"), "--data-dir", str(empty)]
-    done = subprocess.run(command, input="", capture_output=True, text=True, check=False)
+    done = preloaded.run("launch_training_test.py", "--data-dir", empty)
     assert done.returncode == 2
     assert done.stderr.startswith(f"Error: {empty} has no train/, val/, test/. Expected ")
 

@@ -3,8 +3,6 @@
 import csv
 import os
 import re
-import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.oddities import drawn, encode, write_oddities
+from tests.preloaded import Preloaded
 from utils.common.labels import LOW_QUALITY
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +44,7 @@ def files_below(folder: Path) -> list[str]:
     return found
 
 
-def run(*arguments: object) -> SimpleNamespace:
+def run(preloaded: Preloaded, *arguments: object) -> SimpleNamespace:
     """Run a script and tell its end, what it said, and the most memory that any process took."""
     before = time.monotonic()
     code = "\n".join(
@@ -59,14 +58,7 @@ def run(*arguments: object) -> SimpleNamespace:
             "    print('PEAK', most, file=sys.stderr)",
         )
     )
-    if os.name == "nt":
-        command = [sys.executable, *map(str, arguments)]
-    else:
-        command = [sys.executable, "-c", code]
-    done = subprocess.run(
-        command, cwd=ROOT, check=False, capture_output=True, text=True, errors="replace",
-        timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    done = preloaded.run(*(arguments if os.name == "nt" else ("-c", code)))
     peak = re.search(r"^PEAK (\d+)$", done.stderr, re.MULTILINE)
     seconds = time.monotonic() - before
     print(f"{arguments[0]}: {seconds:.1f} s, {int(peak[1]) / 1024 if peak else 0:.0f} MiB")
@@ -75,9 +67,10 @@ def run(*arguments: object) -> SimpleNamespace:
     )
 
 
-def test_the_assembly_accounts_for_each(folder: Path, tmp_path: Path) -> None:
+def test_the_assembly_accounts_for_each(preloaded: Preloaded, folder: Path, tmp_path: Path) -> None:
     all_data, output = folder.parents[2], tmp_path / "DATASET"
     done = run(
+        preloaded,
         *("create_dataset.py", "--all-data", all_data, "--output", output),
         *("--no-download", "--allow-empty", "--workers", 2),
     )
@@ -108,9 +101,13 @@ def test_the_assembly_accounts_for_each(folder: Path, tmp_path: Path) -> None:
     assert re.search(rf"^imagenet_mini +\d+ +{len(kept)} ", done.out, re.MULTILINE)
 
 
-def test_predict_gives_each_a_row_or_counts_it(folder: Path, bundle: Path, tmp_path: Path) -> None:
+def test_predict_gives_each_a_row_or_counts_it(
+    preloaded: Preloaded, folder: Path, bundle: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "rows.csv"
-    done = run("predict.py", bundle, folder, "--output", target, "--device", "cpu", "-j", 2)
+    done = run(
+        preloaded, "predict.py", bundle, folder, "--output", target, "--device", "cpu", "-j", 2
+    )
     assert done.code == 3
     assert "Traceback" not in done.out + done.err
     assert "\x1b" not in done.out + done.err
@@ -127,7 +124,7 @@ def test_predict_gives_each_a_row_or_counts_it(folder: Path, bundle: Path, tmp_p
 
 
 def test_a_picture_reads_the_same_in_a_folder_and_in_an_archive(
-    folder: Path, bundle: Path, tmp_path: Path, encode_all: Callable[[], dict[str, bytes]]
+    preloaded: Preloaded, bundle: Path, tmp_path: Path, encode_all: Callable[[], dict[str, bytes]]
 ) -> None:
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for name, content in encode_all().items():
@@ -138,7 +135,8 @@ def test_a_picture_reads_the_same_in_a_folder_and_in_an_archive(
     answers = []
     for given in ("all", "all.zip"):
         target = tmp_path / f"{given}.csv"
-        run("predict.py", bundle, tmp_path / given, "--output", target, "--device", "cpu", "-j", 0)
+        flags = ("--output", target, "--device", "cpu", "-j", 0)
+        run(preloaded, "predict.py", bundle, tmp_path / given, *flags)
         with target.open(newline="", encoding="utf-8") as stream:
             answers.append([list(row.values())[1:] for row in csv.DictReader(stream)])
     assert answers[0] == answers[1]

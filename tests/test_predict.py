@@ -1,6 +1,7 @@
 """The script as it is called: rows, their order, broken pictures, archives, sorting, exit codes."""
 
 import csv
+import functools
 import io
 import json
 import os
@@ -22,6 +23,7 @@ import launch_training_test
 import predict
 from models import load
 from models.gate import Answer, Gate
+from tests.preloaded import Preloaded
 from utils.common.errors import ModelError, ProjectError, SettingsError
 from utils.common.escapes import unescape
 from utils.common.labels import CLASSES
@@ -171,6 +173,7 @@ def test_where_processes_can_share_little_fewer_workers_read(
     assert (told in capsys.readouterr().err) == (fitting < 2)
 
 
+@pytest.mark.slow
 def test_a_worker_does_not_grow_with_the_number_of_pictures(
     bundle: Path, tmp_path: Path, make_picture, encode, worker_growth_kib
 ) -> None:
@@ -455,13 +458,10 @@ def test_whatever_is_killed_the_rows_are_kept(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "rows.csv"]
 
 
-def test_the_exit_codes_of_the_script_itself(bundle: Path, photos: Path) -> None:
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "predict.py", *map(str, arguments)], cwd=ROOT, check=False,
-            capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-
+def test_the_exit_codes_of_the_script_itself(
+    bundle: Path, photos: Path, preloaded: Preloaded
+) -> None:
+    run = functools.partial(preloaded.run, "predict.py")
     assert run(bundle, photos / "1.png", "--device", "cpu").returncode == 0
     failed = run(bundle, photos, "--device", "cpu")
     assert (failed.returncode, "Traceback" in failed.stderr) == (3, False)

@@ -20,6 +20,7 @@ from models import CARD_NAME, WEIGHTS_NAME, load
 from models.bundle import FORMAT, MAX_CARD_BYTES, Card, read_bundle, read_weights, store_bundle
 from models.pretrained import build
 from models.zoo import resolve
+from tests.preloaded import Preloaded
 from utils.common.errors import ModelError
 from utils.common.files import sha256_of_file
 from utils.common.labels import CLASSES
@@ -242,7 +243,7 @@ def test_an_input_that_the_weights_are_not_for(tmp_path: Path) -> None:
     assert "pos_embed is 1x101x96 F32 instead of 1x61x96 F32" in complaint(tmp_path)
 
 
-def test_a_model_far_too_large_takes_no_memory(own: Path) -> None:
+def test_a_model_far_too_large_takes_no_memory(own: Path, preloaded: Preloaded) -> None:
     rewrite_card(own, lambda card: card.update(model="vit_giant_patch14_224"))
     lines = [
         "import resource, sys, torch, timm",
@@ -255,9 +256,7 @@ def test_a_model_far_too_large_takes_no_memory(own: Path) -> None:
         "except ModelError: print((peak() - before) // 1024)",
     ]
     pytest.importorskip("resource")
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, check=True, capture_output=True
-    )
+    done = preloaded.run("-c", "\n".join(lines))
     assert int(done.stdout) < 500  # MiB; its weights alone are 3.8 GiB
 
 

@@ -58,6 +58,7 @@ def test_names_that_timm_takes_are_taken(name: str, meant: str) -> None:
     assert not set(model.folder_name) & set("/:")
 
 
+@pytest.mark.slow
 def test_every_deprecated_name_of_timm_leads_to_one_of_its_list() -> None:
     import timm
 

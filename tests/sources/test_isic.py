@@ -361,6 +361,7 @@ def assert_no_group_is_split(plan) -> None:
     assert not [group for group, found in splits.items() if len(found) > 1]
 
 
+@pytest.mark.slow
 class TestTheRealTables:
     """The published tables against the rules, with nothing but the names of the pictures."""
 

@@ -2,20 +2,22 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.preloaded import Preloaded
 from tests.training.conftest import TINY, make_tree
 
-ROOT = Path(__file__).resolve().parents[2]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+@pytest.fixture(scope="session")
+def run(preloaded: Preloaded) -> Run:
+    """Give a function that runs a script."""
+    return preloaded.run
 
 
 @pytest.mark.slow
@@ -26,7 +28,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("memory.py", "test_resnet  recomputed "),
     ],
 )
-def test_a_table_has_its_rows(script: str, said: str) -> None:
+def test_a_table_has_its_rows(run: Run, script: str, said: str) -> None:
     flags = ("--quick", "--models", "test_resnet", "--device", "cpu")
     done = run(f"benchmarks/{script}", *flags)
     assert done.returncode == 0, done.stderr
@@ -35,14 +37,14 @@ def test_a_table_has_its_rows(script: str, said: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="tells no peak there")
-def test_what_keeping_freed_memory_gains_has_a_row() -> None:
+def test_what_keeping_freed_memory_gains_has_a_row(run: Run) -> None:
     done = run("benchmarks/freed_memory.py", "--quick", "--models", "test_resnet")
     assert done.returncode == 0, done.stderr
     assert "\ntest_resnet  " in done.stdout
 
 
 @pytest.mark.slow
-def test_the_loader_has_a_row_for_each_kind_of_original() -> None:
+def test_the_loader_has_a_row_for_each_kind_of_original(run: Run) -> None:
     done = run("benchmarks/loader.py", "--quick")
     assert done.returncode == 0, done.stderr
     for row in ("\nJPEG 600 x 450 ", "\nJPEG 4000 x 3000 ", "\nPNG 2000 x 1500 ", "\n      2 "):
@@ -70,7 +72,7 @@ def test_frozen_epochs_are_timed_both_ways(tiny_dataset: Path, tmp_path: Path) -
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_it_says_so() -> None:
+def test_without_a_gpu_it_says_so(run: Run) -> None:
     done = run("benchmarks/gpu.py")
     assert done.returncode == 2
     assert done.stderr == (
@@ -80,7 +82,7 @@ def test_without_a_gpu_it_says_so() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="ends groups of processes")
-def test_ours_and_a_peer_have_a_row_each_and_are_compared() -> None:
+def test_ours_and_a_peer_have_a_row_each_and_are_compared(run: Run) -> None:
     flags = ("--quick", "--model", TINY, "--workers", "0", "--peers", "naive", "timm")
     done = run("benchmarks/peers.py", *flags)
     assert done.returncode == 0, done.stderr
@@ -90,7 +92,7 @@ def test_ours_and_a_peer_have_a_row_each_and_are_compared() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="ends groups of processes")
-def test_a_target_that_is_never_reached_says_so(tmp_path: Path) -> None:
+def test_a_target_that_is_never_reached_says_so(run: Run, tmp_path: Path) -> None:
     data_dir = make_tree(tmp_path / "DATASET", (4, 1, 1))
     flags = ("--data-dir", str(data_dir), "--model", TINY, "--workers", "0", "--max-epochs", "1")
     flags += ("--peers", "torchvision", "--seeds", "0")
@@ -104,7 +106,9 @@ def test_a_target_that_is_never_reached_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="ends groups of processes")
-def test_a_peer_that_takes_too_long_is_stopped_and_its_time_so_far_counts(tmp_path: Path) -> None:
+def test_a_peer_that_takes_too_long_is_stopped_and_its_time_so_far_counts(
+    run: Run, tmp_path: Path
+) -> None:
     data_dir = make_tree(tmp_path / "DATASET", (4, 1, 1))
     flags = ("--data-dir", str(data_dir), "--model", TINY, "--workers", "0", "--max-epochs", "1")
     flags += ("--peers", "torchvision", "--seeds", "0", "--target", "0.01", "--batch-size", "4")
@@ -115,7 +119,7 @@ def test_a_peer_that_takes_too_long_is_stopped_and_its_time_so_far_counts(tmp_pa
 
 
 @pytest.mark.slow
-def test_trainings_at_once_are_those_one_after_another(tmp_path: Path) -> None:
+def test_trainings_at_once_are_those_one_after_another(run: Run, tmp_path: Path) -> None:
     data_dir = make_tree(tmp_path / "DATASET", (6, 2, 2))
     flags = ("--data-dir", str(data_dir), "--model", TINY, "--epochs", "2", "--seeds", "1")
     flags += ("--variants", "lr x 3")
@@ -137,7 +141,7 @@ def test_trainings_at_once_are_those_one_after_another(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_training_that_fails_names_its_log(tmp_path: Path) -> None:
+def test_a_training_that_fails_names_its_log(run: Run, tmp_path: Path) -> None:
     data_dir = make_tree(tmp_path / "DATASET", (6, 2, 2))
     (data_dir / "train/DERM/0.jpg").write_bytes(b"no picture")
     flags = ("--data-dir", str(data_dir), "--model", TINY, "--epochs", "1", "--seeds", "1")

@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 
 from models.preprocessing import Preprocessing
+from tests.preloaded import Preloaded
 from utils.common.labels import TEST, TRAIN
 from utils.training.batches import IGNORED
 from utils.training.loader import PictureLoader, deal, smallest_share
@@ -137,13 +138,13 @@ def test_evaluation_is_dealt_out_in_equally_many_rounds(
     "more", [(), ("--grad-accum-steps", "2"), ("--freeze-epochs", "1"), ("--ema", "0.9")]
 )
 def test_two_processes_train_as_one_with_the_doubled_batch(
-    command_line: CommandLine, launch, tmp_path: Path, more: tuple[str, ...]
+    command_line: CommandLine, launch, preloaded: Preloaded, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     """Twenty steps in float32, without batch norm; 15 test pictures are an odd number."""
     shared = (*WITHOUT_BATCH_NORM, "--epochs", "5", "--lr", "1e-4", *more)
-    lone = launch(0, command_line(tmp_path / "one", *shared, "-b", "6"))
     both = launch(2, command_line(tmp_path / "two", *shared, "-b", "3"))
-    finish(lone)
+    lone = preloaded.run(SCRIPT, *command_line(tmp_path / "one", *shared, "-b", "6"))
+    assert lone.returncode == 0, lone.stdout + lone.stderr
     said = finish(both)
     assert said.count("Test accuracy:") == 1
     one, two = (tmp_path / name / "test_vit-1" for name in ("one", "two"))

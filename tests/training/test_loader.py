@@ -65,6 +65,7 @@ def test_an_epoch_can_be_entered_at_any_step(make_loader) -> None:
         assert digest(list(loader.training_batches(3, step))) == digest(whole[step:])
 
 
+@pytest.mark.slow
 def test_a_worker_does_not_grow_with_the_number_of_batches(
     tiny_dataset: Path, worker_growth_kib
 ) -> None:

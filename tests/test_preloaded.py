@@ -1,0 +1,84 @@
+"""A fork of a process with torch in it is, for what a test looks at, a new process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.preloaded import ROOT, Preloaded
+
+FACTS = """
+import os, sys
+import __main__
+print(sys.argv, __name__, getattr(__main__, "__file__", None), __main__.__dict__ is globals())
+print(os.getcwd(), os.environ.get("SKIN_TEST"), os.environ.get("HOME"), sys.stdin.read() == "")
+print("aside", file=sys.stderr)
+"""
+
+
+def both(programs: Preloaded, *arguments: str, **settings) -> list[tuple[int, str, str]]:
+    """Return what a new process and a fork end with and say."""
+    new = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL, **{"cwd": ROOT, **settings},
+    )  # fmt: skip
+    fork = programs.run(*arguments, **settings)
+    return [(done.returncode, done.stdout, done.stderr) for done in (new, fork)]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    (tmp_path / "beside.py").write_text("")
+    (tmp_path / "program.py").write_text(f"import beside\n{FACTS}")
+    return tmp_path / "program.py"
+
+
+def test_a_script_has_its_own_arguments_folder_environment_and_streams(
+    preloaded: Preloaded, program: Path
+) -> None:
+    settings = {"cwd": program.parent, "env": {"SKIN_TEST": "1"}}
+    new, fork = both(preloaded, "program.py", "-x", "a b", **settings)
+    assert new == fork
+    assert new[0] == 0 and new[2] == "aside\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pythonpath"), [(("-c", FACTS, "1"), ""), (("-m", "program", "1"), "{}")]
+)
+def test_so_have_code_and_a_module(
+    preloaded: Preloaded, program: Path, arguments: tuple[str, ...], pythonpath: str
+) -> None:
+    env = {"PYTHONPATH": pythonpath.format(program.parent)}
+    new, fork = both(preloaded, *arguments, env=env)
+    assert new == fork
+    assert new[0] == 0
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "", "sys.exit(3)", "sys.exit('words')", "os._exit(4)", "os.kill(os.getpid(), 9)",
+        "os.kill(os.getpid(), 15)", "import atexit; atexit.register(print, 'the end')",
+    ],
+)  # fmt: skip
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX has signals")
+def test_it_ends_as_a_new_process_does(preloaded: Preloaded, ending: str) -> None:
+    new, fork = both(preloaded, "-c", f"import os, sys\nprint('begun', flush=True)\n{ending}")
+    assert new == fork
+
+
+def test_a_failure_shows_its_traceback(preloaded: Preloaded) -> None:
+    done = preloaded.run("-c", "raise LookupError('where')")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback") and done.stderr.endswith("\nLookupError: where\n")
+
+
+def test_one_that_does_not_end_is_ended(preloaded: Preloaded) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        preloaded.run("-c", "while True: pass", timeout=0.2)
+
+
+def test_torch_is_there_and_each_starts_anew(preloaded: Preloaded) -> None:
+    code = "import sys, torch; print(hasattr(torch, 'mark'), torch.get_num_threads()); torch.mark=1"
+    assert [preloaded.run("-c", code).stdout for _ in range(2)] == ["False 1\n"] * 2
