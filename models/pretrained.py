@@ -72,7 +72,7 @@ def build(
     return network, with_size(Preprocessing.of_model(network), size)
 
 
-def architecture_of(network: nn.Module, num_classes: int, size: Size) -> str:
+def architecture_of(network: nn.Module, num_classes: int, size: Size | None = None) -> str:
     """Return the name in timm's own list of a network that came from elsewhere.
 
     Under that name alone it is stored, so that who loads it need not ask a stranger's page.
@@ -80,7 +80,7 @@ def architecture_of(network: nn.Module, num_classes: int, size: Size) -> str:
     Args:
         network: Made by `build`.
         num_classes: Outputs of its classifier.
-        size: Height and width of its input, in pixels.
+        size: Height and width of its input, in pixels; None for its own.
 
     Raises:
         ModelError: If it has been changed, so that the name alone would make another network.
