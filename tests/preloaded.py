@@ -86,6 +86,7 @@ class Preloaded:
         if self._server is not None:
             assert self._server.stdin is not None
             self._server.stdin.close()
+            self._server.terminate()  # a process that a test has forked may hold the pipe open
             self._server.wait()
         self._folder.cleanup()
 
