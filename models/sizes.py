@@ -30,6 +30,10 @@ Create = Callable[..., nn.Module]
 Size = tuple[int, int]
 
 
+class SizeError(ModelError):
+    """The network cannot take pictures of a size."""
+
+
 def size_arguments(
     model: Model, create: Create, size: Size, is_growing: bool = False
 ) -> dict[str, Any]:
@@ -167,7 +171,7 @@ def _look(model: Model, network: nn.Module, size: Size) -> None:
         raise _refused(model, size, first_line(error)) from error
 
 
-def _refused(model: Model, size: Size, why: str, step: int | None = None) -> ModelError:
+def _refused(model: Model, size: Size, why: str, step: int | None = None) -> SizeError:
     lowest, highest = SIDES
     near = ()
     if step:
@@ -175,7 +179,7 @@ def _refused(model: Model, size: Size, why: str, step: int | None = None) -> Mod
         near = tuple(side for side in (below, below + step) if lowest <= side <= highest)
     own = own_size(model)
     usual = f"such as its own {own[1]} x {own[0]}" if own else "such as its own"
-    return ModelError(
+    return SizeError(
         f"{model.name} cannot take pictures of {size[1]} x {size[0]} pixels: {why}",
         expected=f"a size that it can be laid out for, {usual}",
         todo=f"Try --input-size {' or '.join(map(str, near))}" if near else

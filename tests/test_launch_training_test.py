@@ -244,7 +244,7 @@ def test_training_does_not_carry_what_only_the_report_needs() -> None:
 
 @pytest.fixture
 def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise WeightsUnavailableError("No weights", todo=pretrained.OTHER_WEIGHTS)
 
     monkeypatch.setattr(pretrained, "_from_hub", fail)

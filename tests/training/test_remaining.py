@@ -197,7 +197,7 @@ def test_small_pictures_cost_by_their_area_and_frozen_epochs_next_to_nothing(
     sides = [(trainer.smaller_size(epoch) or (160, 160))[0] for epoch in range(2, 6)]
     assert sides[0] < sides[-1] == 160
     costs = [relative_cost(trainer, epoch) for epoch in range(6)]
-    assert costs == [FEATURES_COST] * 2 + [(side / 160) ** 2 for side in sides]
+    assert costs == [FEATURES_COST] * 2 + [side * side / (160 * 160) for side in sides]
 
 
 def test_a_run_says_how_long_it_takes_and_goes_on_saying_so(

@@ -9,6 +9,7 @@ import torch
 
 from models.bundle import build_untrained, read_weights
 from models.preprocessing import Preprocessing
+from models.sizes import SizeError
 from models.zoo import resolve
 from utils.common.errors import ModelError, OutputError
 from utils.common.files import whole_file
@@ -109,14 +110,13 @@ def _check_size(path: Path, facts: Facts, weights: Any) -> None:
     try:
         with torch.device("meta"):
             own = build_untrained(model, wanted).state_dict()
-    except ModelError:
-        return  # a few networks cannot be laid out so
-    try:
         fits = weights.keys() == own.keys() and all(
             weights[name].shape == expected.shape for name, expected in own.items()
         )
-    except AttributeError:
+    except (AttributeError, SizeError):
         fits = False
+    except ModelError:
+        return  # a few networks cannot be laid out so
     if not fits:
         refuse(path, f"its weights are not those of {model.name} for {len(CLASSES)} classes")
 
