@@ -71,6 +71,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory, by_hand: Path, snapshot) 
     return snapshot(output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "workers"), [(DEFLATED, 1), (STORED, 2)])
 def test_published_archives_give_what_unpacked_folders_give(
     drawn_all_data: Path, expected, tmp_path: Path, snapshot, capsys, method: int, workers: int
@@ -87,6 +88,7 @@ def test_published_archives_give_what_unpacked_folders_give(
     assert "No picture written: " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_each_collection_alone_is_known_by_its_archive(
     packed: Path, by_hand: Path, tmp_path: Path, snapshot
 ) -> None:
@@ -129,6 +131,7 @@ def test_a_dry_run_counts_the_same_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_changed_archive_is_noticed(
     drawn_all_data: Path, tmp_path: Path, snapshot, encode, make_picture
 ) -> None:
@@ -157,6 +160,7 @@ def test_a_changed_archive_is_noticed(
     assert unpacked[0] == unpacked[1] == 3  # two parts of PAD-UFES-20 and a compressed tar
 
 
+@pytest.mark.slow
 def test_a_damaged_member_is_a_damaged_picture(
     drawn_all_data: Path, tmp_path: Path, capsys
 ) -> None:

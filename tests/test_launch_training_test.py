@@ -230,6 +230,7 @@ def test_the_help_answers_before_torch_is_loaded() -> None:
         assert flag in done.stdout
 
 
+@pytest.mark.slow
 def test_training_does_not_carry_what_only_the_report_needs() -> None:
     code = (
         "import sys, utils.training.fit, utils.training.session\n"
@@ -314,6 +315,7 @@ def test_a_run_leaves_all_its_files_and_the_next_one_gets_its_own_folder(
     assert {"data_hash", "settings", "versions", "precision", "per_class"} <= set(report)
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_its_report_and_the_command_that_uses_the_model(
     drawn_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -331,6 +333,7 @@ def test_a_run_ends_with_its_report_and_the_command_that_uses_the_model(
     assert Path(picture).is_relative_to(drawn_dataset / "test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patience", ["0", "1"])
 def test_the_report_is_there_whatever_patience_says(
     drawn_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, patience: str
@@ -347,6 +350,7 @@ def test_the_report_is_there_whatever_patience_says(
     assert (told in capsys.readouterr().out) == (patience == "1")
 
 
+@pytest.mark.slow
 def test_a_model_that_a_folder_describes_is_trained_under_its_architectures_name(
     drawn_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

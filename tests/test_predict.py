@@ -140,6 +140,7 @@ def test_whatever_a_name_is_the_rows_are_utf_8_and_no_formulas(
     assert [json.loads(line)["file"] for line in lines] == cells
 
 
+@pytest.mark.slow
 def test_batches_and_workers_change_nothing(
     bundle: Path, call, photos: Path, tmp_path: Path
 ) -> None:
@@ -221,6 +222,7 @@ def test_json_lines_say_the_same(bundle: Path, call, photos: Path, tmp_path: Pat
         )
 
 
+@pytest.mark.slow
 def test_without_output_a_table_is_printed(bundle: Path, photos: Path, capsys) -> None:
     bad = photos / "bad\x1b[31m\nname.jpg"
     (photos / "0.jpeg").rename(bad)
@@ -331,6 +333,7 @@ def test_a_stopped_call_is_gone_on_with(
     assert capsys.readouterr().out.startswith("8 pictures in ")
 
 
+@pytest.mark.slow
 def test_a_move_that_was_stopped_keeps_its_rows(
     photos: Path, call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,6 +461,7 @@ def test_whatever_is_killed_the_rows_are_kept(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "rows.csv"]
 
 
+@pytest.mark.slow
 def test_the_exit_codes_of_the_script_itself(
     bundle: Path, photos: Path, preloaded: Preloaded
 ) -> None:

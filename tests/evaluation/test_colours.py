@@ -42,6 +42,7 @@ def test_text_can_be_read_on_any_grey() -> None:
         assert contrast(readable_on(background), background) >= LEAST_CONTRAST
 
 
+@pytest.mark.slow
 def test_the_page_says_the_colours_of_each_cell(
     tmp_path: Path, report: Report, data_folder: Path
 ) -> None:

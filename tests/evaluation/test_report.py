@@ -84,6 +84,7 @@ def test_the_page_holds_all_that_it_shows(
         assert f"<h2>{title}</h2>" in text
 
 
+@pytest.mark.slow
 def test_it_is_the_same_page_every_time(tmp_path: Path, report: Report, data_folder: Path) -> None:
     for name in ("a", "b"):
         write_report(tmp_path / name / "run-1", report, data_folder)
@@ -91,6 +92,7 @@ def test_it_is_the_same_page_every_time(tmp_path: Path, report: Report, data_fol
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.slow
 def test_names_from_outside_are_text(
     tmp_path: Path, make_report: Callable[..., Report], data_folder: Path
 ) -> None:
@@ -136,6 +138,7 @@ def part(predictions: Examined, chosen: np.ndarray) -> Examined:
     )
 
 
+@pytest.mark.slow
 def test_a_class_without_pictures_is_null(
     tmp_path: Path, make_report: Callable[..., Report], answers: Answers, data_folder: Path
 ) -> None:
@@ -150,6 +153,7 @@ def test_a_class_without_pictures_is_null(
     assert "there are no test pictures" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_test_without_mistakes_says_so(
     tmp_path: Path, make_report: Callable[..., Report], answers: Answers, data_folder: Path
 ) -> None:
@@ -160,6 +164,7 @@ def test_a_test_without_mistakes_says_so(
     assert "There are none." in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_every_look_at_test_is_shown(
     tmp_path: Path, make_report: Callable[..., Report], data_folder: Path
 ) -> None:
@@ -171,6 +176,7 @@ def test_every_look_at_test_is_shown(
     assert "Looks at test:         2" in as_text(report)
 
 
+@pytest.mark.slow
 def test_a_class_with_too_few_val_pictures_stays_possible_and_the_report_says_so(
     tmp_path: Path, make_report: Callable[..., Report], answers: Answers, data_folder: Path
 ) -> None:

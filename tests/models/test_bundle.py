@@ -243,6 +243,7 @@ def test_an_input_that_the_weights_are_not_for(tmp_path: Path) -> None:
     assert "pos_embed is 1x101x96 F32 instead of 1x61x96 F32" in complaint(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_model_far_too_large_takes_no_memory(own: Path, preloaded: Preloaded) -> None:
     rewrite_card(own, lambda card: card.update(model="vit_giant_patch14_224"))
     lines = [

@@ -47,6 +47,7 @@ def difference(first: nn.Module, second: nn.Module) -> float:
     return float((second(pictures()) - expected).abs().max() / expected.abs().max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "remaining"),
     [

@@ -15,6 +15,7 @@ from utils.common.labels import CLASSES
 NUM = len(CLASSES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "swin_tiny_patch4_window7_224"])
 def test_a_network_for_another_size_answers_and_is_loaded_again(name: str, tmp_path: Path) -> None:
     model = resolve(name)

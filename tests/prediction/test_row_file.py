@@ -61,6 +61,7 @@ def expected(target: Path) -> bytes:
     return content
 
 
+@pytest.mark.slow
 def test_however_much_a_kill_leaves_the_end_is_the_same(target: Path, expected: bytes) -> None:
     unfinished = stop_after(target, FILES, len(FILES))
     whole = unfinished.read_bytes()

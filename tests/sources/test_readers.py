@@ -514,6 +514,7 @@ class TestDrawings:
     def test_all_eight_are_there(self) -> None:
         assert set(EXPECTED) == set(BY_NAME)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", sorted(EXPECTED))
     def test_a_drawn_collection_is_read_whole(self, drawn_all_data: Path, name: str) -> None:
         tree = FileTree.scan(drawn_all_data)

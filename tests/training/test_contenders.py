@@ -99,6 +99,7 @@ def run_peers_in_turns(contenders: ModuleType, tmp_path: Path, monkeypatch: pyte
     return run
 
 
+@pytest.mark.slow
 @ENDS_GROUPS
 def test_in_turns_one_stands_still_while_another_trains(run_peers_in_turns, tmp_path: Path) -> None:
     started = time.perf_counter()

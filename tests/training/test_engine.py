@@ -152,6 +152,7 @@ def test_skipped_steps_are_counted_over_the_end_of_a_short_epoch(trainer: Traine
         trainer._check_loss()
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_too(tiny_dataset: Path, trainer: Trainer) -> None:
     trainer.compute = Compute(torch.device("cpu"), "bfloat16")
     list(trainer.train_epoch(0))

@@ -68,6 +68,7 @@ def test_the_parent_of_each_picture_is_the_one_that_the_manifest_names(dataset: 
         assert bool(parent) == (row.label == LOW_QUALITY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", CACHES)
 @pytest.mark.parametrize(("workers", "method"), [(1, None), (2, "spawn")])
 def test_any_number_of_workers_and_any_cache_draw_the_same(

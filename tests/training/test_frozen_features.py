@@ -203,6 +203,7 @@ def test_shares_are_put_together_in_order(processes: int) -> None:
     assert torch.equal(whole, features)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 4])
 def test_a_run_killed_in_a_frozen_epoch_goes_on_to_the_same_weights(
     assert_same_run: Callable[[Path, Path], None],

@@ -53,6 +53,7 @@ def options(arguments: Callable[..., list[str]]) -> list[str]:
     return arguments("--epochs", str(EPOCHS), "--patience", "0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_an_epoch_without_numbers_on_val_is_never_the_best_and_a_later_one_may_be(
     options: list[str], tmp_path: Path, spoil, capsys, value: float
@@ -72,6 +73,7 @@ def test_an_epoch_without_numbers_on_val_is_never_the_best_and_a_later_one_may_b
     assert (run / "history.csv").read_text().splitlines()[1].count(",,") == 2
 
 
+@pytest.mark.slow
 def test_without_any_epoch_of_numbers_test_is_not_looked_at(
     options: list[str], tmp_path: Path, spoil, capsys
 ) -> None:

@@ -101,6 +101,7 @@ def test_the_average_of_the_weights_is_what_answers(make_trainer) -> None:
     assert (answers == plain.predict(TEST, "Test").logits).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["test_resnet", "test_vit"])
 def test_checkpointing_changes_no_bit_of_weights_and_statistics(make_trainer, model: str) -> None:
     plain, sparing = make_trainer(model), make_trainer(model, grad_checkpointing=True)

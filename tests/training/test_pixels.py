@@ -174,6 +174,7 @@ def test_a_folder_that_may_not_be_written_is_one_line(own_dataset: Path) -> None
     shutil.rmtree(own_dataset)
 
 
+@pytest.mark.slow
 def test_all_workers_look_at_the_same_memory(own_dataset: Path) -> None:
     pictures = read_folder(own_dataset)
     reader = open_pixels(pictures, RAM)

@@ -130,6 +130,7 @@ def test_a_short_last_stage_has_the_statistics_of_the_full_size(
     torch.testing.assert_close(reached, wanted, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["test_vit", "swin_tiny_patch4_window7_224"])
 def test_what_may_grow_answers_at_full_size_as_before(name: str) -> None:
     model = resolve(name)
@@ -158,6 +159,7 @@ def undisturbed(
     return runs / "test_resnet-1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 4, 7, 10], ids=["96", "96 again", "128", "160"])
 def test_a_run_killed_in_any_stage_ends_as_the_undisturbed_one(
     assert_same_run,
@@ -182,6 +184,7 @@ def test_a_run_killed_in_any_stage_ends_as_the_undisturbed_one(
     assert_same_run(undisturbed, run)
 
 
+@pytest.mark.slow
 def test_epochs_tell_their_size_and_the_stored_model_has_the_full_one(
     arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:  # type: ignore[no-untyped-def]

@@ -200,6 +200,7 @@ def test_small_pictures_cost_by_their_area_and_frozen_epochs_next_to_nothing(
     assert costs == [FEATURES_COST] * 2 + [side * side / (160 * 160) for side in sides]
 
 
+@pytest.mark.slow
 def test_a_run_says_how_long_it_takes_and_goes_on_saying_so(
     arguments: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

@@ -65,6 +65,7 @@ def undisturbed(finished: Path, tmp_path: Path) -> Path:
     return shutil.copytree(finished, tmp_path / "runs" / "test_resnet-1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [0, 4])
 @pytest.mark.parametrize("often", [(), EVERY_STEP], ids=["each epoch", "each step"])
 def test_a_killed_run_goes_on_to_the_same_weights(
@@ -90,6 +91,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     assert [path.name for path in other.glob(".*")] == [".lock"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_the_state_of_the_moment(
     assert_same_run,
@@ -121,6 +123,7 @@ OPTIONS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 4])
 def test_so_does_one_with_every_option(
     assert_same_run, arguments, disturb, tmp_path: Path, step: int
@@ -139,6 +142,7 @@ def test_so_does_one_with_every_option(
     assert any(not torch.equal(best[name], state["weights"][name]) for name in best)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_the_state_before(
     arguments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +169,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_state_before(
     assert main(["--resume", str(run)]) == 0
 
 
+@pytest.mark.slow
 def test_a_state_that_cannot_be_written_leaves_the_one_before(
     assert_same_run, arguments, undisturbed: Path, disturb, tmp_path: Path, monkeypatch
 ) -> None:
@@ -186,6 +191,7 @@ def test_a_state_that_cannot_be_written_leaves_the_one_before(
     assert_same_run(undisturbed, other)
 
 
+@pytest.mark.slow
 def test_two_processes_never_work_on_one_run(
     undisturbed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +216,7 @@ def test_two_processes_never_work_on_one_run(
     assert main(["--test-only", "--resume", str(undisturbed)]) == 0
 
 
+@pytest.mark.slow
 def test_auto_finds_the_unfinished_run_or_starts_anew(
     assert_same_run, arguments, undisturbed: Path, disturb, tmp_path: Path, monkeypatch, capsys
 ) -> None:
@@ -248,6 +255,7 @@ def test_a_finished_run_whose_state_does_not_fit_is_left_alone(
     assert before == {path: path.stat().st_mtime_ns for path in undisturbed.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_finished_run_can_be_trained_further(undisturbed: Path) -> None:
     assert main(["--resume", str(undisturbed), "--epochs", "3"]) == 0
     assert len((undisturbed / "history.csv").read_text().splitlines()) == 1 + 3
@@ -255,6 +263,7 @@ def test_a_finished_run_can_be_trained_further(undisturbed: Path) -> None:
     assert json.loads((undisturbed / "report.json").read_text())["settings"]["epochs"] == 3
 
 
+@pytest.mark.slow
 def test_testing_again_writes_the_same_report_and_counts_the_look(undisturbed: Path) -> None:
     before = (undisturbed / "predictions.csv").read_bytes()
     report = json.loads((undisturbed / "report.json").read_text())
@@ -279,6 +288,7 @@ def test_other_settings_are_refused_by_name(undisturbed: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_other_pictures_are_refused(undisturbed: Path, own_dataset: Path) -> None:
     with pytest.raises(DatasetError, match=r"is not the data set of .*: its hash is .* Expected"):
         main(["--resume", str(undisturbed), "--epochs", "9", "--data-dir", str(own_dataset)])

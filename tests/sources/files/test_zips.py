@@ -190,6 +190,7 @@ class TestTheTableOfContents:
                 archive.writestr(info, b"x" * 500, DEFLATED)
         assert plant({"x.zip": stream.getvalue()}).notes == []
 
+    @pytest.mark.slow
     def test_a_count_that_had_no_room_is_none_to_complain_of(self, plant) -> None:
         """Of more than 65,535 files some programs write the last 16 bits."""
         one = zipped({"00000": b""}, STORED)

@@ -138,6 +138,7 @@ def test_killed_at_random_moments_it_goes_on_at_the_next_byte(
     assert 0 <= twice <= NUM_KILLS * CHUNK_BYTES
 
 
+@pytest.mark.slow
 def test_of_a_gallery_only_what_was_on_the_way_is_asked_for_twice(
     server, plant, tmp_path: Path
 ) -> None:
