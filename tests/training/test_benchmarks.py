@@ -53,7 +53,7 @@ def test_the_loader_has_a_row_for_each_kind_of_original(run: Run) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="libraries' threads never wait long there")
-def test_a_busy_machine_has_a_row_for_each_way_and_all_have_the_same_weights() -> None:
+def test_a_busy_machine_has_a_row_for_each_way_and_all_have_the_same_weights(run: Run) -> None:
     flags = ("--quick", "--model", "test_resnet", "--workers", "1")
     done = run("benchmarks/busy_machine.py", *flags)
     assert done.returncode == 0, done.stderr
@@ -63,7 +63,7 @@ def test_a_busy_machine_has_a_row_for_each_way_and_all_have_the_same_weights() -
 
 
 @pytest.mark.slow
-def test_frozen_epochs_are_timed_both_ways(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_frozen_epochs_are_timed_both_ways(run: Run, tiny_dataset: Path, tmp_path: Path) -> None:
     given = ("--data-dir", str(tiny_dataset), "--output", str(tmp_path), "--model", TINY)
     flags = ("--only", "speed", "--frozen", "2", "--rounds", "1", "--batch-size", "8")
     done = run("benchmarks/frozen_features.py", *given, *flags)

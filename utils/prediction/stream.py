@@ -23,6 +23,7 @@ from utils.common.errors import OutputError
 from utils.common.location import DamagedError
 from utils.common.memory import LARGER_SHARED_MEMORY, byte_size, shared_memory_left
 from utils.common.pictures import PictureError
+from utils.common.termination import deaths_told_later
 from utils.prediction.pictures import Input, Pictures
 
 Item = TypeVar("Item")
@@ -118,7 +119,7 @@ def stream_samples(
     num_batches = -(-(len(inputs) + batch_size - (first or batch_size)) // batch_size)
     workers = 0 if num_batches == 1 else min(workers, num_batches)
     workers = _as_many_as_fit(workers, batch_size, gate.card.preprocessing)
-    with _quiet_about_workers():
+    with _quiet_about_workers(), deaths_told_later():
         loader = DataLoader(
             SampleReader(gate.card),
             batch_size=None,

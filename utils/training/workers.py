@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 from utils.common.console import warn
 from utils.common.errors import ProjectError
 from utils.common.memory import LARGER_SHARED_MEMORY
+from utils.common.termination import deaths_told_later
 
 TICK_S = 1.0
 TOLD_AFTER, ENDED_AFTER = 60, 900
@@ -59,7 +60,7 @@ class Workers:
             LostWorkerError: If the system starts no more.
         """
         before = set(multiprocessing.active_children())
-        with _own_sign_of_death():
+        with deaths_told_later():
             try:
                 yield
             except OSError as error:
@@ -162,18 +163,3 @@ def _cause(code: int) -> tuple[str, str, str]:
 
 def _more_shared() -> str:
     return f"{LARGER_SHARED_MEMORY}, or take fewer --workers; then go on with --resume"
-
-
-@contextlib.contextmanager
-def _own_sign_of_death() -> Iterator[None]:
-    """Keep PyTorch from raising an error wherever the main process is when a worker dies."""
-    number = getattr(signal, "SIGCHLD", None)
-    if number is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(number)
-    try:
-        yield
-    finally:
-        if signal.getsignal(number) is not before:
-            signal.signal(number, before or signal.SIG_DFL)
