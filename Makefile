@@ -29,7 +29,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 demo: install
 	$(BIN)/python create_dataset.py --demo
 	@$(BIN)/python launch_training_test.py --data-dir demo/DATASET --output-dir demo/runs \
-		--model resnet18 --no-pretrained --batch-size 32 --workers 2 --epochs 8
+		--model resnet18 --no-pretrained --batch-size 16 --workers 2 --epochs 6 --input-size 96
 
 test: install-dev lint
 	$(PYTEST) -m "not slow"

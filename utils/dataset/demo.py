@@ -7,8 +7,8 @@ from utils.common.commands import as_typed
 from utils.dataset.contact_sheet import CONTACT_SHEET_NAME
 
 TRAINING_FLAGS = (
-    "--model", "resnet18", "--no-pretrained", "--batch-size", "32", "--workers", "2",
-    "--epochs", "8",
+    "--model", "resnet18", "--no-pretrained", "--batch-size", "16", "--workers", "2",
+    "--epochs", "6", "--input-size", "96",
 )  # fmt: skip
 """What `make demo` trains; the Makefile and README.md say the same."""
 
