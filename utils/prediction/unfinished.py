@@ -103,7 +103,5 @@ class KeptRows:
         self._count = count
 
     def __iter__(self) -> Iterator[WrittenRow]:
-        if not self._count:
-            return
         for _, row in islice(self._unfinished.rows(), self._count):
             yield row

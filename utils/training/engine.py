@@ -182,8 +182,9 @@ class Trainer:
 
     def smaller_size(self, epoch: int) -> Size | None:
         """Return height and width of an epoch's training pictures; None where they are full."""
-        is_full = self._schedule is None or self._schedule.is_full(epoch)
-        return None if is_full or self._schedule is None else self._schedule.size(epoch)
+        if self._schedule is None or self._schedule.is_full(epoch):
+            return None
+        return self._schedule.size(epoch)
 
     def train_epoch(self, epoch: int, first_step: int = 0) -> Iterator[int]:
         """Train on the batches of one epoch and yield the number of steps done after each.

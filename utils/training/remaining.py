@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from math import log
+from math import log, prod
 
 from utils.common.durations import in_words
 from utils.common.labels import TEST, TRAIN, VAL
@@ -41,8 +41,8 @@ def relative_cost(trainer: Trainer, epoch: int) -> float:
     """
     if epoch < trainer.settings.freeze_epochs:
         return FEATURES_COST
-    height, width = trainer.smaller_size(epoch) or trainer.preprocessing.size
-    return height * width / (trainer.preprocessing.height * trainer.preprocessing.width)
+    full = trainer.preprocessing.size
+    return prod(trainer.smaller_size(epoch) or full) / prod(full)
 
 
 class Forecast:
