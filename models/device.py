@@ -112,3 +112,21 @@ def memory_format(network: nn.Module) -> torch.memory_format:
     if convolutions >= MIN_CONVOLUTIONS:
         return torch.channels_last
     return torch.contiguous_format
+
+
+def own_gpu(local_rank: int) -> torch.device:
+    """Return the GPU of one of several processes of this computer, which each have their own.
+
+    Args:
+        local_rank: Of the process, from 0.
+
+    Raises:
+        SettingsError: If this computer has none for it.
+    """
+    if local_rank >= torch.cuda.device_count():
+        raise SettingsError(
+            f"There is no GPU for process {local_rank + 1} of this computer: PyTorch finds "
+            f"{torch.cuda.device_count()}",
+            todo="Give torchrun --nproc-per-node=gpu",
+        )
+    return torch.device("cuda", local_rank)

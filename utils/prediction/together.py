@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from models.device import choose_device
+from models.device import choose_device, own_gpu
 from utils.common.errors import SettingsError
 from utils.common.processors import available_processors
 from utils.prediction.join import is_finished
@@ -87,13 +87,7 @@ def of_process(world: World, settings: PredictSettings) -> PredictSettings:
     share = max(1, available_processors() // world.local_size)
     device = choose_device(settings.device)
     if device.type == "cuda" and device.index is None:
-        if world.local_rank >= torch.cuda.device_count():
-            raise SettingsError(
-                f"There is no GPU for process {world.local_rank + 1} of this computer: PyTorch "
-                f"finds {torch.cuda.device_count()}",
-                todo="Give torchrun --nproc-per-node=gpu",
-            )
-        device = torch.device("cuda", world.local_rank)
+        device = own_gpu(world.local_rank)
     elif device.type == "cpu":
         torch.set_num_threads(share)  # torchrun would have one for each process
     workers = min(share, MAX_WORKERS) if settings.workers is None else settings.workers

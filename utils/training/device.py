@@ -5,7 +5,7 @@ import os
 import torch
 from torch import nn
 
-from models.device import FLOAT16, choose_device
+from models.device import FLOAT16, choose_device, own_gpu
 from utils.common.errors import SettingsError
 from utils.common.memory import keep_large_freed_memory
 from utils.training.settings import Settings
@@ -32,13 +32,7 @@ def own_device(settings: Settings, world: World) -> torch.device:
             f"--device {settings.device} is one device for {world.size} processes",
             expected="auto, cuda or cpu",
         )
-    if world.local_rank >= torch.cuda.device_count():
-        raise SettingsError(
-            f"There is no GPU for process {world.local_rank + 1} of this computer: PyTorch finds "
-            f"{torch.cuda.device_count()}",
-            todo="Give torchrun --nproc-per-node=gpu",
-        )
-    return torch.device("cuda", world.local_rank)
+    return own_gpu(world.local_rank)
 
 
 def synchronised(network: nn.Module, device: torch.device, world: World) -> nn.Module:
