@@ -22,7 +22,7 @@ CERTAIN, AMBIGUOUS, UNLIKE = "", "ambiguous", "unlike"
 
 SET_RULE = (
     "A class is possible where 1 - its probability is at most its quantile, and always where its "
-    "quantile is null; a picture is ambiguous where not exactly one class is possible."
+    "quantile is null or the class is the likeliest; a picture is ambiguous where several are."
 )
 """How sets follow from probabilities, for who applies a stored model without this suite."""
 
@@ -82,8 +82,8 @@ class Verdicts:
 
     @property
     def is_ambiguous(self) -> NDArray[np.bool_]:
-        """Tell which pictures have not exactly one possible class, N."""
-        return self.sets.sum(axis=1) != 1
+        """Tell which pictures have more than one possible class, N."""
+        return self.sets.sum(axis=1) > 1
 
     @property
     def is_answered(self) -> NDArray[np.bool_]:
@@ -122,7 +122,9 @@ class Calibration:
     A class is possible where one minus its probability is at most its quantile (split conformal,
     one quantile for each class: Vovk 2012, "Conditional validity of inductive conformal
     predictors"). A class without a quantile is always possible, as if that were infinite: too few
-    val pictures are no reason to exclude it.
+    val pictures are no reason to exclude it. The likeliest class is always possible: an empty set,
+    which a picture gets where the model is right almost always, would say that nobody can tell, and
+    a larger set holds the true class no less often.
 
     Attributes:
         temperature: Logits are divided by it, above 0.
@@ -156,6 +158,7 @@ class Calibration:
         for label, quantile in enumerate(self.quantiles):
             if quantile is not None:
                 sets[:, label] = 1 - probabilities[:, label] <= quantile
+        sets[np.arange(len(sets)), probabilities.argmax(axis=1)] = True
         return sets
 
     @property

@@ -37,7 +37,7 @@ class Answer:
         label: Its class, UNSURE if it is unlike anything seen in training; empty after an error.
         probability: Of the likeliest class, calibrated; None after an error.
         possible: Classes that it may be of, at the coverage that the model was calibrated for.
-        abstained: "ambiguous" if these are not exactly one class, "unlike", else empty.
+        abstained: "ambiguous" if these are several classes, "unlike", else empty.
         probabilities: Of each class, by its name.
         error: Why the picture could not be read; empty if it could.
     """

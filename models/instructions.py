@@ -96,8 +96,8 @@ def _answer(calibration: dict[str, Any] | None) -> list[str]:
         f"Output: logits, N x classes, in the order of classes. Probabilities are softmax(logits / "
         f"{calibration['temperature']!r}), the label is the likeliest class.",
         "A class is possible where 1 - its probability is at most its quantile, and always where "
-        f"its quantile is null: {_quantiles(calibration['quantiles'])}. A picture is ambiguous "
-        "where not exactly one class is possible.",
+        "its quantile is null or the class is the likeliest: "
+        f"{_quantiles(calibration['quantiles'])}. A picture is ambiguous where several are.",
         "Nothing is called unlike the pictures of training: there were too few to tell."
         if unlike is None
         else "A picture is unlike those of training, and its label UNSURE, where its distance is "

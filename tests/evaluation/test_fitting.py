@@ -37,6 +37,28 @@ def test_perfect_answers_leave_a_finite_temperature() -> None:
     assert np.isfinite(softmax(np.eye(NUM_CLASSES, dtype=np.float32), temperature)).all()
 
 
+def test_few_pictures_that_are_all_right_leave_the_temperature_near_one() -> None:
+    """A calibrated model that is right 95 times in 100, on val sets where it is always right."""
+
+    def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = rng.integers(0, NUM_CLASSES, count)
+        logits = rng.normal(size=(count, NUM_CLASSES))
+        logits[np.arange(count), labels] += 3
+        return (3 * logits).astype(np.float32), labels
+
+    rng = np.random.default_rng(0)
+    logits, labels = draw(5000)
+    right = logits.argmax(axis=1) == labels
+    others, truth = draw(5000)
+    for first in range(0, 1000, 71):
+        chosen = np.flatnonzero(right)[first : first + 71]
+        temperature = fit_temperature(logits[chosen], labels[chosen])
+        assert 0.5 < temperature < 1.3
+        given = softmax(others, temperature)
+        wrong = given.argmax(axis=1) != truth
+        assert (given[wrong].max(axis=1) > 0.99).mean() < 0.25  # without the prior all of them
+
+
 def test_the_quantiles_cover_as_many_as_promised() -> None:
     logits, labels = calibrated(1, 20_000)
     quantiles, reasons = fit_quantiles(softmax(logits[:10_000]), labels[:10_000], 0.9)

@@ -154,7 +154,9 @@ def test_a_stored_model_says_how_its_answers_are_made(bundle: Path) -> None:
     assert np.array_equal(
         softmax(logits, temperature), softmax(logits, card.calibration.temperature)
     )
-    quantiles = dict(re.findall(r"([A-Z_]+) (null|[\d.e+-]+)(?=[,.])", text.split("is null: ")[1]))
+    quantiles = dict(
+        re.findall(r"([A-Z_]+) (null|[\d.e+-]+)(?=[,.])", text.split("the likeliest: ")[1])
+    )
     assert list(quantiles) == list(CLASSES)
     told = [None if value == "null" else float(value) for value in quantiles.values()]
     assert told == list(card.calibration.quantiles)

@@ -49,6 +49,15 @@ def test_motion_keeps_the_mean_light(texture: np.ndarray, length: float) -> None
     assert to_light(blurred).mean() == pytest.approx(to_light(texture).mean(), rel=0.01)
 
 
+@pytest.mark.parametrize("length", [0.022, 0.045, 0.085, 0.15, 0.26])
+@pytest.mark.parametrize("period", [2, 3, 5, 8])
+def test_stripes_stay_where_motion_is_along_them(length: float, period: int) -> None:
+    across = 60 + 140 * (np.arange(256) % period < period / 2)
+    stripes = np.repeat(np.tile(across.astype(np.uint8), (256, 1))[:, :, None], 3, axis=2)
+    blurred = motion_blur(stripes, length=length, angle=90.0)
+    assert blurred[96:160].std() > 0.98 * stripes[96:160].std()
+
+
 def test_light_spreads_as_light_does() -> None:
     """Half black, half white is middle grey in linear light: 188, not 128."""
     stripes = np.zeros((64, 64, 3), np.uint8)

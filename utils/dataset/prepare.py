@@ -21,7 +21,7 @@ from utils.common.stamps import short_stamp
 from utils.dataset.likeness import thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
-VERSION = f"8 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
+VERSION = f"9 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
 """Changes whenever the same original would be written as other bytes, or told other facts of."""
 
 OTHER_CONTENT = "other content than published"

@@ -16,6 +16,9 @@ REFUSED = 0.02
 MAX_TEMPERATURE = 20.0
 """Its inverse is the lowest."""
 
+LOG_TEMPERATURE_SPREAD = 0.5
+"""Standard deviation of the logarithm of temperatures before any val picture is seen."""
+
 SHRINKAGE = 0.01
 """Of the features' correlations towards none; few pictures cannot tell them all."""
 
@@ -38,14 +41,19 @@ def fit(train: Looks, val: Examined, coverage: float) -> Calibration:
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """Return what logits are to be divided by, so that the true classes are likeliest.
 
-    Guo et al. 2017, "On Calibration of Modern Neural Networks".
+    Guo et al. 2017, "On Calibration of Modern Neural Networks", with a log-normal prior around 1:
+    where the model is right on all of few val pictures, they alone would ask for a temperature
+    near 0, and for probabilities near 1 of every mistake to come. Of simulated val sets of 20 to
+    300 pictures a spread of 0.5 gave the least log loss on others, before 0.3, 1 and Platt's
+    smoothed targets; on thousands it changes nothing.
     """
     bound = math.log(MAX_TEMPERATURE)
     chosen = np.arange(len(labels))
 
     def loss(log_temperature: float) -> float:
         given = softmax(logits, math.exp(log_temperature))[chosen, labels]
-        return -float(np.log(np.maximum(given, np.finfo(float).tiny)).mean())
+        fit = -float(np.log(np.maximum(given, np.finfo(float).tiny)).sum())
+        return fit + (log_temperature / LOG_TEMPERATURE_SPREAD) ** 2 / 2
 
     found = minimize_scalar(loss, bounds=(-bound, bound), method="bounded")
     return math.exp(found.x)

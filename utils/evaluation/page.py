@@ -226,7 +226,7 @@ def trust(report: Report) -> str:
         f"calibration error is {percent(report.after.ece)} instead of "
         f"{percent(report.before.ece)}. Each picture gets the set of classes that it may be "
         f"of, so that {promised} of each class's pictures have theirs in it. A picture whose "
-        "set has not exactly one class is ambiguous; one that looks unlike anything seen in "
+        "set has more than one class is ambiguous; one that looks unlike anything seen in "
         f"training is unlike, and its label is UNSURE. Of test, "
         f"{percent(report.ambiguous.value)} is ambiguous and {percent(report.unlike.value)} "
         f"unlike ({unlike.reason or '2 % was aimed at'}). Where a class's share is below what "

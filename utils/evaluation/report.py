@@ -77,7 +77,7 @@ class Report:
         after: Reliability with it.
         promises: Whether the sets hold what they promise, by class.
         answered: Share of the pictures that get one class without doubt.
-        ambiguous: Share with not exactly one possible class, those unlike not counted.
+        ambiguous: Share with more than one possible class, those unlike not counted.
         unlike: Share that is unlike anything seen in training.
         accuracy_answered: Share of right answers among the answered.
         slices: Parts of test.

@@ -9,7 +9,7 @@ from utils.quality.light import to_light, to_picture
 from utils.quality.sizes import VIEW_SIDE, at_most, resize, shorter_side
 
 LONGEST_KERNEL = 11
-"""In pixels. Wider blurs work on a smaller picture: their detail is gone anyway, and OpenCV turns
+"""In pixels. A wider disc works on a smaller picture: its detail is gone anyway, and OpenCV turns
 to the Fourier transform, several times slower, from about 11 x 11."""
 
 
@@ -89,7 +89,6 @@ def motion_blur(
     Args:
         length: Of the path, in shorter sides.
     """
-    working_side = VIEW_SIDE if length * VIEW_SIDE < LONGEST_KERNEL else VIEW_SIDE // 2
-    small = at_most(to_light(picture), working_side)
+    small = at_most(to_light(picture), VIEW_SIDE)  # never less: detail along the path stays
     kernel = path_kernel(length * shorter_side(small), angle, bend, pace)
     return to_picture(resize(convolve(small, kernel), picture.shape))
