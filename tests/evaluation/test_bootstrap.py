@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.coverage import NAMES, cover
+from benchmarks.coverage import NAMES, cover, cover_share
 from utils.evaluation.bootstrap import draw, share
 
 
@@ -26,10 +26,11 @@ def test_it_is_the_same_every_time() -> None:
 
 
 def test_pictures_that_are_all_right_leave_something_open() -> None:
-    low, high = share(np.ones(90, bool), np.arange(90) // 3).interval
+    low, high = share(np.ones(30, bool), np.arange(30)).interval
     assert (round(low, 3), high) == (0.884, 1)
     assert low**30 == pytest.approx(0.025)
     assert share(np.zeros(30, bool), np.arange(30)).interval == pytest.approx((0, 1 - low))
+    assert share(np.ones(90, bool), np.arange(90) // 3).interval[0] == pytest.approx(low, abs=0.01)
 
 
 def test_a_share_of_nothing_says_so() -> None:
@@ -44,3 +45,16 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     covered = cover(num_groups=200, num_sets=1000, resamples=500)
     for name, share_covered in zip(NAMES, covered, strict=True):
         assert 0.93 <= share_covered <= 0.97, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("together", [0, 0.3, 0.8])
+@pytest.mark.parametrize("true_share", [0.8, 0.95, 0.98, 0.995])
+@pytest.mark.parametrize("num_groups", [30, 100, 400])
+def test_neither_end_of_a_share_is_missed_more_often_than_it_may(
+    num_groups: int, true_share: float, together: float
+) -> None:
+    low, high, width = cover_share(num_groups, true_share, together, num_sets=400)
+    assert low <= 0.055 and high <= 0.055, "2.5 % each, and what chance adds in 400 sets"
+    assert low + high <= 0.08
+    assert width < (0.42 if num_groups == 30 else 0.23 if num_groups == 100 else 0.12)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from utils.common.labels import CLASSES
-from utils.evaluation.bootstrap import Figure, figures, sum_by_group
+from utils.evaluation.bootstrap import Figure, figures, share, sum_by_group
 from utils.training.predictions import confusion_of
 
 NUM_CLASSES = len(CLASSES)
@@ -77,16 +77,29 @@ def measure(
         reasons += [REASONS[name]] * NUM_CLASSES
     found = figures(make_statistic(labels, probabilities, groups), num_groups, resting_on, reasons)
     rest = np.array(found[len(ALL_FIGURES) :], dtype=object).reshape(-1, NUM_CLASSES)
+    right = predicted == labels
     return Metrics(
-        *found[: len(ALL_FIGURES)],
+        share(right, groups),
+        *found[1 : len(ALL_FIGURES)],
         {
-            name: dict(zip(CLASS_FIGURES, rest[:, label], strict=True))
+            name: {
+                **dict(zip(CLASS_FIGURES, rest[:, label], strict=True)),
+                "precision": share_of(predicted == label, right, groups, REASONS["precision"]),
+                "recall": share_of(labels == label, right, groups, REASONS["recall"]),
+            }
             for label, name in enumerate(CLASSES)
         },
         dict(zip(CLASSES, np.bincount(labels, minlength=NUM_CLASSES).tolist(), strict=True)),
         dict(zip(CLASSES, of_class, strict=True)),
         confusion_of(labels, predicted),
     )
+
+
+def share_of(
+    chosen: NDArray[np.bool_], right: NDArray[np.bool_], groups: NDArray[np.int64], nothing: str
+) -> Figure:
+    """Return the share of right answers among the chosen pictures, or say why there is none."""
+    return share(right[chosen], groups[chosen], nothing)
 
 
 def make_statistic(
