@@ -94,11 +94,13 @@ def conclude(session: "Session", answers: "Answers") -> str:
         from utils.evaluation.files import write_report
         from utils.evaluation.fitting import fit
         from utils.evaluation.report import examine
+        from utils.evaluation.rows import group_codes, read_rows, rows_of
         from utils.evaluation.text import as_text
         from utils.sources.catalog import SOURCES
 
-    calibration = fit(answers.train, answers.val, session.facts.settings.coverage)
     pictures, facts = session.pictures.folder, session.summary()
+    groups = group_codes(rows_of(read_rows(pictures), answers.val.files))
+    calibration = fit(answers.train, answers.val, session.facts.settings.coverage, groups)
     report = examine(answers, calibration, pictures, facts, session.history, SOURCES)
     card = session.card(calibration, report.metrics.headline)
     store_bundle(session.run.folder, read_weights(session.run.best), card)

@@ -9,6 +9,7 @@ from utils.evaluation.fitting import (
     fit_novelty,
     fit_quantiles,
     fit_temperature,
+    quantile_by_group,
     rank_of,
 )
 from utils.training.predictions import Answers
@@ -84,6 +85,31 @@ def test_a_class_with_too_few_val_pictures_has_no_quantile() -> None:
     assert [quantile is None for quantile in quantiles] == [False, True, True, True, True]
     assert set(reasons) == set(CLASSES[1:])
     assert reasons["DERM_CLINIC"] == "18 val pictures; 95% takes at least 19"
+
+
+def test_pictures_of_one_patient_are_one() -> None:
+    """As many pictures as are enough, of too few patients; and patients of many pictures."""
+    rng = np.random.default_rng(0)
+    labels = np.zeros(40, np.int64)
+    quantiles, reasons = fit_quantiles(rng.random((40, 5)), labels, 0.95, np.arange(40) // 10)
+    assert quantiles[0] is None
+    assert reasons["DERM"] == "40 val pictures of 4 groups; 95% takes at least 19 groups"
+    covered = []
+    for _ in range(400):  # a patient's pictures are hard or easy together
+        sizes = rng.choice([1, 10], 60)
+        groups = np.repeat(np.arange(60), sizes)
+        scores = rng.random(60)[groups] + 0.1 * rng.random(len(groups))
+        quantile = quantile_by_group(scores, groups, 0.9)
+        covered.append((rng.random(200) + 0.1 * rng.random(200) <= quantile).mean())
+    assert 0.9 <= np.mean(covered) <= 0.93
+    assert np.quantile(covered, 0.1) > 0.83
+
+
+def test_alone_each_picture_counts_as_ever() -> None:
+    scores = np.random.default_rng(0).random(57)
+    for share in (0.5, 0.9, 0.95, 0.98):  # 57 are enough for all
+        rank = rank_of(share, len(scores))
+        assert quantile_by_group(scores, np.arange(57), share) == np.sort(scores)[rank - 1]
 
 
 def test_what_lies_far_from_training_is_unlike() -> None:

@@ -18,13 +18,18 @@ def test_the_range_is_where_simulated_coverage_lies() -> None:
     assert ((covered >= low + 1 / 40) & (covered <= high)).mean() < 0.97
 
 
+def alone(answers: Answers) -> np.ndarray:
+    """Return groups of one val picture each."""
+    return np.arange(len(answers.val.labels))
+
+
 def test_more_than_promised_is_kept_and_less_is_not(
     answers: Answers, calibration: Calibration
 ) -> None:
     test = answers.test
     groups = np.arange(len(test.labels))
     verdicts = calibration.judge(test.logits, test.features)
-    found = promises(calibration, verdicts, test.labels, groups, answers.val.labels)
+    found = promises(calibration, verdicts, test.labels, groups, answers.val.labels, alone(answers))
     assert list(found) == list(CLASSES)
     for label, name in enumerate(CLASSES):
         chosen = test.labels == label
@@ -32,7 +37,7 @@ def test_more_than_promised_is_kept_and_less_is_not(
         assert found[name].covered.value == pytest.approx(covered)
         assert found[name].is_kept or covered < found[name].expected[0]
     verdicts.sets[:] = False
-    found = promises(calibration, verdicts, test.labels, groups, answers.val.labels)
+    found = promises(calibration, verdicts, test.labels, groups, answers.val.labels, alone(answers))
     assert [promise.is_kept for promise in found.values()] == [False] * len(CLASSES)
 
 
@@ -50,12 +55,16 @@ def test_one_patient_whose_pictures_all_fail_breaks_no_promise(
     groups = np.arange(len(labels))
     if is_one_patient:
         groups[lost] = lost[0]
-    found = promises(calibration, verdicts, labels, groups, answers.val.labels)[CLASSES[0]]
+    found = promises(calibration, verdicts, labels, groups, answers.val.labels, alone(answers))[
+        CLASSES[0]
+    ]
     assert found.covered.value < found.expected[0]
     assert (found.is_kept, found.is_unclear) == (is_one_patient, False)
     few = groups // 20 if is_one_patient else groups
     few[lost] = -1
-    found = promises(calibration, verdicts, labels, few, answers.val.labels)[CLASSES[0]]
+    found = promises(calibration, verdicts, labels, few, answers.val.labels, alone(answers))[
+        CLASSES[0]
+    ]
     assert found.is_unclear != found.covered.is_reliable
 
 
@@ -66,6 +75,8 @@ def test_a_class_without_test_pictures_is_neither_kept_nor_broken(
     some = test.labels != 4
     verdicts = calibration.judge(test.logits[some], test.features[some])
     groups = np.arange(some.sum())
-    found = promises(calibration, verdicts, test.labels[some], groups, answers.val.labels)["PAN"]
+    found = promises(
+        calibration, verdicts, test.labels[some], groups, answers.val.labels, alone(answers)
+    )["PAN"]
     assert (found.is_kept, found.covered.value, found.mean_set_size) == (None, None, None)
     assert found.to_dict()["covered"]["reason"]

@@ -1,6 +1,7 @@
 """Train and val predictions in, a fitted `Calibration` out; test is never looked at."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,18 +24,22 @@ SHRINKAGE = 0.01
 """Of the features' correlations towards none; few pictures cannot tell them all."""
 
 
-def fit(train: Looks, val: Examined, coverage: float) -> Calibration:
+def fit(
+    train: Looks, val: Examined, coverage: float, groups: NDArray[np.int64] | None = None
+) -> Calibration:
     """Fit all that makes a model's outputs trustworthy.
 
     Args:
         train: Some pictures that were trained on.
-        val: All val pictures.
+        val: All val pictures, N.
         coverage: Share of each class's pictures whose set is to hold their class, 0-1.
+        groups: Of the val pictures, N, any numbers that tell them apart; each picture is a group of
+            its own when left out.
     """
     temperature = fit_temperature(val.logits, val.labels)
     probabilities = softmax(val.logits, temperature)
-    quantiles, reasons = fit_quantiles(probabilities, val.labels, coverage)
-    novelty = fit_novelty(train.features, train.labels, val.features)
+    quantiles, reasons = fit_quantiles(probabilities, val.labels, coverage, groups)
+    novelty = fit_novelty(train.features, train.labels, val.features, groups)
     return Calibration(temperature, coverage, quantiles, reasons, novelty)
 
 
@@ -71,26 +76,67 @@ def rank_of(share: float, count: int) -> int | None:
     return rank if rank <= count else None
 
 
+def quantile_by_group(
+    scores: NDArray[np.floating], groups: NDArray[np.int64], share: float
+) -> float | None:
+    """Return which value a picture of another group is at most with this probability.
+
+    Pictures of one patient are alike, so each group counts as one, spread over its pictures (Lee,
+    Barber and Willett 2023, "Distribution-free inference with hierarchical data"). Where each
+    picture is a group of its own, that is the value of `rank_of`. None if there are too few groups.
+
+    >>> quantile_by_group(np.array([0.1, 0.9, 0.9, 0.9]), np.array([0, 1, 1, 1]), 0.3)
+    0.1
+    """
+    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if rank_of(share, len(sizes)) is None:
+        return None
+    order = np.argsort(scores, kind="stable")
+    reached = np.cumsum(1 / sizes[codes[order]]) / (len(sizes) + 1)
+    place = int(np.searchsorted(reached, share - 1e-9))
+    return float(scores[order[min(place, len(order) - 1)]])
+
+
 def fit_quantiles(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], coverage: float
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    coverage: float,
+    groups: NDArray[np.int64] | None = None,
 ) -> tuple[tuple[float | None, ...], dict[str, str]]:
     """Return for each class how unlikely it may be and still be possible, or why nobody can say."""
+    groups = np.arange(len(labels)) if groups is None else groups
     quantiles: list[float | None] = []
     reasons = {}
-    enough = math.ceil(coverage / (1 - coverage) - 1e-9)
     for label, name in enumerate(CLASSES):
-        scores = np.sort(1 - probabilities[labels == label, label])
-        rank = rank_of(coverage, len(scores))
-        quantiles.append(None if rank is None else float(scores[rank - 1]))
-        if rank is None:
-            reasons[name] = f"{len(scores)} val pictures; {coverage:.0%} takes at least {enough}"
+        chosen = labels == label
+        scores, own = 1 - probabilities[chosen, label], groups[chosen]
+        quantiles.append(quantile_by_group(scores, own, coverage))
+        if quantiles[-1] is None:
+            reasons[name] = too_few(own, f"{coverage:.0%} takes", coverage)
     return tuple(quantiles), reasons
+
+
+def too_few(groups: NDArray[np.int64], purpose: str, share: float) -> str:
+    """Say how many val pictures, or groups of them, there are, and how many a quantile takes.
+
+    >>> too_few(np.array([3, 4]), "80% takes", 0.8)
+    '2 val pictures; 80% takes at least 4'
+    >>> too_few(np.array([3, 3, 3, 3]), "80% takes", 0.8)
+    '4 val pictures of 1 group; 80% takes at least 4 groups'
+    """
+    num_groups = len(np.unique(groups))
+    enough = math.ceil(share / (1 - share) - 1e-9)
+    if num_groups == len(groups):
+        return f"{len(groups)} val pictures; {purpose} at least {enough}"
+    of_groups = f"{num_groups} group{'s' * (num_groups != 1)}"
+    return f"{len(groups)} val pictures of {of_groups}; {purpose} at least {enough} groups"
 
 
 def fit_novelty(
     train_features: NDArray[np.float32],
     train_labels: NDArray[np.int64],
     val_features: NDArray[np.float32],
+    val_groups: NDArray[np.int64] | None = None,
 ) -> Novelty:
     """Learn how pictures look in training, and from val how far one may be from it."""
     features = train_features.astype(np.float64)
@@ -104,11 +150,7 @@ def fit_novelty(
     unbounded = Novelty(
         None, "", projection.astype(np.float32), (centres @ projection).astype(np.float32)
     )
-    distances = np.sort(unbounded.distances(val_features))
-    rank = rank_of(1 - REFUSED, len(distances))
-    if rank is None:
-        enough = math.ceil(1 / REFUSED) - 1
-        reason = f"{len(distances)} val pictures; to refuse {REFUSED:.0%} takes at least {enough}"
-        return Novelty(None, reason, unbounded.projection, unbounded.centres)
-    threshold = float(distances[rank - 1])
-    return Novelty(threshold, "", unbounded.projection, unbounded.centres)
+    groups = np.arange(len(val_features)) if val_groups is None else val_groups
+    threshold = quantile_by_group(unbounded.distances(val_features), groups, 1 - REFUSED)
+    reason = too_few(groups, f"to refuse {REFUSED:.0%} takes", 1 - REFUSED)
+    return replace(unbounded, threshold=threshold, reason="" if threshold is not None else reason)

@@ -24,9 +24,9 @@ class Promise:
         quantile: Of the calibration; None if nothing was promised.
         reason: Why nothing was; empty if something was.
         covered: Share of the test pictures whose set holds their class.
-        expected: Where that share lies in 95 % of tests, for these numbers of val and test
-            pictures, were they independent (beta-binomial: Angelopoulos and Bates 2023,
-            "Conformal Prediction: A Gentle Introduction", section 3.2).
+        expected: Where that share lies in 95 % of tests, for these numbers of groups in val and in
+            test, were each of one picture (beta-binomial: Angelopoulos and Bates 2023, "Conformal
+            Prediction: A Gentle Introduction", section 3.2).
         mean_set_size: Of the test pictures.
     """
 
@@ -76,6 +76,7 @@ def promises(
     labels: NDArray[np.int64],
     groups: NDArray[np.int64],
     val_labels: NDArray[np.int64],
+    val_groups: NDArray[np.int64],
 ) -> dict[str, Promise]:
     """Compare what the sets promise with what they held, for each class.
 
@@ -85,6 +86,7 @@ def promises(
         labels: Their true classes, N.
         groups: Theirs, N.
         val_labels: Of the pictures that it was fitted on.
+        val_groups: Of the same.
     """
     holds = verdicts.sets[np.arange(len(labels)), labels]
     found = {}
@@ -95,7 +97,9 @@ def promises(
         expected = None
         if quantile is not None and num_test:
             expected = expected_coverage(
-                calibration.coverage, int((val_labels == label).sum()), num_test
+                calibration.coverage,
+                len(np.unique(val_groups[val_labels == label])),
+                len(np.unique(groups[chosen])),
             )
         found[name] = Promise(
             calibration.coverage,
@@ -116,7 +120,7 @@ def expected_coverage(coverage: float, num_val: int, num_test: int) -> tuple[flo
     """
     rank = rank_of(coverage, num_val)
     if rank is None:
-        raise ValueError(f"{num_val} val pictures promise no coverage of {coverage}")
+        raise ValueError(f"{num_val} groups of val promise no coverage of {coverage}")
     spread = betabinom(num_test, rank, num_val + 1 - rank)
     low, high = spread.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low / num_test), float(high / num_test)

@@ -177,6 +177,7 @@ def examine(
     test, labels = answers.test, answers.test.labels
     rows = rows_of(known, test.files)
     groups = group_codes(rows)
+    val_groups = group_codes(rows_of(known, answers.val.files))
     verdicts = calibration.judge(test.logits, test.features)
     right = verdicts.likeliest == labels
     answered = verdicts.is_answered
@@ -187,7 +188,7 @@ def examine(
         measure(labels, verdicts.probabilities, groups),
         reliability(softmax(test.logits), labels),
         reliability(verdicts.probabilities, labels),
-        promises(calibration, verdicts, labels, groups, answers.val.labels),
+        promises(calibration, verdicts, labels, groups, answers.val.labels, val_groups),
         share(answered, groups),
         share(verdicts.is_ambiguous & ~verdicts.is_unlike, groups),
         share(verdicts.is_unlike, groups),
