@@ -609,7 +609,7 @@ def test_a_trained_model_says_what_its_test_said(
     with target.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     for row, other in zip(rows, said, strict=True):
-        assert (row["set"], row["abstained"]) == (other["set"], other["abstained"])
+        assert [row[k] == other[k] for k in ("label", "set", "abstained")] == [True] * 3
         for name in CLASSES:
             assert float(row[name]) == pytest.approx(float(other[name]), abs=1e-5)
     card = json.loads((run / "best.json").read_text())

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.calibration import UNSURE
 from utils.common.labels import CLASSES
 from utils.evaluation import files
 from utils.evaluation.files import write_report
@@ -51,8 +52,11 @@ def test_every_file_is_there_and_says_the_same(
     written = json.loads((tmp_path / "report.json").read_text())
     with (tmp_path / "predictions.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == ["file", "label", "predicted", "set", "abstained", *CLASSES]
-    right = [row["label"] == row["predicted"] for row in rows]
+    assert list(rows[0]) == ["file", "true", "label", "set", "abstained", *CLASSES]
+    likeliest = [max(CLASSES, key=lambda name: float(row[name])) for row in rows]
+    right = [row["true"] == name for row, name in zip(rows, likeliest, strict=True)]
+    for row, name in zip(rows, likeliest, strict=True):
+        assert row["label"] == (UNSURE if row["abstained"] == "unlike" else name)
     assert written["accuracy"]["value"] == pytest.approx(np.mean(right))
     assert np.trace(written["confusion_matrix"]) == sum(right)
     assert len(written["mistakes"]) == len(right) - sum(right) > 0
@@ -190,7 +194,7 @@ def test_a_class_with_too_few_val_pictures_stays_possible_and_the_report_says_so
         rows = list(csv.DictReader(stream))
     assert all("PAN" in row["set"].split() for row in rows)
     answered = [row for row in rows if not row["abstained"]]
-    assert {row["predicted"] for row in answered} == {"PAN"}
+    assert {row["label"] for row in answered} == {"PAN"}
     written = json.loads((tmp_path / "report.json").read_text())["abstention"]
     assert written["answered"]["value"] == pytest.approx(len(answered) / len(rows))
     assert written["coverage"]["PAN"]["covered"]["value"] == 1

@@ -31,21 +31,22 @@ def write_report(folder: Path, report: Report, pictures: Path) -> None:
 
 
 def write_predictions(path: Path, report: Report) -> None:
-    """Write one row per test picture: what it is, what was said, and each class's probability."""
+    """Write one row per test picture: what it is, and what predict.py says of it.
+
+    `label` means what it means there: the likeliest class, UNSURE where the picture is unlike any.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["file", "label", "predicted", "set", "abstained", *CLASSES])
+    writer.writerow(["file", "true", "label", "set", "abstained", *CLASSES])
     verdicts = report.verdicts
-    for file, label, predicted, possible, abstained, row in zip(
+    for file, truth, label, possible, abstained, row in zip(
         report.test.files,
         report.test.labels,
-        verdicts.likeliest,
+        verdicts.labels,
         verdicts.possible,
         verdicts.abstained,
         verdicts.probabilities.round(PROBABILITY_DIGITS).tolist(),
         strict=True,
     ):
-        writer.writerow(
-            [escape(file), CLASSES[label], CLASSES[predicted], " ".join(possible), abstained, *row]
-        )
+        writer.writerow([escape(file), CLASSES[truth], label, " ".join(possible), abstained, *row])
     write_text(path, stream.getvalue())
