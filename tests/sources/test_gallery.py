@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,13 @@ from utils.common.labels import PAN
 from utils.sources.catalog import FITZPATRICK17K
 from utils.sources.gallery import name_from_url
 from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_OR_VAL
+from utils.sources.series import MOST_OF_A_RUN, runs_of
 from utils.sources.source import Reading
 from utils.sources.tree import FileTree
 from utils.sources.web.download import RemoteFile
 from utils.sources.web.online import GalleryPictures
 
-A, B, C = ("a" * 32, "b" * 32, "c" * 32)
+A, B, C, D, E = (letter * 32 for letter in "abcde")
 URL = "https://www.dermaamin.com/site/images/clinical-pic/x/x/{}.jpg"
 PUBLISHED = "\n".join(
     ["md5hash,label,url", f"{A},x,{URL.format('a')}", f"{B},x,{URL.format('b')}", f"{C},x,", ""]
@@ -105,6 +107,21 @@ class TestPublishedTable:
             f"fitzpatrick17k: 1 pictures are listed with several URLs ({B}); each is one"
         )
 
+    def test_consecutive_pages_of_one_diagnosis_are_one_group(self, plant) -> None:
+        page = "http://example.org/img?imageId={}"
+        rows = ((A, "acne", 7), (B, "Acne", 8), (C, "scabies", 9), (D, "acne", 20), (E, "", 21))
+        lines = [",".join((md5, label, page.format(number))) for md5, label, number in rows]
+        text = "\n".join(["md5hash,label,url", *lines])
+        reading = read(plant({TABLE: text, **local(*(f"{row[0]}.jpg" for row in rows))}))
+        groups = {record.md5: record.group for record in reading.records}
+        assert groups[A] == groups[B] == "fitzpatrick17k//img?imageId=7"
+        assert len({groups[C], groups[D], groups[E], groups[A]}) == 4
+
+    def test_no_run_is_a_whole_atlas(self) -> None:
+        runs = runs_of({("/img?id", number): "acne" for number in range(1000)})
+        sizes = Counter(runs.values())
+        assert max(sizes.values()) == MOST_OF_A_RUN and len(sizes) == 5
+
     def test_a_list_of_other_pictures_is_told(self, plant) -> None:
         reading = read(plant({TABLE: PUBLISHED, **local("mole.jpg")}))
         assert reading.notes == [
@@ -188,6 +205,20 @@ class TestOwnList:
             B: TEST_ONLY,
         }
         assert [left.original for left in reading.left_out] == [f"fitzpatrick17k/{C}.jpg"]
+
+    def test_neighbours_in_a_series_stay_where_the_list_has_them_and_are_told(self, plant) -> None:
+        urls = [URL.format(f"mole{number}") for number in (1, 2, 3, 9)]
+        names = [name_from_url(url) for url in urls]
+        own = f"train_url,test_url\n{urls[0]},{urls[1]}\n{urls[2]},\n{urls[3]},\n"
+        reading = read(plant({OWN: own, **local(*(f"{name}.jpg" for name in names))}))
+        series = {record.identity: record.series for record in reading.records}
+        of_test = series.pop(f"fitzpatrick17k/{names[1]}")
+        assert of_test is None
+        assert all(of for of in series.values())
+        assert reading.notes[0] == (
+            "fitzpatrick17k: 2 pictures that the list calls train are neighbours, in a numbered "
+            f"series, of pictures that it calls test ({names[0]}, {names[2]}); they stay as listed"
+        )
 
     def test_what_is_in_both_columns_is_test(self, plant) -> None:
         files = self.own((URL.format("a"), URL.format("b")), (URL.format("b"), URL.format("a")))

@@ -301,8 +301,8 @@ SOURCES = (
         place="fitzpatrick17k/ (pictures named <md5hash>.jpg) and, for a choice of your own, "
         "fitzpatrick.csv",
         num_pictures=16_577,
-        splits="none published; drawn by numbered series, else by picture; in a fitzpatrick.csv "
-        "of your own `test_url` is test",
+        splits="none published; drawn by numbered series of files, or of pages under one "
+        "diagnosis, else by picture; in a fitzpatrick.csv of your own `test_url` is test",
         page="https://github.com/mattgroh/fitzpatrick17k",
         how="downloaded by create_dataset.py as far as its hosts still answer (about 3,900 "
         "pictures: www.dermaamin.com is gone); the form on its page leads to all of them, in an "

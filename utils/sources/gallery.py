@@ -1,7 +1,6 @@
 """A gallery's layout: a published list of URLs, or the user's own, in; local pictures out."""
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,10 +10,14 @@ from utils.sources.grouping import tell_large_group
 from utils.sources.ids import clean, id_key
 from utils.sources.joining import group_by_ids
 from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_OR_VAL, LeftOut, Record
+from utils.sources.series import Place, page_of, runs_of, series_of
 from utils.sources.source import Reading
-from utils.sources.tables import Table, own_tables, read_table
+from utils.sources.tables import Row, Table, own_tables, read_table
 from utils.sources.tree import FileTree, stem
 from utils.sources.web.urls import path_of
+
+DIAGNOSIS = "label"
+"""The published table's column that says what a picture shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Listed:
         md5: MD5 of its bytes, "" where unknown.
         splits: The splits left open.
         urls: All places that its rows name.
+        diagnosis: What the published table says that it shows, "" where unknown.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Listed:
     md5: str
     splits: tuple[str, ...]
     urls: tuple[str, ...] = ()
+    diagnosis: str = ""
 
     def merged(self, other: "Listed") -> "Listed":
         """Return what two rows say of one picture; what one of them calls test is test."""
@@ -74,25 +79,28 @@ class UrlGallery:
         else:
             reading.notes.append(f"{name}: no {self.table}; all its pictures are taken")
             listed = [Listed(key, "", key if _is_md5(key) else "", ANY_SPLIT) for key in pictures]
+        places = _places(listed)
         series = group_by_ids(
             ("series",),
             (
-                (entry.name, (part_of[0],))
+                (entry.name, (places[url][0],))
                 for entry in listed
                 for url in entry.urls
-                if (part_of := series_of(url))
+                if url in places
             ),
         )
+        reading.notes += _tell_listed_apart(name, listed, places)
         for entry in listed:
             path = pictures.pop(entry.name, None)
             if path is None:
                 reading.absent += 1
                 continue
-            identity, of = f"{name}/{entry.name}", series_of(entry.url)
+            identity, of = f"{name}/{entry.name}", places.get(entry.url)
             drawn_with = series.names.get(entry.name) or (of[0] if of else "")
             # A series is drawn into a split as a whole, unless the user says what is test.
             is_drawn = drawn_with and entry.splits == ANY_SPLIT
             group = f"{name}/{drawn_with}" if is_drawn else identity
+            of = None if entry.splits == TEST_ONLY else of  # it draws no other into test
             reading.records.append(
                 Record(name, path, identity, self.label, group, entry.splits, entry.md5, of)
             )
@@ -160,7 +168,7 @@ class UrlGallery:
     def _lists(self, tree: FileTree) -> tuple[list[Listed], list[str]]:
         """Return the pictures to use, and what the user should know of their tables."""
         published = [
-            read_table(tree, path, ("md5hash", "url"), ("md5hash",), optional=())
+            read_table(tree, path, ("md5hash", "url"), ("md5hash",), optional=(DIAGNOSIS,))
             for path in tree.named(self.table)
         ]
         own = [
@@ -171,16 +179,20 @@ class UrlGallery:
         if any(map(len, own)):
             md5_by_url, note = _md5_by_url(published)
             notes += note
+            shown = {_url(row["url"]): _diagnosis(row) for table in published for row in table}
             splits: dict[str, tuple[str, ...]] = {}
             for column, of_column in (("train_url", TRAIN_OR_VAL), ("test_url", TEST_ONLY)):
                 for table in own:  # what is in both columns is test
                     splits |= dict.fromkeys(map(_url, table.column(column)), of_column)
             splits.pop("", None)
-            entries = [_entry(url, md5_by_url.get(url, ""), splits[url]) for url in splits]
+            entries = [
+                _entry(url, md5_by_url.get(url, ""), splits[url], shown.get(url, ""))
+                for url in splits
+            ]
         else:
             notes += [f"{table.path}: no rows; {self.table} counts instead" for table in own]
             entries = [
-                _entry(_url(row["url"]), _md5(row["md5hash"]), ANY_SPLIT)
+                _entry(_url(row["url"]), _md5(row["md5hash"]), ANY_SPLIT, _diagnosis(row))
                 for table in published
                 for row in table
                 if id_key(row["md5hash"]) or _url(row["url"])
@@ -192,8 +204,55 @@ class UrlGallery:
         return list(merged.values()), notes
 
 
-def _entry(url: str, md5: str, splits: tuple[str, ...]) -> Listed:
-    return Listed(md5 or name_from_url(url), url, md5, splits, (url,) if url else ())
+def _entry(url: str, md5: str, splits: tuple[str, ...], diagnosis: str) -> Listed:
+    urls = (url,) if url else ()
+    return Listed(md5 or name_from_url(url), url, md5, splits, urls, diagnosis)
+
+
+def _diagnosis(row: Row) -> str:
+    return id_key(row.get(DIAGNOSIS, ""))
+
+
+def _places(listed: Sequence[Listed]) -> dict[str, Place]:
+    """Return the numbered series of each URL that is in one, and its number there."""
+    pages = {
+        page: entry.diagnosis for entry in listed for url in entry.urls if (page := page_of(url))
+    }
+    runs = runs_of(pages)
+    places: dict[str, Place] = {}
+    for url in (url for entry in listed for url in entry.urls):
+        if page := page_of(url):
+            if page in runs:
+                places[url] = runs[page], page[1]
+        elif place := series_of(url):
+            places[url] = place
+    return places
+
+
+def _tell_listed_apart(
+    name: str, listed: Sequence[Listed], places: Mapping[str, Place]
+) -> list[str]:
+    """Say how many pictures stay in train beside neighbours that the user's list calls test."""
+    in_test = {
+        places[url]
+        for entry in listed
+        if entry.splits == TEST_ONLY
+        for url in entry.urls
+        if url in places
+    }
+    beside = [
+        entry.name
+        for entry in listed
+        if entry.splits == TRAIN_OR_VAL
+        for series, number in (places[url] for url in entry.urls[:1] if url in places)
+        if {(series, number - 1), (series, number + 1)} & in_test
+    ]
+    if not beside:
+        return []
+    return [
+        f"{name}: {len(beside):,} pictures that the list calls train are neighbours, in a numbered "
+        f"series, of pictures that it calls test ({shortlist(beside)}); they stay as listed"
+    ]
 
 
 def _md5_by_url(published: Sequence[Table]) -> tuple[dict[str, str], list[str]]:
@@ -235,16 +294,6 @@ def name_from_url(url: str) -> str:
     readable = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in last)[:60]
     digest = hashlib.sha256(url.encode()).hexdigest()[:12]
     return f"{readable.lower()}-{digest}"
-
-
-def series_of(url: str) -> tuple[str, int] | None:
-    """Return name and number of the numbered series that a URL belongs to, if it tells one.
-
-    >>> series_of("https://example.org/clinical-pic/a/abcess/abcess12.jpg")
-    ('/clinical-pic/a/abcess/abcess', 12)
-    """
-    matched = re.fullmatch(r"(.*[^\d])(\d{1,6})\.[A-Za-z]+", path_of(url))
-    return (matched.group(1), int(matched.group(2))) if matched else None
 
 
 def _is_md5(text: str) -> bool:
