@@ -66,7 +66,7 @@ def summary(title: str, report: Report) -> str:
     return (
         f"<h1>{escape(title)}</h1>"
         f"<p>{len(report.test.files):,} test pictures. Below each figure stands where it lies with "
-        "95&nbsp;% certainty, by drawing whole groups of pictures (patients, lesions) anew. "
+        "95&nbsp;% certainty, whole groups of pictures (patients, lesions) counting as one. "
         f"&dagger; rests on fewer than {FEWEST_GROUPS} groups: do not rely on its interval. "
         f"Test was looked at {'once' if looks == 1 else f'{looks} times'}"
         f"{'' if looks < 2 else ': what was chosen in between was chosen on test'}.</p>"
