@@ -87,7 +87,7 @@ def _coat(rng: np.random.Generator, width: int, height: int) -> Field:
     starts = rng.uniform(0, 1, (1000, 2)) * (width, height)
     ways = rng.uniform(0, np.pi) + rng.normal(0, 0.4, 1000)
     ends = starts + 9 * np.stack([np.cos(ways), np.sin(ways)], axis=1)
-    coat *= 1 - strokes(width, height, list(np.stack([starts, ends], axis=1))) * np.float32(0.3)
+    coat *= 1 - strokes(width, height, np.stack([starts, ends], axis=1)) * np.float32(0.3)
     coat *= 1 + field(rng, width, height, width / 3) * np.float32(0.08)
     return coat
 
