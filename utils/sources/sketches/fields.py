@@ -106,6 +106,15 @@ def lay(canvas: Field, colour: Colour, mask: NDArray[np.floating]) -> None:
         plane += change
 
 
+def mottled(canvas: Field, colour: Colour, change: Field, mask: NDArray[np.floating]) -> None:
+    """Paint `colour`, made lighter and darker by the part `change`, where `mask` is above 0."""
+    rows, columns = extent(mask)
+    change, mask = change[rows, columns], mask[rows, columns]
+    values = plain(mask.shape[1], mask.shape[0], colour)
+    values *= 1 + change
+    lay(canvas[:, rows, columns], values, mask)
+
+
 def tint(canvas: Field, strength: Field, colour: Colour = (1, 1, 1)) -> None:
     """Add `strength` times `colour` to `canvas`."""
     for plane, value in zip(canvas, np.asarray(colour, np.float32), strict=True):
