@@ -85,12 +85,8 @@ def plain(width: int, height: int, colour: Colour) -> Field:
 
 def extent(mask: NDArray[np.floating]) -> tuple[slice, slice]:
     """Return the rows and columns outside of which `mask` is 0; most masks are, nearly all over."""
-    rows = np.flatnonzero(mask.any(1))
-    if not rows.size:
-        return slice(0), slice(0)
-    at_rows = slice(int(rows[0]), int(rows[-1]) + 1)
-    columns = np.flatnonzero(mask[at_rows].any(0))
-    return at_rows, slice(int(columns[0]), int(columns[-1]) + 1)
+    x, y, width, height = cv2.boundingRect((mask != 0).view(np.uint8))
+    return slice(y, y + height), slice(x, x + width)
 
 
 def lay(canvas: Field, colour: Colour, mask: NDArray[np.floating]) -> None:
