@@ -38,8 +38,11 @@ def draw_rows(width: int, height: int) -> bytes:
     return rows.tobytes()
 
 
-def pack(width: int, height: int, packed: bytes, before: bytes = b"", behind: bytes = b"") -> bytes:
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+def pack(
+    width: int, height: int, packed: bytes, before: bytes = b"", behind: bytes = b"",
+    interlace: int = 0,
+) -> bytes:  # fmt: skip
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, interlace))
     pieces = (chunk(b"IDAT", packed[at : at + 5000]) for at in range(0, len(packed), 5000))
     return b"".join([png.SIGNATURE, head, before, *pieces, behind, chunk(b"IEND", b"")])
 
@@ -142,6 +145,7 @@ OTHERS = {
     "palette": encode(draw_noise((30, 20)).convert("P"), "PNG"),
     "half transparent": encode(draw_noise((30, 20), 4), "PNG"),
     "deep": encode(Image.new("I;16", (30, 20)), "PNG"),
+    "interlaced": pack(WIDTH, HEIGHT, PACKED, interlace=1),
 }  # fmt: skip
 
 
