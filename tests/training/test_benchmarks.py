@@ -125,17 +125,16 @@ def test_trainings_at_once_are_those_one_after_another(run: Run, tmp_path: Path)
     flags += ("--variants", "lr x 3")
 
     def train(jobs: int) -> tuple[str, list[Path]]:
-        output = tmp_path / f"{jobs}-jobs"
+        output = tmp_path / "runs"
         done = run("benchmarks/defaults.py", *flags, "--output", str(output), "--jobs", str(jobs))
         assert done.returncode == 0, done.stderr
         return done.stdout, sorted(output.glob("*/*/report.json"))
 
     table, reports = train(2)
     assert "\nlr x 3 " in table
-    assert train(1)[0] == table
     before = [report.stat().st_mtime_ns for report in reports]
     reports[0].unlink()  # as if it had been cut short
-    assert train(2) == (table, reports)
+    assert train(1) == (table, reports)
     assert reports[0].stat().st_mtime_ns > before[0]
     assert reports[1].stat().st_mtime_ns == before[1]
 
