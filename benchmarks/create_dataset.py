@@ -2,6 +2,7 @@
 
     python benchmarks/create_dataset.py                 all tables
     python benchmarks/create_dataset.py --quick         a tenth of the pictures
+    python benchmarks/create_dataset.py --only pyvips   one table alone
     python benchmarks/create_dataset.py --scale 100000  so many pictures of 600 x 450, nothing else:
                                                         half an hour, and 15 GB below --folder
 
@@ -61,6 +62,7 @@ SCALED = (
 )  # fmt: skip
 """Folders whose pictures need no table, of three classes."""
 
+PARTS = ("pyvips", "growth", "search")
 LIMIT_VIPS, LIMIT_GROWTH, LIMIT_SECOND, LIMIT_KIB, LIMIT_DOUBLING = 1.5, 1.2, 0.05, 2.0, 2.5
 
 
@@ -68,6 +70,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the pictures")
+    parser.add_argument("--only", choices=PARTS, help="one table alone")
     parser.add_argument("--scale", type=int, help="assemble so many pictures, and nothing else")
     parser.add_argument("--folder", type=Path, help="of temporary files (default: the system's)")
     given = parser.parse_args()
@@ -77,11 +80,13 @@ def main() -> None:
         if given.scale:
             print(scale(Path(folder), given.scale))
             return
-        print(against_vips(Path(folder), share))
-        print()
-        print(growth(Path(folder), share))
-    print()
-    print(search(share))
+        tables = {
+            "pyvips": lambda: against_vips(Path(folder), share),
+            "growth": lambda: growth(Path(folder), share),
+            "search": lambda: search(share),
+        }
+        for name in [given.only] if given.only else PARTS:
+            print(f"{tables[name]()}\n")
 
 
 def against_vips(folder: Path, share: int) -> str:

@@ -33,7 +33,7 @@ def fingerprint(output: Path) -> dict[str, str]:
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_the_same(tmp_path: Path) -> None:
     all_data = tmp_path / "ALL_DATA"
-    draw_all_data(all_data, pictures=60, workers=2)
+    draw_all_data(all_data, pictures=24, workers=2)
     started = time.monotonic()
     subprocess.run(command(all_data, tmp_path / "whole"), check=True, capture_output=True)
     seconds = time.monotonic() - started

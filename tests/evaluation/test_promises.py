@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.stats import betabinom
 
 from models.calibration import Calibration
 from utils.common.labels import CLASSES
+from utils.evaluation.fitting import rank_of
 from utils.evaluation.promises import expected_coverage, promises
 from utils.training.predictions import Answers
 
@@ -80,3 +82,12 @@ def test_a_class_without_test_pictures_is_neither_kept_nor_broken(
     )["PAN"]
     assert (found.is_kept, found.covered.value, found.mean_set_size) == (None, None, None)
     assert found.to_dict()["covered"]["reason"]
+
+
+@pytest.mark.parametrize("num_val", [19, 60, 500])
+@pytest.mark.parametrize("num_test", [1, 10, 400])
+def test_the_range_is_that_of_the_beta_binomial_distribution(num_val: int, num_test: int) -> None:
+    rank = rank_of(0.95, num_val)
+    spread = betabinom(num_test, rank, num_val + 1 - rank)
+    wanted = spread.ppf([0.025, 0.975]) / num_test
+    assert expected_coverage(0.95, num_val, num_test) == pytest.approx(tuple(wanted))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -410,6 +411,7 @@ def test_a_process_that_is_killed_ends_all_and_they_go_on(
     process = start(2, *arguments)
     while min(map(rows_in, parts)) < 2 * BATCH:
         assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     ranks = [pid for pid in children if b"predict.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(int(ranks[-1]), signal.SIGKILL)
@@ -441,6 +443,7 @@ def test_a_shard_that_is_killed_goes_on_where_it_was(
     unfinished = tmp_path / "rows-2-of-2.csv.unfinished"
     while rows_in(unfinished) < rows:
         assert process.poll() is None, process.communicate()
+        time.sleep(0.001)
     process.kill()
     process.communicate()
     assert call(tmp_path / "in", "--shard", "2/2", "--resume") == 0

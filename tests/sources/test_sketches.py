@@ -10,7 +10,9 @@ from utils.common.labels import COLLECTED_CLASSES
 from utils.common.seeds import generator
 from utils.quality.measures import brightness, contrast, sharpness
 from utils.sources.sketches import SKETCHES
+from utils.sources.sketches.fields import extent, lay
 from utils.sources.sketches.scene import SIGHTS
+from utils.sources.sketches.solids import SHADOW, solid
 
 NUM_EACH = 8
 
@@ -85,3 +87,32 @@ def test_one_subject_gives_different_pictures_of_one_skin() -> None:
     )
     assert np.abs(small(first) - small(second)).mean() > 4
     assert np.abs(np.median(first, (0, 1)) - np.median(second, (0, 1))).max() < 70
+
+
+@pytest.mark.parametrize("rows", [slice(0), slice(3, 4), slice(5, 20), slice(None)])
+@pytest.mark.parametrize("columns", [slice(0), slice(0, 1), slice(7, 15), slice(None)])
+def test_laying_over_a_part_is_laying_over_all_where_the_mask_is_0(
+    rows: slice, columns: slice
+) -> None:
+    rng = generator("laid", rows, columns)
+    canvas, other = rng.random((2, 3, 20, 30), dtype=np.float32)
+    mask = np.zeros((20, 30), np.float32)
+    mask[rows, columns] = rng.uniform(0.1, 1, mask[rows, columns].shape)
+    expected = canvas + (other - canvas) * mask
+    lay(canvas, other, mask)
+    assert np.array_equal(canvas, expected)
+    assert mask[extent(mask)].size == np.count_nonzero(mask)
+
+
+def test_bones_are_worked_out_as_far_as_their_shadow_reaches() -> None:
+    width, height, radius = 240, 180, 12.0
+    start, end = np.array([60.0, 50.0]), np.array([170.0, 120.0])
+    bone = (*start.tolist(), radius, *end.tolist(), radius)
+    body = solid(generator("bone"), width, height, [bone])
+    y, x = np.indices((height, width)) - 0.5
+    run = end - start
+    along = np.clip(((x - start[0]) * run[0] + (y - start[1]) * run[1]) / (run @ run), 0, 1)
+    away = np.hypot(x - start[0] - along * run[0], y - start[1] - along * run[1])
+    near = away < radius + SHADOW * width
+    assert np.abs(body.depth - (radius - away))[near].max() < 1
+    assert (body.depth[~near] < 1 - SHADOW * width).all()

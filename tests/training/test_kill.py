@@ -14,7 +14,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 NUM_KILLS = int(os.environ.get("SKIN_NUM_KILLS", "2"))
-EPOCHS = 10 + 4 * NUM_KILLS
+EPOCHS = 6 + 3 * NUM_KILLS
 STEPS_PER_EPOCH = 6  # 25 pictures in batches of 4; the last one joins the sixth
 PATIENCE_S = 120
 
@@ -39,7 +39,7 @@ def disturb_at(run: Path, process: subprocess.Popen[bytes], step: int, number: i
     while steps_done(run) < step:
         assert process.poll() is None, "the run ended before it was disturbed"
         assert time.monotonic() < deadline, "the run does not come on"
-        time.sleep(0.001)
+        time.sleep(0.02)  # reading the state takes time from the run
     process.send_signal(number)
     code = process.wait(timeout=PATIENCE_S)
     assert code == (-signal.SIGKILL if number == signal.SIGKILL else 143)

@@ -18,8 +18,9 @@ from utils.common.reading.errors import PictureError as PictureError
 from utils.common.reading.formats import SUFFIXES as SUFFIXES
 from utils.common.reading.jpeg import check_cmyk, check_other_kind, decode_jpeg
 from utils.common.reading.messages import heard
-from utils.common.reading.opening import check_format, open_picture
-from utils.common.reading.sizes import REDUCING_GAP, reduction
+from utils.common.reading.opening import check_format, open_picture, read_exif
+from utils.common.reading.png import decode_png
+from utils.common.reading.sizes import REDUCING_GAP, averaged, reduction
 from utils.common.reading.sizes import fit_shorter_side as fit_shorter_side
 from utils.common.reading.turns import one_at_a_time
 
@@ -43,6 +44,7 @@ NO_EXIF = (SyntaxError, ValueError, TypeError, LookupError, OverflowError, struc
 
 ONE_COLOUR = "of one colour only"
 JPEGS = ("JPEG", "MPO")
+WHOLE = (1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,11 @@ def _read(content: bytes, shorter_side: int, max_pixels: int) -> tuple[Image.Ima
                 meaning = meaning_of(image, container.content)
                 orientation = _orientation(image)
                 original = _look_at(image, orientation, meaning, container.num_frames)
-                decoded = _decode(image, container.content, shorter_side)
+                is_free = meaning.is_plain and orientation not in TURNS  # to be averaged at once
+                blocks = averaged(image.size, shorter_side) if is_free else WHOLE
+                decoded, blocks = _decode(image, container.content, shorter_side, blocks)
                 picture, notes = convert(decoded, meaning, container.content)
-                finished = _finish(picture, notes, original, orientation, shorter_side)
+                finished = _finish(picture, notes, original, orientation, shorter_side, blocks)
     check_messages(messages)
     return finished
 
@@ -163,10 +167,30 @@ def bytes_behind(image: Image.Image) -> bytes | None:
     return content
 
 
-def _decode(image: Image.Image, content: bytes, shorter_side: int) -> Image.Image:
-    """Decode a JPEG at the scale that its wanted size allows; leave others for later."""
-    if image.format not in JPEGS:
-        return image
+def _decode(
+    image: Image.Image, content: bytes, shorter_side: int, blocks: tuple[int, int]
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode a JPEG at the scale that its wanted size allows, a PNG too; leave others for later.
+
+    Args:
+        image: Opened.
+        content: Of its file.
+        shorter_side: Wanted.
+        blocks: Width and height of those that may be averaged at once.
+
+    Returns:
+        The picture, and the blocks that were averaged.
+    """
+    is_open = bool(getattr(image, "tile", None))  # and not decoded yet
+    if image.format == "PNG" and is_open and image.mode in ("RGB", "RGBA"):
+        pixels = decode_png(content, blocks)
+        return (image, WHOLE) if pixels is None else (pixels, blocks)
+    if image.format in JPEGS:
+        image = _decode_jpeg(image, content, shorter_side)
+    return image, WHOLE
+
+
+def _decode_jpeg(image: Image.Image, content: bytes, shorter_side: int) -> Image.Image:
     if image.mode in ("RGB", "L"):
         pixels = decode_jpeg(content, image.size, shorter_side)
         if pixels is not None:
@@ -185,13 +209,20 @@ def _finish(
     original: Original,
     orientation: int,
     shorter_side: int,
+    blocks: tuple[int, int] = WHOLE,
 ) -> tuple[Image.Image, Original]:
-    """Turn a picture upright and resize it; complete the facts about it."""
+    """Turn a picture upright and resize it; complete the facts about it.
+
+    Blocks that were averaged already may reach over the right and the lower edge.
+    """
     if orientation in TURNS:
         picture = picture.transpose(TURNS[orientation])
     if shorter_side:
         size = fit_shorter_side((original.width, original.height), shorter_side)
-        picture = picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+        box = None
+        if blocks != WHOLE:
+            box = (0, 0, original.width / blocks[0], original.height / blocks[1])
+        picture = picture.resize(size, Image.Resampling.BICUBIC, box, REDUCING_GAP)
     if _is_of_one_colour(picture):
         notes = (*notes, ONE_COLOUR)
     return picture, replace(original, notes=notes) if notes else original
@@ -243,7 +274,7 @@ def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
         return 1  # Pillow turns these by itself while it loads them
     try:
-        return int(image.getexif().get(ORIENTATION_TAG, 1))
+        return int(read_exif(image).get(ORIENTATION_TAG, 1))
     except NO_EXIF:
         return 1
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import betabinom
+from scipy.special import betaln
 
 from models.calibration import Calibration, Verdicts
 from utils.common.labels import CLASSES
@@ -121,6 +121,14 @@ def expected_coverage(coverage: float, num_val: int, num_test: int) -> tuple[flo
     rank = rank_of(coverage, num_val)
     if rank is None:
         raise ValueError(f"{num_val} groups of val promise no coverage of {coverage}")
-    spread = betabinom(num_test, rank, num_val + 1 - rank)
-    low, high = spread.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    low, high = np.searchsorted(_beta_binomial(num_test, rank, num_val + 1 - rank), ends)
     return float(low / num_test), float(high / num_test)
+
+
+def _beta_binomial(count: int, alpha: int, beta: int) -> NDArray[np.float64]:
+    """Return the chance of at most 0, 1 ... of `count`; scipy.stats takes a second to import."""
+    number = np.arange(count + 1)
+    ways = -np.log(count + 1) - betaln(count - number + 1, number + 1)
+    chances = np.exp(ways + betaln(number + alpha, count - number + beta) - betaln(alpha, beta))
+    return np.cumsum(chances)

@@ -16,6 +16,7 @@ from utils.common.reading.depth import (
     told_bits,
 )
 from utils.common.reading.opening import load
+from utils.common.reading.png import tells_late
 from utils.common.reading.profiles import AS_SRGB, Profile, find_profile
 
 CLEAR = "transparent everywhere, so its transparency is ignored"
@@ -59,7 +60,7 @@ def meaning_of(image: Image.Image, content: bytes = b"") -> Meaning:
         profile = find_profile(image)
         return PLAIN if profile is AS_SRGB else Meaning(profile)
     is_deep, is_grey = is_deep_colour(image), is_deep_grey_alpha(image)
-    if image.format == "PNG":
+    if image.format == "PNG" and (not content or tells_late(content)):
         load(image)  # what it says in EXIF may come after the pixels
     bits = told_bits(image, content) if is_deep or is_deep_grey(image) else None
     return Meaning(find_profile(image, content), bits, is_deep, is_grey)

@@ -193,6 +193,11 @@ def load(image: Image.Image) -> None:
         image.load()
 
 
+def read_exif(image: Image.Image) -> Image.Exif:
+    """Return what Pillow has read of EXIF; of a PNG without decoding it first, as Pillow would."""
+    return Image.Image.getexif(image) if image.format == "PNG" else image.getexif()
+
+
 Opener = Callable[[bytes, str, int], Image.Image]
 
 OPENERS: dict[str, Opener] = {

@@ -19,6 +19,7 @@ from utils.common.reading.chunks import (
 )
 from utils.common.reading.curves import PRIMARIES, TRANSFERS
 from utils.common.reading.icc import ADOBE_RGB, SRGB, Primaries, rgb_profile, srgb_curve
+from utils.common.reading.opening import read_exif
 
 GAMMA_TOLERANCE = 0.05
 """Of a PNG's gamma: what differs from 1 / 2.2 by less means sRGB, as in libpng."""
@@ -165,7 +166,7 @@ def _of_exif(image: Image.Image) -> Profile:
     if not TELLING.search(told) and not (image.format == "TIFF" and _has_exif(image)):
         return AS_SRGB  # without taking all of it to pieces
     try:
-        exif = image.getexif()
+        exif = read_exif(image)
         space = exif.get_ifd(EXIF_IFD).get(COLOUR_SPACE)
         index = exif.get_ifd(INTEROP_IFD).get(INTEROP_INDEX) if space == UNCALIBRATED else None
     except (SyntaxError, ValueError, TypeError, LookupError, OverflowError, OSError, struct.error):

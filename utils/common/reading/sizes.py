@@ -35,6 +35,20 @@ def reduction(size: tuple[int, int], shorter_side: int) -> int:
     return next(divisor for divisor in (8, 4, 2, 1) if divisor <= max(scale, 1))
 
 
+def averaged(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
+    """Return width and height of the blocks of pixels that are averaged before resizing.
+
+    As `Image.resize` of Pillow chooses them with the `reducing_gap` used here.
+
+    >>> averaged((2000, 1500), 256)
+    (2, 2)
+    """
+    if not shorter_side:
+        return 1, 1
+    width, height = fit_shorter_side(size, shorter_side)
+    return int(size[0] / width / REDUCING_GAP) or 1, int(size[1] / height / REDUCING_GAP) or 1
+
+
 def reduced(size: tuple[int, int], divisor: int) -> tuple[int, int]:
     """Return (width, height) of a JPEG that is decoded at a part of its size."""
     width, height = (-(-length // divisor) for length in size)

@@ -22,8 +22,8 @@ FORMATS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
     PLAIN: ("JPEG", "RGB", {"quality": 92}),
     "JPEG CMYK": ("JPEG", "CMYK", {"quality": 92}),
     "JPEG grey": ("JPEG", "L", {"quality": 92}),
-    "PNG": ("PNG", "RGB", {"compress_level": 3}),
-    "PNG RGBA": ("PNG", "RGBA", {"compress_level": 3}),
+    "PNG": ("PNG", "RGB", {"compress_level": 1}),
+    "PNG RGBA": ("PNG", "RGBA", {"compress_level": 1}),
     "BMP": ("BMP", "RGB", {}),
 }
 """Pillow's format, mode and settings of each kind of file."""

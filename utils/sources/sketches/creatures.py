@@ -43,12 +43,13 @@ def animal(rng: np.random.Generator, width: int, height: int) -> Field:
     leg, girth, neck = rng.uniform(0.6, 1.5), rng.uniform(0.38, 0.6), rng.uniform(0.35, 1.3)
     thick = rng.uniform(0.1, 0.2)
     for far_or_near in (0.6, 1.0):
+        lit_coat = coat * np.float32(far_or_near)
         for x in (-0.85, 0.75):
             to = x + rng.normal(0, 0.18)
             bones = pose.bones((x, 0.15, girth * 0.6), ((x + to) / 2, 0.2 + leg / 2, thick * 1.2))
             bones += pose.bones(((x + to) / 2, 0.2 + leg / 2, thick * 1.2), (to, 0.25 + leg, thick))
             bones += pose.bones((to, 0.25 + leg, thick), (to + 0.12, 0.3 + leg, thick))
-            place(rng, canvas, solid(rng, width, height, bones), coat * np.float32(far_or_near))
+            place(rng, canvas, solid(rng, width, height, bones), lit_coat)
     head = (1.15 + 0.45 * neck, -0.45 - 0.7 * neck)
     tail = ((-1.4, rng.uniform(-0.9, 0.3), 0.07), (-1.7, rng.uniform(-1, 0.7), 0.05))
     bones = pose.bones((-1.0, -0.2, 0.12), *tail)
@@ -87,7 +88,7 @@ def _coat(rng: np.random.Generator, width: int, height: int) -> Field:
     starts = rng.uniform(0, 1, (1000, 2)) * (width, height)
     ways = rng.uniform(0, np.pi) + rng.normal(0, 0.4, 1000)
     ends = starts + 9 * np.stack([np.cos(ways), np.sin(ways)], axis=1)
-    coat *= 1 - strokes(width, height, list(np.stack([starts, ends], axis=1))) * np.float32(0.3)
+    coat *= 1 - strokes(width, height, np.stack([starts, ends], axis=1)) * np.float32(0.3)
     coat *= 1 + field(rng, width, height, width / 3) * np.float32(0.08)
     return coat
 

@@ -19,6 +19,9 @@ SHIFT = 4
 DARKEST_MEAN = 0.28
 """Mean value that a camera exposes at least to, unless the brightest parts would burn out."""
 
+BENDS = np.linspace(-0.5, 0.5, 12)
+"""How far along its bend each step of a curve is."""
+
 
 def field(rng: np.random.Generator, width: int, height: int, cells: float) -> Field:
     """Return smooth noise of about unit variance with `cells` bumps along the longer side."""
@@ -49,7 +52,9 @@ def creases(
 ) -> Field:
     """Return a mesh of thin lines, 1 on a line and 0 far from it."""
     bumps = field(rng, width, height, cells)
-    return np.asarray(np.maximum(0, 1 - np.abs(bumps) / np.float32(fineness)))
+    np.abs(bumps, out=bumps)
+    bumps /= np.float32(fineness)
+    return np.asarray(np.clip(1 - bumps, 0, 1))
 
 
 def coordinates(width: int, height: int) -> tuple[Field, Field]:
@@ -64,7 +69,11 @@ def ramp(values: Field, low: float | np.floating, high: float | np.floating) -> 
     t = values * np.float32(1 / (high - low))
     t -= np.float32(low / (high - low))
     np.clip(t, 0, 1, out=t)
-    return np.asarray(t * t * (3 - 2 * t))
+    slope = t * -2
+    slope += 3
+    t *= t
+    t *= slope
+    return np.asarray(t)
 
 
 def plain(width: int, height: int, colour: Colour) -> Field:
@@ -74,11 +83,32 @@ def plain(width: int, height: int, colour: Colour) -> Field:
     return canvas
 
 
+def extent(mask: NDArray[np.floating]) -> tuple[slice, slice]:
+    """Return the rows and columns outside of which `mask` is 0; most masks are, nearly all over."""
+    x, y, width, height = cv2.boundingRect((mask != 0).view(np.uint8))
+    return slice(y, y + height), slice(x, x + width)
+
+
 def lay(canvas: Field, colour: Colour, mask: NDArray[np.floating]) -> None:
     """Paint `colour`, or another canvas, over `canvas` where `mask` is above 0."""
-    mask = mask.astype(np.float32, copy=False)
-    for plane, value in zip(canvas, np.asarray(colour, np.float32), strict=True):
-        plane += (value - plane) * mask
+    rows, columns = extent(mask)
+    mask = mask[rows, columns].astype(np.float32, copy=False)
+    values = np.asarray(colour, np.float32)
+    if values.ndim > 1:
+        values = values[:, rows, columns]
+    for plane, value in zip(canvas[:, rows, columns], values, strict=True):
+        change = value - plane
+        change *= mask
+        plane += change
+
+
+def mottled(canvas: Field, colour: Colour, change: Field, mask: NDArray[np.floating]) -> None:
+    """Paint `colour`, made lighter and darker by the part `change`, where `mask` is above 0."""
+    rows, columns = extent(mask)
+    change, mask = change[rows, columns], mask[rows, columns]
+    values = plain(mask.shape[1], mask.shape[0], colour)
+    values *= 1 + change
+    lay(canvas[:, rows, columns], values, mask)
 
 
 def tint(canvas: Field, strength: Field, colour: Colour = (1, 1, 1)) -> None:
@@ -101,11 +131,16 @@ def polygon(width: int, height: int, corners: NDArray[np.floating] | Sequence[ob
 
 
 def strokes(
-    width: int, height: int, lines: Sequence[NDArray[np.floating]], thickness: int = 1
+    width: int,
+    height: int,
+    lines: Sequence[NDArray[np.floating]] | NDArray[np.floating],
+    thickness: int = 1,
 ) -> Field:
     """Return the mask of smooth-edged curves, each a list of points."""
     mask = np.zeros((height, width), np.uint8)
-    curves = [points(line).reshape(-1, 1, 2) for line in lines]
+    # Curves of as many points each come as one array, which is rounded at once.
+    rounded = points(lines) if isinstance(lines, np.ndarray) else [points(line) for line in lines]
+    curves = [line.reshape(-1, 1, 2) for line in rounded]
     cv2.polylines(mask, curves, False, 255, thickness, cv2.LINE_AA, SHIFT)
     return mask.astype(np.float32) / np.float32(255)
 
@@ -129,18 +164,26 @@ def curve(
     rng: np.random.Generator, start: Sequence[float], length: float, angle: float, bend: float
 ) -> NDArray[np.float64]:
     """Return the points of a curved line, such as a hair; `bend` is its turn in radians."""
-    turns = angle + bend * np.linspace(-0.5, 0.5, 12) + rng.normal(0, 0.03, 12).cumsum()
-    steps = np.stack([np.cos(turns), np.sin(turns)], axis=1) * (length / 12)
-    return np.asarray(start + np.vstack([np.zeros(2), steps.cumsum(axis=0)]), np.float64)
+    turns = angle + bend * BENDS + rng.normal(0, 0.03, 12).cumsum()
+    path = np.zeros((13, 2))
+    np.cos(turns, out=path[1:, 0])
+    np.sin(turns, out=path[1:, 1])
+    path *= length / 12
+    return np.asarray(start + path.cumsum(axis=0), np.float64)
 
 
 def finished(rng: np.random.Generator, canvas: Field, grain: float = 0.006) -> NDArray[np.uint8]:
     """Expose what is too dark, add the camera's faint grain and return 8-bit pixels."""
     sample = canvas[:, ::8, ::8]
     headroom = 0.95 / float(np.quantile(sample, 0.98))
-    canvas *= np.float32(max(1.0, min(2.0, headroom, DARKEST_MEAN / float(sample.mean()))))
-    noise = rng.standard_normal(canvas.shape[1:], dtype=np.float32) * np.float32(grain * 255)
-    pixels = np.empty((*canvas.shape[1:], 3), np.uint8)
-    for number, plane in enumerate(canvas):
-        pixels[..., number] = np.clip(plane * np.float32(255) + noise, 0, 255)
-    return pixels
+    exposure = np.float32(max(1.0, min(2.0, headroom, DARKEST_MEAN / float(sample.mean()))))
+    noise = rng.standard_normal(canvas.shape[1:], dtype=np.float32)
+    noise *= np.float32(grain * 255)
+    planes = []
+    for plane in canvas:
+        plane *= exposure
+        values = plane * np.float32(255)
+        values += noise
+        np.clip(values, 0, 255, out=values)
+        planes.append(values.astype(np.uint8))
+    return np.asarray(cv2.merge(planes), np.uint8)

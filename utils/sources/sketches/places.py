@@ -12,6 +12,7 @@ from utils.sources.sketches.fields import (
     field,
     fractal,
     lay,
+    mottled,
     plain,
     polygon,
     ramp,
@@ -96,9 +97,8 @@ def _plant(rng: np.random.Generator, canvas: Field, x: float, foot: float) -> No
     offsets = rng.normal(0, 1, (60, 2)) * (tall * 0.17, tall * 0.2)
     crown = np.array([x, foot - tall * 0.75])
     leaves = dots(width, height, crown + offsets, np.full(60, tall * 0.07))
-    green = plain(width, height, shade(rng, ((0.16, 0.34, 0.12), (0.32, 0.42, 0.14))))
-    green *= 1 + fractal(rng, width, height, 60, 2) * np.float32(0.35)
-    lay(canvas, green, leaves)
+    hue = shade(rng, ((0.16, 0.34, 0.12), (0.32, 0.42, 0.14)))
+    mottled(canvas, hue, fractal(rng, width, height, 60, 2) * np.float32(0.35), leaves)
 
 
 def building(rng: np.random.Generator, width: int, height: int) -> Field:
@@ -155,6 +155,6 @@ def _paint_windows(
         middle = int(corner[0] + end[0]) // 2
         cv2.line(panes, (middle, int(corner[1])), (middle, int(end[1])), 0, 2)
     lay(canvas, shade(rng, FRAMES), frames / np.float32(255))
-    glass = plain(width, height, shade(rng, GLASSES))
-    glass *= 1 + fractal(rng, width, height, 10, 3) * np.float32(0.25)
-    lay(canvas, glass, panes / np.float32(255))
+    hue = shade(rng, GLASSES)
+    reflections = fractal(rng, width, height, 10, 3) * np.float32(0.25)
+    mottled(canvas, hue, reflections, panes / np.float32(255))

@@ -11,6 +11,7 @@ from utils.sources.sketches.fields import (
     field,
     fractal,
     lay,
+    mottled,
     plain,
     ramp,
     tint,
@@ -51,9 +52,9 @@ def _paint_books(rng: np.random.Generator, canvas: Field, pose: Pose, tall: floa
     x = -1.0
     while x < 1:
         end, top = x + rng.uniform(0.25, 0.6), -tall * rng.uniform(0.85, 1)
-        back = plain(pose.width, pose.height, shade(rng, GLAZES))
-        back *= 1 - creases(rng, pose.width, pose.height, 120, 0.5) * np.float32(0.12)
-        lay(canvas, back, pose.shape([(x, top), (end, top), (end, 0), (x, 0)]))
+        hue = shade(rng, GLAZES)
+        cracks = creases(rng, pose.width, pose.height, 120, 0.5) * np.float32(-0.12)
+        mottled(canvas, hue, cracks, pose.shape([(x, top), (end, top), (end, 0), (x, 0)]))
         bands = [[(x, top * share), (end, top * share)] for share in (0.9, 0.86, 0.2, 0.16)]
         lay(canvas, (0.85, 0.75, 0.45), pose.line(bands, 0.04))
         sides = [[(edge, top), (edge, 0)] for edge in (x, end)]

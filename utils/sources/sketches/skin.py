@@ -75,7 +75,7 @@ def hairs(
         )
         for _ in range(number)
     ]
-    return strokes(width, height, lines, thickness)
+    return strokes(width, height, np.stack(lines), thickness)
 
 
 def freckles(rng: np.random.Generator, width: int, height: int, number: int, size: float) -> Field:

@@ -1,16 +1,16 @@
-"""What frozen epochs cost on features that are computed once, and whether starting so pays.
+"""Whether training pays that does less work: frozen features first, small pictures first.
 
-    python benchmarks/frozen_features.py --data-dir DATASET --output runs/frozen \
+    python benchmarks/less_work.py --data-dir DATASET --output runs/less \
         --model mobilenetv1_100 --pretrained-path FILE --target 0.85 --unseen FOLDER
-    python benchmarks/frozen_features.py ... --only speed       the first table alone
+    python benchmarks/less_work.py ... --only speed       the first table alone
 
-First the same frozen epochs, val included, on features and through the whole network each time, by
-turns in one process. Then whole runs of launch_training_test.py for each seed: plain fine-tuning,
-and --freeze-epochs before it. Told are val by epoch, the time until it first reaches a target, as
-history.csv has it, what the best weights reach on test and on pictures of other origins, in a
-folder for each class, and how much each differs from plain fine-tuning on the same seeds, with the
-standard error of the mean difference. Times hold with --jobs 1 on a computer that does nothing
-else. What is in the output folder already is not trained again.
+First the same frozen epochs, val included, on features computed once and through the whole network
+each time, by turns in one process. Then whole runs of launch_training_test.py for each seed: plain
+training, --freeze-epochs before it, --progressive-resizing. Told are val by epoch, the time until
+it first reaches a target, as history.csv has it, what the best weights reach on test and on
+pictures of other origins, in a folder for each class, and how much each differs from plain training
+on the same seeds, with the standard error of the mean difference. Times hold with --jobs 1 on a
+computer that does nothing else. What is in the output folder already is not trained again.
 """
 
 import argparse
@@ -159,13 +159,14 @@ def variants(frozen: int, epochs: int, lr: float) -> dict[str, tuple[str, ...]]:
 
     Args:
         frozen: Epochs.
-        epochs: Of the whole network in plain fine-tuning.
+        epochs: Of the whole network in plain training.
         lr: The default learning rate.
     """
     first = ("--freeze-epochs", str(frozen))
     more = ("--epochs", str(frozen + epochs))
     return {
         PLAIN: (),
+        "progressive": ("--progressive-resizing",),
         "LP-FT": (*first, *more),
         "LP-FT, no more epochs": first,
         "LP-FT, lr x 3": (*first, *more, "--lr", f"{3 * lr:g}"),
