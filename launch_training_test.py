@@ -99,9 +99,10 @@ def conclude(session: "Session", answers: "Answers") -> str:
         from utils.sources.catalog import SOURCES
 
     pictures, facts = session.pictures.folder, session.summary()
-    groups = group_codes(rows_of(read_rows(pictures), answers.val.files))
+    known = read_rows(pictures)
+    groups = group_codes(rows_of(known, answers.val.files))
     calibration = fit(answers.train, answers.val, session.facts.settings.coverage, groups)
-    report = examine(answers, calibration, pictures, facts, session.history, SOURCES)
+    report = examine(answers, calibration, pictures, known, facts, session.history, SOURCES)
     card = session.card(calibration, report.metrics.headline)
     store_bundle(session.run.folder, read_weights(session.run.best), card)
     write_report(session.run.folder, report, pictures)

@@ -14,6 +14,7 @@ from utils.common.pictures import write_jpeg
 from utils.dataset.manifest import ManifestRow, write_manifest
 from utils.evaluation.fitting import fit
 from utils.evaluation.report import Report, examine
+from utils.evaluation.rows import read_rows
 from utils.training.predictions import Answers, Examined, Looks
 
 PER_CLASS = {"train": 12, "val": 25, "test": 8}
@@ -91,8 +92,9 @@ def make_report(
     def make(
         of: Answers = answers, calibration: Calibration = calibration, **facts: object
     ) -> Report:
-        known = {"best_epoch": 2, "looks_at_test": ["at noon, weights of epoch 2"], **facts}
-        return examine(of, calibration, data_folder, known, HISTORY, [Terms()])
+        told = {"best_epoch": 2, "looks_at_test": ["at noon, weights of epoch 2"], **facts}
+        known = read_rows(data_folder)
+        return examine(of, calibration, data_folder, known, told, HISTORY, [Terms()])
 
     return make
 

@@ -55,6 +55,7 @@ def test_neither_end_of_a_share_is_missed_more_often_than_it_may(
     num_groups: int, true_share: float, together: float
 ) -> None:
     low, high, width = cover_share(num_groups, true_share, together, num_sets=400)
-    assert low <= 0.07 and high <= 0.055, "2.5 % each, and what chance adds in 400 sets"
+    # 2.5 % are wanted of each end; of 1,000 sets the worst of these cases missed 6.3 % and 2.6 %.
+    assert low <= 0.07 and high <= 0.055
     assert low + high <= 0.08
     assert width < (0.42 if num_groups == 30 else 0.23 if num_groups == 100 else 0.12)

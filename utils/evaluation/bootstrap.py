@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from utils.common.seeds import generator
-from utils.evaluation.proportions import proportion_interval
+from utils.evaluation.proportions import LEVEL, clopper_pearson, proportion_interval
 
-LEVEL = 0.95
 RESAMPLES = 2000
 FEWEST_GROUPS = 30
 """With fewer an interval is too narrow to be relied on."""
@@ -155,11 +154,8 @@ def widen(low: float, high: float, groups: int) -> tuple[float, float]:
     >>> widen(1.0, 1.0, 36)[0].__round__(2), widen(0.5, 0.7, 36)
     (0.9, (0.5, 0.7))
     """
-    open_share = 1 - ((1 - LEVEL) / 2) ** (1 / max(groups, 1))
-    if low == high == 1:
-        return 1 - open_share, 1.0
-    if low == high == 0:
-        return 0.0, open_share
+    if low == high and low in (0, 1):
+        return clopper_pearson(low * max(groups, 1), max(groups, 1))
     return low, high
 
 

@@ -11,8 +11,7 @@ from models.calibration import Calibration, Verdicts
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import Figure, share
 from utils.evaluation.fitting import rank_of
-
-LEVEL = 0.95
+from utils.evaluation.proportions import LEVEL
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from utils.common.seeds import generator
+from utils.evaluation.proportions import LEVEL
 
 NUM_BINS = 15
 SIMULATIONS = 1000
-LEVEL = 0.95
 CHUNK_CELLS = 4_000_000
 
 

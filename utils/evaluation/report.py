@@ -17,7 +17,7 @@ from utils.evaluation.gallery import Mistake, mistakes
 from utils.evaluation.metrics import ALL_FIGURES, Metrics, measure
 from utils.evaluation.promises import Promise, promises
 from utils.evaluation.reliability import Reliability, reliability, risk_by_coverage
-from utils.evaluation.rows import group_codes, read_rows, rows_of
+from utils.evaluation.rows import group_codes, rows_of
 from utils.evaluation.shortcuts import probe
 from utils.evaluation.slices import Slices, cut
 from utils.training.predictions import Answers, Examined
@@ -159,6 +159,7 @@ def examine(
     answers: Answers,
     calibration: Calibration,
     folder: Path,
+    known: Mapping[str, ManifestRow],
     facts: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]],
     terms: Iterable[Terms],
@@ -169,11 +170,11 @@ def examine(
         answers: Of the best weights.
         calibration: Fitted on train and val.
         folder: Of the data set.
+        known: What its manifest says of each picture, by file.
         facts: About the run, as plain values.
         history: One row per epoch.
         terms: Of all collections that there might be.
     """
-    known = read_rows(folder)
     test, labels = answers.test, answers.test.labels
     rows = rows_of(known, test.files)
     groups = group_codes(rows)

@@ -215,18 +215,12 @@ def _diagnosis(row: Row) -> str:
 
 def _places(listed: Sequence[Listed]) -> dict[str, Place]:
     """Return the numbered series of each URL that is in one, and its number there."""
-    pages = {
-        page: entry.diagnosis for entry in listed for url in entry.urls if (page := page_of(url))
-    }
-    runs = runs_of(pages)
-    places: dict[str, Place] = {}
-    for url in (url for entry in listed for url in entry.urls):
-        if page := page_of(url):
-            if page in runs:
-                places[url] = runs[page], page[1]
-        elif place := series_of(url):
-            places[url] = place
-    return places
+    diagnoses = {url: entry.diagnosis for entry in listed for url in entry.urls}
+    pages = {url: page for url in diagnoses if (page := page_of(url))}
+    runs = runs_of({page: diagnoses[url] for url, page in pages.items()})
+    in_runs = {url: (runs[page], page[1]) for url, page in pages.items() if page in runs}
+    files = {url: of for url in diagnoses if url not in pages and (of := series_of(url))}
+    return {**in_runs, **files}
 
 
 def _tell_listed_apart(
