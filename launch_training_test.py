@@ -99,9 +99,10 @@ def conclude(session: "Session", answers: "Answers") -> str:
         from utils.sources.catalog import SOURCES
 
     pictures, facts = session.pictures.folder, session.summary()
+    counts, coverage = session.pictures.counts(TRAIN), session.facts.settings.coverage
     known = read_rows(pictures)
     groups = group_codes(rows_of(known, answers.val.files))
-    calibration = fit(answers.train, answers.val, session.facts.settings.coverage, groups)
+    calibration = fit(answers.train, answers.val, counts, coverage, groups)
     report = examine(answers, calibration, pictures, known, facts, session.history, SOURCES)
     card = session.card(calibration, report.metrics.headline)
     store_bundle(session.run.folder, read_weights(session.run.best), card)

@@ -60,7 +60,7 @@ def answer(settings: PredictSettings) -> int:
         from utils.prediction.pictures import Files
         from utils.prediction.row_file import open_rows
 
-    gate = load(settings.run, settings.device, settings.amp)
+    gate = load(settings.run, settings.device, settings.amp, settings.prior)
     placed, files = Sorted(), Files(inputs)
     with open_rows(settings.output, settings.origin(), files, settings.resume) as rows:
         tally = classify(gate, inputs, rows, settings)

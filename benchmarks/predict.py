@@ -92,7 +92,9 @@ def store(folder: Path, name: str) -> None:
     features = rng.normal(size=(NUM_FITTED, NUM_FEATURES)).astype(np.float32)
     pictures = ("",) * NUM_FITTED, np.arange(NUM_FITTED) % len(CLASSES)
     train, val = Looks(*pictures, features), Examined(*pictures, logits, features)
-    card = Card(model, preprocessing, calibration=fit(train, val, coverage=0.95))
+    card = Card(
+        model, preprocessing, calibration=fit(train, val, [1] * len(CLASSES), coverage=0.95)
+    )
     store_bundle(folder, network.state_dict(), card)
 
 

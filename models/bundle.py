@@ -16,9 +16,10 @@ from torch import nn
 
 from models import CARD_NAME, WEIGHTS_NAME
 from models.answers import logits_and_features
-from models.calibration import PREFIX, Calibration, number
+from models.calibration import PREFIX, Calibration
 from models.device import compute_here
 from models.instructions import how_to_use
+from models.numbers import number
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
 from models.reading import OWN_SIZE, Reading
@@ -28,7 +29,7 @@ from utils.common.files import sha256_of_file, whole_file, write_json
 from utils.common.labels import CLASSES
 from utils.common.opening import open_regular
 
-FORMAT = 2
+FORMAT = 3
 """Rises when files of the suite before could no longer be read."""
 
 MAX_CARD_BYTES = 2**20

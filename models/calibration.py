@@ -3,7 +3,6 @@
 Only applies what `utils.evaluation` has fitted on val; numpy is all that it needs.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.numbers import number, optional_number
+from models.scaling import Prior, Scaling
 from utils.common.errors import ModelError
 from utils.common.labels import CLASSES
 
@@ -21,8 +22,9 @@ CERTAIN, AMBIGUOUS, UNLIKE = "", "ambiguous", "unlike"
 """What `abstained` says."""
 
 SET_RULE = (
-    "A class is possible where 1 - its probability is at most its quantile, and always where its "
-    "quantile is null or the class is the likeliest; a picture is ambiguous where several are."
+    "A class is possible where 1 - its probability among equally common classes is at most its "
+    "quantile, and always where its quantile is null or the class is the likeliest; a picture is "
+    "ambiguous where several are."
 )
 """How sets follow from probabilities, for who applies a stored model without this suite."""
 
@@ -66,7 +68,8 @@ class Verdicts:
     """What is to be said of pictures.
 
     Attributes:
-        probabilities: N x number of classes, float64, rows sum to 1.
+        probabilities: N x number of classes, float64, rows sum to 1; where classes are as common
+            as was said.
         sets: Which classes each picture may be of, N x number of classes.
         is_unlike: N.
     """
@@ -126,40 +129,54 @@ class Calibration:
     which a picture gets where the model is right almost always, would say that nobody can tell, and
     a larger set holds the true class no less often.
 
+    A quantile is of the pictures of one class, so its promise holds however common that class is.
+
     Attributes:
-        temperature: Logits are divided by it, above 0.
+        scaling: Makes probabilities of logits.
         coverage: Share of each class's pictures whose set is to hold their class.
         quantiles: For each class; None with too few val pictures.
         reasons: Why a class has none, by its name.
         novelty: Tells what is unlike anything seen in training.
     """
 
-    temperature: float
+    scaling: Scaling
     coverage: float
     quantiles: tuple[float | None, ...]
     reasons: Mapping[str, str]
     novelty: Novelty
 
-    def judge(self, logits: NDArray[np.float32], features: NDArray[np.float32]) -> Verdicts:
+    def judge(
+        self,
+        logits: NDArray[np.float32],
+        features: NDArray[np.float32],
+        prior: Prior | None = None,
+    ) -> Verdicts:
         """Say what pictures are, what else they may be, and whether they are like any seen.
 
         Args:
             logits: N x number of classes.
             features: N x D, of the same pictures.
+            prior: How common each class is where they come from, relative to one another; all are
+                equally common when left out.
         """
-        probabilities = softmax(logits, self.temperature)
-        return Verdicts(
-            probabilities, self.possible(probabilities), self.novelty.is_unlike(features)
-        )
+        probabilities = self.scaling.probabilities(logits)
+        sets, is_unlike = self.possible(probabilities), self.novelty.is_unlike(features)
+        if prior is not None:
+            probabilities = self.scaling.probabilities(logits, prior)
+            sets = _include_likeliest(sets & (prior > 0), probabilities)
+        return Verdicts(probabilities, sets, is_unlike)
 
     def possible(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell which classes each picture may be of, N x number of classes."""
+        """Tell which classes each picture may be of, N x number of classes.
+
+        Args:
+            probabilities: Among equally common classes, N x number of classes.
+        """
         sets = np.ones(probabilities.shape, dtype=bool)
         for label, quantile in enumerate(self.quantiles):
             if quantile is not None:
                 sets[:, label] = 1 - probabilities[:, label] <= quantile
-        sets[np.arange(len(sets)), probabilities.argmax(axis=1)] = True
-        return sets
+        return _include_likeliest(sets, probabilities)
 
     @property
     def unpromised(self) -> tuple[str, ...]:
@@ -187,7 +204,7 @@ class Calibration:
     def to_dict(self) -> dict[str, Any]:
         """Return all that are no arrays, as numbers and text."""
         return {
-            "temperature": self.temperature,
+            **self.scaling.to_dict(),
             "coverage": self.coverage,
             "quantiles": dict(zip(CLASSES, self.quantiles, strict=True)),
             "set_rule": SET_RULE,
@@ -225,38 +242,22 @@ class Calibration:
                 matrix(arrays[f"{PREFIX}projection"]),
                 matrix(arrays[f"{PREFIX}centres"]),
             )
-            temperature, coverage = number(fields["temperature"]), number(fields["coverage"])
-            if temperature <= 0 or novelty.projection.shape[1] != novelty.centres.shape[1]:
-                raise ValueError("a temperature of 0 or less, or shapes that do not fit")
+            scaling, coverage = Scaling.from_dict(fields), number(fields["coverage"])
+            if novelty.projection.shape[1] != novelty.centres.shape[1]:
+                raise ValueError("shapes that do not fit")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"The calibration cannot be used: {type(error).__name__}, {error}",
                 expected="what launch_training_test.py stores with a model",
             ) from error
-        return cls(temperature, coverage, quantiles, reasons, novelty)
+        return cls(scaling, coverage, quantiles, reasons, novelty)
 
 
-def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
-    """Return probabilities, N x number of classes; logits are divided by `temperature`.
-
-    >>> softmax(np.zeros((1, 4), dtype=np.float32)).tolist()
-    [[0.25, 0.25, 0.25, 0.25]]
-    """
-    scaled = logits.astype(np.float64) / temperature
-    scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return scaled / scaled.sum(axis=1, keepdims=True)
-
-
-def number(value: Any) -> float:
-    """Return a finite number of a JSON file as float; anything else is a ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number")
-    return float(value)
-
-
-def optional_number(value: Any) -> float | None:
-    """Return a finite number or None; anything else is a ValueError."""
-    return None if value is None else number(value)
+def _include_likeliest(
+    sets: NDArray[np.bool_], probabilities: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    sets[np.arange(len(sets)), probabilities.argmax(axis=1)] = True
+    return sets
 
 
 def matrix(array: NDArray[Any]) -> NDArray[np.float32]:

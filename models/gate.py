@@ -18,6 +18,7 @@ from models.calibration import Calibration, Novelty, Verdicts
 from models.device import Compute, compute_here, memory_format
 from models.fusion import fused
 from models.preprocessing import Normalisation
+from models.scaling import Prior, Scaling
 from utils.common.errors import ModelError
 from utils.common.labels import CLASSES
 from utils.common.limits import MAX_FILE_BYTES
@@ -35,7 +36,8 @@ class Answer:
 
     Attributes:
         label: Its class, UNSURE if it is unlike anything seen in training; empty after an error.
-        probability: Of the likeliest class, calibrated; None after an error.
+        probability: Of the likeliest class, calibrated, where classes are as common as the gate was
+            told; None after an error.
         possible: Classes that it may be of, at the coverage that the model was calibrated for.
         abstained: "ambiguous" if these are several classes, "unlike", else empty.
         probabilities: Of each class, by its name.
@@ -57,10 +59,15 @@ class Gate:
         card: What is known of it.
         network: With its weights, in evaluation mode.
         compute: Device and precision.
+        prior: How common each class is where the pictures come from, relative to one another; all
+            are equally common when left out.
     """
 
-    def __init__(self, card: Card, network: nn.Module, compute: Compute) -> None:
+    def __init__(
+        self, card: Card, network: nn.Module, compute: Compute, prior: Prior | None = None
+    ) -> None:
         self.card = card
+        self._prior = prior
         self.compute = compute
         self._process = os.getpid()
         self._calibration = card.calibration or _no_calibration(card.uncalibrated)
@@ -119,7 +126,7 @@ class Gate:
     def judge(self, pixels: torch.Tensor) -> Verdicts:
         """Return the same as arrays."""
         logits, features = self.look_at(pixels)
-        return self._calibration.judge(logits.cpu().numpy(), features.cpu().numpy())
+        return self._calibration.judge(logits.cpu().numpy(), features.cpu().numpy(), self._prior)
 
     @torch.inference_mode()
     def look_at(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -182,4 +189,4 @@ def _no_calibration(reason: str) -> Calibration:
     empty = np.zeros((0, 0), dtype=np.float32)
     without = (None,) * len(CLASSES)
     reasons = dict.fromkeys(CLASSES, reason)
-    return Calibration(1.0, 0.0, without, reasons, Novelty(None, reason, empty, empty))
+    return Calibration(Scaling(), 0.0, without, reasons, Novelty(None, reason, empty, empty))

@@ -94,10 +94,13 @@ def _answer(calibration: dict[str, Any] | None) -> list[str]:
     unlike = calibration["unlike"]["threshold"]
     return [
         f"Output: logits, N x classes, in the order of classes. Probabilities are softmax(logits / "
-        f"{calibration['temperature']!r}), the label is the likeliest class.",
-        "A class is possible where 1 - its probability is at most its quantile, and always where "
-        "its quantile is null or the class is the likeliest: "
-        f"{_quantiles(calibration['quantiles'])}. A picture is ambiguous where several are.",
+        f"{calibration['temperature']!r} + biases), biases {_by_class(calibration['biases'])}; the "
+        "label is the likeliest class. They are those among equally common classes: where classes "
+        "come in other shares, multiply by these and divide by the sum; they came in training as "
+        f"{_by_class(calibration['class_shares'])}.",
+        "A class is possible where 1 - its probability among equally common classes is at most its "
+        "quantile, and always where its quantile is null or the class is the likeliest: "
+        f"{_by_class(calibration['quantiles'])}. A picture is ambiguous where several are.",
         "Nothing is called unlike the pictures of training: there were too few to tell."
         if unlike is None
         else "A picture is unlike those of training, and its label UNSURE, where its distance is "
@@ -107,8 +110,7 @@ def _answer(calibration: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def _quantiles(quantiles: dict[str, float | None]) -> str:
+def _by_class(numbers: dict[str, float | None]) -> str:
     return ", ".join(
-        f"{name} {'null' if quantile is None else repr(quantile)}"
-        for name, quantile in quantiles.items()
+        f"{name} {'null' if number is None else repr(number)}" for name, number in numbers.items()
     )

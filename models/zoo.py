@@ -19,18 +19,16 @@ class Recipe:
         epochs: Passes over the training pictures.
         lr: Peak learning rate.
         weight_decay: Of AdamW; norms and biases are left out.
-        patience: Epochs without a better val balanced accuracy before training stops.
     """
 
     epochs: int
     lr: float
     weight_decay: float
-    patience: int
 
 
-CONVNET = Recipe(epochs=15, lr=3e-4, weight_decay=0.05, patience=5)
-TRANSFORMER = Recipe(epochs=15, lr=5e-5, weight_decay=0.05, patience=5)
-FROM_SCRATCH = Recipe(epochs=30, lr=1e-3, weight_decay=0.05, patience=10)
+CONVNET = Recipe(epochs=15, lr=3e-4, weight_decay=0.05)
+TRANSFORMER = Recipe(epochs=15, lr=5e-5, weight_decay=0.05)
+FROM_SCRATCH = Recipe(epochs=30, lr=1e-3, weight_decay=0.05)
 
 
 @dataclass(frozen=True, slots=True)

@@ -384,6 +384,7 @@ def make_bundle() -> Callable[..., Path]:
         from models.bundle import Card, store_bundle
         from models.calibration import Calibration, Novelty
         from models.pretrained import build
+        from models.scaling import Scaling
         from models.texture import NUM_FEATURES
         from models.zoo import resolve
 
@@ -395,7 +396,11 @@ def make_bundle() -> Callable[..., Path]:
         arrays = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
         novelty = Novelty(1e6, "", *arrays)
         calibration = Calibration(
-            0.5, 0.95, (0.75,) * 4 + (None,), {"PAN": "3 val pictures"}, novelty
+            Scaling(0.5, (0.1, -0.2, 0.0, 0.3, -0.1), (0.5, 0.1, 0.1, 0.2, 0.1)),
+            0.95,
+            (0.75,) * 4 + (None,),
+            {"PAN": "3 val pictures"},
+            novelty,
         )
         card = Card(model, preprocessing, calibration=calibration if calibrated else None)
         store_bundle(folder, network.state_dict(), card)

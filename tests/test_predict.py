@@ -597,7 +597,7 @@ def test_a_trained_model_says_what_its_test_said(
     drawn_dataset: Path, tmp_path: Path, capsys
 ) -> None:
     runs = tmp_path / "runs"
-    flags = "--model test_resnet -b 16 -j 0 --epochs 1 --device cpu --no-pretrained --no-amp"
+    flags = "--model test_resnet -b 16 -j 0 --epochs 1 --device cpu --no-pretrained --amp"
     places = ["--data-dir", str(drawn_dataset), "--output-dir", str(runs)]
     assert launch_training_test.main([*places, *flags.split()]) == 0
     [run] = runs.iterdir()

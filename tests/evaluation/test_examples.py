@@ -5,11 +5,11 @@ from types import ModuleType
 
 import pytest
 
-from models import calibration
+from models import scaling
 from utils.evaluation import bootstrap, fitting, promises
 
 
-@pytest.mark.parametrize("module", [calibration, bootstrap, fitting, promises])
+@pytest.mark.parametrize("module", [scaling, bootstrap, fitting, promises])
 def test_the_examples_in_the_documentation_hold(module: ModuleType) -> None:
     result = doctest.testmod(module)
     assert result.attempted

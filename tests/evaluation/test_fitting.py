@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from models.calibration import softmax
+from models.scaling import softmax
 from utils.common.labels import CLASSES
 from utils.evaluation.fitting import (
     fit_novelty,
     fit_quantiles,
+    fit_scaling,
     fit_temperature,
     quantile_by_group,
     rank_of,
@@ -28,14 +29,17 @@ def calibrated(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("stretch", [0.5, 1.0, 3.0])
 def test_the_temperature_undoes_a_stretch(stretch: float) -> None:
     logits, labels = calibrated(0, 20_000)
-    assert fit_temperature(logits * np.float32(stretch), labels) == pytest.approx(stretch, rel=0.05)
+    found = fit_temperature(logits * np.float32(stretch), labels)
+    assert found.temperature == pytest.approx(stretch, rel=0.05)
+    assert set(found.biases) == {0}
 
 
 def test_perfect_answers_leave_a_finite_temperature() -> None:
     labels = np.arange(NUM_CLASSES)
-    temperature = fit_temperature(np.eye(NUM_CLASSES, dtype=np.float32) * 50, labels)
-    assert 0 < temperature < 21
-    assert np.isfinite(softmax(np.eye(NUM_CLASSES, dtype=np.float32), temperature)).all()
+    logits = np.eye(NUM_CLASSES, dtype=np.float32) * 50
+    found = fit_scaling(logits, labels, [3] * NUM_CLASSES)
+    assert 0 < found.temperature < 21
+    assert np.isfinite(found.probabilities(logits)).all()
 
 
 def test_few_pictures_that_are_all_right_leave_the_temperature_near_one() -> None:
@@ -53,11 +57,58 @@ def test_few_pictures_that_are_all_right_leave_the_temperature_near_one() -> Non
     others, truth = draw(5000)
     for first in range(0, 1000, 71):
         chosen = np.flatnonzero(right)[first : first + 71]
-        temperature = fit_temperature(logits[chosen], labels[chosen])
-        assert 0.5 < temperature < 1.3
-        given = softmax(others, temperature)
+        found = fit_scaling(logits[chosen], labels[chosen], [1] * NUM_CLASSES)
+        assert 0.5 < found.temperature < 1.3
+        given = found.probabilities(others)
         wrong = given.argmax(axis=1) != truth
         assert (given[wrong].max(axis=1) > 0.99).mean() < 0.25  # without the prior all of them
+
+
+def as_trained(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits of a model that was trained as if its rare classes were common, and labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(NUM_CLASSES, count, p=RARE)
+    logits = rng.normal(size=(count, NUM_CLASSES))
+    logits[np.arange(count), labels] += 1.5  # log-odds between two classes: 1.5 * difference
+    return (1.5 * logits * 2.0 + SHIFT).astype(np.float32), labels
+
+
+RARE = np.array([0.6, 0.25, 0.1, 0.03, 0.02])
+SHIFT = np.array([0.0, 0.8, -0.6, 0.4, 0.0])
+
+
+def test_biases_and_prior_make_each_class_right_as_often_as_it_is_said() -> None:
+    """A temperature alone says of a rare class far more than holds, which the total hides."""
+    logits, labels = as_trained(0, 4000)
+    found = fit_scaling(logits, labels, (RARE * 1000).astype(int).tolist())
+    assert found.class_shares == pytest.approx(RARE)
+    assert found.temperature == pytest.approx(2, rel=0.1)
+    expected = -SHIFT / 2
+    assert np.array(found.biases) - np.mean(found.biases) == pytest.approx(
+        expected - expected.mean(), abs=0.15
+    )
+    others, truth = as_trained(1, 100_000)
+    alone = fit_temperature(logits, labels).probabilities(others)
+    given = found.probabilities(others, found.train_prior)
+    for label in range(NUM_CLASSES):
+        is_called = given.argmax(axis=1) == label
+        gap = given[is_called, label].mean() - (truth[is_called] == label).mean()
+        assert abs(gap) < 0.08
+    rare = alone.argmax(axis=1) == 4
+    assert alone[rare, 4].mean() - (truth[rare] == 4).mean() > 0.2
+
+
+def test_few_pictures_move_biases_little() -> None:
+    logits, labels = as_trained(2, 40)
+    found = fit_scaling(logits, labels, [1] * NUM_CLASSES)
+    assert max(map(abs, found.biases)) < 0.5
+
+
+def test_equal_classes_make_the_prior_of_training_that_of_equal_ones() -> None:
+    logits, labels = calibrated(0, 200)
+    found = fit_scaling(logits, labels, [7] * NUM_CLASSES)
+    given = found.probabilities(logits, found.train_prior)
+    assert given == pytest.approx(found.probabilities(logits))
 
 
 def test_the_quantiles_cover_as_many_as_promised() -> None:

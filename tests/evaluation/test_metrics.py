@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from models.calibration import softmax
+from models.scaling import softmax
 from utils.common.labels import CLASSES
 from utils.evaluation.metrics import ALL_FIGURES, CLASS_FIGURES, make_statistic, measure
 from utils.training.predictions import Predictions, balanced_log_loss

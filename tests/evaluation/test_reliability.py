@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.calibration import softmax
+from models.scaling import softmax
 from utils.evaluation.reliability import NUM_BINS, reliability, risk_by_coverage
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.calibration import UNSURE, Calibration, Novelty, softmax
+from models.calibration import UNSURE, Calibration, Novelty
+from models.scaling import Scaling
 from utils.common.errors import ModelError
 from utils.common.labels import CLASSES
 
@@ -22,7 +23,7 @@ def calibration(
     novelty = Novelty(
         threshold, "", np.array([[2], [0]], np.float32), np.array([[0], [20]], np.float32)
     )
-    return Calibration(temperature, 0.95, quantiles, {}, novelty)
+    return Calibration(Scaling(temperature), 0.95, quantiles, {}, novelty)
 
 
 def features(*places: float) -> np.ndarray:
@@ -32,15 +33,6 @@ def features(*places: float) -> np.ndarray:
 def logits_of(*rows: tuple[float, ...]) -> np.ndarray:
     """Return logits whose softmax at temperature 1 are these probabilities."""
     return np.log(np.array(rows)).astype(np.float32)
-
-
-def test_probabilities_sum_to_one_and_keep_their_order() -> None:
-    logits = np.random.default_rng(0).normal(0, 300, (50, NUM_CLASSES)).astype(np.float32)
-    for temperature in (0.01, 1.0, 30.0):
-        probabilities = softmax(logits, temperature)
-        assert probabilities.sum(axis=1) == pytest.approx(1)
-        assert (probabilities.argmax(axis=1) == logits.argmax(axis=1)).all()
-    assert softmax(logits, 30).max(axis=1).mean() < softmax(logits, 1).max(axis=1).mean()
 
 
 def test_what_is_said_follows_from_set_and_distance() -> None:
@@ -62,6 +54,21 @@ def test_what_is_said_follows_from_set_and_distance() -> None:
 def test_the_distance_is_to_the_nearest_centre() -> None:
     assert calibration().novelty.distances(features(1, 8, -2)).tolist() == [2, 4, 4]
     assert calibration().novelty.is_unlike(features(1, 8, 1.5)).tolist() == [False, True, False]
+
+
+def test_another_prior_moves_probabilities_and_labels_but_no_promise() -> None:
+    one = calibration(temperature=1, quantiles=(0.65,) * 5)
+    torn = (0.1, 0.44, 0.42, 0.02, 0.02), (0.9, 0.04, 0.02, 0.02, 0.02)
+    known = logits_of(*torn), features(0, 0)
+    equal, other = one.judge(*known), one.judge(*known, prior=np.array([1.0, 1, 1, 100, 1]))
+    assert equal.labels == ["DERM_CLINIC", "DERM"]
+    assert other.labels == ["OTHER", "OTHER"]
+    assert other.possible == [
+        ("DERM_CLINIC", "LOW_QUALITY", "OTHER"), ("DERM", "OTHER")
+    ]  # fmt: skip
+    never = one.judge(*known, prior=np.array([1.0, 0, 1, 1, 1]))
+    assert never.labels == ["LOW_QUALITY", "DERM"]
+    assert never.possible == [("LOW_QUALITY",), ("DERM",)]
 
 
 def test_nothing_excludes_a_class_without_quantile() -> None:
@@ -126,6 +133,10 @@ def test_it_survives_a_json_file() -> None:
         {"temperature": 0},
         {"temperature": "1"},
         {"temperature": None},
+        {"biases": {"DERM": 0.5}},
+        {"biases": dict.fromkeys(CLASSES, "0")},
+        {"class_shares": dict.fromkeys(CLASSES, 1)},
+        {"class_shares": {**dict.fromkeys(CLASSES, 0.5), "DERM": -1}},
         {"quantiles": {"DERM": 0.5}},
         {"quantiles": dict.fromkeys(CLASSES, float("nan"))},
         {"unlike": None},

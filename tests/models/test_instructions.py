@@ -13,11 +13,11 @@ from PIL import Image, ImageOps
 
 from models import CARD_NAME
 from models.bundle import read_bundle
-from models.calibration import softmax
 from models.gate import sample
 from models.instructions import how_to_use
 from models.preprocessing import Preprocessing
 from models.reading import Reading
+from models.scaling import softmax
 from utils.common.labels import CLASSES
 
 Encode = Callable[..., bytes]
@@ -144,22 +144,30 @@ def test_each_way_of_reading_has_its_own_steps() -> None:
     assert all("else INTER_LINEAR" in one for one in (stored, own, direct))
 
 
+def by_class(text: str, mark: str) -> list[float | None]:
+    """Return the number of each class that a list after a mark tells."""
+    told = dict(re.findall(r"([A-Z_]+) (null|[\d.e+-]+)(?=[,.;])", text.split(mark)[1])[:5])
+    assert list(told) == list(CLASSES)
+    return [None if value == "null" else float(value) for value in told.values()]
+
+
 def test_a_stored_model_says_how_its_answers_are_made(bundle: Path) -> None:
     fields = json.loads((bundle / CARD_NAME).read_text())
     card, _ = read_bundle(bundle)
     text = fields["how_to_use"]
     assert text == card.to_dict()["how_to_use"]
-    temperature = number(text, r"softmax\(logits / ([\d.e+-]+)\)")
+    temperature = number(text, r"softmax\(logits / ([\d.e+-]+) \+ biases\)")
+    biases, shares, quantiles = (
+        by_class(text, mark) for mark in ("biases), biases ", "in training as ", "the likeliest: ")
+    )
     logits = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
-    assert np.array_equal(
-        softmax(logits, temperature), softmax(logits, card.calibration.temperature)
-    )
-    quantiles = dict(
-        re.findall(r"([A-Z_]+) (null|[\d.e+-]+)(?=[,.])", text.split("the likeliest: ")[1])
-    )
-    assert list(quantiles) == list(CLASSES)
-    told = [None if value == "null" else float(value) for value in quantiles.values()]
-    assert told == list(card.calibration.quantiles)
+    equal = softmax(logits.astype(np.float64) / temperature + np.array(biases))
+    scaling = card.calibration.scaling
+    assert equal == pytest.approx(scaling.probabilities(logits))
+    as_in_training = equal * np.array(shares)
+    as_in_training /= as_in_training.sum(axis=1, keepdims=True)
+    assert as_in_training == pytest.approx(scaling.probabilities(logits, scaling.train_prior))
+    assert quantiles == list(card.calibration.quantiles)
     assert number(text, r"distance is above ([\d.e+-]+):") == card.calibration.novelty.threshold
 
 

@@ -45,6 +45,7 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
             card(report),
             classes(report),
             charts(report),
+            probabilities(report),
             trust(report),
             slices(report),
             shortcuts(report),
@@ -221,10 +222,8 @@ def trust(report: Report) -> str:
     ]
     unlike = calibration.novelty
     return heading(
-        "Calibrated, and able to abstain",
-        f"Logits are divided by {calibration.temperature:.2f}, which val asked for: the "
-        f"calibration error is {percent(report.after.ece)} instead of "
-        f"{percent(report.before.ece)}. Each picture gets the set of classes that it may be "
+        "Able to abstain",
+        f"Each picture gets the set of classes that it may be "
         f"of, so that {promised} of each class's pictures have theirs in it. A picture whose "
         "set has more than one class is ambiguous; one that looks unlike anything seen in "
         f"training is unlike, and its label is UNSURE. Of test, "
@@ -237,6 +236,38 @@ def trust(report: Report) -> str:
         ["class", "class in the set", f"{promised} allows for", "kept", "set size"],
         rows,
     )
+
+
+def probabilities(report: Report) -> str:
+    """Return what the probabilities assume, and whether they hold, class by class."""
+    scaling = report.calibration.scaling
+    in_training = ", ".join(
+        f"{percent(share)} {name}"
+        for name, share in zip(CLASSES, scaling.class_shares, strict=True)
+    )
+    rows = [
+        [
+            name,
+            called.pictures,
+            percent(called.confidence),
+            called.right,
+            percent(by_temperature.confidence),
+            by_temperature.right,
+        ]
+        for (name, called), by_temperature in zip(
+            report.called.items(), report.called_by_temperature.values(), strict=True
+        )
+    ]
+    return heading(
+        "What the probabilities assume, and whether they hold",
+        "The model's probabilities, labels and sets are those where all classes are equally "
+        "common: --prior equal of predict.py. Where pictures come as those of the collections do "
+        f"({in_training}), --prior train says what to expect; it is judged here, since test came "
+        f"the same way. Logits are divided by {scaling.temperature:.2f} and each class has a bias, "
+        f"which val asked for: the calibration error is {percent(report.after.ece)} instead of "
+        f"{percent(report.before.ece)}; a temperature alone would have reached "
+        f"{percent(report.by_temperature.ece)}. On pictures of other origin neither has to hold.",
+    ) + table(["called", "pictures", "said", "right", "said by a temperature alone", "right"], rows)
 
 
 def slices(report: Report) -> str:

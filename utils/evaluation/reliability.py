@@ -1,11 +1,14 @@
 """Probabilities and labels in; how far confidence and accuracy differ, and by what chance, out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from utils.common.labels import CLASSES
 from utils.common.seeds import generator
+from utils.evaluation.bootstrap import Figure, share
 from utils.evaluation.proportions import LEVEL
 
 NUM_BINS = 15
@@ -32,6 +35,49 @@ class Reliability:
     accuracy: NDArray[np.float64]
     ece: float
     perfect: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Confidence beside accuracy for the pictures that are called one class.
+
+    A total hides classes of which too much is said behind others of which too little is.
+
+    Attributes:
+        pictures: That are called so.
+        confidence: Mean probability of the class; None if there are no such pictures.
+        right: Share of them that are of the class.
+    """
+
+    pictures: int
+    confidence: float | None
+    right: Figure
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for report.json."""
+        return {
+            "pictures": self.pictures, "confidence": self.confidence, "right": self.right.to_dict()
+        }  # fmt: skip
+
+
+def called(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[np.int64]
+) -> dict[str, Called]:
+    """Compare confidence and accuracy class by class, by the likeliest class.
+
+    Args:
+        probabilities: N x number of classes.
+        labels: N.
+        groups: N.
+    """
+    likeliest, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    found = {}
+    for label, name in enumerate(CLASSES):
+        chosen = likeliest == label
+        right = share(labels[chosen] == label, groups[chosen], "no test picture was called this")
+        mean = float(confidence[chosen].mean()) if chosen.any() else None
+        found[name] = Called(int(chosen.sum()), mean, right)
+    return found
 
 
 def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Reliability:

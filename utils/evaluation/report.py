@@ -9,14 +9,23 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.calibration import Calibration, Verdicts, softmax
+from models.calibration import Calibration, Verdicts
+from models.prior import EQUAL, TRAIN
+from models.scaling import softmax
 from utils.common.labels import CLASSES
 from utils.dataset.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, share
+from utils.evaluation.fitting import fit_temperature
 from utils.evaluation.gallery import Mistake, mistakes
 from utils.evaluation.metrics import ALL_FIGURES, Metrics, measure
 from utils.evaluation.promises import Promise, promises
-from utils.evaluation.reliability import Reliability, reliability, risk_by_coverage
+from utils.evaluation.reliability import (
+    Called,
+    Reliability,
+    called,
+    reliability,
+    risk_by_coverage,
+)
 from utils.evaluation.rows import group_codes, rows_of
 from utils.evaluation.shortcuts import probe
 from utils.evaluation.slices import Slices, cut
@@ -72,9 +81,13 @@ class Report:
         test: The raw answers.
         verdicts: What the calibrated model says.
         calibration: Fitted on val.
-        metrics: Of the calibrated probabilities.
-        before: Reliability without the temperature.
-        after: Reliability with it.
+        metrics: Of the calibrated probabilities among equally common classes.
+        before: Reliability of the softmax of the logits.
+        by_temperature: Reliability of what a temperature alone would have made of them.
+        after: Reliability of the calibrated probabilities where classes are as common as in
+            training, since in test they are, too.
+        called_by_temperature: Confidence and accuracy by the answer, of the same as above.
+        called: Of the same as `after`.
         promises: Whether the sets hold what they promise, by class.
         answered: Share of the pictures that get one class without doubt.
         ambiguous: Share with more than one possible class, those unlike not counted.
@@ -93,7 +106,10 @@ class Report:
     calibration: Calibration
     metrics: Metrics
     before: Reliability
+    by_temperature: Reliability
     after: Reliability
+    called_by_temperature: dict[str, Called]
+    called: dict[str, Called]
     promises: dict[str, Promise]
     answered: Figure
     ambiguous: Figure
@@ -128,10 +144,17 @@ class Report:
                 for name, row in metrics.per_class.items()
             },
             "calibration": {
-                "temperature": self.calibration.temperature,
+                **self.calibration.scaling.to_dict(),
+                "prior": EQUAL,
+                "prior_of_the_errors": TRAIN,
                 "ece_before": self.before.ece,
+                "ece_by_temperature_alone": self.by_temperature.ece,
                 "ece": self.after.ece,
                 "ece_if_perfect": list(self.after.perfect),
+                "called": {name: one.to_dict() for name, one in self.called.items()},
+                "called_by_temperature_alone": {
+                    name: one.to_dict() for name, one in self.called_by_temperature.items()
+                },
             },
             "abstention": {
                 "answered": self.answered.to_dict(),
@@ -182,13 +205,20 @@ def examine(
     verdicts = calibration.judge(test.logits, test.features)
     right = verdicts.likeliest == labels
     answered = verdicts.is_answered
+    scaling = calibration.scaling
+    as_in_training = scaling.probabilities(test.logits, scaling.train_prior)
+    by_temperature = fit_temperature(answers.val.logits, answers.val.labels)
+    scaled = by_temperature.probabilities(test.logits)
     return Report(
         test,
         verdicts,
         calibration,
         measure(labels, verdicts.probabilities, groups),
         reliability(softmax(test.logits), labels),
-        reliability(verdicts.probabilities, labels),
+        reliability(scaled, labels),
+        reliability(as_in_training, labels),
+        called(scaled, labels, groups),
+        called(as_in_training, labels, groups),
         promises(calibration, verdicts, labels, groups, answers.val.labels, val_groups),
         share(answered, groups),
         share(verdicts.is_ambiguous & ~verdicts.is_unlike, groups),

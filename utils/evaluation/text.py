@@ -76,7 +76,8 @@ def calibration_line(report: Report) -> str:
     """Say how far confidence and accuracy differ, and by how much they would anyway."""
     low, high = report.after.perfect
     return (
-        f"{percent(report.after.ece)}, {percent(report.before.ece).strip()} before; a perfectly "
+        f"{percent(report.after.ece)}, {percent(report.before.ece).strip()} before, "
+        f"{percent(report.by_temperature.ece).strip()} by a temperature alone; a perfectly "
         f"calibrated model shows {100 * low:.1f}-{100 * high:.1f}% here"
     )
 

@@ -1,10 +1,11 @@
 """What `predict.py` can be told: one field, one flag."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models import CARD_NAME
+from models.prior import EQUAL, read_prior
 from utils.common.errors import SettingsError
 from utils.common.files import sha256_of_file
 from utils.common.processors import available_processors
@@ -76,7 +77,12 @@ class PredictSettings:
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps", metavar="NAME")
     amp: bool = setting(
         False, "compute in 16 bit where the hardware is fast at it; probabilities then change a "
-        "little with the batch size"
+        "little with the batch size, and sets promise what they do in 32 bit"
+    )  # fmt: skip
+    prior: str = setting(
+        EQUAL, "how common each class is where the pictures come from: equal, train (as in the "
+        "training pictures), or a JSON file with a number for each class; probabilities and labels "
+        "change with it", metavar="PRIOR",
     )  # fmt: skip
 
     @property
@@ -96,7 +102,9 @@ class PredictSettings:
         Of a shard that is also which share it is; the list of pictures is not known yet.
         """
         card = sha256_of_file(Path(self.run) / CARD_NAME)  # has the hash of the weights in it
-        origin: dict[str, object] = {"model": card, "amp": self.amp, MOVE_INTO: self.move_into}
+        origin: dict[str, object] = {
+            "model": card, "amp": self.amp, "prior": self.prior, MOVE_INTO: self.move_into,
+        }  # fmt: skip
         if self.shard or self.join:
             origin |= {SHARD: self.shard, BATCH_SIZE: self.batch_size}
         return origin
@@ -132,7 +140,7 @@ def read_settings(argv: Sequence[str] | None) -> PredictSettings:
     for flag, folder in (("--move-into", settings.move_into), ("--copy-into", settings.copy_into)):
         if folder and Path(folder).exists() and not Path(folder).is_dir():
             raise SettingsError(f"{flag} {folder} is a file", expected="a folder")
-    return settings
+    return replace(settings, prior=read_prior(settings.prior))
 
 
 def _check_shards(settings: PredictSettings) -> None:

@@ -42,7 +42,7 @@ def answer_shard(settings: PredictSettings, inputs: Inputs) -> Tally:
         origin, list(settings.pictures), start, stop, len(inputs), dict(inputs.passed_over),
         inputs.num_unread,
     )  # fmt: skip
-    gate = load(settings.run, settings.device, settings.amp)
+    gate = load(settings.run, settings.device, settings.amp, settings.prior)
     with open_rows(str(output), origin, Files(part), settings.resume) as rows:
         tally = classify(gate, part, rows, settings)
         rows.publish(lambda: note.write(output))

@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from timm.utils import ModelEmaV3
 from torch import nn
 
 from models.answers import logits_and_features, logits_of
-from models.device import FLOAT16, Compute, memory_format
+from models.device import FLOAT16, FLOAT32, Compute, memory_format
 from models.fusion import fused
 from models.preprocessing import Normalisation, Preprocessing
 from models.sizes import Size, step_of
@@ -509,19 +509,24 @@ class Trainer:
             ModelError: If memory does not suffice.
             Stopped: If `stop` was set.
         """
-        network = self._network_to_ask()
+        network = self._network_to_ask(self.compute)
         source: PictureLoader | FeatureLoader = self.loader
         if self._features and split in self._features:
             network, source = Classifier(network).eval(), self._features
 
         def answer(pixels: torch.Tensor) -> Columns:
-            return (logits_of(network, self._normalised, pixels),)
+            with self.compute.autocast():
+                return (logits_of(network, self._normalised, pixels),)
 
         return self._ask(Predictions, split, title, answer, source=source)
 
     def examine(self, split: str, title: str) -> Examined | None:
-        """Let the model say what each picture is, as `predict` does, and describe how it looks."""
-        network = self._network_to_ask()
+        """Let the model say what each picture is, as `predict` does, and describe how it looks.
+
+        In float32 whatever it was trained in, as `models.gate` asks it: what is fitted on its
+        answers is promised for them.
+        """
+        network = self._network_to_ask(replace(self.compute, precision=FLOAT32))
         answer = partial(logits_and_features, network, self._normalised)
         return self._ask(Examined, split, title, answer)
 
@@ -535,12 +540,12 @@ class Trainer:
         """
         return self._ask(Looks, split, title, lambda pixels: (describe(pixels),), positions)
 
-    def _network_to_ask(self) -> nn.Module:
+    def _network_to_ask(self, compute: Compute) -> nn.Module:
         network = self.answering.eval()
         # In training each process has its own statistics of batch norm; the first one's are kept.
         self.world.equalise(network.buffers())
         # As `models.gate` asks the stored one, so that its calibration is of the same answers.
-        return fused(network, self.compute, self.preprocessing.height, self.preprocessing.width)
+        return fused(network, compute, self.preprocessing.height, self.preprocessing.width)
 
     def _ask(
         self,
@@ -590,5 +595,5 @@ class Trainer:
     def _answer_in_parts(
         self, answer: Callable[[torch.Tensor], Columns], pixels: torch.Tensor
     ) -> list[Columns]:
-        with self.compute.autocast():
-            return [answer(part) for part in pixels.tensor_split(self._num_parts(len(pixels)))]
+        parts = pixels.tensor_split(self._num_parts(len(pixels)))
+        return [answer(part) for part in parts]
