@@ -338,8 +338,8 @@ def test_a_run_ends_with_its_report_and_the_command_that_uses_the_model(
 def test_the_report_is_there_whatever_patience_says(
     drawn_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, patience: str
 ) -> None:
-    # The same accuracy in each epoch: the first is the best, and no later one is better.
-    monkeypatch.setattr(figures, "balanced_accuracy", lambda _: 0.5)
+    # The same loss in each epoch: the first is the best, and no later one is better.
+    monkeypatch.setattr(figures, "calibrated_log_loss", lambda _: 0.5)
     more = ("--no-pretrained", "--epochs", "3", "--patience", patience)
     assert launch_training_test.main(tiny(drawn_dataset, tmp_path, *more)) == 0
     folder = tmp_path / "runs" / "test_resnet-1"

@@ -38,7 +38,7 @@ def row(epoch: int = 1, reached: float = 0.5) -> dict[str, Any]:
         **shares,
         "epoch": epoch,
         "skipped_steps": 0,
-        "val_balanced_accuracy": reached,
+        "val_calibrated_loss": reached,
     }
 
 
@@ -313,10 +313,12 @@ class TestFile:
     def test_a_missing_part_is_named(self, refused, part: str) -> None:
         assert f"{part} is missing" in refused(lambda state: state.pop(part))
 
-    @pytest.mark.parametrize("value", [1, 3, None, "2", NAN, [], HUGE])
+    @pytest.mark.parametrize(
+        "value", [checkpoint.VERSION - 1, checkpoint.VERSION + 1, None, "2", NAN, [], HUGE]
+    )
     def test_another_version_is_named(self, refused, value: Any) -> None:
         line = refused(lambda state: state.update(version=value))
-        assert "Expected version 2, which this suite writes" in line
+        assert f"Expected version {checkpoint.VERSION}, which this suite writes" in line
 
     def test_what_grows_when_it_is_unpacked_is_not(self, tmp_path: Path) -> None:
         torch.save({"version": 2, "facts": torch.zeros(10**6)}, tmp_path / "good.pt")

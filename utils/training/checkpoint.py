@@ -21,7 +21,7 @@ from utils.training.progress import Progress, check_progress
 from utils.training.soundness import UnusableError, check_tensors
 from utils.training.sums import EpochSums
 
-VERSION = 2
+VERSION = 3
 PARTS = ("facts", "progress", "weights", "optimizer", "scaler", "average", "parts", "sums")
 
 

@@ -17,10 +17,11 @@ from utils.training.predictions import (
     accuracy,
     balanced_accuracy,
     balanced_log_loss,
+    calibrated_log_loss,
 )
 from utils.training.runs import LAST_NAME
 
-OF_VAL = ("val_loss", "val_accuracy", "val_balanced_accuracy")
+OF_VAL = ("val_loss", "val_calibrated_loss", "val_accuracy", "val_balanced_accuracy")
 
 
 def train_figures(trainer: Trainer, epoch: int) -> dict[str, Any]:
@@ -62,7 +63,12 @@ def val_figures(trainer: Trainer, epoch: int, predictions: Predictions | None) -
     unanswered = predictions.unanswered
     if not unanswered:
         confusion = predictions.confusion
-        reached = balanced_log_loss(predictions), accuracy(confusion), balanced_accuracy(confusion)
+        reached = (
+            balanced_log_loss(predictions),
+            calibrated_log_loss(predictions),
+            accuracy(confusion),
+            balanced_accuracy(confusion),
+        )
         return dict(zip(OF_VAL, reached, strict=True))
     told = f"{len(unanswered)} of {len(predictions.files)} val pictures"
     broken = trainer.broken_weights

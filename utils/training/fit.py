@@ -96,7 +96,7 @@ def test(session: Session) -> Answers | None:
 
 
 def is_out_of_patience(session: Session) -> bool:
-    """Return whether the val balanced accuracy has not risen for too long.
+    """Return whether the calibrated val loss has not fallen for too long.
 
     With --progressive-resizing not before an epoch at full size, which is what the others are for.
     """
@@ -147,8 +147,8 @@ def _close_epoch(
     trained = {"epoch": progress.epoch + 1, **train_figures(trainer, progress.epoch)}
     row = world.share(lambda: {**trained, **val_figures(trainer, progress.epoch, predictions)})
     progress.history.append({**row, "seconds": round(seconds, 1)})
-    reached = row["val_balanced_accuracy"]
-    better = reached is not None and reached > progress.best_metric
+    reached, best = row["val_calibrated_loss"], progress.best_metric
+    better = reached is not None and (best is None or reached < best)
     if better:
         world.share(lambda: save_tensors(session.run.best, trainer.answering.state_dict()))
         progress.best_metric, progress.best_epoch = reached, row["epoch"]
@@ -163,8 +163,9 @@ def _close_epoch(
     print(
         f"Epoch {row['epoch']}/{session.facts.settings.epochs}: "
         f"train loss {shown(row['train_loss'])}, accuracy {shown(row['train_accuracy'])}; "
-        f"val loss {shown(row['val_loss'])}, accuracy {shown(row['val_accuracy'])}, "
-        f"balanced accuracy {shown(reached)}{' (best)' if better else ''}; "
+        f"val loss {shown(row['val_loss'])}, {shown(reached)} calibrated"
+        f"{' (best)' if better else ''}, accuracy {shown(row['val_accuracy'])}, "
+        f"balanced accuracy {shown(row['val_balanced_accuracy'])}; "
         f"{seconds:.0f} s"
         + (f"; trained at {size[1]} x {size[0]} pixels" if size else "")
         + ("" if is_last or left_s is None else f"; about {in_short(left_s)} left")

@@ -22,6 +22,7 @@ FIGURES: dict[str, tuple[Any, Range]] = {
     "train_balanced_accuracy": (float | None, SHARE),
     "skipped_steps": (int, COUNT),
     "val_loss": (float | None, at_least(0)),
+    "val_calibrated_loss": (float | None, at_least(0)),
     "val_accuracy": (float | None, SHARE),
     "val_balanced_accuracy": (float | None, SHARE),
     "seconds": (float, at_least(0)),
@@ -36,7 +37,7 @@ class Progress:
     Attributes:
         epoch: The one at hand, from 0; equal to the number of finished epochs.
         step: Batches of it that are done.
-        best_metric: Highest val balanced accuracy; below 0 before the first.
+        best_metric: Lowest calibrated val loss; None before the first.
         best_epoch: Its epoch, from 1; 0 before the first.
         epochs_without_gain: Since then.
         history: One row per finished epoch.
@@ -44,7 +45,7 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
-    best_metric: float = -1.0
+    best_metric: float | None = None
     best_epoch: int = 0
     epochs_without_gain: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -66,7 +67,7 @@ def check_progress(stored: Any, place: object) -> None:
     ranges = {
         "epoch": (int, at_least(0, MANY)),
         "step": (int, COUNT),
-        "best_metric": (float, Range(-1, 1, False, False, "a number from -1 to 1")),
+        "best_metric": (float | None, at_least(0)),
         "best_epoch": (int, at_least(0, MANY)),
         "epochs_without_gain": (int, at_least(0, MANY)),
     }
@@ -81,10 +82,11 @@ def check_progress(stored: Any, place: object) -> None:
         _check_row(row, number, history[0], place)
     if stored["epochs_without_gain"] > epoch or best > epoch:
         refuse(place, f"best_epoch is {best} after {epoch} epochs", "one of them")
-    if best and history[best - 1]["val_balanced_accuracy"] != stored["best_metric"]:
+    reached = history[best - 1]["val_calibrated_loss"] if best else None
+    if reached != stored["best_metric"]:
         found = f"best_metric is {shown(stored['best_metric'])}"
-        reached = history[best - 1]["val_balanced_accuracy"]
-        refuse(place, found, f"{reached}, which epoch {best} reached")
+        which = f"{reached}, which epoch {best} reached" if best else "none, without a best epoch"
+        refuse(place, found, which)
 
 
 def _check_row(row: Any, number: int, first: Mapping[str, Any], place: object) -> None:

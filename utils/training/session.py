@@ -112,7 +112,10 @@ class Session:
             "model": self.facts.settings.model,
             "timm_name": resolve(self.facts.settings.model).timm_name,
             "best_epoch": self.progress.best_epoch,
-            "best_val_balanced_accuracy": self.progress.best_metric,
+            "best_val_calibrated_loss": self.progress.best_metric,
+            "best_val_balanced_accuracy": self.history[self.progress.best_epoch - 1][
+                "val_balanced_accuracy"
+            ],
             "epochs": self.progress.epoch,
             "parts": self.trainer.parts,
             "processes_at_the_end": self.world.size,

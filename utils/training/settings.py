@@ -162,10 +162,10 @@ class Settings:
     pretrained_path: str = setting(
         "", "start from this .safetensors, .pth or .pt file", metavar="FILE"
     )
-    patience: int | None = setting(
-        None, "stop after N epochs without a better val balanced accuracy, 0 never "
-        f"(default: {MENU[0].recipe.patience}, {FROM_SCRATCH.patience} from random weights)",
-        type=int, metavar="N", check=at_least(0, MANY), is_completed=True,
+    patience: int = setting(
+        0, "stop after N epochs without a better val loss; 0, the default, never, since the "
+        "learning rate comes down until the last epoch",
+        type=int, metavar="N", check=at_least(0, MANY),
     )  # fmt: skip
     resume: str | None = setting(
         None, "go on with a run, given by its folder or its last.pt; alone or 'auto': the newest "
@@ -286,7 +286,7 @@ def complete(settings: Settings, model: Model) -> Settings:
     recipe = model.recipe if settings.pretrained else FROM_SCRATCH
     defaults = {
         name: getattr(recipe, name)
-        for name in ("epochs", "lr", "weight_decay", "patience")
+        for name in ("epochs", "lr", "weight_decay")
         if getattr(settings, name) is None
     }
     return dataclasses.replace(settings, **defaults, resume=None, test_only=False)
