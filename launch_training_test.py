@@ -18,10 +18,11 @@ from utils.common.errors import run_script
 from utils.common.imports import imported_at_once
 from utils.common.labels import TEST, TRAIN
 from utils.common.openmp import share_processors
-from utils.training.jobs import Job, this_job
-from utils.training.runs import Run, find_run
+from utils.training.processes.jobs import Job, this_job
+from utils.training.processes.launch import joined
+from utils.training.processes.world import World
 from utils.training.settings import Settings, ask_missing, check_data_folder, read_settings
-from utils.training.world import World, joined
+from utils.training.state.runs import Run, find_run
 
 if TYPE_CHECKING:
     from utils.training.predictions import Answers
@@ -56,8 +57,8 @@ def run(world: World, asked: Settings, given: frozenset[str], found: Run | None,
     with doing("Loading PyTorch"), imported_at_once():
         from utils.training.engine import Stopped
         from utils.training.fit import test, train
+        from utils.training.processes.stopping import StopRequest, listening
         from utils.training.session import go_on, start
-        from utils.training.stopping import StopRequest, listening
 
     session = start(asked, world) if found is None else go_on(found, asked, given, world)
     if session is None:

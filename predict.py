@@ -17,7 +17,7 @@ from utils.common.imports import imported_at_once
 from utils.common.openmp import share_processors
 from utils.common.termination import terminable
 from utils.prediction.settings import PredictSettings, read_settings
-from utils.training.world import joined
+from utils.training.processes.launch import joined
 
 if TYPE_CHECKING:
     from utils.prediction.names import Names

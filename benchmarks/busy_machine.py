@@ -289,11 +289,11 @@ def make_trainer(way: Way, scratch: Path, arguments: argparse.Namespace):
     from models.pretrained import build
     from models.zoo import resolve
     from utils.common.labels import CLASSES
-    from utils.training.device import prepare
+    from utils.training.data.loader import PictureLoader
+    from utils.training.data.pictures import read_folder
     from utils.training.engine import Trainer
-    from utils.training.loader import PictureLoader
-    from utils.training.pictures import read_folder
     from utils.training.settings import Settings, complete
+    from utils.training.step.device import prepare
 
     if way.threads:
         torch.set_num_threads(way.threads)

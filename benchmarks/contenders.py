@@ -21,7 +21,7 @@ from memory import proportional_bytes
 
 from models.device import FLOAT32
 from utils.common.errors import ProjectError
-from utils.training.runs import HISTORY_NAME, REPORT_NAME
+from utils.training.state.runs import HISTORY_NAME, REPORT_NAME
 
 OURS = "ours"
 PACKAGES = {

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from models.zoo import FROM_SCRATCH, resolve
 from utils.common.console import table
 from utils.common.errors import run_script
-from utils.training.runs import HISTORY_NAME
+from utils.training.state.runs import HISTORY_NAME
 
 DEFAULTS = "defaults"
 

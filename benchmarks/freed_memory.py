@@ -27,7 +27,7 @@ from utils.common.console import table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES
 from utils.common.memory import keep_large_freed_memory
-from utils.training.optimisation import balanced_loss, make_optimizer
+from utils.training.step.optimisation import balanced_loss, make_optimizer
 
 CPU = torch.device("cpu")
 WARM_UP = 2

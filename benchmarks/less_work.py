@@ -39,13 +39,13 @@ from models.zoo import FROM_SCRATCH, resolve
 from utils.common.console import progress, table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, VAL
-from utils.training.device import prepare
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import PictureFolder, read_folder
 from utils.training.engine import Trainer
-from utils.training.loader import PictureLoader
-from utils.training.pictures import PictureFolder, read_folder
 from utils.training.predictions import balanced_accuracy, confusion_of
-from utils.training.runs import HISTORY_NAME, REPORT_NAME
 from utils.training.settings import Settings
+from utils.training.state.runs import HISTORY_NAME, REPORT_NAME
+from utils.training.step.device import prepare
 
 PLAIN = "plain"
 SPEED, ACCURACY = PARTS = "speed", "accuracy"

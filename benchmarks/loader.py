@@ -36,11 +36,11 @@ from utils.common.console import table
 from utils.common.errors import run_script
 from utils.common.labels import TRAIN
 from utils.common.pictures import read_picture, write_jpeg
-from utils.training.loader import PictureLoader
-from utils.training.pictures import PictureFolder, read_folder
-from utils.training.pixels import open_pixels
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import PictureFolder, read_folder
+from utils.training.data.pixels import open_pixels
+from utils.training.data.transforms import training_sample
 from utils.training.settings import CACHES, NONE, PACKED, RAM
-from utils.training.transforms import training_sample
 
 SIZES = {
     "JPEG 600 x 450": (600, 450, "JPEG", 32, 5),

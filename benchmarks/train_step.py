@@ -44,12 +44,12 @@ from models.zoo import MENU, Model, resolve
 from utils.common.console import table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, TRAIN
-from utils.training.batches import Batch, prepare_worker
-from utils.training.device import prepare
+from utils.training.data.batches import Batch, prepare_worker
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import read_folder
 from utils.training.engine import Trainer
-from utils.training.loader import PictureLoader
-from utils.training.pictures import read_folder
 from utils.training.settings import CACHES, NONE, Settings, complete
+from utils.training.step.device import prepare
 
 SYNTHETIC, END_TO_END, NAIVE = "synthetic", "end to end", "naive"
 LIMIT_SHARE = 0.95

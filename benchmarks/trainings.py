@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from utils.common.console import progress
 from utils.common.errors import ModelError
-from utils.training.runs import REPORT_NAME
+from utils.training.state.runs import REPORT_NAME
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG_NAME = "training.log"

@@ -30,10 +30,10 @@ from utils.common.errors import run_script
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.common.seeds import generator
 from utils.evaluation.fitting import fit_novelty
-from utils.training.batches import Batch
+from utils.training.data.batches import Batch
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import read_folder
 from utils.training.fit import MAX_TRAIN_PICTURES
-from utils.training.loader import PictureLoader
-from utils.training.pictures import read_folder
 
 SIDE = 256
 FINE_SIDE = 512

@@ -14,8 +14,8 @@ from utils.common.location import Location
 from utils.common.pictures import PictureError, read_picture
 from utils.common.reading.icc import DISPLAY_P3, rgb_profile, srgb_curve
 from utils.dataset.prepare import PictureJob, prepare_picture
-from utils.training.decoding import read_pixels
-from utils.training.pictures import Picture
+from utils.training.data.decoding import read_pixels
+from utils.training.data.pictures import Picture
 
 Make = Callable[..., Image.Image]
 Encode = Callable[..., bytes]
@@ -93,7 +93,7 @@ def test_a_data_set_made_before_colours_were_converted_is_read_as_its_files_say(
 def test_a_stored_size_beyond_pillows_limit_is_trained_on(
     make_picture: Make, encode: Encode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("utils.training.decoding.MAX_PIXELS", 100)
+    monkeypatch.setattr("utils.training.data.decoding.MAX_PIXELS", 100)
     (tmp_path / "x.jpg").write_bytes(encode(make_picture(1, 700, 600)))
     assert read_pixels(tmp_path, Picture("x.jpg", 0, (700, 600))).shape == (256, 299, 3)
 

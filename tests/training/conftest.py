@@ -20,9 +20,9 @@ from models.zoo import resolve
 from utils.common.labels import CLASSES, SPLITS
 from utils.common.pictures import write_jpeg
 from utils.dataset.manifest import ManifestRow, write_manifest
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import read_folder
 from utils.training.engine import Trainer
-from utils.training.loader import PictureLoader
-from utils.training.pictures import read_folder
 from utils.training.settings import Settings
 
 TINY = "test_resnet"

@@ -8,7 +8,7 @@ from utils.common.seeds import generator
 from utils.quality.kinds import KINDS
 from utils.quality.measures import MEASURES
 from utils.sources.sketches import SKETCHES
-from utils.training import transforms
+from utils.training.data import transforms
 
 PREPROCESSING = Preprocessing(224, 224, (0, 0, 0), (1, 1, 1), "bicubic", 0.875)
 NUM_EACH = 4

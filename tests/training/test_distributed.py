@@ -21,10 +21,10 @@ import torch.distributed as dist
 from models.preprocessing import Preprocessing
 from tests.preloaded import Preloaded
 from utils.common.labels import TEST, TRAIN
-from utils.training.batches import IGNORED
-from utils.training.loader import PictureLoader, deal, smallest_share
-from utils.training.meeting import fresh_part
-from utils.training.pictures import read_folder
+from utils.training.data.batches import IGNORED
+from utils.training.data.loader import PictureLoader, deal, smallest_share
+from utils.training.data.pictures import read_folder
+from utils.training.processes.rendezvous import fresh_part
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = str(ROOT / "launch_training_test.py")

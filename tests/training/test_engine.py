@@ -14,10 +14,13 @@ from models.device import Compute, choose_device, choose_precision
 from models.texture import NUM_FEATURES
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import TEST, TRAIN
-from utils.training import checkpoint, engine, loader, optimisation, predictions
-from utils.training.batches import Batch
+from utils.training import engine, predictions
+from utils.training.data import loader
+from utils.training.data.batches import Batch
 from utils.training.engine import Trainer
-from utils.training.optimisation import (
+from utils.training.state import checkpoint
+from utils.training.step import optimisation
+from utils.training.step.optimisation import (
     balanced_loss,
     class_weights,
     learning_rate,

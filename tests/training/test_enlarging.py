@@ -2,9 +2,9 @@
 
 import pytest
 
-from utils.training.enlarging import least_stored_side, warn_of_enlarging
-from utils.training.pictures import Picture
-from utils.training.transforms import MIN_SCALE
+from utils.training.data.enlarging import least_stored_side, warn_of_enlarging
+from utils.training.data.pictures import Picture
+from utils.training.data.transforms import MIN_SCALE
 
 
 @pytest.mark.parametrize("side", range(32, 512, 37))

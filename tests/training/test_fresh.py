@@ -12,12 +12,12 @@ from utils.common.labels import CLASSES, LOW_QUALITY, TRAIN, VAL
 from utils.common.pictures import PictureError
 from utils.dataset.manifest import read_manifest
 from utils.quality.degrade import DegradationError
-from utils.training import batches
-from utils.training.batches import Ticket
-from utils.training.fresh import FRESH_SHARE, draw_parent, is_drawn_anew
-from utils.training.loader import PictureLoader
-from utils.training.pictures import read_folder
-from utils.training.pixels import open_pixels
+from utils.training.data import batches
+from utils.training.data.batches import Ticket
+from utils.training.data.fresh import FRESH_SHARE, draw_parent, is_drawn_anew
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import read_folder
+from utils.training.data.pixels import open_pixels
 from utils.training.settings import CACHES, NONE
 
 NUM_EPOCHS = 3

@@ -14,19 +14,19 @@ from models.zoo import resolve
 from tests.training.conftest import TINY
 from utils.common.errors import SettingsError
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
-from utils.training import frozen_features
-from utils.training.engine import Stopped, Trainer
-from utils.training.frozen_features import (
+from utils.training.data import frozen_features
+from utils.training.data.frozen_features import (
     Classifier,
     check_frozen_epochs,
     features_of,
     features_shape,
     put_together,
 )
-from utils.training.loader import PictureLoader, epoch_order
-from utils.training.pictures import read_folder
+from utils.training.data.loader import PictureLoader, epoch_order
+from utils.training.data.pictures import read_folder
+from utils.training.engine import Stopped, Trainer
+from utils.training.processes.world import World
 from utils.training.settings import Settings
-from utils.training.world import World
 
 FAMILIES = (
     "test_resnet", "test_vit", "test_convnext", "test_efficientnet", "test_byobnet",

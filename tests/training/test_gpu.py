@@ -10,12 +10,12 @@ import torch
 
 from launch_training_test import main
 from utils.common.labels import CLASSES
-from utils.training import device
-from utils.training.ahead import copied_ahead
-from utils.training.batches import Batch
+from utils.training.data.batches import Batch
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import read_folder
+from utils.training.data.prefetch import copied_ahead
 from utils.training.engine import Trainer
-from utils.training.loader import PictureLoader
-from utils.training.pictures import read_folder
+from utils.training.step import device
 
 pytestmark = [
     pytest.mark.gpu,

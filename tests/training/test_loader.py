@@ -12,9 +12,9 @@ import torch
 from models.preprocessing import Preprocessing
 from utils.common.errors import DatasetError
 from utils.common.labels import TEST, TRAIN, VAL
-from utils.training.batches import Batch
-from utils.training.loader import PictureLoader, cut, epoch_order
-from utils.training.pictures import read_folder
+from utils.training.data.batches import Batch
+from utils.training.data.loader import PictureLoader, cut, epoch_order
+from utils.training.data.pictures import read_folder
 from utils.training.settings import CACHES
 
 
@@ -156,7 +156,7 @@ def test_the_pixels_are_those_that_pillow_decodes(
 ) -> None:
     from PIL import Image
 
-    from utils.training.decoding import read_pixels
+    from utils.training.data.decoding import read_pixels
 
     for picture in read_folder(own_dataset).splits[TRAIN]:
         with Image.open(own_dataset / picture.file) as image:

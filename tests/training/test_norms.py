@@ -6,7 +6,7 @@ import pytest
 import timm
 import torch
 
-from utils.training.norms import NarrowLayerNorm, narrow_norms
+from utils.training.step.norms import NarrowLayerNorm, narrow_norms
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from utils.common.errors import ModelError, SettingsError, run_script
 from utils.common.labels import TEST, VAL
 from utils.training.engine import Trainer
 from utils.training.predictions import Predictions
-from utils.training.statistics import check_batches, has_batch_norm
+from utils.training.step.running_statistics import check_batches, has_batch_norm
 
 EPOCHS = 3
 

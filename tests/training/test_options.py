@@ -10,12 +10,15 @@ import torch.nn.functional as F
 
 from utils.common.errors import SettingsError
 from utils.common.labels import TEST
-from utils.training import device
-from utils.training.device import blame_flag, prepare
 from utils.training.engine import Trainer
-from utils.training.optimisation import balanced_loss, class_weights, make_optimizer, set_rate
-from utils.training.recomputation import recompute_hidden_answers, save_activations_memory
-from utils.training.recorder import Recorder
+from utils.training.step import device
+from utils.training.step.activation_checkpointing import (
+    recompute_hidden_answers,
+    save_activations_memory,
+)
+from utils.training.step.cuda_graph import Recorder
+from utils.training.step.device import blame_flag, prepare
+from utils.training.step.optimisation import balanced_loss, class_weights, make_optimizer, set_rate
 
 
 def state(trainer: Trainer) -> dict[str, torch.Tensor]:

@@ -15,15 +15,16 @@ from models.device import Compute
 from models.preprocessing import Normalisation
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import TEST, TRAIN
-from utils.training import checkpoint, footprint
-from utils.training.checkpoint import Progress
-from utils.training.device import is_out_of_memory
 from utils.training.engine import MAX_GRADIENT_NORM, Trainer
-from utils.training.facts import Facts
-from utils.training.footprint import activation_bytes, check_memory
-from utils.training.optimisation import class_weights, learning_rate
+from utils.training.processes.world import World
 from utils.training.settings import Settings
-from utils.training.world import World
+from utils.training.state import checkpoint
+from utils.training.state.checkpoint import Progress
+from utils.training.state.run_config import Facts
+from utils.training.step import memory_estimate as footprint
+from utils.training.step.device import is_out_of_memory
+from utils.training.step.memory_estimate import activation_bytes, check_memory
+from utils.training.step.optimisation import class_weights, learning_rate
 
 
 def state(trainer: Trainer) -> dict[str, torch.Tensor]:

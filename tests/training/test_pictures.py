@@ -10,8 +10,8 @@ from PIL import Image
 from models.preprocessing import Preprocessing
 from utils.common.errors import DatasetError
 from utils.common.labels import CLASSES, TRAIN, VAL
-from utils.training.loader import PictureLoader
-from utils.training.pictures import read_folder
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import read_folder
 from utils.training.settings import check_data_folder
 
 

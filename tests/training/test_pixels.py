@@ -13,9 +13,9 @@ from PIL import Image
 from utils.common.errors import DatasetError, OutputError, SettingsError
 from utils.common.labels import SPLITS
 from utils.common.pictures import PictureError
-from utils.training import pixels
-from utils.training.pictures import read_folder, unreadable
-from utils.training.pixels import PACKED_NAME, open_pixels
+from utils.training.data import pixels
+from utils.training.data.pictures import read_folder, unreadable
+from utils.training.data.pixels import PACKED_NAME, open_pixels
 from utils.training.settings import CACHES, NONE, PACKED, RAM
 
 

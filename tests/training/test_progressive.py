@@ -17,12 +17,12 @@ from models.zoo import resolve
 from utils.common.errors import ModelError
 from utils.common.labels import CLASSES, TRAIN
 from utils.training import figures
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import read_folder
+from utils.training.data.progressive import Schedule
 from utils.training.engine import Trainer
-from utils.training.loader import PictureLoader
-from utils.training.pictures import read_folder
-from utils.training.progressive import Schedule
-from utils.training.settling import Settling
-from utils.training.statistics import RunningStatistics
+from utils.training.step.running_statistics import RunningStatistics
+from utils.training.step.settling import Settling
 
 FLAG = "--progressive-resizing"
 EPOCHS = ("--epochs", "4")  # of test_resnet: 96, 96, 128, 160 pixels

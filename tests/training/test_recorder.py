@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from utils.training import recorder
-from utils.training.batches import Batch
-from utils.training.recorder import NUM_BEFORE, Recorder
+from utils.training.data.batches import Batch
+from utils.training.step import cuda_graph as recorder
+from utils.training.step.cuda_graph import NUM_BEFORE, Recorder
 
 
 class Double:

@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 
 from launch_training_test import main
 from utils.common.errors import DatasetError, ModelError, OutputError, SettingsError
-from utils.training import checkpoint, runs
 from utils.training.engine import Trainer
 from utils.training.session import keep_threads
+from utils.training.state import checkpoint, runs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -197,7 +197,7 @@ def test_two_processes_never_work_on_one_run(
 ) -> None:
     monkeypatch.setattr(runs, "LOCK_PATIENCE_S", 0)
     code = (
-        "import sys; from pathlib import Path; from utils.training.runs import Run\n"
+        "import sys; from pathlib import Path; from utils.training.state.runs import Run\n"
         f"with Run(Path({str(undisturbed)!r})).locked(): print('held', flush=True); input()"
     )
     command = [sys.executable, "-c", code]

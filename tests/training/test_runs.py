@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from utils.common.errors import ModelError, OutputError
-from utils.training.runs import LOCK_NAME, LOOKS_NAME, Run
+from utils.training.state.runs import LOCK_NAME, LOOKS_NAME, Run
 
 
 def test_looks_at_test_are_counted_and_never_lost(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import torch
 from models.preprocessing import Preprocessing
 from utils.common.errors import SettingsError
 from utils.common.labels import TRAIN, VAL
-from utils.training.loader import NUM_IN_USE, PREFETCH, PictureLoader
-from utils.training.pictures import read_folder
-from utils.training.slots import Dispatcher, Slots
+from utils.training.data.loader import NUM_IN_USE, PREFETCH, PictureLoader
+from utils.training.data.pictures import read_folder
+from utils.training.data.slots import Dispatcher, Slots
 
 
 @pytest.fixture

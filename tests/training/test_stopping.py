@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from utils.training import stopping
-from utils.training.stopping import StopRequest, listening
-from utils.training.world import LAUNCHED
+from utils.training.processes import stopping
+from utils.training.processes.launch import LAUNCHED
+from utils.training.processes.stopping import StopRequest, listening
 
 
 @pytest.fixture(autouse=True)

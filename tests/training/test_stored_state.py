@@ -14,12 +14,12 @@ import torch
 from launch_training_test import main
 from utils.common.errors import ModelError
 from utils.common.values import expected_of
-from utils.training import checkpoint
 from utils.training.engine import Trainer
-from utils.training.facts import Facts
-from utils.training.jobs import Job
-from utils.training.progress import FIGURES, Progress
+from utils.training.processes.jobs import Job
 from utils.training.settings import Settings
+from utils.training.state import checkpoint
+from utils.training.state.progress import FIGURES, Progress
+from utils.training.state.run_config import Facts
 
 NAN, INFINITY, HUGE = float("nan"), float("inf"), 10**400
 NONSENSE: tuple[Any, ...] = (

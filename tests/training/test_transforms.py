@@ -7,9 +7,9 @@ from PIL import Image
 
 from models.preprocessing import Preprocessing
 from utils.common.pictures import write_jpeg
-from utils.training.decoding import read_pixels
-from utils.training.pictures import Picture
-from utils.training.transforms import training_sample
+from utils.training.data.decoding import read_pixels
+from utils.training.data.pictures import Picture
+from utils.training.data.transforms import training_sample
 
 INPUT = Preprocessing(224, 224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", 0.95)
 EPOCHS = range(12)

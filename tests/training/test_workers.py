@@ -18,11 +18,11 @@ import launch_training_test
 from models.preprocessing import Preprocessing
 from utils.common.errors import run_script
 from utils.common.labels import VAL
-from utils.training import workers
-from utils.training.batches import Batch, BatchReader
-from utils.training.loader import PictureLoader
-from utils.training.pictures import read_folder
-from utils.training.workers import LostWorkerError, Workers, no_memory
+from utils.training.data import workers
+from utils.training.data.batches import Batch, BatchReader
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import read_folder
+from utils.training.data.workers import LostWorkerError, Workers, no_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120
@@ -147,8 +147,8 @@ ENDING = """
 import os, sys
 from pathlib import Path
 from models.preprocessing import Preprocessing
-from utils.training.loader import PictureLoader
-from utils.training.pictures import read_folder
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import read_folder
 
 wanted = Preprocessing(32, 32, (0.5,) * 3, (0.5,) * 3, "bicubic", 0.9)
 loader = PictureLoader(read_folder(Path(sys.argv[1])), wanted, 2, 2, 0, start_method=sys.argv[2])

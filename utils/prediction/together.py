@@ -25,7 +25,7 @@ RESTARTS = "TORCHELASTIC_RESTART_COUNT"
 
 
 class World(Protocol):
-    """All processes of the call, as `utils.training.world` has them."""
+    """All processes of the call, as `utils.training.processes.world` has them."""
 
     rank: int
     size: int

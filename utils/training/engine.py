@@ -23,9 +23,7 @@ from utils.common.console import progress, warn
 from utils.common.errors import ModelError
 from utils.common.labels import TRAIN, VAL
 from utils.common.seeds import stable_hash
-from utils.training.ahead import copied_ahead
-from utils.training.device import blame_flag, is_out_of_memory
-from utils.training.frozen_features import (
+from utils.training.data.frozen_features import (
     VIEWS,
     Classifier,
     FeatureLoader,
@@ -33,24 +31,29 @@ from utils.training.frozen_features import (
     features_shape,
     put_together,
 )
-from utils.training.loader import Batch, PictureLoader, smallest_share
-from utils.training.norms import narrow_norms
-from utils.training.optimisation import (
+from utils.training.data.loader import Batch, PictureLoader, smallest_share
+from utils.training.data.prefetch import copied_ahead
+from utils.training.data.progressive import Schedule
+from utils.training.predictions import Asked, Examined, Looks, Predictions, interleave
+from utils.training.processes.world import Agreement, World
+from utils.training.settings import LR_SCALES, Settings
+from utils.training.step.activation_checkpointing import (
+    recompute_hidden_answers,
+    save_activations_memory,
+)
+from utils.training.step.cuda_graph import Outcome, Recorder
+from utils.training.step.device import blame_flag, is_out_of_memory
+from utils.training.step.norms import narrow_norms
+from utils.training.step.optimisation import (
     balanced_loss,
     class_weights,
     learning_rate,
     make_optimizer,
     set_rate,
 )
-from utils.training.predictions import Asked, Examined, Looks, Predictions, interleave
-from utils.training.progressive import Schedule
-from utils.training.recomputation import recompute_hidden_answers, save_activations_memory
-from utils.training.recorder import Outcome, Recorder
-from utils.training.settings import LR_SCALES, Settings
-from utils.training.settling import Settling, settle_average
-from utils.training.statistics import RunningStatistics, has_batch_norm
-from utils.training.sums import MAX_BAD_STEPS, EpochSums
-from utils.training.world import Agreement, World
+from utils.training.step.running_statistics import RunningStatistics, has_batch_norm
+from utils.training.step.settling import Settling, settle_average
+from utils.training.step.sums import MAX_BAD_STEPS, EpochSums
 
 Answer = TypeVar("Answer")
 Kind = TypeVar("Kind", bound=Asked)

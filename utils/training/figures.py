@@ -19,7 +19,7 @@ from utils.training.predictions import (
     balanced_log_loss,
     calibrated_log_loss,
 )
-from utils.training.runs import LAST_NAME
+from utils.training.state.runs import LAST_NAME
 
 OF_VAL = ("val_loss", "val_calibrated_loss", "val_accuracy", "val_balanced_accuracy")
 

@@ -8,7 +8,8 @@ from utils.common.console import say
 from utils.common.durations import in_short
 from utils.common.errors import ModelError
 from utils.common.labels import TEST, TRAIN, VAL
-from utils.training import checkpoint
+from utils.training.data.loader import epoch_order
+from utils.training.data.workers import LostWorkerError
 from utils.training.engine import Stopped, Trainer
 from utils.training.figures import (
     check_answered,
@@ -18,12 +19,11 @@ from utils.training.figures import (
     val_figures,
     write_history,
 )
-from utils.training.loader import epoch_order
 from utils.training.predictions import Answers, Predictions
 from utils.training.remaining import Forecast, relative_cost
-from utils.training.runs import HISTORY_NAME
 from utils.training.session import Session
-from utils.training.workers import LostWorkerError
+from utils.training.state import checkpoint
+from utils.training.state.runs import HISTORY_NAME
 
 SECONDS_PER_MINUTE = 60
 

@@ -6,8 +6,8 @@ from math import log, prod
 
 from utils.common.durations import in_words
 from utils.common.labels import TEST, TRAIN, VAL
+from utils.training.data.loader import PictureLoader
 from utils.training.engine import Trainer
-from utils.training.loader import PictureLoader
 
 LOOK_COST = 1 / 3
 """Of a picture that is only answered, against one that is trained on: the way back through the

@@ -24,20 +24,20 @@ from utils.common.files import write_json
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.common.memory import return_freed_memory
 from utils.common.processors import available_processors
-from utils.training import checkpoint
-from utils.training.checkpoint import Progress
-from utils.training.device import check_precision, own_device, prepare, synchronised
+from utils.training.data.enlarging import warn_of_enlarging
+from utils.training.data.frozen_features import check_frozen_epochs
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import PictureFolder, read_folder
 from utils.training.engine import Trainer
-from utils.training.enlarging import warn_of_enlarging
-from utils.training.facts import Facts, device_name, peak_gpu_bytes, versions
-from utils.training.footprint import check_memory
-from utils.training.frozen_features import check_frozen_epochs
-from utils.training.loader import PictureLoader
-from utils.training.pictures import PictureFolder, read_folder
-from utils.training.runs import SETTINGS_NAME, Run, new_run
+from utils.training.processes.world import World
 from utils.training.settings import Settings, check_data_folder, complete, merge
-from utils.training.statistics import check_batches
-from utils.training.world import World
+from utils.training.state import checkpoint
+from utils.training.state.checkpoint import Progress
+from utils.training.state.run_config import Facts, device_name, peak_gpu_bytes, versions
+from utils.training.state.runs import SETTINGS_NAME, Run, new_run
+from utils.training.step.device import check_precision, own_device, prepare, synchronised
+from utils.training.step.memory_estimate import check_memory
+from utils.training.step.running_statistics import check_batches
 
 
 @dataclass(slots=True)

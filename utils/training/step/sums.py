@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 
 from utils.common.labels import CLASSES
-from utils.training.batches import IGNORED
-from utils.training.world import World
+from utils.training.data.batches import IGNORED
+from utils.training.processes.world import World
 
 MAX_BAD_STEPS = 3
 

@@ -29,10 +29,10 @@ from utils.common.files import explain_write_errors, refuse_links, whole_file
 from utils.common.memory import available_memory, byte_size
 from utils.common.pictures import PictureError
 from utils.common.processors import available_processors
-from utils.training.decoding import decoded_size, read_pixels
-from utils.training.pictures import CHANGED, PACK_DAMAGED, Picture, PictureFolder, unreadable
+from utils.training.data.decoding import decoded_size, read_pixels
+from utils.training.data.pictures import CHANGED, PACK_DAMAGED, Picture, PictureFolder, unreadable
+from utils.training.data.shared_memory import share_memory
 from utils.training.settings import PACKED, RAM
-from utils.training.sharing import share_memory
 
 PACKED_NAME = Path(".state", "pixels.packed")
 """Below the data set's folder, where create_dataset.py keeps what is no part of it."""

@@ -12,7 +12,7 @@ from models.sizes import Size
 from utils.common.labels import TRAIN
 from utils.common.memory import return_freed_memory
 from utils.common.seeds import generator
-from utils.training.batches import (
+from utils.training.data.batches import (
     IGNORED,
     Arrival,
     Batch,
@@ -22,11 +22,11 @@ from utils.training.batches import (
     Ticket,
     prepare_worker,
 )
-from utils.training.pictures import PictureFolder, unreadable
-from utils.training.pixels import open_pixels
+from utils.training.data.pictures import PictureFolder, unreadable
+from utils.training.data.pixels import open_pixels
+from utils.training.data.slots import Dispatcher, Slots
+from utils.training.data.workers import Workers
 from utils.training.settings import NONE
-from utils.training.slots import Dispatcher, Slots
-from utils.training.workers import Workers
 
 PREFETCH = 4
 """Batches that each worker prepares ahead."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from utils.training.batches import Batch
+from utils.training.data.batches import Batch
 
 
 def copied_ahead(batches: Iterable[Batch | None], device: torch.device) -> Iterator[Batch | None]:

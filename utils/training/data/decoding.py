@@ -12,7 +12,7 @@ from models.reading import MAX_DIRECT_SIDE, SHORTER_SIDE
 from utils.common.limits import MAX_PIXELS
 from utils.common.location import Location
 from utils.common.pictures import PictureError, fit_shorter_side, read_picture
-from utils.training.pictures import CHANGED, Picture
+from utils.training.data.pictures import CHANGED, Picture
 
 TELLING = (b"ICC_PROFILE\0", b"Exif\0\0")
 """In a JPEG whose numbers may not be meant as they are: in another space, or not upright."""

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from utils.common.console import warn
-from utils.training.pictures import Picture
-from utils.training.transforms import MIN_SCALE
+from utils.training.data.pictures import Picture
+from utils.training.data.transforms import MIN_SCALE
 
 
 def warn_of_enlarging(pictures: Sequence[Picture], side: int) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from utils.training.world import is_launched
+from utils.training.processes.launch import is_launched
 
 LOOK_EVERY_S = 1.0
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}

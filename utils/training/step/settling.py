@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from utils.training.statistics import RunningStatistics
+from utils.training.step.running_statistics import RunningStatistics
 
 NUM_COPIED = 10
 """Steps after a change in which the network's own statistics, a mean over all of them, are better

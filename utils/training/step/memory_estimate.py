@@ -11,9 +11,9 @@ from models.device import Compute
 from models.preprocessing import Preprocessing
 from utils.common.errors import SettingsError
 from utils.common.memory import available_memory, byte_size
-from utils.training.loader import PREFETCH
+from utils.training.data.loader import PREFETCH
 from utils.training.settings import Settings
-from utils.training.statistics import RunningStatistics
+from utils.training.step.running_statistics import RunningStatistics
 
 FEW, MORE = 2, 4
 """Pictures of two trials; what they differ by is what one picture takes."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from utils.common.values import Range, at_least, expected_of, shown
-from utils.training.facts import refuse
 from utils.training.settings import MANY
+from utils.training.state.run_config import refuse
 
 COUNT = at_least(0, 2**53)
 """JSON and float64 tell whole numbers apart up to there."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from utils.common.errors import ModelError
 from utils.common.files import write_json
 from utils.common.values import expected_of, shown
-from utils.training.runs import LAST_NAME
 from utils.training.settings import Settings, stored_settings
+from utils.training.state.runs import LAST_NAME
 
 FOLDER_NAME = ".jobs"
 START_TICKS = 19

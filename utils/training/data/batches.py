@@ -20,11 +20,11 @@ from utils.common.memory import keep_freed_memory
 from utils.common.parent import end_with_parent
 from utils.common.pictures import PictureError
 from utils.quality.degrade import DegradationError
-from utils.training.fresh import degrade_anew, draw_parent, is_drawn_anew
-from utils.training.pictures import PictureFolder
-from utils.training.pixels import PixelReader
-from utils.training.transforms import training_sample
-from utils.training.workers import LostWorkerError, no_memory
+from utils.training.data.fresh import degrade_anew, draw_parent, is_drawn_anew
+from utils.training.data.pictures import PictureFolder
+from utils.training.data.pixels import PixelReader
+from utils.training.data.transforms import training_sample
+from utils.training.data.workers import LostWorkerError, no_memory
 
 IGNORED = -100
 """Label of a picture that counts nowhere; PyTorch's losses know it."""

@@ -1,22 +1,14 @@
-"""The environment in, the processes that train together out: this one alone, or torchrun's."""
+"""What processes that train together ask of one another; a single process answers itself."""
 
 import contextlib
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
-
-from utils.common.console import hush
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 Value = TypeVar("Value")
-
-LAUNCHED = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"}
-"""Variables that torchrun sets for each process that it starts."""
 
 
 class Agreement:
@@ -79,35 +71,3 @@ class World:
     def with_common_batch_norm(self, network: "nn.Module") -> "nn.Module":
         """Return a network whose batch norm sees the pictures of all processes (CUDA only)."""
         return network
-
-
-def is_launched() -> bool:
-    """Return whether torchrun has started this process."""
-    return os.environ.keys() >= LAUNCHED
-
-
-@contextlib.contextmanager
-def joined(patience: timedelta | None = None) -> Iterator[World]:
-    """Meet the other processes where torchrun has started this one.
-
-    All but the first then print nothing but errors.
-
-    Args:
-        patience: How long one waits for another; PyTorch's half an hour by default.
-
-    Raises:
-        ModelError: If another process ended before its time.
-    """
-    if not is_launched() or os.environ["WORLD_SIZE"] == "1":
-        yield World()
-        return
-    from utils.training.distributed import meet
-
-    with contextlib.ExitStack() as stack:
-        world = stack.enter_context(meet(patience))
-        if not world.is_first:
-            hush()
-            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
-            stack.enter_context(contextlib.redirect_stdout(nowhere))
-        yield world
-        sys.stdout.flush()

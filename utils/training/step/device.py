@@ -8,8 +8,8 @@ from torch import nn
 from models.device import FLOAT16, choose_device, own_gpu
 from utils.common.errors import SettingsError
 from utils.common.memory import keep_large_freed_memory
+from utils.training.processes.world import World
 from utils.training.settings import Settings
-from utils.training.world import World
 
 CUBLAS_VARIABLE, CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
 """With buffers of its own for each stream, cuBLAS adds up in the same order each time."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from utils.common.console import warn
-from utils.training.batches import Batch
+from utils.training.data.batches import Batch
 
 NUM_BEFORE = 2
 """Steps of each shape of batch that are issued before one is recorded: libraries choose their

@@ -18,11 +18,11 @@ from utils.common.console import warn
 from utils.common.errors import SettingsError
 from utils.common.labels import TRAIN, VAL
 from utils.common.memory import available_memory, byte_size
-from utils.training.batches import Batch
-from utils.training.loader import PictureLoader
-from utils.training.pictures import PictureFolder
+from utils.training.data.batches import Batch
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import PictureFolder
+from utils.training.processes.world import World
 from utils.training.settings import Settings
-from utils.training.world import World
 
 VIEWS: dict[str, int | None] = {TRAIN: 0, VAL: None}
 """The epoch whose view of a picture is taken: the first one's training sample, with its fresh draw

@@ -16,10 +16,10 @@ from utils.common.files import whole_file
 from utils.common.labels import CLASSES
 from utils.common.values import shown
 from utils.training.engine import Trainer
-from utils.training.facts import Facts, refuse
-from utils.training.progress import Progress, check_progress
-from utils.training.soundness import UnusableError, check_tensors
-from utils.training.sums import EpochSums
+from utils.training.state.progress import Progress, check_progress
+from utils.training.state.run_config import Facts, refuse
+from utils.training.state.soundness import UnusableError, check_tensors
+from utils.training.step.sums import EpochSums
 
 VERSION = 3
 PARTS = ("facts", "progress", "weights", "optimizer", "scaler", "average", "parts", "sums")

@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 
 from models.sizes import Size
-from utils.training.batches import Ticket, beginning
-from utils.training.sharing import share_memory
+from utils.training.data.batches import Ticket, beginning
+from utils.training.data.shared_memory import share_memory
 
 CHANNELS = 3
 

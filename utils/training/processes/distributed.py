@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from utils.common.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, ModelError, ProjectError
-from utils.training.meeting import fresh_part
-from utils.training.world import Agreement, Value, World
+from utils.training.processes.rendezvous import fresh_part
+from utils.training.processes.world import Agreement, Value, World
 
 CPU = torch.device("cpu")
 LOST = ("closed by peer", "reset by peer", "Broken pipe", "Connection refused", "Timed out waiting")

@@ -1,0 +1,1 @@
+"""Pictures of a data set, brought to batches of pixels on the device."""
