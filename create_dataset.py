@@ -26,10 +26,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     from utils.dataset.demo import describe_demo
     from utils.dataset.split import TooFewGroupsError
     from utils.sources import collect
-    from utils.sources.drawings import draw_all_data
-    from utils.sources.tree import FileTree, list_all_data
+    from utils.sources.files.tree import FileTree, list_all_data
     from utils.sources.web import delivery
     from utils.sources.web.manners import POLITE
+    from utils.standins.drawings import draw_all_data
 
     if settings.download:
         chosen = delivery.choose_downloads(settings.download, settings.all_data)

@@ -23,9 +23,9 @@ from utils.common.errors import run_script
 from utils.common.limits import MAX_PIXELS
 from utils.dataset.crew import Crew
 from utils.dataset.prepare import PictureJob, prepare_picture
-from utils.sources.drawings import draw_all_data
-from utils.sources.layouts.packing import DEFLATED, STORED, pack_all_data
-from utils.sources.tree import FileTree, is_picture
+from utils.sources.files.tree import FileTree, is_picture
+from utils.standins.drawings import draw_all_data
+from utils.standins.layouts.packing import DEFLATED, STORED, pack_all_data
 
 WORKERS = 2
 SIDE = 256

@@ -29,8 +29,8 @@ from utils.dataset.recipe import Recipe
 from utils.dataset.workspace import Workspace
 from utils.sources import collect
 from utils.sources.catalog import SOURCES
+from utils.sources.files.tree import FileTree
 from utils.sources.record import Record
-from utils.sources.tree import FileTree
 from utils.sources.web.manners import Manners
 
 NUM_DRAWN = 12
@@ -137,7 +137,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def drawn_all_data(made_once: Callable[..., Path]) -> Path:
     """Return a folder with small drawings of all eight collections; only to be read."""
-    from utils.sources.drawings import draw_all_data
+    from utils.standins.drawings import draw_all_data
 
     def draw(folder: Path) -> None:
         draw_all_data(folder / "ALL_DATA", pictures=NUM_DRAWN, seed=0, workers=1)

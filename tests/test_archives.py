@@ -17,8 +17,8 @@ import create_dataset
 from utils.common.errors import run_script
 from utils.dataset.manifest import MANIFEST_NAME, read_manifest
 from utils.sources.catalog import NAMES
-from utils.sources.files.names import stem_of
-from utils.sources.layouts.packing import DEFLATED, HIBA, PAD, STORED, pack_all_data
+from utils.sources.files.archives.names import stem_of
+from utils.standins.layouts.packing import DEFLATED, HIBA, PAD, STORED, pack_all_data
 
 ROOT = Path(__file__).resolve().parents[1]
 NUM_KILLS = int(os.environ.get("SKIN_NUM_KILLS", "2"))

@@ -15,8 +15,8 @@ from utils.common.labels import CLASSES, SPLITS
 from utils.common.location import Location
 from utils.dataset.demo import training_command
 from utils.dataset.manifest import MANIFEST_NAME, read_manifest
-from utils.sources import drawings
 from utils.sources.catalog import NAMES, SOURCES, sources_for
+from utils.standins import drawings
 
 ROOT = Path(__file__).parent.parent
 
@@ -385,7 +385,7 @@ class TestFiles:
     def test_an_output_among_the_collections_is_one_line_before_anything_is_read(
         self, create, output: str, monkeypatch
     ) -> None:
-        monkeypatch.setattr("utils.sources.tree.list_folder", None)
+        monkeypatch.setattr("utils.sources.files.tree.list_folder", None)
         before = sorted(Path().rglob("*"))
         outcome = create(*self.FLAGS, "--output", output)
         assert outcome.line.endswith(

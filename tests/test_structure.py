@@ -16,6 +16,7 @@ SCRIPTS = ("create_dataset.py", "launch_training_test.py", "predict.py")
 MAY_IMPORT = {
     "utils.common": (),
     "utils.quality": ("utils.common",),
+    "utils.standins": ("utils.common",),
     "utils.sources": ("utils.common",),
     "utils.dataset": ("utils.common", "utils.quality", "utils.sources.record"),
     "utils.training": ("utils.common", "utils.quality", "utils.dataset.manifest", "models"),
@@ -25,15 +26,14 @@ MAY_IMPORT = {
         "utils.training.predictions",
         "models",
     ),
-    "utils.prediction": (
-        *("utils.common", "models"),
-        *("utils.sources.files", "utils.sources.tree"),
-    ),
+    "utils.prediction": (*("utils.common", "models", "utils.sources.files"),),
     "models": ("utils.common",),
 }
 """What a package may import of this project besides itself."""
 
-WITHOUT_TORCH = ("utils.common", "utils.quality", "utils.sources", "utils.dataset")
+WITHOUT_TORCH = tuple(
+    f"utils.{room}" for room in ("common", "quality", "standins", "sources", "dataset")
+)
 HEAVY = ("torch", "torchvision", "timm")
 NAMELESS = {"helper", "helpers", "misc", "util", "utils", "stuff", "tools", "functions"}
 

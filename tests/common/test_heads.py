@@ -11,8 +11,8 @@ import pytest
 from utils.common.location import Location
 from utils.common.reading.formats import HEAD_BYTES
 from utils.common.reading.heads import read_head, shows_picture
-from utils.sources.files.archives import list_archive
-from utils.sources.files.unpacked import Unpacked
+from utils.sources.files.archives.listing import list_archive
+from utils.sources.files.archives.unpacked import Unpacked
 
 
 @pytest.mark.parametrize("kind", ["stored", "deflated", "tar"])

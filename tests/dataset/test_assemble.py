@@ -23,8 +23,8 @@ from utils.dataset.manifest import MANIFEST_NAME, read_manifest
 from utils.dataset.recipe import Recipe
 from utils.dataset.workspace import STATE_NAME, Workspace
 from utils.quality.degrade import reapply
+from utils.sources.files.tree import FileTree
 from utils.sources.record import TEST_ONLY, Record
-from utils.sources.tree import FileTree
 
 
 def pictures(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from utils.common.files import sha256_of_file
-from utils.sources.drawings import draw_all_data
+from utils.standins.drawings import draw_all_data
 
 ROOT = Path(__file__).resolve().parents[2]
 NUM_KILLS = int(os.environ.get("SKIN_NUM_KILLS", "6"))

@@ -19,8 +19,8 @@ from utils.dataset.recipe import Recipe
 from utils.dataset.workspace import Workspace
 from utils.sources.catalog import SOURCES
 from utils.sources.collect import read_all
-from utils.sources.sketches import SKETCHES
-from utils.sources.tree import FileTree
+from utils.sources.files.tree import FileTree
+from utils.standins.sketches import SKETCHES
 
 NUM_EACH = 12
 NUM_PLAIN = 120
@@ -101,7 +101,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
             sketch(DERM, 950 + number),
             root / f"ISIC_2019_Test_Input/ISIC_{34524 + number:07}.jpg",
         )
-    from utils.sources.gallery import name_from_url
+    from utils.sources.readers.gallery import name_from_url
 
     urls = [f"https://example.org/a/abcess/abcess{number}.jpg" for number in (11, 12, 13)]
     for number, url in enumerate(urls):

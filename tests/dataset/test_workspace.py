@@ -10,7 +10,7 @@ import pytest
 from utils.common.errors import DatasetError, OutputError
 from utils.dataset.manifest import MANIFEST_NAME
 from utils.dataset.workspace import STATE_NAME, Workspace
-from utils.sources.tree import FileTree
+from utils.sources.files.tree import FileTree
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from utils.common.errors import SettingsError
 from utils.common.labels import COLLECTED_CLASSES
 from utils.sources import collect
 from utils.sources.catalog import NAMES, SOURCES, sources_for
-from utils.sources.tree import FileTree
+from utils.sources.files.tree import FileTree
 from utils.sources.web.download import LOCK_NAME
 
 

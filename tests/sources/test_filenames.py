@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.sources.filenames import NamedPictures, tell_no_match
+from utils.sources.readers.filenames import NamedPictures, tell_no_match
 
 PATHS = ("h/a/ISIC_1.jpg", "h/ISIC_12.JPG", "h/ISIC_1_mask.png", "h/a.b.png", "h/mu\u0308.jpg")
 

@@ -11,11 +11,11 @@ import pytest
 from utils.common.errors import SourceError
 from utils.common.labels import PAN
 from utils.sources.catalog import FITZPATRICK17K
-from utils.sources.gallery import name_from_url
+from utils.sources.files.tree import FileTree
+from utils.sources.readers.gallery import name_from_url
+from utils.sources.readers.series import MOST_OF_A_RUN, runs_of
 from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_OR_VAL
-from utils.sources.series import MOST_OF_A_RUN, runs_of
 from utils.sources.source import Reading
-from utils.sources.tree import FileTree
 from utils.sources.web.download import RemoteFile
 from utils.sources.web.online import GalleryPictures
 

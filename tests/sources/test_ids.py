@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.sources.ids import clean, id_key, is_rounded, shown, word_of
+from utils.sources.files.ids import clean, id_key, is_rounded, shown, word_of
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from utils.common.labels import DERM, TEST, TRAIN
 from utils.dataset.plan import plan_pictures
 from utils.sources import collect
 from utils.sources.catalog import SOURCES
+from utils.sources.files.tables import read_table
+from utils.sources.files.tree import FileTree
 from utils.sources.record import TEST_ONLY, TRAIN_OR_VAL
 from utils.sources.source import Reading
-from utils.sources.tables import read_table
-from utils.sources.tree import FileTree
 
 BY_NAME = {source.name: source for source in SOURCES}
 TRAIN_2018, TEST_2018 = "ISIC2018_Task3_Training_Input", "ISIC2018_Task3_Test_Input"

@@ -2,8 +2,8 @@
 
 import random
 
-from utils.sources.grouping import tell_large_group
-from utils.sources.joining import group_by_ids
+from utils.sources.readers.grouping import tell_large_group
+from utils.sources.readers.joining import group_by_ids
 from utils.sources.record import Record
 
 LEVELS = ("patient_id", "lesion_id")

@@ -7,6 +7,7 @@ import pytest
 from utils.common.errors import SourceError
 from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN
 from utils.sources.catalog import SOURCES
+from utils.sources.files.tree import FileTree
 from utils.sources.record import (
     ANY_SPLIT,
     TEST_ONLY,
@@ -16,7 +17,6 @@ from utils.sources.record import (
     Record,
 )
 from utils.sources.source import Reading
-from utils.sources.tree import FileTree
 
 BY_NAME = {source.name: source for source in SOURCES}
 STRAYS = (".DS_Store", "LICENSE.txt", "ATTRIBUTION.txt", "._a.jpg", "Thumbs.db", "notes.docx")

@@ -7,8 +7,8 @@ import zipfile
 import pytest
 
 from utils.common.errors import SourceError
-from utils.sources import dialect, tables
-from utils.sources.tables import own_tables, read_table
+from utils.sources.files import dialect, tables
+from utils.sources.files.tables import own_tables, read_table
 
 ROWS = [{"image": "ISIC_0000001", "site": "l\u00e4nge, \u00e9"}, {"image": "007", "site": ""}]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from utils.common.errors import SourceError
-from utils.sources.tree import FileTree, is_picture, stem
+from utils.sources.files.tree import FileTree, is_picture, stem
 
 
 def test_no_folder_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from utils.common.derived import DERIVED_RULE
 from utils.common.listing import CLUTTER_RULE
 from utils.sources.catalog import SOURCES
 from utils.sources.collect import Collected, choose_sources, read_all
+from utils.sources.files.tree import REPEATED, FileTree
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD
-from utils.sources.tree import REPEATED, FileTree
 from utils.sources.unclaimed import (
     NOT_ASKED,
     NOT_CHOSEN,

@@ -7,7 +7,7 @@ from models.preprocessing import Preprocessing
 from utils.common.seeds import generator
 from utils.quality.kinds import KINDS
 from utils.quality.measures import MEASURES
-from utils.sources.sketches import SKETCHES
+from utils.standins.sketches import SKETCHES
 from utils.training.data import transforms
 
 PREPROCESSING = Preprocessing(224, 224, (0, 0, 0), (1, 1, 1), "bicubic", 0.875)

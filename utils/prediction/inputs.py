@@ -15,11 +15,11 @@ from utils.common.reading.heads import shows_picture
 from utils.prediction.folders import files_below
 from utils.prediction.lists import read_list
 from utils.prediction.pictures import Input, Inputs
-from utils.sources.files.archives import list_archive
-from utils.sources.files.contents import Contents
-from utils.sources.files.names import is_named_so, may_be_archive
-from utils.sources.files.unpacked import Unpacked
-from utils.sources.tree import is_picture
+from utils.sources.files.archives.contents import Contents
+from utils.sources.files.archives.listing import list_archive
+from utils.sources.files.archives.names import is_named_so, may_be_archive
+from utils.sources.files.archives.unpacked import Unpacked
+from utils.sources.files.tree import is_picture
 
 STDIN = "-"
 

@@ -3,9 +3,11 @@
 from typing import Any
 
 from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN, TEST, TRAIN
-from utils.sources.gallery import UrlGallery
-from utils.sources.isic import LESIONS_OF_2019, NAMESPACE, IsicChallenge
-from utils.sources.readers import LabelledTable, PairedTable, PictureFolders
+from utils.sources.readers.folders import PictureFolders
+from utils.sources.readers.gallery import UrlGallery
+from utils.sources.readers.isic import LESIONS_OF_2019, NAMESPACE, IsicChallenge
+from utils.sources.readers.labelled import LabelledTable
+from utils.sources.readers.paired import PairedTable
 from utils.sources.record import TEST_ONLY, TRAIN_ONLY, TRAIN_OR_VAL, VAL_ONLY
 from utils.sources.source import Sign, Source
 from utils.sources.web.online import GalleryPictures, LesionTable

@@ -12,9 +12,9 @@ from utils.common.console import table
 from utils.common.errors import DownloadError, SettingsError
 from utils.common.terminal import printable
 from utils.sources.catalog import NAMES, SOURCES, owner_of, sources_for
+from utils.sources.files.tree import FileTree
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD, LeftOut, Record
 from utils.sources.source import Reading, Source
-from utils.sources.tree import FileTree
 from utils.sources.unclaimed import Unclaimed, describe_not_understood, sort_out
 from utils.sources.web.download import only_downloader
 

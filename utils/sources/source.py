@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from utils.sources.files.tree import FileTree
 from utils.sources.record import LeftOut, Record
-from utils.sources.tree import FileTree
 from utils.sources.web.remote import RemoteFile
 
 

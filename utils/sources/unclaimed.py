@@ -11,9 +11,9 @@ from utils.common.derived import DERIVED_RULE
 from utils.common.errors import shortlist
 from utils.common.listing import NO_ENDING, ending_of
 from utils.sources.catalog import FOLDERS, SOURCES, owner_of
+from utils.sources.files.tree import FileTree, stem
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD, LeftOut
 from utils.sources.source import Reading
-from utils.sources.tree import FileTree, stem
 
 TABLES = frozenset((".csv", ".cvs", ".tsv", ".tab", ".xls", ".xlsx", ".ods", ".parquet"))
 TEXTS = frozenset(

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from utils.sources.tree import FileTree
+from utils.sources.files.tree import FileTree
 
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 CENTRAL = b"PK\x01\x02"

@@ -28,8 +28,8 @@ from tests.sources.files.conftest import (
 )
 from utils.common.errors import OutputError, SourceError, run_script
 from utils.common.location import DamagedError
-from utils.sources.tables import read_table
-from utils.sources.tree import FileTree
+from utils.sources.files.tables import read_table
+from utils.sources.files.tree import FileTree
 
 HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "absolute": (
@@ -342,7 +342,7 @@ class TestUnpacking:
     def test_an_interruption_leaves_no_half_file(
         self, root: Path, state: Path, monkeypatch
     ) -> None:
-        monkeypatch.setattr("utils.sources.files.unpacked.os.utime", interrupt)
+        monkeypatch.setattr("utils.sources.files.archives.unpacked.os.utime", interrupt)
         with pytest.raises(KeyboardInterrupt):
             FileTree.scan(root, state)
         assert self.files(state) == {}
@@ -351,7 +351,9 @@ class TestUnpacking:
 
     def test_without_room_is_one_line(self, root: Path, state: Path, monkeypatch) -> None:
         usage = type("Usage", (), {"free": 10})
-        monkeypatch.setattr("utils.sources.files.unpacked.shutil.disk_usage", lambda _: usage)
+        monkeypatch.setattr(
+            "utils.sources.files.archives.unpacked.shutil.disk_usage", lambda _: usage
+        )
         with pytest.raises(OutputError, match=r"x\.tgz must be unpacked to .* are free"):
             FileTree.scan(root, state)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.sources.files.conftest import DEFLATED, STORED, contents, zipped
-from utils.sources.files import streams, zip_tables
-from utils.sources.files.archives import list_archive
-from utils.sources.files.unpacked import Unpacked
-from utils.sources.tree import FileTree
+from utils.sources.files.archives import streams, zip_tables
+from utils.sources.files.archives.listing import list_archive
+from utils.sources.files.archives.unpacked import Unpacked
+from utils.sources.files.tree import FileTree
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -22,7 +22,7 @@ FEW_FILES = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 from pathlib import Path
-from utils.sources.tree import FileTree
+from utils.sources.files.tree import FileTree
 tree = FileTree.scan(Path(sys.argv[1]))
 print(len(tree.files), tree.notes)
 """

@@ -30,11 +30,12 @@ from tests.sources.files.conftest import (
 )
 from utils.common.errors import SettingsError
 from utils.prediction.inputs import find_inputs
-from utils.sources.files import allowance, archives, explorer
-from utils.sources.files.archives import list_archive
-from utils.sources.files.findings import Fate, Finding
-from utils.sources.files.unpacked import Unpacked
-from utils.sources.tree import FileTree
+from utils.sources.files.archives import allowance, explorer
+from utils.sources.files.archives import listing as archives
+from utils.sources.files.archives.findings import Fate, Finding
+from utils.sources.files.archives.listing import list_archive
+from utils.sources.files.archives.unpacked import Unpacked
+from utils.sources.files.tree import FileTree
 
 AGAIN = "it is left out. Download it again"
 BY_HAND = "it is left out. Unpack it by hand (7-Zip can)"

@@ -21,7 +21,7 @@ from tests.sources.files.conftest import (
     zipped,
 )
 from utils.prediction.inputs import find_inputs
-from utils.sources.tree import FileTree
+from utils.sources.files.tree import FileTree
 
 LOCAL, END = b"PK\x03\x04", b"PK\x05\x06"
 

@@ -41,10 +41,10 @@ import sys
 from pathlib import Path
 from utils.common.labels import PAN
 from utils.sources.web.remote import RemoteFile
-from utils.sources.gallery import UrlGallery
+from utils.sources.readers.gallery import UrlGallery
 from utils.sources.web.online import GalleryPictures
 from utils.sources.web.manners import Manners
-from utils.sources.tree import FileTree
+from utils.sources.files.tree import FileTree
 gallery = UrlGallery(("gallery",), "list.csv", "own.csv", PAN)
 manners = Manners(pause_s=0.01, private_hosts=True)
 fetch = GalleryPictures(gallery, RemoteFile("gallery/list.csv", ()), manners)

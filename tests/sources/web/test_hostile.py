@@ -10,8 +10,8 @@ from PIL import Image
 
 from utils.common.console import table
 from utils.common.labels import PAN
-from utils.sources.gallery import UrlGallery
-from utils.sources.tree import FileTree
+from utils.sources.files.tree import FileTree
+from utils.sources.readers.gallery import UrlGallery
 from utils.sources.web.hosts import FAILED, MISSED, OK
 from utils.sources.web.ledger import LEDGER_NAME, read_ledger
 from utils.sources.web.manners import Manners

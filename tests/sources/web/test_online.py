@@ -13,8 +13,8 @@ from PIL import Image
 from utils.common.errors import SourceError
 from utils.common.labels import PAN
 from utils.sources.catalog import LESION_TABLE
-from utils.sources.gallery import UrlGallery, name_from_url
-from utils.sources.tree import FileTree
+from utils.sources.files.tree import FileTree
+from utils.sources.readers.gallery import UrlGallery, name_from_url
 from utils.sources.web.ledger import COLUMNS, LEDGER_NAME, read_ledger
 from utils.sources.web.manners import Manners
 from utils.sources.web.online import GalleryPictures, LesionTable

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.sources.tables import Row, read_table
-from utils.sources.tree import FileTree
+from utils.sources.files.tables import Row, read_table
+from utils.sources.files.tree import FileTree
 from utils.sources.web.survey import describe, repeats, survey
 
 ROOT = Path(__file__).resolve().parents[3]

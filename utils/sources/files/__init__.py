@@ -1,1 +1,1 @@
-"""A stranger's archives in, the places of the files in them out: nothing they say is believed."""
+"""The files that a user has, in folders and in archives, and the tables among them."""

@@ -8,8 +8,8 @@ from utils.common.errors import DownloadError, SettingsError, SourceError
 from utils.common.files import explain_write_errors, write_text
 from utils.sources.catalog import NAMES, SOURCES
 from utils.sources.collect import where_to_get
+from utils.sources.files.tree import FileTree, walk
 from utils.sources.source import Source
-from utils.sources.tree import FileTree, walk
 from utils.sources.web.download import (
     check_space,
     fetch_file,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from utils.common.errors import DownloadError
 from utils.common.files import remove_partial_files
-from utils.sources.gallery import UrlGallery
-from utils.sources.isic import IsicChallenge
-from utils.sources.tables import own_tables
-from utils.sources.tree import FileTree, is_picture
+from utils.sources.files.tables import own_tables
+from utils.sources.files.tree import FileTree, is_picture
+from utils.sources.readers.gallery import UrlGallery
+from utils.sources.readers.isic import IsicChallenge
 from utils.sources.web.download import fetch_file
 from utils.sources.web.hosts import FAILED, OK, Job, Outcome, fetch_all
 from utils.sources.web.ledger import LEDGER_NAME, Entry, read_ledger, write_ledger

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from utils.common.console import table
 from utils.common.errors import SettingsError, SourceError, run_script
 from utils.common.terminal import printable
-from utils.sources.tables import Row, read_table
-from utils.sources.tree import FileTree
+from utils.sources.files.tables import Row, read_table
+from utils.sources.files.tree import FileTree
 from utils.sources.web.urls import host_of, path_of, without_password
 
 URL_COLUMNS = ("url", "train_url", "test_url")

@@ -1,0 +1,1 @@
+"""What lies in the archives of strangers, and where: nothing that they say is believed."""

@@ -1,0 +1,220 @@
+"""The ISIC challenges' layout: folders of ids in, records whose split the ids themselves decide."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from utils.common.errors import SourceError, shortlist
+from utils.common.labels import DERM, TEST, TRAIN
+from utils.sources.files.ids import clean
+from utils.sources.files.tables import Table, read_table
+from utils.sources.files.tree import FileTree, stem
+from utils.sources.readers.grouping import Grouping, tell_large_group
+from utils.sources.readers.joining import group_by_ids
+from utils.sources.record import TEST_ONLY, TRAIN_OR_VAL, LeftOut, Record
+from utils.sources.source import Reading
+
+NAMESPACE = "isic"
+NAME = re.compile(r"ISIC_(\d{7})(_downsampled)?", re.IGNORECASE)
+SYNTHETIC = "ISIC_0035068"
+LAST_TRAINING_MARKER = 34320
+LAST_TEST_MARKER = 36064
+
+PATIENT, LESION = "patient_id", "lesion_id"
+
+LESIONS_OF_2019 = "ISIC_2019_Training_Metadata.csv"
+"""The only table of the lesions of all training pictures of 2019, those of 2018 among them."""
+
+MEMBERSHIP_TABLES = {
+    "ISIC2018_Task3_Training_GroundTruth.csv": TRAIN,
+    "ISIC2018_Task3_Test_GroundTruth.csv": TEST,
+    "ISIC2018_Task3_Test_GroundTruth.tab": TEST,  # so at Harvard
+    "ISIC_2019_Training_GroundTruth.csv": TRAIN,
+    LESIONS_OF_2019: TRAIN,
+    "ISIC_2019_Test_GroundTruth.csv": TEST,
+    "ISIC_2019_Test_Metadata.csv": TEST,
+}
+"""Tables that list the pictures of one side."""
+
+LESION_TABLES = (
+    LESIONS_OF_2019,
+    "HAM10000_metadata",
+    "HAM10000_metadata.csv",
+    "HAM10000_metadata.tab",
+    "ISIC2018_Task3_Training_LesionGroupings.csv",
+)
+"""Tables with a column `lesion_id`."""
+
+PICTURE_COLUMNS = ("image", "image_id", "isic_id")
+"""What the column of the ids is called, here or there."""
+
+OPEN_SPLITS = {TRAIN: TRAIN_OR_VAL, TEST: TEST_ONLY}
+
+
+@dataclass(frozen=True)
+class IsicChallenge:
+    """Two folders of dermoscopic pictures, named by ISIC id.
+
+    The folders of 2019 are often swapped, so a folder's name is the last thing to be believed:
+    a table that lists the id decides, else the id itself where its range tells, else the
+    majority of the decided files in the same folder, else the folder's name.
+
+    Attributes:
+        folders: "train" or "test" by folder name.
+        lesion_tables: Each of them knows the lesions of all its training pictures.
+    """
+
+    folders: Mapping[str, str] = field(hash=False)
+    lesion_tables: tuple[str, ...] = LESION_TABLES
+
+    def __call__(self, name: str, tree: FileTree) -> Reading | None:
+        """Read both folders."""
+        found = [
+            (path, side) for title, side in self.folders.items() for path in tree.folders(title)
+        ]
+        if not found:
+            return None
+        reading = Reading()
+        members, notes = _members(tree)
+        lesions, more = lesions_by_id(tree)
+        reading.notes += dict.fromkeys((*notes, *more))
+        training = []
+        for folder, named_side in found:
+            paths = self._usable(reading, name, tree.pictures(folder))
+            known = {path: _side(path, members) for path in paths}
+            rest, note = _side_of_rest(folder, named_side, known)
+            if note:
+                reading.notes.append(f"{name}: {note}")
+            for path, side in known.items():
+                picture = isic_id(path)
+                splits = OPEN_SPLITS[side or rest]
+                group = f"{NAMESPACE}/{lesions.name_of(picture, picture)}"
+                reading.records.append(
+                    Record(name, path, f"{NAMESPACE}/{picture}", DERM, group, splits)
+                )
+                if splits == TRAIN_OR_VAL:
+                    training.append(picture)
+        reading.notes += lesions.notes(name, training)
+        reading.notes += tell_large_group(name, reading.records)
+        unlisted = [picture for picture in training if not lesions.knows(picture)]
+        if training and not self.knows_lesions(tree):
+            reading.notes.append(
+                f"ISIC: not all lesions of the training pictures are known; put {LESIONS_OF_2019} "
+                "under ALL_DATA; until then pictures of one lesion may fall into train and val"
+            )
+        elif unlisted:
+            reading.notes.append(
+                f"{name}: {len(unlisted):,} of {len(training):,} training pictures are in no table "
+                f"of lesions ({shortlist(unlisted)}); each is a group of its own"
+            )
+        return reading
+
+    def is_there(self, tree: FileTree) -> bool:
+        """Whether one of the folders lies under `tree`."""
+        return bool(tree.folders(*self.folders))
+
+    def knows_lesions(self, tree: FileTree) -> bool:
+        """Whether a table under `tree` keeps the pictures of each training lesion together."""
+        return bool(tree.named(*self.lesion_tables))
+
+    def _usable(self, reading: Reading, name: str, paths: list[str]) -> list[str]:
+        usable = []
+        for path in paths:
+            if not NAME.fullmatch(stem(path)):
+                reading.left_out.append(LeftOut(name, path, "name of another form"))
+            elif isic_id(path) == SYNTHETIC:
+                reading.left_out.append(LeftOut(name, path, "synthetic picture"))
+            else:
+                usable.append(path)
+        return usable
+
+
+def isic_id(path: str) -> str:
+    """Return the ISIC id in a file's name.
+
+    >>> isic_id("ISIC_2019_Training_Input/ISIC_0012653_downsampled.jpg")
+    'ISIC_0012653'
+    """
+    return stem(path).upper().removesuffix("_DOWNSAMPLED")
+
+
+def lesions_by_id(tree: FileTree) -> tuple[Grouping, list[str]]:
+    """Return the lesion of each ISIC id that a table under `tree` lists, and what to tell."""
+    rows: list[tuple[str, str, str]] = []
+    notes: list[str] = []
+    has_patients = False
+    for path in tree.named(*LESION_TABLES):
+        read, ids = _read_ids(tree, path, (LESION,), (PATIENT,))
+        has_patients |= PATIENT in read.columns
+        patients = read.column(PATIENT) if PATIENT in read.columns else [""] * len(ids)
+        rows += zip(ids, patients, read.column(LESION), strict=True)
+        notes += read.notes
+    levels = (PATIENT, LESION) if has_patients else (LESION,)
+    return group_by_ids(levels, ((row[0], row[-len(levels) :]) for row in rows)), notes
+
+
+def _members(tree: FileTree) -> tuple[dict[str, str], list[str]]:
+    """Return the side of each ISIC id that a table under `tree` lists, and what to tell."""
+    members: dict[str, str] = {}
+    both: set[str] = set()
+    notes: list[str] = []
+    for table, side in MEMBERSHIP_TABLES.items():
+        for path in tree.named(table):
+            read, ids = _read_ids(tree, path)
+            notes += read.notes
+            for picture in ids:
+                if members.setdefault(picture, side) != side:
+                    both.add(picture)
+    if both:
+        notes.append(
+            f"ISIC: {len(both):,} pictures are in tables of both sides ({shortlist(sorted(both))}) "
+            f"and count as {TEST}"
+        )
+    return members | dict.fromkeys(both, TEST), notes
+
+
+def _read_ids(
+    tree: FileTree, path: str, columns: Sequence[str] = (), optional: Sequence[str] = ()
+) -> tuple[Table, list[str]]:
+    """Return a table and the ISIC ids of its rows, whatever the column of these is called."""
+    read = read_table(tree, path, columns, PICTURE_COLUMNS, (*PICTURE_COLUMNS, *optional))
+    column = next((column for column in PICTURE_COLUMNS if column in read.columns), None)
+    if column is None:
+        raise SourceError(
+            f"{tree.root / path} has no column of pictures",
+            expected=f"one named {' or '.join(PICTURE_COLUMNS)}",
+            todo="Download it again",
+        )
+    return read, [isic_id(clean(cell)) for cell in read.column(column)]
+
+
+def _side(path: str, members: Mapping[str, str]) -> str | None:
+    """Return the side that a table or the id itself tells, None where neither does."""
+    if side := members.get(isic_id(path)):
+        return side
+    matched = NAME.fullmatch(stem(path))
+    assert matched is not None
+    number, downsampled = int(matched.group(1)), matched.group(2)
+    if downsampled or number <= LAST_TRAINING_MARKER:
+        return TRAIN
+    return TEST if number <= LAST_TEST_MARKER else None
+
+
+def _side_of_rest(folder: str, named_side: str, known: Mapping[str, str | None]) -> tuple[str, str]:
+    """Return the side of a folder's undecided files, and a note where the user should know."""
+    votes = Counter(side for side in known.values() if side)
+    undecided = sum(side is None for side in known.values())
+    if not votes:
+        note = f"nothing but its name tells what {folder} is; read as {named_side}"
+        return named_side, note if undecided else ""
+    other_side = TEST if named_side == TRAIN else TRAIN
+    majority = named_side if votes[named_side] >= votes[other_side] else other_side
+    if not votes[other_side]:
+        return majority, ""
+    taken = f"{undecided} more without a mark are taken for {majority}" if undecided else ""
+    note = (
+        f"{folder} holds {votes[other_side]} pictures of the {other_side} set and "
+        f"{votes[named_side]} of the {named_side} set; each is read as what it is"
+    )
+    return majority, f"{note}, {taken}" if taken else note

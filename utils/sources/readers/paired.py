@@ -1,0 +1,146 @@
+"""A table with a case in each row and a column of paths for each class in, records out."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from utils.common.errors import SourceError, shortlist
+from utils.sources.files.ids import id_key
+from utils.sources.files.tables import read_table
+from utils.sources.files.tree import FileTree
+from utils.sources.readers.filenames import path_key, tell_no_match
+from utils.sources.readers.grouping import tell_large_group
+from utils.sources.readers.joining import group_by_ids
+from utils.sources.record import ANY_SPLIT, LeftOut, Record
+from utils.sources.source import Reading
+
+
+@dataclass(frozen=True)
+class PairedTable:
+    """A table with one case a row and a column of file paths for each class.
+
+    Attributes:
+        folders: Accepted folder names.
+        table: Path of the table below the folder.
+        pictures: Folder that the paths in the table start from.
+        labels: Class by column, the column that wins where two name the same file first.
+        case: Column that names the case.
+        splits: Splits left open by the path of a table of row numbers (column `indexes`).
+    """
+
+    folders: tuple[str, ...]
+    table: str
+    pictures: str
+    labels: Mapping[str, str]
+    case: str
+    splits: Mapping[str, tuple[str, ...]]
+
+    def __call__(self, name: str, tree: FileTree) -> Reading | None:
+        """Read the pictures of all cases."""
+        found = tree.folders(*self.folders)
+        if not found:
+            return None
+        reading = Reading()
+        ending = f"/{self.table}".casefold()
+        tables = [path for path in tree.below(found[0]) if path.casefold().endswith(ending)]
+        if not tables:
+            raise SourceError(
+                f"No {self.table} in {tree.root / found[0]}",
+                expected="the collection as it was unzipped",
+                todo="Unzip it again, or remove the folder to leave this collection out",
+            )
+        root = tables[0][: -len(self.table)]
+        folder = f"{root}{self.pictures}"
+        columns = tuple(self.labels)
+        table = read_table(tree, tables[0], (self.case, *columns), columns, optional=())
+        if others := tables[1:]:
+            reading.notes.append(f"{name}: {tables[0]} is read, not {shortlist(others)}")
+        reading.notes += table.notes
+        there = tree.pictures(folder)
+        by_key = {path_key(path.removeprefix(f"{folder}/")): path for path in reversed(there)}
+        splits = self._splits_by_row(reading, tree, root, len(table))
+        cases = group_by_ids(
+            (self.case,), ((str(number), (row[self.case],)) for number, row in enumerate(table))
+        )
+        listed: Counter[str] = Counter()
+        repeated = unnamed = 0
+        for number, row in enumerate(table):
+            of_case: dict[str, str] = {}
+            for column, label in self.labels.items():
+                written = row[column]
+                path = tree.find(f"{folder}/{written}") or by_key.get(path_key(written))
+                if path in of_case:
+                    repeated += 1
+                elif path:
+                    of_case[path] = label
+                elif id_key(written):
+                    reading.absent += 1
+                else:
+                    unnamed += 1
+            case = cases.names.get(str(number))
+            group = f"{name}/case {case}" if case else f"{name}/row {number + 1}"
+            open_splits = splits.get(number, ANY_SPLIT)
+            for path, label in of_case.items():
+                identity = f"{name}/{path.removeprefix(f'{folder}/')}"
+                reading.records.append(Record(name, path, identity, label, group, open_splits))
+            listed.update(of_case.keys())
+        reading.notes += self._notes(name, repeated, unnamed, listed)
+        if cases.without:
+            reading.notes.append(
+                f"{name}: {len(cases.without):,} rows have no {self.case}; "
+                "each is a case of its own"
+            )
+        if there and reading.absent and not listed:
+            column = next(iter(self.labels))
+            written_paths = table.column(column)
+            reading.notes.append(tell_no_match(name, tables[0], column, written_paths, there))
+        reading.left_out += [
+            LeftOut(name, path, "not in its table") for path in there if path not in listed
+        ]
+        reading.notes += tell_large_group(name, reading.records)
+        return reading
+
+    def _notes(self, name: str, repeated: int, unnamed: int, listed: Counter[str]) -> list[str]:
+        notes = []
+        if repeated:
+            first, *others = self.labels.values()
+            notes.append(
+                f"{name}: {repeated} cases name one file twice; it counts as {first}, "
+                f"not as {' or '.join(others)}"
+            )
+        if unnamed:
+            notes.append(
+                f"{name}: {unnamed:,} cells of {' and '.join(self.labels)} name no picture"
+            )
+        if several := sorted(path for path, count in listed.items() if count > 1):
+            notes.append(
+                f"{name}: {len(several):,} files belong to several cases ({shortlist(several)}); "
+                "these cases stay together"
+            )
+        return notes
+
+    def _splits_by_row(
+        self, reading: Reading, tree: FileTree, root: str, num_rows: int
+    ) -> dict[int, tuple[str, ...]]:
+        open_splits: dict[int, tuple[str, ...]] = {}
+        for table, splits in self.splits.items():
+            path = tree.find(f"{root}{table}")
+            if path is None:
+                raise SourceError(
+                    f"No {table} in {tree.root / root}",
+                    expected="the collection's own split",
+                    todo="Unzip the collection again",
+                )
+            table_of_rows = read_table(tree, path, ("indexes",), optional=())
+            reading.notes += table_of_rows.notes
+            for row in table_of_rows:
+                key = id_key(row["indexes"])
+                number = int(key) if key.isdecimal() else -1
+                if not 0 <= number < num_rows or number in open_splits:
+                    raise SourceError(
+                        f"{tree.root / path} names row {row['indexes']!r}",
+                        expected=f"each row from 0 to {num_rows - 1} at most once",
+                        todo="Unzip the collection again",
+                    )
+                open_splits[number] = splits
+        return open_splits

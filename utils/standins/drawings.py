@@ -1,0 +1,123 @@
+"""A folder in, small stand-ins for all eight collections out: drawn, in their real layouts.
+
+They let the whole suite run before anything is downloaded, and they are what the tests read.
+"""
+
+import contextlib
+import functools
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+
+from utils.common.console import progress
+from utils.common.errors import SettingsError, shortlist
+from utils.common.files import is_clutter, write_bytes, write_text
+from utils.common.processors import pool_size
+from utils.standins.layouts import LAYOUTS
+from utils.standins.layouts.drawing import Drawing, draw_file
+from utils.standins.layouts.plan import Plan
+
+MARK = "DRAWINGS.txt"
+"""Says of a folder that all in it is drawn."""
+
+NUM_PICTURES = 360
+"""About how many different pictures of each class are drawn, over all collections."""
+
+
+def draw_all_data(
+    all_data: Path, pictures: int = NUM_PICTURES, seed: int = 0, workers: int = 0
+) -> dict[str, int]:
+    """Draw all eight collections below `all_data`; pictures that are there already are kept.
+
+    A file's content follows from the seed and its name alone, so neither the number of workers
+    nor that of pictures changes it.
+
+    Args:
+        all_data: Folder to fill.
+        pictures: About how many different pictures of each class to draw.
+        seed: Another seed gives other pictures under the same names.
+        workers: Processes to draw with, 0 for one per core.
+
+    Returns:
+        Number of picture files by the collection's short name.
+
+    Raises:
+        SettingsError: If other things than drawings lie there.
+    """
+    _claim(all_data)
+    plans = {name: layout(pictures) for name, layout in LAYOUTS.items()}
+    return _draw(plans, all_data, seed, pool_size(workers))
+
+
+def _claim(all_data: Path) -> None:
+    """Mark a folder as one of drawings, so that these never mix with what somebody downloaded."""
+    mark = all_data / MARK
+    if mark.exists():
+        return
+    found = sorted(path.name for path in all_data.glob("*") if not is_clutter(path.name))
+    if found:
+        raise SettingsError(
+            f"{all_data} holds {shortlist(found)} and no {MARK}, so it may be more than drawings",
+            expected="an empty folder, or none, for --demo",
+            todo="Remove it (make clean), or name another with --all-data",
+        )
+    write_text(mark, "All pictures and tables in this folder are drawn: nobody's skin.\n")
+
+
+def draw_collection(
+    name: str, all_data: Path, pictures: int = NUM_PICTURES, seed: int = 0, workers: int = 1
+) -> int:
+    """Draw one collection, the same files as `draw_all_data` draws; return the number of them."""
+    return _draw({name: LAYOUTS[name](pictures)}, all_data, seed, workers)[name]
+
+
+DRAWINGS: Mapping[str, Callable[..., int]] = {
+    name: functools.partial(draw_collection, name) for name in LAYOUTS
+}
+"""For each collection a function (all_data, pictures, seed, workers) that draws it alone."""
+
+
+def _draw(plans: Mapping[str, Plan], all_data: Path, seed: int, workers: int) -> dict[str, int]:
+    paths = {name: path for plan in plans.values() for name, path in plan.drawn(all_data).items()}
+    planned = _merged(drawing for plan in plans.values() for drawing in plan.drawings)
+    missing = [drawing for drawing in planned if drawing.name not in paths]
+    work = functools.partial(draw_file, all_data=all_data, seed=seed)
+    with _mapping(workers) as map_over:
+        done = progress(
+            map_over(work, missing), total=len(missing), desc="Drawing", unit="pictures"
+        )
+        paths |= {drawing.name: path for drawing, path in zip(missing, done, strict=True)}
+    for plan in plans.values():
+        tables = plan.tables([paths[drawing.name] for drawing in plan.drawings])
+        for path, text in tables.items():
+            write_bytes(all_data / path, text.encode("utf-8"))
+    return {
+        name: sum(len(drawing.paths) for drawing in plan.drawings) for name, plan in plans.items()
+    }
+
+
+def _merged(drawings: Iterable[Drawing]) -> list[Drawing]:
+    """Join the drawings of one name, so that what two collections share is drawn once."""
+    by_name: dict[str, Drawing] = {}
+    for drawing in drawings:
+        known = by_name.get(drawing.name)
+        paths = (*known.paths, *drawing.paths) if known else drawing.paths
+        by_name[drawing.name] = replace(drawing, paths=paths)
+    return list(by_name.values())
+
+
+@contextlib.contextmanager
+def _mapping(workers: int) -> Iterator[Callable[..., Iterable[str]]]:
+    """Yield a `map` that works in as many processes as asked for."""
+    if workers == 1:
+        yield map
+        return
+    # Spawned, not forked: the same on every system, and safe beside OpenCV's threads, of which
+    # each process needs just the one.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
+        yield functools.partial(pool.map, chunksize=8)
