@@ -63,7 +63,7 @@ def test_texts_are_texts_that_a_system_takes(value: Any) -> None:
 
 def test_none_is_taken_where_the_type_allows_it_and_nothing_was_to_be_settled() -> None:
     assert expected_of(None, int | None) == ""
-    assert expected_of(None, int | None, may_be_none=False) == "a whole number"
+    assert expected_of(None, int) == "a whole number"
 
 
 def test_whatever_is_shown_is_one_short_line() -> None:

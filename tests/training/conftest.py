@@ -23,7 +23,7 @@ from utils.dataset.manifest import ManifestRow, write_manifest
 from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import read_folder
 from utils.training.engine import Trainer
-from utils.training.settings import Settings
+from utils.training.settings import RunSettings
 
 TINY = "test_resnet"
 """A network of timm's own tests: trains on a handful of pictures in a second."""
@@ -74,9 +74,8 @@ def make_trainer(tiny_dataset: Path) -> Callable[..., Trainer]:
     """Give a function that makes a trainer of a tiny network, the same at every call."""
 
     def make(model: str = TINY, device: str = "cpu", **settings: Any) -> Trainer:
-        complete = Settings(
-            **{"batch_size": 8, "epochs": 2, "lr": 1e-3, "weight_decay": 0.05, **settings}
-        )
+        usual = {"batch_size": 8, "workers": 0, "model": model, "epochs": 2, "lr": 1e-3}
+        complete = RunSettings(**{**usual, "weight_decay": 0.05, **settings})
         network, preprocessing = build(resolve(model), len(CLASSES), pretrained=False)
         batch_size = complete.batch_size * complete.grad_accum_steps
         loader = PictureLoader(read_folder(tiny_dataset), preprocessing, batch_size, 0, 0)

@@ -63,7 +63,7 @@ def test_an_epoch_without_numbers_on_val_is_never_the_best_and_a_later_one_may_b
     captured = capsys.readouterr()
     lines = [line for line in captured.out.splitlines() if line.startswith("Epoch ")]
     assert ["(best)" in line for line in lines] == [False, True, False]
-    assert "; val loss -, accuracy -, balanced accuracy -; " in lines[0]
+    assert "; val loss -, - calibrated, accuracy -, balanced accuracy -; " in lines[0]
     assert (
         "Warning: after epoch 1 the model's outputs are NaN or infinite for 4 of 10 val pictures: "
         "it cannot be the best epoch.\n"

@@ -16,7 +16,7 @@ from utils.common.errors import ModelError
 from utils.common.values import expected_of
 from utils.training.engine import Trainer
 from utils.training.processes.jobs import Job
-from utils.training.settings import Settings
+from utils.training.settings import RunSettings, Settings
 from utils.training.state import checkpoint
 from utils.training.state.progress import FIGURES, Progress
 from utils.training.state.run_config import Facts
@@ -26,7 +26,7 @@ NONSENSE: tuple[Any, ...] = (
     *(None, True, 0, -1, 2, 10**9, HUGE, NAN, INFINITY, -INFINITY, "", "x\ny", "1", "a\0b", b"x"),
     *([], [[[]]], {}, {"a": {"b": []}}, (1, "2"), "x" * 100_000, torch.zeros(2)),
 )
-GOOD = Settings(
+GOOD = RunSettings(
     batch_size=8, workers=0, model="test_resnet", epochs=2, lr=1e-3, weight_decay=0.05, patience=5
 )
 
@@ -88,7 +88,7 @@ def facts_of(**changes: Any) -> dict[str, Any]:
 
 
 class TestSettings:
-    @pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda field: field.name)
+    @pytest.mark.parametrize("field", dataclasses.fields(RunSettings), ids=lambda field: field.name)
     def test_a_flag_that_has_a_range_has_it_when_stored_and_all_have_types(self, field) -> None:
         facts = facts_of()
         taken = []

@@ -26,7 +26,6 @@ def setting(
     help_text: str,
     *flags: str,
     check: Range | None = None,
-    is_completed: bool = False,
     **argument: Any,
 ) -> Any:
     """Declare a dataclass field that is also a command-line flag.
@@ -40,8 +39,6 @@ def setting(
         flags: Spellings such as "-b", "--batch-size"; the field's own name by default. The field's
             name without dashes makes it one that is told by its position.
         check: Range of a number.
-        is_completed: Whether None, the default, stands for something that is settled before the
-            value is stored.
         argument: Passed on to `ArgumentParser.add_argument` (type, choices, nargs, metavar).
     """
     return dataclasses.field(
@@ -50,7 +47,6 @@ def setting(
             "help": help_text,
             "flags": flags,
             "check": check,
-            "is_completed": is_completed,
             "argument": argument,
         },
     )
@@ -113,26 +109,23 @@ def parse(
 
 
 def faults(
-    settings: Any, *, is_complete: bool = False
+    settings: Any,
 ) -> Iterator[tuple[dataclasses.Field[Any], str]]:
     """Yield each field whose value cannot be used, with what was expected instead.
 
     Args:
         settings: An instance of a dataclass of `setting` fields, whatever its values are.
-        is_complete: Whether everything must be settled that the user may leave open.
     """
     for field in dataclasses.fields(settings):
         if "help" not in field.metadata:
             continue
         value = getattr(settings, field.name)
-        is_settled = is_complete and field.metadata["is_completed"]
         choices = field.metadata["argument"].get("choices")
         expected = expected_of(
             value,
             field.type,
             check=field.metadata["check"],
             choices=choices,
-            may_be_none=not is_settled,
         )
         if expected:
             yield field, expected

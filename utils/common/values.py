@@ -82,7 +82,6 @@ def expected_of(
     *,
     check: Range | None = None,
     choices: Collection[str] | None = None,
-    may_be_none: bool = True,
 ) -> str:
     """Return "" for a value that can be used, else what was expected in its place.
 
@@ -94,13 +93,12 @@ def expected_of(
         kind: A field's type: bool, int, float, str, a tuple of str, or one of them or None.
         check: Range of a number.
         choices: All that a text may be.
-        may_be_none: Whether a kind that allows None is to be believed.
 
     >>> expected_of(True, int), expected_of(2, float), expected_of("x", str, choices=("a", "b"))
     ('a whole number', '', 'one of a, b')
     """
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    if value is None and type(None) in kinds and may_be_none:
+    if value is None and type(None) in kinds:
         return ""
     (kind,) = (one for one in kinds if one is not type(None))
     if kind is bool:

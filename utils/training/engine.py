@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,20 +23,22 @@ from utils.common.console import progress, warn
 from utils.common.errors import ModelError
 from utils.common.labels import TRAIN, VAL
 from utils.common.seeds import stable_hash
+from utils.training.data.batches import Batch
 from utils.training.data.frozen_features import (
     VIEWS,
     Classifier,
     FeatureLoader,
+    classifiers_of,
     features_of,
     features_shape,
     put_together,
 )
-from utils.training.data.loader import Batch, PictureLoader, smallest_share
+from utils.training.data.loader import PictureLoader, smallest_share
 from utils.training.data.prefetch import copied_ahead
 from utils.training.data.progressive import Schedule
 from utils.training.predictions import Asked, Examined, Looks, Predictions, interleave
 from utils.training.processes.world import Agreement, World
-from utils.training.settings import LR_SCALES, Settings
+from utils.training.settings import LR_SCALES, RunSettings
 from utils.training.step.activation_checkpointing import (
     recompute_hidden_answers,
     save_activations_memory,
@@ -89,7 +91,7 @@ class Trainer:
     network: nn.Module
     preprocessing: Preprocessing
     compute: Compute
-    settings: Settings
+    settings: RunSettings
     loader: PictureLoader
     world: World = field(default_factory=World)
     processes: int = 1
@@ -119,7 +121,7 @@ class Trainer:
     def __post_init__(self) -> None:
         device, settings = self.compute.device, self.settings
         self._layout = memory_format(self.network)
-        self.network.to(device=device, memory_format=self._layout)
+        self.network.to(device).to(memory_format=self._layout)
         if settings.grad_checkpointing:
             save_activations_memory(self.network)
         elif device.type == "cuda":
@@ -217,6 +219,7 @@ class Trainer:
         bar.update(first_step)
         with bar:
             for step, batch in enumerate(batches, first_step):
+                assert batch is not None  # each process has a share of each
                 self._step(batch, epoch, step, steps)
                 bar.update()
                 if self.waits_after(step):
@@ -240,9 +243,7 @@ class Trainer:
         for weight in self._trainable:
             weight.requires_grad_(not is_frozen)
         if is_frozen:
-            classifier = self.network.get_classifier()
-            heads = classifier if isinstance(classifier, tuple) else (classifier,)
-            for head in heads:
+            for head in classifiers_of(self.network):
                 head.train().requires_grad_()
         if is_frozen == self._is_frozen:
             return
@@ -394,8 +395,8 @@ class Trainer:
         if not self.scaler.is_enabled():
             good &= torch.isfinite(norm)
             # The fused optimizer's own way to leave out a step without asking the device.
-            self.optimizer.grad_scale = None
-            self.optimizer.found_inf = (~good).float()
+            optimizer: Any = self.optimizer
+            optimizer.grad_scale, optimizer.found_inf = None, (~good).float()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self._statistics.keep_if(good, before)
@@ -496,7 +497,8 @@ class Trainer:
     def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         if pixels.is_floating_point():  # features are served in their place
             return pixels
-        return self._normalise(pixels).contiguous(memory_format=self._layout)
+        normalised: torch.Tensor = self._normalise(pixels)
+        return normalised.contiguous(memory_format=self._layout)
 
     def predict(self, split: str, title: str) -> Predictions | None:
         """Let the model say what each picture of a split is, each exactly once.

@@ -23,6 +23,7 @@ from utils.training.predictions import Answers, Predictions
 from utils.training.remaining import Forecast, relative_cost
 from utils.training.session import Session
 from utils.training.state import checkpoint
+from utils.training.state.progress import criterion
 from utils.training.state.runs import HISTORY_NAME
 
 SECONDS_PER_MINUTE = 60
@@ -147,7 +148,7 @@ def _close_epoch(
     trained = {"epoch": progress.epoch + 1, **train_figures(trainer, progress.epoch)}
     row = world.share(lambda: {**trained, **val_figures(trainer, progress.epoch, predictions)})
     progress.history.append({**row, "seconds": round(seconds, 1)})
-    reached, best = row["val_calibrated_loss"], progress.best_metric
+    reached, best = criterion(progress.history), progress.best_metric
     better = reached is not None and (best is None or reached < best)
     if better:
         world.share(lambda: save_tensors(session.run.best, trainer.answering.state_dict()))
@@ -163,7 +164,7 @@ def _close_epoch(
     print(
         f"Epoch {row['epoch']}/{session.facts.settings.epochs}: "
         f"train loss {shown(row['train_loss'])}, accuracy {shown(row['train_accuracy'])}; "
-        f"val loss {shown(row['val_loss'])}, {shown(reached)} calibrated"
+        f"val loss {shown(row['val_loss'])}, {shown(row['val_calibrated_loss'])} calibrated"
         f"{' (best)' if better else ''}, accuracy {shown(row['val_accuracy'])}, "
         f"balanced accuracy {shown(row['val_balanced_accuracy'])}; "
         f"{seconds:.0f} s"

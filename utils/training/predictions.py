@@ -51,13 +51,14 @@ class Predictions(Asked):
     @property
     def unanswered(self) -> tuple[str, ...]:
         """Return the files of pictures for which the model gives NaN or infinite outputs."""
-        is_answered = np.isfinite(self.logits).all(axis=1)
-        return tuple(f for f, is_fine in zip(self.files, is_answered, strict=True) if not is_fine)
+        is_bad = ~np.isfinite(self.logits)
+        return tuple(self.files[row] for row in np.flatnonzero(is_bad.any(axis=1)))
 
     @property
     def predicted(self) -> NDArray[np.int64]:
         """Return the likeliest class of each picture, N."""
-        return self.logits.argmax(axis=1)
+        likeliest: NDArray[np.int64] = self.logits.argmax(axis=1)
+        return likeliest
 
     @property
     def confusion(self) -> NDArray[np.int64]:

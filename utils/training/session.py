@@ -30,9 +30,9 @@ from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import PictureFolder, read_folder
 from utils.training.engine import Trainer
 from utils.training.processes.world import World
-from utils.training.settings import Settings, check_data_folder, complete, merge
+from utils.training.settings import RunSettings, Settings, check_data_folder, complete, merge
 from utils.training.state import checkpoint
-from utils.training.state.checkpoint import Progress
+from utils.training.state.progress import Progress
 from utils.training.state.run_config import Facts, device_name, peak_gpu_bytes, versions
 from utils.training.state.runs import SETTINGS_NAME, Run, new_run
 from utils.training.step.device import check_precision, own_device, prepare, synchronised
@@ -112,10 +112,10 @@ class Session:
             "model": self.facts.settings.model,
             "timm_name": resolve(self.facts.settings.model).timm_name,
             "best_epoch": self.progress.best_epoch,
-            "best_val_calibrated_loss": self.progress.best_metric,
-            "best_val_balanced_accuracy": self.history[self.progress.best_epoch - 1][
-                "val_balanced_accuracy"
-            ],
+            **{
+                f"best_{name}": self.history[self.progress.best_epoch - 1][name]
+                for name in ("val_calibrated_loss", "val_balanced_accuracy")
+            },
             "epochs": self.progress.epoch,
             "parts": self.trainer.parts,
             "processes_at_the_end": self.world.size,
@@ -133,32 +133,29 @@ class Session:
         }
 
 
-def start(settings: Settings, world: World) -> Session:
-    """Open a new run; batch size, workers and model are chosen.
+def start(asked: Settings, world: World) -> Session:
+    """Open a new run.
 
     Args:
-        settings: As asked for.
+        asked: As the command line says; batch size, workers and model are chosen.
         world: The processes that train together.
 
     Raises:
         DatasetError: If the data set is not whole.
         ModelError: If its weights cannot be had, and random ones are not wanted.
     """
-    check_data_folder(settings.data_dir)
-    pictures = read_folder(Path(settings.data_dir))
+    check_data_folder(asked.data_dir)
+    pictures = read_folder(Path(asked.data_dir))
     if pictures.fingerprint != world.share(lambda: pictures.fingerprint):
         raise DatasetError(
-            f"{settings.data_dir} of this computer is not that of the first process",
+            f"{asked.data_dir} of this computer is not that of the first process",
             expected="the same data set for all",
             todo="Share one folder, or copy it whole",
         )
-    device = own_device(settings, world)
-    model = resolve(settings.model)
-    settings, network, preprocessing = _build_in_all(settings, model, world)
+    device = own_device(asked, world)
+    settings, network, preprocessing = _build_in_all(asked, world)
     if settings.input_size is not None:
         warn_of_enlarging(pictures.splits[TRAIN], settings.input_size)
-    model = resolve(settings.model)
-    settings = complete(settings, model)
     facts = Facts(
         settings,
         pictures.fingerprint,
@@ -173,7 +170,8 @@ def start(settings: Settings, world: World) -> Session:
     check_frozen_epochs(network, preprocessing, settings, pictures, world.local_size)
     trainer = _make_trainer(facts, pictures, device, network, world)
     with contextlib.ExitStack() as hold:
-        run = world.share(lambda: new_run(Path(settings.output_dir), model.folder_name))
+        name = resolve(settings.model).folder_name
+        run = world.share(lambda: new_run(Path(settings.output_dir), name))
         _lock(run, hold, world)
         session = _open(run, facts, pictures, trainer)
         session.save()
@@ -331,34 +329,42 @@ def _open(run: Run, facts: Facts, pictures: PictureFolder, trainer: Trainer) -> 
     return Session(run, facts, pictures, trainer, Progress(), contextlib.ExitStack(), world)
 
 
-def _build_in_all(
-    settings: Settings, model: Model, world: World
-) -> tuple[Settings, nn.Module, Preprocessing]:
+def _build_in_all(asked: Settings, world: World) -> tuple[RunSettings, nn.Module, Preprocessing]:
     """Build the network in all processes; the first one alone looks for its weights."""
+    assert asked.model is not None
+    model = resolve(asked.model)
+    size = (asked.size_of_input, asked.progressive_resizing)
     built: list[tuple[nn.Module, Preprocessing]] = []
 
-    def build_first() -> Settings:
-        chosen, *made = _build(settings, model)
-        built.append((made[0], made[1]))
-        return chosen
+    def build_first() -> tuple[str, bool]:
+        network, preprocessing, pretrained = _build(asked, model)
+        built.append((network, preprocessing))
+        if not model.is_sourced:
+            return model.name, pretrained
+        name = architecture_of(network, len(CLASSES), preprocessing.size)
+        print(f"{model.name} is a {name}, and its run is called so.")
+        return name, pretrained
 
-    chosen = world.share(build_first)
-    size = (chosen.size_of_input, chosen.progressive_resizing)
-    network, preprocessing = (
-        built[0] if built else build(resolve(chosen.model), len(CLASSES), False, "", 0, *size)
-    )
+    name, pretrained = world.share(build_first)
+    model = resolve(name)
+    network, preprocessing = built[0] if built else build(model, len(CLASSES), False, "", 0, *size)
     world.equalise(network.state_dict().values())
-    return chosen, network, world.share(lambda: preprocessing)
+    settings = complete(asked, model, pretrained=pretrained)
+    return settings, network, world.share(lambda: preprocessing)
 
 
-def _build(settings: Settings, model: Model) -> tuple[Settings, nn.Module, Preprocessing]:
-    """Build the network; where weights cannot be had, never silently train something else."""
+def _build(asked: Settings, model: Model) -> tuple[nn.Module, Preprocessing, bool]:
+    """Build the network; where weights cannot be had, never silently train something else.
+
+    Returns:
+        The network, its preprocessing, and whether it has pretrained weights.
+    """
     arguments = (
-        *(settings.pretrained_path, settings.seed),
-        *(settings.size_of_input, settings.progressive_resizing),
+        *(asked.pretrained_path, asked.seed),
+        *(asked.size_of_input, asked.progressive_resizing),
     )
     try:
-        built = build(model, len(CLASSES), settings.pretrained, *arguments)
+        return *build(model, len(CLASSES), asked.pretrained, *arguments), asked.pretrained
     except WeightsUnavailableError as error:
         if model.is_sourced or not prompts.can_be_asked():
             raise
@@ -368,10 +374,4 @@ def _build(settings: Settings, model: Model) -> tuple[Settings, nn.Module, Prepr
             "Train from random weights instead? [y/n]: ", answers, "--no-pretrained"
         ):
             raise
-        settings = dataclasses.replace(settings, pretrained=False)
-        built = build(model, len(CLASSES), False, *arguments)
-    if model.is_sourced:
-        name = architecture_of(built[0], len(CLASSES), built[1].size)
-        print(f"{model.name} is a {name}, and its run is called so.")
-        settings = dataclasses.replace(settings, model=name)
-    return settings, *built
+        return *build(model, len(CLASSES), False, *arguments), False

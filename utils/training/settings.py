@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from models.zoo import FROM_SCRATCH, MENU, SIDES, Model, pick, plain, resolve
 from utils.common import prompts
@@ -56,25 +56,26 @@ they are the same."""
 
 NOT_STORED = frozenset({"resume", "test_only"})
 
+SomeSettings = TypeVar("SomeSettings", bound="Settings")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that a run is told; `None` means not chosen yet."""
+    """Everything that a run is told; what `RunSettings` settles may be `None`: not chosen yet."""
 
     data_dir: str = setting("DATASET", "folder made by create_dataset.py", metavar="DIR")
     batch_size: int | None = setting(
         None, "pictures per step and process; 32-64 suits most GPUs; asked for when not given",
-        "-b", "--batch-size", type=int, metavar="N", check=at_least(1, MANY), is_completed=True,
+        "-b", "--batch-size", type=int, metavar="N", check=at_least(1, MANY),
     )  # fmt: skip
     workers: int | None = setting(
         None, "processes that load pictures; 2-4 suit most computers, 0 loads in the main "
         "process; asked for when not given; the result is the same for any number",
         "-j", "--workers", "--num-workers", type=int, metavar="N", check=at_least(0, MAX_WORKERS),
-        is_completed=True,
     )  # fmt: skip
     model: str | None = setting(
         None, f"{', '.join(model.name for model in MENU)}, or any timm name; asked for when not "
-        "given", metavar="NAME", is_completed=True,
+        "given", metavar="NAME",
     )  # fmt: skip
     input_size: int | None = setting(
         None, "height and width of the model's input in pixels (default: the model's own, such as "
@@ -89,12 +90,12 @@ class Settings:
     epochs: int | None = setting(
         None, f"passes over the training pictures (default: by model, see the table in models/"
         f"zoo.py; {FROM_SCRATCH.epochs} from random weights)", type=int, metavar="N",
-        check=at_least(1, MANY), is_completed=True,
+        check=at_least(1, MANY),
     )  # fmt: skip
     lr: float | None = setting(
         None, f"peak learning rate (default: {MENU[0].recipe.lr:g} for convolutional networks, "
         f"{MENU[2].recipe.lr:g} for transformers, {FROM_SCRATCH.lr:g} from random weights)",
-        type=float, metavar="X", check=above(0), is_completed=True,
+        type=float, metavar="X", check=above(0),
     )  # fmt: skip
     lr_scaling: str = setting(
         "none", "what the peak learning rate is multiplied by where torchrun starts several "
@@ -105,7 +106,7 @@ class Settings:
     )
     weight_decay: float | None = setting(
         None, f"of AdamW; not on norms and biases (default: {FROM_SCRATCH.weight_decay:g})",
-        type=float, metavar="X", check=at_least(0), is_completed=True,
+        type=float, metavar="X", check=at_least(0),
     )  # fmt: skip
     layer_decay: float = setting(
         1.0, "each layer learns this much slower than the one after it; 0.65-0.8 is usual for "
@@ -189,6 +190,23 @@ class Settings:
         return None if self.input_size is None else (self.input_size, self.input_size)
 
 
+def _settled(name: str) -> Any:
+    """Return a field that is like one of `Settings`, but has no default."""
+    return dataclasses.field(kw_only=True, metadata=Settings.__dataclass_fields__[name].metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings(Settings):
+    """Everything that a run keeps to: all that may be left open is settled."""
+
+    batch_size: int = _settled("batch_size")
+    workers: int = _settled("workers")
+    model: str = _settled("model")
+    epochs: int = _settled("epochs")
+    lr: float = _settled("lr")
+    weight_decay: float = _settled("weight_decay")
+
+
 def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]:
     """Parse and check the command line; also return the names of the fields that were given."""
     settings, given = parse(Settings, argv, DESCRIPTION, EPILOG)
@@ -210,24 +228,24 @@ def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]
     return settings, given
 
 
-def stored_settings(stored: object, *, is_complete: bool = False) -> tuple[Settings, list[str]]:
+def stored_settings(kind: type[SomeSettings], stored: object) -> tuple[SomeSettings, list[str]]:
     """Read settings that an earlier process stored; also name those that it did not have yet.
 
     Args:
+        kind: `RunSettings` if all that the user may leave open was settled by then.
         stored: What the file holds in their place.
-        is_complete: Whether all that the user may leave open was settled by then.
 
     Raises:
         ValueError: With what was found and what was expected, if they cannot be used.
     """
     if not isinstance(stored, Mapping):
         raise ValueError(f"settings is {shown(stored)}", "names with values")
-    names = [field.name for field in dataclasses.fields(Settings)]
+    names = [field.name for field in dataclasses.fields(kind)]
     unknown = [shown(name) for name in stored if name not in names]
     if unknown:
         raise ValueError(f"this suite does not know its settings {shortlist(unknown)}", "")
-    settings = Settings(**stored)
-    for field, expected in faults(settings, is_complete=is_complete):
+    settings = kind(**{**dict.fromkeys(RunSettings.__annotations__), **stored})
+    for field, expected in faults(settings):
         raise ValueError(f"{field.name} is {shown(getattr(settings, field.name))}", expected)
     return settings, [name for name in names if name not in stored]
 
@@ -281,18 +299,24 @@ def _pick(answer: str) -> str | None:
     return model.name if model else None
 
 
-def complete(settings: Settings, model: Model) -> Settings:
-    """Fill in the model's defaults where nothing else was chosen."""
-    recipe = model.recipe if settings.pretrained else FROM_SCRATCH
-    defaults = {
-        name: getattr(recipe, name)
-        for name in ("epochs", "lr", "weight_decay")
-        if getattr(settings, name) is None
-    }
-    return dataclasses.replace(settings, **defaults, resume=None, test_only=False)
+def complete(asked: Settings, model: Model, *, pretrained: bool) -> RunSettings:
+    """Settle the model's defaults where nothing else was chosen.
+
+    Args:
+        asked: With batch size and workers.
+        model: That is trained.
+        pretrained: Whether it has pretrained weights.
+    """
+    recipe = model.recipe if pretrained else FROM_SCRATCH
+    values = {field.name: getattr(asked, field.name) for field in dataclasses.fields(asked)}
+    for name in ("epochs", "lr", "weight_decay"):
+        if values[name] is None:
+            values[name] = getattr(recipe, name)
+    settled = {"model": model.name, "pretrained": pretrained, "resume": None, "test_only": False}
+    return RunSettings(**{**values, **settled})
 
 
-def merge(stored: Settings, asked: Settings, given: frozenset[str]) -> Settings:
+def merge(stored: RunSettings, asked: Settings, given: frozenset[str]) -> RunSettings:
     """Let the stored settings of a run answer all questions, save those that may change.
 
     Raises:

@@ -206,12 +206,12 @@ def beginning(slot: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return slot.view(-1)[: math.prod(shape)].view(shape)
 
 
-def _good_positions(pictures: PictureFolder) -> dict[tuple[str, int], array]:
+def _good_positions(pictures: PictureFolder) -> dict[tuple[str, int], "array[int]"]:
     """Return where the pictures of each (split, label) stand that may be made worse.
 
     As plain numbers side by side: workers share them without counting references.
     """
-    found: dict[tuple[str, int], array] = defaultdict(lambda: array("l"))
+    found: dict[tuple[str, int], array[int]] = defaultdict(lambda: array("l"))
     for split, listed in pictures.splits.items():
         for position, picture in enumerate(listed):
             if CLASSES[picture.label] != LOW_QUALITY:

@@ -56,4 +56,5 @@ def degrade_anew(parent: NDArray[np.uint8], file: str, seed: int, epoch: int) ->
     degraded = degrade(parent, "fresh", seed, epoch, file)
     content = write_jpeg(Image.fromarray(degraded.picture))
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    assert pixels is not None  # it was written just now
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)

@@ -22,7 +22,7 @@ from utils.training.data.batches import Batch
 from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import PictureFolder
 from utils.training.processes.world import World
-from utils.training.settings import Settings
+from utils.training.settings import RunSettings
 
 VIEWS: dict[str, int | None] = {TRAIN: 0, VAL: None}
 """The epoch whose view of a picture is taken: the first one's training sample, with its fresh draw
@@ -31,6 +31,13 @@ of a LOW_QUALITY picture; of val, as always, the centre crop."""
 BYTES_PER_FEATURE = 4
 ROWS_AT_ONCE = 4096
 """Pictures whose features are exchanged at once: so the exchange takes little memory."""
+
+
+def classifiers_of(network: nn.Module) -> tuple[nn.Module, ...]:
+    """Return the last layer of a network of timm, or the two of a distilled one."""
+    of_timm: Any = network
+    found = of_timm.get_classifier()
+    return found if isinstance(found, tuple) else (found,)
 
 
 class Classifier(nn.Module):
@@ -42,7 +49,7 @@ class Classifier(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.layer = network.get_classifier()
+        self.layer = classifiers_of(network)[0]
         self.dropout = _dropout_before_classifier(network)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -74,7 +81,7 @@ def features_of(network: nn.Module, prepare: Prepare, pixels: torch.Tensor) -> t
         prepare: Called first.
         pixels: N x 3 x H x W, RGB, uint8.
     """
-    with _heard(network.get_classifier()) as calls:
+    with _heard(classifiers_of(network)[0]) as calls:
         network(prepare(pixels))
     features: torch.Tensor = calls[0][0][0]
     return features.float()
@@ -90,8 +97,8 @@ def features_shape(network: nn.Module, preprocessing: Preprocessing) -> torch.Si
         network: On its device, in any mode.
         preprocessing: Tells its input.
     """
-    layer = network.get_classifier()
-    if not isinstance(layer, nn.Module):
+    layer, *others = classifiers_of(network)
+    if others:
         return None
     device = next(network.parameters()).device
     pixels = torch.zeros(2, 3, preprocessing.height, preprocessing.width, device=device)
@@ -165,15 +172,17 @@ class FeatureLoader:
     def dealt_batches(self, split: str, positions: Sequence[int]) -> Iterator[Batch | None]:
         """Yield this process's share of these pictures, and None as long as others have more."""
         for ticket in self._loader.dealt_tickets(split, positions):
-            yield ticket and self._loader.labelled(
-                ticket, self._features[split][list(ticket.indices)]
-            )
+            if ticket is None:
+                yield None
+            else:
+                features = self._features[split][list(ticket.indices)]
+                yield self._loader.labelled(ticket, features)
 
 
 def check_frozen_epochs(
     network: nn.Module,
     preprocessing: Preprocessing,
-    settings: Settings,
+    settings: RunSettings,
     pictures: PictureFolder,
     processes: int = 1,
 ) -> None:

@@ -34,9 +34,6 @@ PREFETCH = 4
 MIN_SHARE = 2
 """Pictures of a batch that one process gets at least: batch norm cannot learn from one alone."""
 
-END = object()
-"""Comes after the last batch of a pass."""
-
 NUM_IN_USE = 3
 """Batches that the training looks at or copies to a GPU meanwhile."""
 
@@ -190,9 +187,10 @@ class PictureLoader:
             self._slots.pin()
         while True:
             with self._waiting():
-                arrival = next(arrivals, END)
-            if arrival is END:
-                return
+                try:
+                    arrival = next(arrivals)
+                except StopIteration:
+                    return
             yield self._batch(self._dispatcher.arrived(), arrival)
 
     def _starting(self) -> contextlib.AbstractContextManager[None]:
@@ -243,7 +241,8 @@ def _quiet_about_workers() -> Iterator[None]:
 
 def epoch_order(seed: int, epoch: int, num_pictures: int) -> list[int]:
     """Shuffle the positions of the training pictures for one epoch."""
-    return generator(seed, epoch, "order").permutation(num_pictures).tolist()
+    order: list[int] = generator(seed, epoch, "order").permutation(num_pictures).tolist()
+    return order
 
 
 def deal(group: tuple[int, ...], rank: int, num_processes: int) -> tuple[tuple[int, ...], bool]:

@@ -252,8 +252,8 @@ def _write_pack(layout: Layout, pictures: PictureFolder, path: Path, header: byt
         stream.write(header)
         checksums = np.zeros(len(layout.table), np.int64)
         for number, pixels in enumerate(_decode_all(layout, pictures, "Packing")):
-            stream.write(pixels)
-            checksums[number] = zlib.crc32(pixels)
+            stream.write(pixels.data)
+            checksums[number] = zlib.crc32(pixels.data)
         stream.write(_end_of_pack(layout, checksums))
     print(f"{path}: {len(layout.table):,} pictures, {byte_size(size)}")
 

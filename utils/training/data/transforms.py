@@ -28,7 +28,7 @@ def training_sample(
     """
     rng = generator(seed, epoch, file)
     scale, stretch, across, down, brightening = rng.uniform(size=5)
-    flips = rng.integers(4)
+    flips = int(rng.integers(4))
     height, width = preprocessing.largest_window(*pixels.shape[:2])
     side = MIN_SCALE + (1 - MIN_SCALE) * scale
     aspect = MAX_STRETCH ** (2 * stretch - 1)
@@ -42,4 +42,4 @@ def training_sample(
     brightened = cv2.convertScaleAbs(resized, alpha=gain)
     if flips:  # numpy needs twenty times as long for a copy of a view that runs backwards
         brightened = cv2.flip(brightened, MIRRORS[flips])
-    return brightened.transpose(2, 0, 1)
+    return np.asarray(brightened, np.uint8).transpose(2, 0, 1)

@@ -64,7 +64,8 @@ class Group(World):
             raise failure
         if box[1] is not None:
             raise SystemExit(box[1])
-        return box[0]
+        made: Value = box[0]
+        return made
 
     def gather(self, value: Value) -> list[Value]:
         """Return the values of all processes, by rank, to the first; to the others nothing."""
@@ -109,7 +110,8 @@ class Group(World):
 
     def with_common_batch_norm(self, network: nn.Module) -> nn.Module:
         """Return a network whose batch norm sees the pictures of all processes (CUDA only)."""
-        return convert_sync_batchnorm(network)
+        common: nn.Module = convert_sync_batchnorm(network)
+        return common
 
 
 @contextlib.contextmanager

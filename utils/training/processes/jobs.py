@@ -75,7 +75,7 @@ class Job:
             noted = json.loads(self.note.read_text(encoding="utf-8"))
             if noted["arguments"] != list(self.arguments):
                 return None
-            settings, _ = stored_settings(noted["settings"])
+            settings, _ = stored_settings(Settings, noted["settings"])
             if expected := expected_of(noted["run"], str):
                 raise ValueError(f"run is {shown(noted['run'])}", expected)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -38,7 +38,7 @@ def fresh_part(
         answer = f"{_greeting(rank)}/{number}"
         store.wait([answer], patience)
         name = store.get(answer).decode()
-        store.set(f"{name}/{rank}", b"")
+        store.set(f"{name}/{rank}", "")
         return dist.PrefixStore(name, store)
     name = secrets.token_hex(8)
     missing = set(range(1, size))

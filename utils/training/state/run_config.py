@@ -19,7 +19,7 @@ from utils.common.console import warn
 from utils.common.errors import ModelError, shortlist
 from utils.common.labels import CLASSES
 from utils.common.values import at_least, expected_of, shown
-from utils.training.settings import MANY, MAX_THREADS, Settings, stored_settings
+from utils.training.settings import MANY, MAX_THREADS, RunSettings, stored_settings
 
 THREADS, PROCESSES = at_least(1, MAX_THREADS), at_least(1, MANY)
 BRING_BACK = "Bring the file back as it was, or start anew without --resume"
@@ -30,7 +30,7 @@ class Facts:
     """What a run was started with and keeps to, stored with every state.
 
     Attributes:
-        settings: Complete.
+        settings: Those that it keeps to.
         fingerprint: Hash that stands for the data set.
         precision: Of the computation.
         threads: That compute on a CPU; sums come out in another order with another number.
@@ -39,7 +39,7 @@ class Facts:
         processes: That it was started with; with it the size of a batch is settled.
     """
 
-    settings: Settings
+    settings: RunSettings
     fingerprint: str
     precision: str
     threads: int
@@ -107,9 +107,9 @@ def refuse(place: object, found: str, expected: str = "") -> NoReturn:
     raise ModelError(f"{place} cannot be resumed: {found}", expected, BRING_BACK)
 
 
-def _read_settings(stored: object, place: object) -> Settings:
+def _read_settings(stored: object, place: object) -> RunSettings:
     try:
-        settings, missing = stored_settings(stored, is_complete=True)
+        settings, missing = stored_settings(RunSettings, stored)
     except ValueError as error:
         refuse(place, *error.args)
     if missing:

@@ -1,5 +1,7 @@
 """A network in, one that keeps fewer activations for the way back and computes them again out."""
 
+from typing import Any
+
 import torch
 from timm.layers import Mlp
 from timm.models.swin_transformer import SwinTransformer
@@ -15,8 +17,9 @@ def save_activations_memory(network: nn.Module) -> None:
     Raises:
         SettingsError: If it cannot.
     """
+    of_timm: Any = network
     try:
-        network.set_grad_checkpointing(True)
+        of_timm.set_grad_checkpointing(True)
     # timm's networks say by an assertion that they cannot; others lack the method.
     except (AttributeError, AssertionError, NotImplementedError):
         raise SettingsError(

@@ -12,7 +12,7 @@ from models.preprocessing import Preprocessing
 from utils.common.errors import SettingsError
 from utils.common.memory import available_memory, byte_size
 from utils.training.data.loader import PREFETCH
-from utils.training.settings import Settings
+from utils.training.settings import RunSettings
 from utils.training.step.running_statistics import RunningStatistics
 
 FEW, MORE = 2, 4
@@ -26,7 +26,7 @@ def check_memory(
     network: nn.Module,
     preprocessing: Preprocessing,
     compute: Compute,
-    settings: Settings,
+    settings: RunSettings,
     processes: int = 1,
 ) -> None:
     """Estimate what training on a CPU will take on top of what this process has taken so far.

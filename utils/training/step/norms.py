@@ -16,7 +16,9 @@ def narrow_norms(network: nn.Module) -> None:
     """
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) in STANDARD and child.elementwise_affine and child.bias is not None:
+            if not isinstance(child, nn.LayerNorm) or type(child) not in STANDARD:
+                continue
+            if child.elementwise_affine and child.bias is not None:
                 setattr(parent, name, NarrowLayerNorm(child))
 
 

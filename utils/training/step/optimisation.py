@@ -27,7 +27,8 @@ def make_optimizer(
         weight_decay: Of all other weights.
         layer_decay: Each layer's rate as a share of the next one's; groups then have an "lr_scale".
     """
-    spared = network.no_weight_decay() if hasattr(network, "no_weight_decay") else ()
+    of_timm: Any = network
+    spared = of_timm.no_weight_decay() if hasattr(network, "no_weight_decay") else ()
     shared: dict[str, Any] = {"no_weight_decay_list": tuple(spared)}
     if layer_decay == 1:
         groups = param_groups_weight_decay(network, weight_decay, **shared)
