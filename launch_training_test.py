@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     with joined() as world:
-        return run(world, *world.share(lambda: choose(arguments)))
+        return run(world, *world.broadcast(lambda: choose(arguments)))
 
 
 def choose(
@@ -77,7 +77,7 @@ def run(world: World, asked: Settings, given: frozenset[str], found: Run | None,
                 answers = test(session)
         except Stopped:
             print(f"Stopped. Go on with: python launch_training_test.py --resume {folder}")
-            return world.largest(stop.exit_code)
+            return world.all_reduce_max(stop.exit_code)
         if answers is None:
             return 0
         session.end_workers()

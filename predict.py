@@ -31,7 +31,7 @@ PATIENCE = timedelta(days=30)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return its exit code."""
     with joined(PATIENCE) as world:
-        settings = world.share(lambda: read_settings(argv))
+        settings = world.broadcast(lambda: read_settings(argv))
         with terminable():
             if world.size == 1:
                 if settings.join:

@@ -317,7 +317,7 @@ class FakeWorld:
         self._said = said
         self._heard = iter(said)
 
-    def share(self, make: Callable[[], object]) -> object:
+    def broadcast(self, make: Callable[[], object]) -> object:
         if self.is_first:
             self._said.append(make())
             return self._said[-1]

@@ -191,7 +191,7 @@ def test_shares_are_put_together_in_order(processes: int) -> None:
     class Share(World):
         size = processes
 
-        def add_up(self, tensor: torch.Tensor) -> torch.Tensor:
+        def all_reduce(self, tensor: torch.Tensor) -> torch.Tensor:
             return tensor
 
     whole = torch.zeros(5, 2)

@@ -34,7 +34,7 @@ class World(Protocol):
 
     @property
     def is_first(self) -> bool: ...
-    def share(self, make: Callable[[], Value]) -> Value: ...
+    def broadcast(self, make: Callable[[], Value]) -> Value: ...
     def gather(self, value: Value) -> list[Value]: ...
 
 
@@ -56,10 +56,10 @@ def answer_together(
     Raises:
         SettingsError: If several processes cannot do this.
     """
-    world.share(lambda: _check(world, settings))
+    world.broadcast(lambda: _check(world, settings))
     own = of_process(world, settings)
     inputs = None
-    if not (own.resume and world.share(lambda: _are_finished(world, own))):
+    if not (own.resume and world.broadcast(lambda: _are_finished(world, own))):
         inputs = share_inputs(world, find)
         if not is_done(own):
             answer_shard(own, inputs)
@@ -113,10 +113,10 @@ def share_inputs(world: World, find: Callable[[], Inputs]) -> Inputs:
             _check_reachable(found)
         return len(found), found.passed_over, found.num_unread
 
-    count, passed_over, num_unread = world.share(list_all)
+    count, passed_over, num_unread = world.broadcast(list_all)
     for start in range(0, count, SENT):
         stop = min(count, start + SENT)
-        records = world.share(lambda a=start, b=stop: list(found.records(a, b)))
+        records = world.broadcast(lambda a=start, b=stop: list(found.records(a, b)))
         if not world.is_first:
             for record in records:
                 found.add_record(record)

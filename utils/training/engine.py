@@ -37,7 +37,7 @@ from utils.training.data.loader import PictureLoader, smallest_share
 from utils.training.data.prefetch import copied_ahead
 from utils.training.data.progressive import Schedule
 from utils.training.predictions import Asked, Examined, Looks, Predictions, interleave
-from utils.training.processes.world import Agreement, World
+from utils.training.processes.world import AnyRank, World
 from utils.training.settings import LR_SCALES, RunSettings
 from utils.training.step.activation_checkpointing import (
     recompute_hidden_answers,
@@ -105,7 +105,7 @@ class Trainer:
     _replica: nn.Module = field(init=False)
     _is_frozen: bool | None = field(init=False, default=None)
     _features: FeatureLoader | None = field(init=False, default=None)
-    _agreement: Agreement = field(init=False)
+    _any_rank: AnyRank = field(init=False)
     _probed: set[tuple[int, int]] = field(init=False, default_factory=set)
     _normalise: Normalisation = field(init=False)
     _weights: torch.Tensor = field(init=False)
@@ -137,7 +137,7 @@ class Trainer:
             ModelEmaV3(self.network, settings.ema, use_warmup=True) if settings.ema else None
         )
         self.parts_of_all = settings.grad_accum_steps * self.processes
-        self._agreement = self.world.agreement()
+        self._any_rank = self.world.any_rank()
         self._normalise = Normalisation(self.preprocessing).to(device)
         counts = self.loader.pictures.counts(TRAIN)
         self._weights = torch.tensor(class_weights(counts), device=device)
@@ -234,7 +234,7 @@ class Trainer:
 
     def _stop_if_asked(self) -> None:
         """Stop where any process was asked to."""
-        if self._agreement.reach(self.stop.is_set()):
+        if self._any_rank.wishes(self.stop.is_set()):
             raise Stopped
 
     def _freeze(self, is_frozen: bool) -> None:
@@ -363,12 +363,12 @@ class Trainer:
         if self.world.size > 1 and probe not in self._probed:
             self._within_memory(share, partial(attempt, is_alone=True), undo)
             undo()
-            self.parts_of_all = self.world.largest(self.parts_of_all)
+            self.parts_of_all = self.world.all_reduce_max(self.parts_of_all)
             self._probed.add(probe)
         may_cut = self.world.size == 1  # several would wait for each other
         logits, loss_sum = self._within_memory(share, attempt, undo, may_cut)
         self._settle(before, self._num_parts(share))
-        loss_sum = self.world.add_up(self._judged(loss_sum))
+        loss_sum = self.world.all_reduce(self._judged(loss_sum))
         return self._take_step(logits, loss_sum, weight_sum, before)
 
     def _settle(self, before: Sequence[torch.Tensor], updates: int) -> None:
@@ -420,7 +420,7 @@ class Trainer:
         ):
             with contextlib.ExitStack() as around:
                 if is_alone or number < count:
-                    around.enter_context(self.world.apart(self._replica))
+                    around.enter_context(self.world.no_sync(self._replica))
                 with self.compute.autocast():
                     answers = self._forward(self._normalised(part))
                 loss = balanced_loss(
@@ -548,7 +548,7 @@ class Trainer:
     def _network_to_ask(self, compute: Compute) -> nn.Module:
         network = self.answering.eval()
         # In training each process has its own statistics of batch norm; the first one's are kept.
-        self.world.equalise(network.buffers())
+        self.world.broadcast_tensors(network.buffers())
         # As `models.gate` asks the stored one, so that its calibration is of the same answers.
         return fused(network, compute, self.preprocessing.height, self.preprocessing.width)
 
@@ -594,7 +594,7 @@ class Trainer:
                     answers += self._within_memory(len(batch.labels), attempt)
                     bar.update(len(batch.labels) * self.world.size)
                 self._stop_if_asked()
-        self.parts_of_all = self.world.largest(self.parts_of_all)
+        self.parts_of_all = self.world.all_reduce_max(self.parts_of_all)
         return answers
 
     def _answer_in_parts(

@@ -83,16 +83,16 @@ def test(session: Session) -> Answers | None:
             "test",
             todo=start_anew(trainer),
         )
-    world.share(lambda: checkpoint.load_weights(session.run.best, trainer.answering))
-    world.equalise(trainer.answering.state_dict().values())
+    world.broadcast(lambda: checkpoint.load_weights(session.run.best, trainer.answering))
+    world.broadcast_tensors(trainer.answering.state_dict().values())
     num_train = len(session.pictures.splits[TRAIN])
     some = epoch_order(session.facts.settings.seed, 0, num_train)[:MAX_TRAIN_PICTURES]
     train = trainer.describe(TRAIN, "How training looks", sorted(some))
     val = trainer.examine(VAL, "Calibration")
-    world.share(lambda: check_answered(VAL, val))
-    world.share(lambda: session.run.count_look(session.progress.best_epoch))
+    world.broadcast(lambda: check_answered(VAL, val))
+    world.broadcast(lambda: session.run.count_look(session.progress.best_epoch))
     test = trainer.examine(TEST, "Test")
-    world.share(lambda: check_answered(TEST, test))
+    world.broadcast(lambda: check_answered(TEST, test))
     return Answers(train, val, test) if train and val and test else None
 
 
@@ -111,13 +111,13 @@ def _train_epoch(session: Session, forecast: Forecast) -> None:
     progress, trainer = session.progress, session.trainer
     interval_s = session.facts.settings.checkpoint_minutes * SECONDS_PER_MINUTE
     saved = time.monotonic()
-    agreement = session.world.agreement()
+    any_rank = session.world.any_rank()
     for steps_done in trainer.train_epoch(progress.epoch, progress.step):
         progress.step = steps_done
         if trainer.waits_after(steps_done - 1):
             _announce(forecast, steps_done, trainer)
         is_due = interval_s > 0 and time.monotonic() - saved > interval_s
-        if agreement.reach(is_due):
+        if any_rank.wishes(is_due):
             session.save()
             saved = time.monotonic()
 
@@ -146,12 +146,12 @@ def _close_epoch(
     """
     progress, trainer, world = session.progress, session.trainer, session.world
     trained = {"epoch": progress.epoch + 1, **train_figures(trainer, progress.epoch)}
-    row = world.share(lambda: {**trained, **val_figures(trainer, progress.epoch, predictions)})
+    row = world.broadcast(lambda: {**trained, **val_figures(trainer, progress.epoch, predictions)})
     progress.history.append({**row, "seconds": round(seconds, 1)})
     reached, best = criterion(progress.history), progress.best_metric
     better = reached is not None and (best is None or reached < best)
     if better:
-        world.share(lambda: save_tensors(session.run.best, trainer.answering.state_dict()))
+        world.broadcast(lambda: save_tensors(session.run.best, trainer.answering.state_dict()))
         progress.best_metric, progress.best_epoch = reached, row["epoch"]
     progress.epochs_without_gain = 0 if better else progress.epochs_without_gain + 1
     progress.epoch, progress.step = progress.epoch + 1, 0
@@ -159,7 +159,7 @@ def _close_epoch(
     session.save()
     path = session.run.folder / HISTORY_NAME
     size = trainer.smaller_size(row["epoch"] - 1)
-    world.share(lambda: write_history(path, progress.history))
+    world.broadcast(lambda: write_history(path, progress.history))
     is_last = progress.epoch == session.facts.settings.epochs or is_out_of_patience(session)
     print(
         f"Epoch {row['epoch']}/{session.facts.settings.epochs}: "

@@ -81,7 +81,7 @@ class Session:
 
     def save(self) -> None:
         """Write everything that a resume needs, unless nothing good could come of it."""
-        broken = self.world.share(lambda: self.trainer.broken_weights)
+        broken = self.world.broadcast(lambda: self.trainer.broken_weights)
         if broken:
             warn(
                 f"weights are NaN or infinite ({shortlist(broken)}): {self.run.last} stays as it "
@@ -146,7 +146,7 @@ def start(asked: Settings, world: World) -> Session:
     """
     check_data_folder(asked.data_dir)
     pictures = read_folder(Path(asked.data_dir))
-    if pictures.fingerprint != world.share(lambda: pictures.fingerprint):
+    if pictures.fingerprint != world.broadcast(lambda: pictures.fingerprint):
         raise DatasetError(
             f"{asked.data_dir} of this computer is not that of the first process",
             expected="the same data set for all",
@@ -159,7 +159,7 @@ def start(asked: Settings, world: World) -> Session:
     facts = Facts(
         settings,
         pictures.fingerprint,
-        world.share(lambda: choose_precision(device, settings.amp)),
+        world.broadcast(lambda: choose_precision(device, settings.amp)),
         torch.get_num_threads(),
         preprocessing.to_dict(),
         processes=world.size,
@@ -171,7 +171,7 @@ def start(asked: Settings, world: World) -> Session:
     trainer = _make_trainer(facts, pictures, device, network, world)
     with contextlib.ExitStack() as hold:
         name = resolve(settings.model).folder_name
-        run = world.share(lambda: new_run(Path(settings.output_dir), name))
+        run = world.broadcast(lambda: new_run(Path(settings.output_dir), name))
         _lock(run, hold, world)
         session = _open(run, facts, pictures, trainer)
         session.save()
@@ -201,15 +201,15 @@ def go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Ses
 
 
 def _lock(run: Run, hold: contextlib.ExitStack, world: World) -> None:
-    world.share(lambda: hold.enter_context(run.locked()))
+    world.broadcast(lambda: hold.enter_context(run.locked()))
 
 
 def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Session | None:
-    state = world.share(lambda: checkpoint.load(run.last))
+    state = world.broadcast(lambda: checkpoint.load(run.last))
     stored = Facts.from_dict(state["facts"])
     settings = merge(stored.settings, asked, given)
     grows = settings.epochs > stored.settings.epochs
-    is_finished = world.share(lambda: run.is_finished)
+    is_finished = world.broadcast(lambda: run.is_finished)
     if asked.test_only and not is_finished:
         raise ModelError(
             f"{run.folder} is not finished, and only a finished run is tested",
@@ -249,7 +249,7 @@ def _go_on(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
     trainer = _make_trainer(facts, pictures, device, network, world)
     progress = checkpoint.restore(state, trainer)  # before anything of the run is changed
     if is_finished and not asked.test_only:
-        world.share(lambda: run.reopen(stored.settings.epochs))
+        world.broadcast(lambda: run.reopen(stored.settings.epochs))
     session = _open(run, facts, pictures, trainer)
     session.progress = progress
     if grows:
@@ -345,12 +345,12 @@ def _build_in_all(asked: Settings, world: World) -> tuple[RunSettings, nn.Module
         print(f"{model.name} is a {name}, and its run is called so.")
         return name, pretrained
 
-    name, pretrained = world.share(build_first)
+    name, pretrained = world.broadcast(build_first)
     model = resolve(name)
     network, preprocessing = built[0] if built else build(model, len(CLASSES), False, "", 0, *size)
-    world.equalise(network.state_dict().values())
+    world.broadcast_tensors(network.state_dict().values())
     settings = complete(asked, model, pretrained=pretrained)
-    return settings, network, world.share(lambda: preprocessing)
+    return settings, network, world.broadcast(lambda: preprocessing)
 
 
 def _build(asked: Settings, model: Model) -> tuple[nn.Module, Preprocessing, bool]:

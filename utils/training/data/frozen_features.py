@@ -145,7 +145,7 @@ def put_together(
         done += len(part)
     if world.size > 1:
         for rows in features.split(ROWS_AT_ONCE):
-            rows.copy_(world.add_up(rows))
+            rows.copy_(world.all_reduce(rows))
     return features
 
 

@@ -14,20 +14,20 @@ from torch.nn.parallel import DistributedDataParallel
 
 from utils.common.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, ModelError, ProjectError
 from utils.training.processes.rendezvous import fresh_part
-from utils.training.processes.world import Agreement, Value, World
+from utils.training.processes.world import AnyRank, Value, World
 
 CPU = torch.device("cpu")
 LOST = ("closed by peer", "reset by peer", "Broken pipe", "Connection refused", "Timed out waiting")
 """What PyTorch's backends say where another process is gone."""
 
 
-class LaggingAgreement(Agreement):
+class LaggingAnyRank(AnyRank):
     """Answers what was asked one step before, so that no process waits for another."""
 
     def __init__(self) -> None:
         self._asked: tuple[torch.Tensor, Any] | None = None
 
-    def reach(self, wish: bool) -> bool:
+    def wishes(self, wish: bool) -> bool:
         """Return whether any process wished so at the call before this one."""
         wished = torch.tensor([wish], dtype=torch.uint8)
         before = self._asked
@@ -47,7 +47,7 @@ class Group(World):
         self.local_rank = int(os.environ["LOCAL_RANK"])
         self.local_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
-    def share(self, make: Callable[[], Value]) -> Value:
+    def broadcast(self, make: Callable[[], Value]) -> Value:
         """Let the first process make a value, and give it to all.
 
         If it fails there, it raises there, and the others end with the same exit code in silence.
@@ -73,23 +73,23 @@ class Group(World):
         dist.gather_object(value, found if self.is_first else None, 0)
         return found if self.is_first else []
 
-    def add_up(self, tensor: torch.Tensor) -> torch.Tensor:
+    def all_reduce(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the sum over all processes, without waiting for the device."""
         total = tensor.clone()
         dist.all_reduce(total)
         return total
 
-    def largest(self, number: int) -> int:
+    def all_reduce_max(self, number: int) -> int:
         """Return the largest number that any process has."""
         found = torch.tensor([number])
         dist.all_reduce(found, dist.ReduceOp.MAX)
         return int(found)
 
-    def agreement(self) -> Agreement:
+    def any_rank(self) -> AnyRank:
         """Return what all processes ask at each step."""
-        return LaggingAgreement()
+        return LaggingAnyRank()
 
-    def equalise(self, tensors: Iterable[torch.Tensor]) -> None:
+    def broadcast_tensors(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give all processes what the first one's tensors hold."""
         for tensor in tensors:
             dist.broadcast(tensor.detach(), 0)
@@ -103,12 +103,12 @@ class Group(World):
         replica.broadcast_buffers = False  # the argument has another name in each version
         return replica
 
-    def apart(self, network: nn.Module) -> contextlib.AbstractContextManager[None]:
+    def no_sync(self, network: nn.Module) -> contextlib.AbstractContextManager[None]:
         """Let the gradients of what `replicate` gave add up on each process by itself."""
         assert isinstance(network, DistributedDataParallel)
         return network.no_sync()
 
-    def with_common_batch_norm(self, network: nn.Module) -> nn.Module:
+    def with_sync_batch_norm(self, network: nn.Module) -> nn.Module:
         """Return a network whose batch norm sees the pictures of all processes (CUDA only)."""
         common: nn.Module = convert_sync_batchnorm(network)
         return common

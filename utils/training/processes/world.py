@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 
-class Agreement:
+class AnyRank:
     """Lets all processes act on the wish of any at the same step."""
 
-    def reach(self, wish: bool) -> bool:
+    def wishes(self, wish: bool) -> bool:
         """Return whether any process wishes so; all must ask equally often."""
         return wish
 
@@ -37,7 +37,7 @@ class World:
         """Whether this process asks, prints and writes for all."""
         return self.rank == 0
 
-    def share(self, make: Callable[[], Value]) -> Value:
+    def broadcast(self, make: Callable[[], Value]) -> Value:
         """Let the first process make a value, and give it to all; if it fails, all end."""
         return make()
 
@@ -45,29 +45,29 @@ class World:
         """Return the values of all processes, by rank, to the first; to the others nothing."""
         return [value]
 
-    def add_up(self, tensor: "torch.Tensor") -> "torch.Tensor":
+    def all_reduce(self, tensor: "torch.Tensor") -> "torch.Tensor":
         """Return the sum over all processes."""
         return tensor
 
-    def largest(self, number: int) -> int:
+    def all_reduce_max(self, number: int) -> int:
         """Return the largest number that any process has."""
         return number
 
-    def agreement(self) -> Agreement:
+    def any_rank(self) -> AnyRank:
         """Return what all processes ask at each step."""
-        return Agreement()
+        return AnyRank()
 
-    def equalise(self, tensors: Iterable["torch.Tensor"]) -> None:
+    def broadcast_tensors(self, tensors: Iterable["torch.Tensor"]) -> None:
         """Give all processes what the first one's tensors hold."""
 
     def replicate(self, network: "nn.Module") -> "nn.Module":
         """Return a network whose gradients are the mean over all processes."""
         return network
 
-    def apart(self, network: "nn.Module") -> contextlib.AbstractContextManager[None]:
+    def no_sync(self, network: "nn.Module") -> contextlib.AbstractContextManager[None]:
         """Let the gradients of what `replicate` gave add up on each process by itself."""
         return contextlib.nullcontext()
 
-    def with_common_batch_norm(self, network: "nn.Module") -> "nn.Module":
+    def with_sync_batch_norm(self, network: "nn.Module") -> "nn.Module":
         """Return a network whose batch norm sees the pictures of all processes (CUDA only)."""
         return network

@@ -45,7 +45,7 @@ def synchronised(network: nn.Module, device: torch.device, world: World) -> nn.M
         raise SettingsError(
             f"--sync-bn needs CUDA and not {device.type}", todo="Leave --sync-bn out"
         )
-    return world.with_common_batch_norm(network)
+    return world.with_sync_batch_norm(network)
 
 
 def check_precision(device: torch.device, precision: str) -> None:

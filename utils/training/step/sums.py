@@ -71,7 +71,7 @@ class EpochSums:
 
     def of_all(self, world: World) -> "EpochSums":
         """Return the sums over all processes."""
-        return EpochSums(self.totals, world.add_up(self.confusion))
+        return EpochSums(self.totals, world.all_reduce(self.confusion))
 
     def is_diverging(self) -> bool:
         """Return whether too many steps in a row were skipped; waits for the device."""
