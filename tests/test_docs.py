@@ -1,6 +1,5 @@
 """What the pages say can be followed: every link leads somewhere, every command can be typed."""
 
-import argparse
 import importlib
 import re
 import shlex
@@ -36,7 +35,14 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
-COMMAND = re.compile(r"(?:^|[ /])(?:python|torchrun|pytest)\b.*")
+COMMAND = re.compile(
+    r"(?:^|[ /])(?:python|torchrun|pytest)\b.*"
+    r"|^(?:create_dataset|launch_training_test|predict)\.py\b.*"
+)
+FLAG = re.compile(r"^--[a-z][a-z-]*")
+
+OF_OTHERS = {"--max-restarts", "--rdzv-id", "--preload"}
+"""Flags of torchrun and gunicorn that the pages speak of."""
 
 
 def name_of(path: Path) -> str:
@@ -113,21 +119,18 @@ def fault_of_module(words: list[str]) -> str:
 def fault_of_flags(name: str, arguments: list[str]) -> str:
     if name not in SETTINGS:
         return ""
+    parser = build_parser(SETTINGS[name], "")
     try:
-        known, rest = build_parser(SETTINGS[name], "").parse_known_args(arguments)
+        _, unknown = parser.parse_known_args(arguments)
     except SettingsError as error:
-        return "" if is_a_mention(arguments, str(error)) else str(error)
+        if "the following arguments are required" not in str(error):
+            return str(error)
+        flags = [word for word in arguments if word.startswith("-")]  # which a text only mentions
+        unknown = [word for word in arguments if word not in flags]
+        unknown += [flag for flag in flags if flag not in parser._option_string_actions]
     except SystemExit:  # --help, --version
         return ""
-    assert isinstance(known, argparse.Namespace)
-    return f"{name} knows no {' '.join(rest)}" if rest else ""
-
-
-def is_a_mention(arguments: list[str], error: str) -> bool:
-    """Whether a command only shows some flags, without the arguments told by their position."""
-    return "the following arguments are required" in error and not [
-        word for word in arguments if not word.startswith("-")
-    ]
+    return f"{name} knows no {' '.join(unknown)}" if unknown else ""
 
 
 def faults(text: str) -> list[str]:
@@ -148,6 +151,18 @@ def test_every_link_leads_to_a_file_or_a_heading(path: Path) -> None:
 @pytest.mark.parametrize("path", TEXTS, ids=name_of)
 def test_every_command_is_understood(path: Path) -> None:
     assert not faults(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TEXTS if path.stem not in ("measured", "CONTRIBUTING")], ids=name_of
+)
+def test_every_flag_is_one_of_a_script(path: Path) -> None:
+    """Pages on benchmarks speak of theirs, too."""
+    parsers = [build_parser(settings, "") for settings in SETTINGS.values()]
+    known = {flag for parser in parsers for flag in parser._option_string_actions}
+    code = CODE.findall(FENCE.sub("", path.read_text(encoding="utf-8")))
+    named = {found.group() for words in code if (found := FLAG.match(words))}
+    assert named <= known | OF_OTHERS
 
 
 def test_the_readme_leads_to_every_page() -> None:
@@ -185,6 +200,7 @@ class TestTheCheckItself:
             ("```\n$ python predict.py RUN a.jpg --fast  # x\n```", "predict.py knows no --fast"),
             ("```\ntorchrun -n=2 launch_training_test.py \\\n --modle vit\n```", "no --modle vit"),
             ("`python launch_training_test.py -b x`", "invalid int value: 'x'"),
+            ("`predict.py --sort`", "predict.py knows no --sort"),
             ("`python -m models.exports RUN`", "there is no module models.exports"),
             ("`python -m skin_picture_gate.models.export R --onnx`", "knows no --onnx"),
         ],
@@ -198,7 +214,7 @@ class TestTheCheckItself:
         [
             "`python launch_training_test.py`, `python -m venv .venv`, `pytest -q`",
             "```\nfind . | python predict.py RUN - --output a.csv | head --lines=3\n```",
-            "`predict.py --resume`",
+            "`predict.py --resume`, `benchmarks/predict.py`",
         ],
     )
     def test_a_right_one_is_not(self, text: str) -> None:
