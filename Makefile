@@ -1,4 +1,4 @@
-# Linux and macOS; README.md spells the same steps out for Windows.
+# Linux and macOS; README.md and CONTRIBUTING.md spell the same steps out for Windows.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

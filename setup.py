@@ -25,7 +25,10 @@ MODULE = re.compile(rf"(?<=-m )({'|'.join(ROOMS)})(?=\.\w)")
 SCRIPT = re.compile(rf"\b(?:python )?({'|'.join(COMMANDS)})\.py\b")
 TORCHRUN = re.compile(rf"\b(torchrun .*?)({'|'.join(COMMANDS)})\.py\b")
 
-PACKAGE = f'"""{{summary}}\n\nfrom {NAME}.models import load\n"""\n'
+PACKAGE = (
+    f'"""{{summary}}\n\nfrom {NAME}.models import load\n"""\n\n'
+    f"from {NAME}.utils.common.version import __version__ as __version__\n"
+)
 
 RUN = f'''"""The scripts as commands."""
 

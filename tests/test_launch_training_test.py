@@ -18,6 +18,7 @@ from models.pretrained import WeightsUnavailableError
 from tests.preloaded import Preloaded
 from utils.common.errors import ModelError, ProjectError, SettingsError, run_script
 from utils.common.labels import CLASSES
+from utils.common.version import __version__
 from utils.training import figures
 from utils.training.settings import Settings, ask_missing, read_settings
 
@@ -313,6 +314,9 @@ def test_a_run_leaves_all_its_files_and_the_next_one_gets_its_own_folder(
     assert report["accuracy"]["value"] == pytest.approx(right / len(rows))
     assert report["best_epoch"] == 1
     assert {"data_hash", "settings", "versions", "precision", "per_class"} <= set(report)
+    card = json.loads((folder / "best.json").read_text())
+    for told in (report, card):
+        assert told["versions"]["skin-picture-gate"] == __version__
 
 
 @pytest.mark.slow

@@ -16,9 +16,11 @@ from types import ModuleType
 
 import pytest
 
+from utils.common.version import __version__
+
 ROOT = Path(__file__).parent.parent
 NAME = "skin_picture_gate"
-FILES = ("pyproject.toml", "setup.py", "requirements.txt", "README.md")
+FILES = ("pyproject.toml", "setup.py", "requirements.txt", "README.md", "LICENSE")
 SCRIPTS = ("create_dataset", "launch_training_test", "predict")
 COMMANDS = ("create", "train", "predict")
 USE = """
@@ -135,6 +137,17 @@ class TestInstalled:
         ]
         lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
         assert told == [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+
+    def test_it_carries_the_licence_and_the_version_of_the_checkout(self, site: Path) -> None:
+        (facts,) = site.glob("*.dist-info")
+        own = (ROOT / "LICENSE").read_text(encoding="utf-8")
+        assert (facts / "licenses" / "LICENSE").read_text(encoding="utf-8") == own
+        told = (facts / "METADATA").read_text(encoding="utf-8").splitlines()
+        assert {f"Version: {__version__}", "License-Expression: Apache-2.0"} <= set(told)
+
+    def test_the_package_states_its_version(self, site: Path, theirs: Path) -> None:
+        done = run(theirs, site, "-c", f"import {NAME}; print({NAME}.__version__)")
+        assert done.stdout == f"{__version__}\n", done.stderr
 
     def test_a_model_answers_beside_anybody_s_utils(self, site: Path, theirs: Path) -> None:
         (theirs / "use.py").write_text(USE)

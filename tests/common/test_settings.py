@@ -77,4 +77,4 @@ def test_the_help_names_every_flag_with_its_default(capsys: pytest.CaptureFixtur
 
 def test_every_field_with_a_help_text_has_a_flag() -> None:
     flags = {action.dest for action in build_parser(Made, "")._actions}
-    assert flags == {"help", "batch_size", "data_dir", "names", "amp"}
+    assert flags == {"help", "version", "batch_size", "data_dir", "names", "amp"}

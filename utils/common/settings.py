@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar
 
 from utils.common.errors import SettingsError
 from utils.common.values import Range, expected_of
+from utils.common.version import __version__
 
 Settings = TypeVar("Settings")
 
@@ -63,6 +64,12 @@ def build_parser(
         argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"skin-picture-gate {__version__}",
+        help="show the version and exit",
     )
     for field in dataclasses.fields(settings):
         if "help" not in field.metadata:

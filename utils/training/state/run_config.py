@@ -19,6 +19,7 @@ from utils.common.console import warn
 from utils.common.errors import ModelError, shortlist
 from utils.common.labels import CLASSES
 from utils.common.values import at_least, expected_of, shown
+from utils.common.version import __version__
 from utils.training.settings import MANY, MAX_THREADS, RunSettings, stored_settings
 
 THREADS, PROCESSES = at_least(1, MAX_THREADS), at_least(1, MANY)
@@ -152,6 +153,7 @@ def peak_gpu_bytes(device: torch.device) -> int | None:
 def versions() -> dict[str, str]:
     """Return the versions of what the figures depend on."""
     return {
+        "skin-picture-gate": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "timm": timm.__version__,
