@@ -14,7 +14,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from models import CARD_NAME, WEIGHTS_NAME
 from models.answers import logits_and_features
 from models.calibration import PREFIX, Calibration
 from models.device import compute_here
@@ -23,6 +22,7 @@ from models.numbers import number
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
 from models.reading import OWN_SIZE, Reading
+from models.stored_names import CARD_NAME, WEIGHTS_NAME
 from models.zoo import SIDES, Model, resolve
 from utils.common.errors import ModelError, shortlist
 from utils.common.files import sha256_of_file, whole_file, write_json
