@@ -77,7 +77,7 @@ class Gate:
         self._network = fused(network, compute, wanted.height, wanted.width)
         self._normalise = Normalisation(wanted).to(compute.device)
 
-    # A path as text is an iterable of texts as well; the first of the two that fits holds.
+    # A path that is a text is an iterable of texts as well: the first overload that fits is taken.
     @overload
     def __call__(self, pictures: Picture) -> Answer: ...  # type: ignore[overload-overlap]
     @overload

@@ -46,3 +46,11 @@ def test_a_name_that_the_template_misspells_is_no_blank(
     monkeypatch.setattr(page, "__file__", str(tmp_path / "page.py"))
     with pytest.raises(UndefinedError, match="acuracy"):
         as_page("run", report, data_folder)
+
+
+def test_it_says_why_no_picture_can_be_unlike(report: Report, data_folder: Path) -> None:
+    reason = "9 val pictures are too few"
+    novelty = replace(report.calibration.novelty, threshold=None, reason=reason)
+    told = replace(report, calibration=replace(report.calibration, novelty=novelty))
+    assert f"({reason})" in as_page("run", told, data_folder)
+    assert "(2 % was aimed at)" in as_page("run", report, data_folder)
