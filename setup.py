@@ -20,6 +20,9 @@ ROOMS = ("models", "utils")
 COMMANDS = {"create_dataset": "create", "launch_training_test": "train", "predict": "predict"}
 """The scripts, and what their commands end in: those of `[project.scripts]`."""
 
+TEMPLATES = "*.jinja"
+"""Texts with commands in them that are no modules."""
+
 IMPORT = re.compile(rf"^(\s*(?:from|import) )({'|'.join(ROOMS)})(?=[. ])", re.MULTILINE)
 MODULE = re.compile(rf"(?<=-m )({'|'.join(ROOMS)})(?=\.\w)")
 SCRIPT = re.compile(rf"\b(?:python )?({'|'.join(COMMANDS)})\.py\b")
@@ -47,16 +50,20 @@ def {function}() -> None:
 '''
 
 
+def reword(text: str) -> str:
+    """Return a text with the commands of a checkout under the names that the package gives them."""
+    text = MODULE.sub(rf"{NAME}.\1", text)
+    text = TORCHRUN.sub(rf"\1-m {NAME}.\2", text)
+    return SCRIPT.sub(lambda found: f"{NAME.replace('_', '-')}-{COMMANDS[found[1]]}", text)
+
+
 def rewrite(text: str) -> str:
     """Return a module as it reads below the package's name.
 
     Raises:
         SetupError: If an import is written in a way that is not known here.
     """
-    text = IMPORT.sub(rf"\1{NAME}.\2", text)
-    text = MODULE.sub(rf"{NAME}.\1", text)
-    text = TORCHRUN.sub(rf"\1-m {NAME}.\2", text)
-    text = SCRIPT.sub(lambda found: f"{NAME.replace('_', '-')}-{COMMANDS[found[1]]}", text)
+    text = reword(IMPORT.sub(rf"\1{NAME}.\2", text))
     for node in ast.walk(ast.parse(text)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and not node.level:
@@ -76,6 +83,9 @@ class Build(build_py):
         folder = Path(self.build_lib, NAME)
         shutil.rmtree(folder, ignore_errors=True)  # a module that is gone would come along
         super().run()
+        for template in folder.rglob(TEMPLATES):
+            text = template.read_text(encoding="utf-8")
+            template.write_text(reword(text), encoding="utf-8")
         summary = self.distribution.get_description()
         (folder / "__init__.py").write_text(PACKAGE.format(summary=summary), encoding="utf-8")
         functions = (
@@ -116,6 +126,6 @@ if __name__ == "__main__":
         packages=[NAME, *(f"{NAME}.{package}" for package in rooms)],
         package_dir={NAME: ".", **{f"{NAME}.{room}": room for room in ROOMS}},
         include_package_data=False,
-        package_data={"": ["*.css"]},
+        package_data={"": ["*.css", TEMPLATES]},
         cmdclass={"build_py": Build, "editable_wheel": NoLink},
     )

@@ -21,8 +21,8 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from models import CARD_NAME
 from models.gate import Answer
+from models.stored_names import CARD_NAME
 from utils.common.console import progress, table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES

@@ -12,12 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from models.gate import Gate
 
-WEIGHTS_NAME = "best.safetensors"
-"""In a run's folder: the weights of its best epoch, and the arrays of its calibration."""
-
-CARD_NAME = "best.json"
-"""In a run's folder: all else that is needed to use these weights."""
-
 
 def load(
     folder: str | Path,

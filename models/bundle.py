@@ -5,7 +5,7 @@ that they say is believed before it is checked, and no name in them leads to a f
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,7 +14,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from models import CARD_NAME, WEIGHTS_NAME
 from models.answers import logits_and_features
 from models.calibration import PREFIX, Calibration
 from models.device import compute_here
@@ -23,6 +22,7 @@ from models.numbers import number
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
 from models.reading import OWN_SIZE, Reading
+from models.stored_names import CARD_NAME, WEIGHTS_NAME
 from models.zoo import SIDES, Model, resolve
 from utils.common.errors import ModelError, shortlist
 from utils.common.files import sha256_of_file, whole_file, write_json
@@ -236,18 +236,23 @@ def read_preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
     Raises:
         ValueError: If one of its numbers is out of range; an absent one is a KeyError.
     """
-    mean, std = (tuple(map(number, fields[name])) for name in ("mean", "std"))
+    numbers = {name: [number(value) for value in fields[name]] for name in ("mean", "std")}
     crop_pct = number(fields["crop_pct"])
-    if len(mean) != 3 or not all(0 <= value <= 1 for value in mean):
-        raise ValueError("preprocessing.mean is not three numbers from 0 to 1")
-    if len(std) != 3 or not all(1e-3 <= value <= 1 for value in std):
-        raise ValueError("preprocessing.std is not three numbers from 0.001 to 1")
+    mean = _channels("mean", numbers["mean"], 0)
+    std = _channels("std", numbers["std"], 1e-3)
     if fields["interpolation"] not in INTERPOLATIONS:
         raise ValueError(f"preprocessing.interpolation is not {' or '.join(INTERPOLATIONS)}")
     if not 0.1 <= crop_pct <= 1:
         raise ValueError("preprocessing.crop_pct is not from 0.1 to 1")
-    sides = (_whole(name, fields[name]) for name in ("height", "width"))
-    return Preprocessing(*sides, mean, std, fields["interpolation"], crop_pct)
+    height, width = (_whole(name, fields[name]) for name in ("height", "width"))
+    return Preprocessing(height, width, mean, std, fields["interpolation"], crop_pct)
+
+
+def _channels(name: str, numbers: Sequence[float], lowest: float) -> tuple[float, float, float]:
+    if len(numbers) != 3 or not all(lowest <= value <= 1 for value in numbers):
+        raise ValueError(f"preprocessing.{name} is not three numbers from {lowest} to 1")
+    red, green, blue = numbers
+    return red, green, blue
 
 
 def _whole(name: str, value: Any) -> int:

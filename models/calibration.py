@@ -54,7 +54,8 @@ class Novelty:
         """Return how far pictures are, N, at least 0; features are N x D, float32."""
         places = features @ self.projection
         squared = [np.square(places - centre).sum(axis=1) for centre in self.centres]
-        return np.sqrt(np.min(squared, axis=0))
+        nearest: NDArray[np.float32] = np.sqrt(np.min(squared, axis=0))
+        return nearest
 
     def is_unlike(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Tell which pictures are unlike anything seen in training, N."""
@@ -81,12 +82,14 @@ class Verdicts:
     @property
     def likeliest(self) -> NDArray[np.int64]:
         """Return the likeliest class of each picture, N, indices into `labels.CLASSES`."""
-        return self.probabilities.argmax(axis=1)
+        likeliest: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return likeliest
 
     @property
     def is_ambiguous(self) -> NDArray[np.bool_]:
         """Tell which pictures have more than one possible class, N."""
-        return self.sets.sum(axis=1) > 1
+        has_several: NDArray[np.bool_] = self.sets.sum(axis=1) > 1
+        return has_several
 
     @property
     def is_answered(self) -> NDArray[np.bool_]:

@@ -40,7 +40,7 @@ class _Watch(TorchDispatchMode):
     """Notes which operations take the outputs of convolutions while a network computes."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # of torch
         self.uses: list[_Use] = []
         self.calls: dict[nn.Module, int] = {}
         # An output dies as early as ever: large inputs must not cost more memory than usual.

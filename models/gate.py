@@ -73,12 +73,13 @@ class Gate:
         self._calibration = card.calibration or _no_calibration(card.uncalibrated)
         self._layout = memory_format(network)
         wanted = card.preprocessing
-        network = network.to(device=compute.device, memory_format=self._layout)
+        network = network.to(compute.device).to(memory_format=self._layout)
         self._network = fused(network, compute, wanted.height, wanted.width)
         self._normalise = Normalisation(wanted).to(compute.device)
 
+    # A path that is a text is an iterable of texts as well: the first overload that fits is taken.
     @overload
-    def __call__(self, pictures: Picture) -> Answer: ...
+    def __call__(self, pictures: Picture) -> Answer: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(self, pictures: Iterable[Picture]) -> list[Answer]: ...
     def __call__(self, pictures: Picture | Iterable[Picture]) -> Answer | list[Answer]:
@@ -154,7 +155,8 @@ class Gate:
         self._process = os.getpid()
 
     def _prepare(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self._normalise(pixels).contiguous(memory_format=self._layout)
+        normalised: torch.Tensor = self._normalise(pixels)
+        return normalised.contiguous(memory_format=self._layout)
 
     def _sample(self, picture: Picture) -> NDArray[np.uint8] | str:
         try:

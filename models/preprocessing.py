@@ -99,7 +99,7 @@ class Preprocessing:
         shrinks = window.shape[0] > MAX_SHRINK * self.height
         method = cv2.INTER_AREA if shrinks else INTERPOLATIONS[self.interpolation]
         resized = cv2.resize(window, (self.width, self.height), interpolation=method)
-        return resized.transpose(2, 0, 1)
+        return np.asarray(resized, np.uint8).transpose(2, 0, 1)
 
 
 class Normalisation(nn.Module):

@@ -1,5 +1,6 @@
 """A model's row of the zoo in, the network with its weights and its preprocessing out."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def architecture_of(network: nn.Module, num_classes: int, size: Size | None = No
     Raises:
         ModelError: If it has been changed, so that the name alone would make another network.
     """
-    name = str(network.pretrained_cfg["architecture"])
+    name = str(_config_of(network)["architecture"])
     with torch.device("meta"):
         plain = build(resolve(name), num_classes, pretrained=False, size=size)[0].state_dict()
     own = network.state_dict()
@@ -223,8 +224,14 @@ def _check(found: Found, network: nn.Module) -> tuple[dict[str, torch.Tensor], b
 
 def _head_prefixes(network: nn.Module) -> tuple[str, ...]:
     """Return how the names of the classifier's weights start, such as ("fc.",)."""
-    names = network.pretrained_cfg.get("classifier") or ()
+    names = _config_of(network).get("classifier") or ()
     return tuple(f"{name}." for name in ((names,) if isinstance(names, str) else names))
+
+
+def _config_of(network: nn.Module) -> Mapping[str, Any]:
+    """Return what timm has noted on a network of how it was made."""
+    config: Mapping[str, Any] = vars(network)["pretrained_cfg"]
+    return config
 
 
 def _shape(tensor: torch.Tensor) -> str:

@@ -97,4 +97,5 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     shifted = logits.astype(np.float64)
     shifted = np.exp(shifted - shifted.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    probabilities: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
+    return probabilities

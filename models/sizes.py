@@ -144,9 +144,10 @@ def patch_of(network: nn.Module) -> Size:
     """
     for child in network.children():
         first = getattr(child, "proj", None)
-        is_cut = isinstance(first, nn.Conv2d) and first.kernel_size == first.stride
-        if is_cut and not getattr(child, "dynamic_img_pad", False):
-            return first.stride
+        is_padded = getattr(child, "dynamic_img_pad", False)
+        if isinstance(first, nn.Conv2d) and first.kernel_size == first.stride and not is_padded:
+            height, width = first.stride
+            return height, width
     return 1, 1
 
 
@@ -173,7 +174,7 @@ def _look(model: Model, network: nn.Module, size: Size) -> None:
 
 def _refused(model: Model, size: Size, why: str, step: int | None = None) -> SizeError:
     lowest, highest = SIDES
-    near = ()
+    near: tuple[int, ...] = ()
     if step:
         below = size[0] // step * step
         near = tuple(side for side in (below, below + step) if lowest <= side <= highest)

@@ -203,7 +203,7 @@ def _spelt_out(name: str) -> str:
     ('vit-base-patch16', 'swin-tiny', 'convnext-large')
     """
     words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
-    told = []
+    told: list[str] = []
     for word in words:
         sized = re.fullmatch(r"([tsblhg])(\d*)", word)
         if sized and told:

@@ -124,6 +124,8 @@ class TestInstalled:
                 names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
                 names += [node.module] if isinstance(node, ast.ImportFrom) else []
                 assert not [name for name in names if name.split(".")[0] in ("utils", "models")]
+        for path in [*(site / NAME).rglob("*.py"), *(site / NAME).rglob("*.jinja")]:
+            text = path.read_text(encoding="utf-8")
             assert not [name for name in SCRIPTS if f"{name}.py" in text], path
             assert "-m models" not in text, path
             assert "-m utils" not in text, path

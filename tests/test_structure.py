@@ -5,7 +5,8 @@ import doctest
 import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,9 @@ MAY_IMPORT = {
 WITHOUT_TORCH = tuple(
     f"utils.{room}" for room in ("common", "quality", "standins", "sources", "dataset")
 )
+CLOSES_A_CIRCLE = {("utils.sources.files.tree", "utils.sources.catalog")}
+"""Imports that still close a circle of files: who imports what. None may be added."""
+
 HEAVY = ("torch", "torchvision", "timm")
 NAMELESS = {"helper", "helpers", "misc", "util", "utils", "stuff", "tools", "functions"}
 
@@ -57,16 +61,57 @@ def is_in(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield the dotted name of everything that a module imports, wherever it does so."""
+def imports(path: Path, *, for_types: bool = True) -> Iterator[str]:
+    """Yield the dotted name of everything that a module imports, wherever it does so.
+
+    Args:
+        path: Of the module.
+        for_types: Count those under `if TYPE_CHECKING`, which never run, as well.
+    """
     package = list(path.relative_to(ROOT).parent.parts)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if for_types else running(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def running(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield all nodes below one, but for those that only a type checker looks at."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            for other in child.orelse:
+                yield other
+                yield from running(other)
+        else:
+            yield child
+            yield from running(child)
+
+
+def graph_of(paths: Iterable[Path]) -> dict[str, set[str]]:
+    """Return which of some modules each of them imports."""
+    files = {dotted(path): path for path in paths}
+    return {
+        name: {
+            module
+            for imported in imports(path, for_types=False)
+            for module in (imported, imported.rpartition(".")[0])
+            if module in files and (module == imported or imported not in files)
+        }
+        for name, path in files.items()
+    }
+
+
+def circle_in(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return modules each of which is imported by the next, the first again last; [] if none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
 
 
 def name_of(value: object) -> str | None:
@@ -80,6 +125,28 @@ def test_a_room_imports_only_what_its_rule_allows(path: Path) -> None:
     ours = [name for name in imports(path) if name.split(".")[0] in ("utils", "models")]
     astray = [name for name in ours if not any(is_in(name, rule) for rule in allowed)]
     assert not astray, f"{path.relative_to(ROOT)} may import {allowed} only, not {astray}"
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = graph_of(modules())
+    without = {
+        name: {module for module in imported if (name, module) not in CLOSES_A_CIRCLE}
+        for name, imported in graph.items()
+    }
+    circle = circle_in(without)
+    assert not circle, f"each of these is imported by the next: {' -> '.join(circle)}"
+
+
+@pytest.mark.parametrize(("importer", "imported"), sorted(CLOSES_A_CIRCLE))
+def test_what_closes_a_circle_is_no_longer_listed_when_it_is_mended(
+    importer: str, imported: str
+) -> None:
+    others = CLOSES_A_CIRCLE - {(importer, imported)}
+    graph = {
+        name: {module for module in needed if (name, module) not in others}
+        for name, needed in graph_of(modules()).items()
+    }
+    assert circle_in(graph)
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
@@ -198,3 +265,50 @@ class TestTheRuleItself:
         assert is_in("utils.sources.record.Record", "utils.sources.record")
         assert not is_in("utils.sources.records", "utils.sources.record")
         assert not is_in("utils.sources.catalog", "utils.sources.record")
+
+    @pytest.mark.parametrize(
+        ("first", "second", "circle"),
+        [
+            ("from utils.made_up import b", "from utils.made_up.a import x", True),
+            ("import utils.made_up.b", "def f():\n    from . import a", True),
+            ("from utils.made_up import b", "import utils.made_up.a as a", True),
+            ("from utils.made_up.b import x", "", False),
+            ("from utils.made_up.b import x", "from utils.made_up import y", False),
+            (
+                "from utils.made_up.b import x",
+                "if TYPE_CHECKING:\n    from utils.made_up.a import X",
+                False,
+            ),
+            (
+                "from utils.made_up.b import x",
+                "if TYPE_CHECKING:\n    import os\nelse:\n    from utils.made_up.a import X",
+                True,
+            ),
+        ],
+    )
+    def test_a_planted_circle_is_refused(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        first: str,
+        second: str,
+        circle: bool,
+    ) -> None:
+        monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+        folder = tmp_path / "utils" / "made_up"
+        folder.mkdir(parents=True)
+        for name, text in (("__init__", ""), ("a", first), ("b", second)):
+            (folder / f"{name}.py").write_text(text)
+        found = circle_in(graph_of(modules()))
+        assert set(found) == ({"utils.made_up.a", "utils.made_up.b"} if circle else set())
+
+    def test_a_circle_through_a_package_is_seen(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models" / "__init__.py").write_text(
+            "NAME = ''\ndef load():\n    from models.gate import Gate"
+        )
+        (tmp_path / "models" / "gate.py").write_text("from models import NAME")
+        assert set(circle_in(graph_of(modules()))) == {"models", "models.gate"}

@@ -16,9 +16,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from models import CARD_NAME, WEIGHTS_NAME, load
+from models import load
 from models.bundle import FORMAT, MAX_CARD_BYTES, Card, read_bundle, read_weights, store_bundle
 from models.pretrained import build
+from models.stored_names import CARD_NAME, WEIGHTS_NAME
 from models.zoo import resolve
 from tests.preloaded import Preloaded
 from utils.common.errors import ModelError

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from models import CARD_NAME
 from models.bundle import read_bundle
 from models.gate import sample
 from models.instructions import how_to_use
 from models.preprocessing import Preprocessing
 from models.reading import Reading
 from models.scaling import softmax
+from models.stored_names import CARD_NAME
 from utils.common.labels import CLASSES
 
 Encode = Callable[..., bytes]

@@ -142,7 +142,10 @@ def _acceleration(statistic: Statistic, num_groups: int) -> NDArray[np.float64]:
         apart = np.nan_to_num(np.nanmean(left, axis=0) - left)
     spread = np.square(apart).sum(axis=0)
     skew = (apart**3).sum(axis=0)
-    return np.divide(skew, 6 * spread**1.5, out=np.zeros_like(skew), where=spread > 1e-24)
+    acceleration: NDArray[np.float64] = np.divide(
+        skew, 6 * spread**1.5, out=np.zeros_like(skew), where=spread > 1e-24
+    )
+    return acceleration
 
 
 def widen(low: float, high: float, groups: int) -> tuple[float, float]:

@@ -12,7 +12,6 @@ from utils.training.predictions import confusion_of
 
 NUM_CLASSES = len(CLASSES)
 ALL_FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "brier")
-CLASS_FIGURES = ("precision", "recall", "f1", "auroc")
 
 NO_PICTURES = "there are no test pictures of this class"
 REASONS = {
@@ -67,25 +66,25 @@ def measure(
     """
     num_groups = int(groups.max()) + 1
     predicted = probabilities.argmax(axis=1)
-    of_class = [len(np.unique(groups[labels == label])) for label in range(NUM_CLASSES)]
-    called = [len(np.unique(groups[predicted == label])) for label in range(NUM_CLASSES)]
-    fewest = min(count for count in of_class if count)
-    resting_on = [num_groups, fewest, fewest, num_groups]
-    reasons = [""] * len(ALL_FIGURES)
-    for name in CLASS_FIGURES:
-        resting_on += called if name == "precision" else of_class
-        reasons += [REASONS[name]] * NUM_CLASSES
-    found = figures(make_statistic(labels, probabilities, groups), num_groups, resting_on, reasons)
-    rest = np.array(found[len(ALL_FIGURES) :], dtype=object).reshape(-1, NUM_CLASSES)
     right = predicted == labels
+    of_class = [len(np.unique(groups[labels == label])) for label in range(NUM_CLASSES)]
+    fewest = min(count for count in of_class if count)
+    resting_on = [fewest, fewest, num_groups, *of_class, *of_class]
+    reasons = [""] * 3 + [REASONS["f1"]] * NUM_CLASSES + [REASONS["auroc"]] * NUM_CLASSES
+    balanced_accuracy, macro_f1, brier, *by_class = figures(
+        make_statistic(labels, probabilities, groups), num_groups, resting_on, reasons
+    )
     return Metrics(
         share(right, groups),
-        *found[1 : len(ALL_FIGURES)],
+        balanced_accuracy,
+        macro_f1,
+        brier,
         {
             name: {
-                **dict(zip(CLASS_FIGURES, rest[:, label], strict=True)),
                 "precision": share_of(predicted == label, right, groups, REASONS["precision"]),
                 "recall": share_of(labels == label, right, groups, REASONS["recall"]),
+                "f1": by_class[label],
+                "auroc": by_class[NUM_CLASSES + label],
             }
             for label, name in enumerate(CLASSES)
         },
@@ -105,7 +104,11 @@ def share_of(
 def make_statistic(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], groups: NDArray[np.int64]
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return a function from weights of the groups, B x G, to all figures, B x K."""
+    """Return a function from weights of the groups, B x G, to the figures, B x K.
+
+    Balanced accuracy, macro F1, Brier score, F1 and AUROC of each class: all but the shares of
+    pictures, whose intervals are exact.
+    """
     basic = make_basic_statistic(labels, probabilities, groups)
     areas = [
         make_auroc(labels == label, probabilities[:, label], groups) for label in range(NUM_CLASSES)
@@ -134,16 +137,12 @@ def make_basic_statistic(
         counts = totals[:, :-1].reshape(-1, NUM_CLASSES, NUM_CLASSES)
         pictures, answers = counts.sum(axis=2), counts.sum(axis=1)
         right = counts.diagonal(axis1=1, axis2=2)
-        all_pictures = pictures.sum(axis=1)
-        recall, f1 = divide(right, pictures), divide(2 * right, pictures + answers)
+        f1 = divide(2 * right, pictures + answers)
         return np.column_stack(
             [
-                right.sum(axis=1) / all_pictures,
-                mean_of_defined(recall),
+                mean_of_defined(divide(right, pictures)),
                 mean_of_defined(f1),
-                totals[:, -1] / all_pictures,
-                divide(right, answers),
-                recall,
+                totals[:, -1] / pictures.sum(axis=1),
                 f1,
             ]
         )
@@ -177,10 +176,15 @@ def make_auroc(
 
 def divide(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
     """Divide, with not-a-number where the bottom is 0."""
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    quotient: NDArray[np.float64] = np.divide(
+        top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0
+    )
+    return quotient
 
 
 def mean_of_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean of each row, B x K to B, without what is undefined."""
     is_defined = ~np.isnan(values)
-    return np.where(is_defined, values, 0).sum(axis=1) / is_defined.sum(axis=1)
+    count = is_defined.sum(axis=1)
+    means: NDArray[np.float64] = np.where(is_defined, values, 0).sum(axis=1) / count
+    return means

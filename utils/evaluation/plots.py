@@ -44,7 +44,7 @@ def save_confusion_matrix(path: Path, confusion: NDArray[np.int64]) -> None:
     axes = figure.add_subplot()
     shown = axes.imshow(shares, cmap=SHADES, vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(confusion):
-        colour = readable_on(to_hex(SHADES(shares[row, column]))) if count else MUTED
+        colour = readable_on(to_hex(SHADES(float(shares[row, column])))) if count else MUTED
         text = f"{count:,}\n{shares[row, column]:.0%}" if totals[row] else "-"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=10)
     positions = range(len(CLASSES))
@@ -68,7 +68,10 @@ def save_confusion_matrix(path: Path, confusion: NDArray[np.int64]) -> None:
 def row_shares(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     """Divide each row of counts by its sum; a row without pictures is 0."""
     totals = confusion.sum(axis=1, keepdims=True)
-    return np.divide(confusion, totals, out=np.zeros(confusion.shape), where=totals > 0)
+    shares: NDArray[np.float64] = np.divide(
+        confusion, totals, out=np.zeros(confusion.shape), where=totals > 0
+    )
+    return shares
 
 
 def save_curves(path: Path, history: History, best_epoch: int | None) -> None:

@@ -27,7 +27,7 @@ def proportion_interval(right: NDArray[np.bool_], codes: NDArray[np.int64]) -> t
         codes: N, the pictures' groups, numbers from 0 without gaps.
     """
     sizes = np.bincount(codes).astype(float)
-    sums = np.bincount(codes, weights=right)
+    sums = np.bincount(codes, weights=right).astype(float)
     count, share = float(sizes.sum()), float(right.mean())
     independent = count / design_effect(sums, sizes)
     if len(sizes) > 1:  # what the variance was estimated from are the groups

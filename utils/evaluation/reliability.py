@@ -91,7 +91,7 @@ def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
     right = probabilities.argmax(axis=1) == labels
     bins = np.minimum((confidence * NUM_BINS).astype(np.int64), NUM_BINS - 1)
     counts = np.bincount(bins, minlength=NUM_BINS)
-    sums = np.bincount(bins, confidence, minlength=NUM_BINS)
+    sums = np.bincount(bins, confidence, minlength=NUM_BINS).astype(np.float64)
     hits = np.bincount(bins, right, minlength=NUM_BINS)
     filled = counts > 0
     empty = np.full(NUM_BINS, np.nan)

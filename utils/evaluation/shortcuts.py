@@ -168,5 +168,5 @@ def _balanced_accuracy(
 ) -> Figure:
     statistic = make_basic_statistic(truth, np.eye(len(CLASSES))[answers], groups)
     return figures(
-        lambda weights: statistic(weights)[:, 1:2], int(groups.max()) + 1, [fewest], [""]
+        lambda weights: statistic(weights)[:, :1], int(groups.max()) + 1, [fewest], [""]
     )[0]

@@ -38,6 +38,7 @@ def open_joined(settings: PredictSettings) -> Iterator["JoinedRows"]:
         SettingsError: If a shard is missing, or is one of another call.
     """
     named = list(settings.pictures)
+    assert settings.join is not None  # who does not say of how many has nothing to join
     with locked(Path(settings.output)):
         yield JoinedRows(settings.output, settings.join, settings.origin(), named)
 

@@ -176,8 +176,8 @@ class RowFile:
     def _open(self) -> TextIO:
         with explain_write_errors(self._path):
             if self._end:
-                with self._path.open("rb+") as stream:
-                    stream.truncate(self._end)
+                with self._path.open("rb+") as written:
+                    written.truncate(self._end)
                 return self._path.open("a", encoding=ENCODING, errors=ERRORS, newline="")
             stream = self._path.open("w", encoding=ENCODING, errors=ERRORS, newline="")
             stream.write(json.dumps(self._origin) + "\n" + self._format.header())

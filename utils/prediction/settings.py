@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models import CARD_NAME
 from models.prior import EQUAL, read_prior
+from models.stored_names import CARD_NAME
 from utils.common.errors import SettingsError
 from utils.common.files import sha256_of_file
 from utils.common.processors import available_processors

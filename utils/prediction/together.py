@@ -3,7 +3,8 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -116,7 +117,7 @@ def share_inputs(world: World, find: Callable[[], Inputs]) -> Inputs:
     count, passed_over, num_unread = world.broadcast(list_all)
     for start in range(0, count, SENT):
         stop = min(count, start + SENT)
-        records = world.broadcast(lambda a=start, b=stop: list(found.records(a, b)))
+        records = world.broadcast(partial(_list_part, found, start, stop))
         if not world.is_first:
             for record in records:
                 found.add_record(record)
@@ -124,6 +125,10 @@ def share_inputs(world: World, find: Callable[[], Inputs]) -> Inputs:
         found.passed_over.update(passed_over)
         found.num_unread = num_unread
     return found
+
+
+def _list_part(inputs: Inputs, start: int, stop: int) -> list[tuple[Any, ...]]:
+    return list(inputs.records(start, stop))
 
 
 def _check_reachable(inputs: Inputs) -> None:

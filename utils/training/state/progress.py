@@ -67,7 +67,7 @@ def criterion(history: Sequence[Mapping[str, Any]]) -> float | None:
     >>> criterion([{"val_calibrated_loss": loss} for loss in (9.0, 0.5, 0.25)])
     0.375
     """
-    losses = [row["val_calibrated_loss"] for row in history[-SMOOTHED_EPOCHS:]]
+    losses: list[float | None] = [row["val_calibrated_loss"] for row in history[-SMOOTHED_EPOCHS:]]
     if losses[-1] is None:
         return None
     known = [loss for loss in losses if loss is not None]

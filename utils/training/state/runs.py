@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from models import CARD_NAME, WEIGHTS_NAME
+from models.stored_names import CARD_NAME, WEIGHTS_NAME
 from models.zoo import resolve
 from utils.common.errors import ModelError, OutputError
 from utils.common.files import explain_write_errors, refuse_links, remove_partial_files, write_text

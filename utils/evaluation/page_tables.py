@@ -1,0 +1,142 @@
+"""A report in, the rows of the page's tables out, and its figures as text."""
+
+import numpy as np
+
+from utils.common.labels import CLASSES
+from utils.evaluation.bootstrap import Figure
+from utils.evaluation.plots import row_shares
+from utils.evaluation.report import Report
+from utils.evaluation.slices import Slice
+
+DASH = "\N{EN DASH}"
+
+Row = list[str | int | Figure]
+"""Of a table: the first cell is its head, a figure is shown with its interval."""
+
+
+def run_facts(report: Report) -> list[tuple[str, str]]:
+    """Return what the model is and how it was trained, each with its name."""
+    known = report.facts
+    settings = {k: v for k, v in known.get("settings", {}).items() if v not in (None, "")}
+    return [
+        ("Model", f"{known.get('model')} ({known.get('timm_name')})"),
+        (
+            "Chosen",
+            f"epoch {known.get('best_epoch')} of {known.get('epochs')}, by balanced accuracy on "
+            f"val ({percent(known.get('best_val_balanced_accuracy'))})",
+        ),
+        ("Data hash", str(known.get("data_hash"))),
+        ("Computed on", f"{known.get('device')} in {known.get('precision')}"),
+        ("Settings", ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in settings.items())),
+        ("Versions", ", ".join(f"{k} {v}" for k, v in known.get("versions", {}).items())),
+        ("Looks at test", "; ".join(known.get("looks_at_test", ())) or "not counted"),
+    ]
+
+
+def picture_counts(report: Report) -> list[Row]:
+    """Return the number of pictures of each split, by class."""
+    return [
+        [split, *(by_class[name] for name in CLASSES), sum(by_class.values())]
+        for split, by_class in report.facts.get("pictures", {}).items()
+    ]
+
+
+def collection_rows(report: Report) -> list[Row]:
+    """Return the terms of the collections that the data set was made from."""
+    return [
+        [entry.title, entry.pictures, entry.licence, "yes" if entry.commercial else "no"]
+        for entry in report.collections
+    ]
+
+
+def brier_score(report: Report) -> str:
+    """Return the Brier score with its interval."""
+    brier = report.metrics.brier
+    low, high = brier.interval or (np.nan, np.nan)
+    return f"{brier.value:.3f} ({low:.3f}{DASH}{high:.3f})"
+
+
+def class_rows(report: Report) -> list[Row]:
+    """Return the figures of each class."""
+    metrics = report.metrics
+    return [
+        [name, *figures.values(), metrics.pictures[name], metrics.groups[name]]
+        for name, figures in metrics.per_class.items()
+    ]
+
+
+def confusion_rows(report: Report) -> list[tuple[str, list[tuple[int, float]]]]:
+    """Return for each class its counts, each with its share of the row."""
+    counts = report.metrics.confusion
+    shares = row_shares(counts).tolist()
+    return [
+        (name, list(zip(*row, strict=True)))
+        for name, *row in zip(CLASSES, counts.tolist(), shares, strict=True)
+    ]
+
+
+def training_shares(report: Report) -> str:
+    """Return how common each class was in training."""
+    shares = zip(CLASSES, report.calibration.scaling.class_shares, strict=True)
+    return ", ".join(f"{percent(share)} {name}" for name, share in shares)
+
+
+def called_rows(report: Report) -> list[Row]:
+    """Return confidence beside accuracy, by the class that pictures are called."""
+    return [
+        [
+            name,
+            called.pictures,
+            percent(called.confidence),
+            called.right,
+            percent(by_temperature.confidence),
+            by_temperature.right,
+        ]
+        for (name, called), by_temperature in zip(
+            report.called.items(), report.called_by_temperature.values(), strict=True
+        )
+    ]
+
+
+def promise_rows(report: Report) -> list[Row]:
+    """Return what the sets hold beside what was promised, by class."""
+    kept = {True: "yes", False: "no", None: DASH}
+    return [
+        [
+            name,
+            promise.covered,
+            span(promise.expected) if promise.expected else promise.reason or "no test pictures",
+            kept[promise.is_kept],
+            DASH if promise.mean_set_size is None else f"{promise.mean_set_size:.2f}",
+        ]
+        for name, promise in report.promises.items()
+    ]
+
+
+def part_rows(parts: tuple[Slice, ...]) -> list[Row]:
+    """Return the share of right answers within each part of test."""
+    return [[*part.of, part.right, part.pictures, part.right.groups] for part in parts]
+
+
+def shortcut_rows(report: Report) -> list[Row]:
+    """Return how much facts about the files give away, and what the model reaches."""
+    rows: list[Row] = [[name, figure] for name, figure in report.shortcuts.items()]
+    return [*rows, ["this model", report.metrics.balanced_accuracy]]
+
+
+def percent(share: float | None) -> str:
+    """Return a share as text."""
+    return DASH if share is None else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def span(ends: tuple[float, float]) -> str:
+    """Return two shares as "80.1-87.2 %"."""
+    low, high = ends
+    return f"{100 * low:.1f}{DASH}{100 * high:.1f}\N{NO-BREAK SPACE}%"
+
+
+def between(figure: Figure) -> str:
+    """Return a figure's interval, with a dagger where it is not to be relied on; "" without one."""
+    if figure.interval is None:
+        return ""
+    return span(figure.interval) + ("" if figure.is_reliable else " \N{DAGGER}")
