@@ -1,57 +1,68 @@
 """Thumbnails of pictures in, the pairs of them that show the same picture out.
 
-Two steps, so that the search is not quadratic and two plain skins are not called one: the low
-frequencies of a thumbnail (a perceptual hash of real numbers, after Zauner 2010, "Implementation
-and benchmarking of perceptual image hash functions") must lie within a radius, found by a k-d
-tree; then the thumbnails themselves must agree block by block, whatever their brightness.
+Three steps, so that the search is not quadratic and two plain skins are not called one: codes of
+windows meet in a table (`candidates`), the thumbnails are laid over each other and their finest
+details compared (`alignment`), and of the pairs left those are told apart that show the same view,
+neither turned, cropped nor edited.
 """
 
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from PIL import Image
 
-SIDE = 16
-"""Width and height of a thumbnail in pixels."""
+from utils.dataset.alignment import agreement, detail
+from utils.dataset.candidates import find_candidates
+from utils.dataset.thumbnails import SIDE, grey
+from utils.dataset.thumbnails import thumbnail as thumbnail
+from utils.dataset.turns import turned_each
 
+MIN_AGREEMENT = 0.58
+"""Least median over the blocks of the correlation between the details of two copies."""
+
+MIN_STRUCTURE = 0.6
+"""Median over the blocks of a thumbnail's detail, in grey levels; below it a copy is not told."""
+
+SEARCH = (
+    "Copies are told by their looks in all eight orientations, in other brightness, contrast and "
+    "proportions, with up to a tenth of width and height cropped off or added as a border, and "
+    "with a caption on a strip of up to a tenth; not those turned by other angles, cropped further "
+    "or painted over elsewhere, nor other photographs of the same lesion."
+)
+"""What the certificate says was looked for."""
+
+SMALL = 16
 LOW_FREQUENCIES = 5
-SEARCH_TERMS = 6
 RADIUS = 2.0
-"""Largest distance between the low frequencies of two copies, in grey levels."""
+"""Largest distance between the low frequencies of two copies of one view, in grey levels."""
 
 BLOCKS = 4
 MIN_CORRELATION = 0.9
-"""Least median over the blocks of the correlation between two copies."""
+"""Least median over the blocks of the correlation between two copies of one view."""
 
 MAX_OF_STRANGERS = 0.5
 """Correlation below which two pictures hardly show the same, even if one of them was cut."""
 
 NOISE = 0.5
-"""Standard deviation in grey levels of what a re-encode adds to a thumbnail."""
+"""Standard deviation in grey levels of what a re-encode adds to 16 x 16 pixels."""
 
-CHUNK = 10_000
+CHUNK = 1000
 """Pairs compared at a time, which bounds the memory."""
-
-MIN_STRUCTURE = 1.0
-"""A thumbnail that varies less, in grey levels, shows too little to be recognised by."""
-
-
-def thumbnail(picture: Image.Image) -> bytes:
-    """Shrink an RGB picture to 16 x 16 grey pixels, 256 bytes row by row."""
-    small = picture.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=1.0)
-    return small.convert("L").tobytes()
 
 
 def find_copies(thumbnails: Sequence[bytes]) -> np.ndarray:
     """Return the pairs of thumbnails that show the same picture.
+
+    Found are all eight orientations, other brightness and contrast, crops and borders that take up
+    to a tenth of width and height, other proportions, and captions on a strip of up to a tenth.
 
     Args:
         thumbnails: As `thumbnail` makes them.
 
     Returns:
         int64, shape (pairs, 2): positions, the smaller first, in ascending order. Of thumbnails
-        that are equal to the byte each is paired with the first only.
+        that are equal to the byte each is paired with the first only. None of those that are too
+        plain to be told by, see `is_plain`.
     """
     first: dict[bytes, int] = {}
     repeated = [
@@ -59,55 +70,76 @@ def find_copies(thumbnails: Sequence[bytes]) -> np.ndarray:
         for position, pixels in enumerate(thumbnails)
         if (known := first.setdefault(pixels, position)) != position
     ]
-    different = np.fromiter(first.values(), np.int64, len(first))
-    terms, has_structure = _low_frequencies(list(first))
-    first.clear()  # the search takes the most memory of the whole assembly
-    telling, terms = np.flatnonzero(has_structure), terms[has_structure]
-    candidates = different[telling[_near(terms)]]
-    alike = candidates[correlation(thumbnails, candidates) >= MIN_CORRELATION]
+    telling = ~is_plain(list(first))
+    different = np.fromiter(first.values(), np.int64, len(first))[telling]
+    pictures = grey([pixels for pixels, tells in zip(first, telling, strict=True) if tells])
+    first.clear()
+    alike = different[_confirmed(pictures)]
     same = np.array(repeated, np.int64).reshape(-1, 2)
-    same = same[np.isin(same[:, 0], different[telling])]
+    same = same[np.isin(same[:, 0], different)]
     return np.unique(np.sort(np.concatenate([alike, same]), axis=1), axis=0)
 
 
-def _near(terms: np.ndarray) -> np.ndarray:
-    """Return the pairs whose low frequencies lie within the radius, int64 of shape (pairs, 2).
+def _confirmed(pictures: np.ndarray) -> np.ndarray:
+    """Return the pairs of pictures whose details agree, int64 of shape (pairs, 2)."""
+    found = find_candidates(pictures)
+    pairs = np.stack([found.outer, found.inner], axis=1)
+    kept = np.zeros(len(pairs), bool)
+    for start in range(0, len(pairs), CHUNK):
+        some = slice(start, start + CHUNK)
+        inner = turned_each(pictures[found.inner[some]], found.turn[some])
+        agreeing = agreement(pictures[found.outer[some]], inner, found.frame[some])
+        kept[some] = agreeing >= MIN_AGREEMENT
+    return pairs[kept]
 
-    The tree searches the few terms that vary most, where it can still leave out whole branches;
-    in all 24 it would compare almost everything with everything.
+
+def is_plain(thumbnails: Sequence[bytes]) -> np.ndarray:
+    """Tell which thumbnails hold too little detail to be recognised by, bool of shape (n,)."""
+    plain = [np.empty(0, bool)]
+    for start in range(0, len(thumbnails), CHUNK):
+        plain.append(structure(grey(thumbnails[start : start + CHUNK])) < MIN_STRUCTURE)
+    return np.concatenate(plain)
+
+
+def structure(pictures: np.ndarray) -> np.ndarray:
+    """Return how much detail pictures hold: its median over the blocks, in grey levels.
+
+    Args:
+        pictures: Uint8, shape (n, 32, 32).
     """
-    from scipy.spatial import KDTree  # see links.py
-
-    if len(terms) < 2:
-        return np.empty((0, 2), np.int64)
-    widest = np.argsort(-terms.std(axis=0), kind="stable")[:SEARCH_TERMS]
-    pairs = KDTree(terms[:, widest]).query_pairs(RADIUS, output_type="ndarray")
-    within = [
-        np.linalg.norm(terms[some[:, 0]] - terms[some[:, 1]], axis=1) <= RADIUS
-        for some in np.array_split(pairs, len(pairs) // CHUNK + 1)
-    ]
-    return pairs[np.concatenate(within)]
+    every = np.ones((1, SIDE, SIDE), np.float32)
+    blocks = _blocks(detail(pictures.astype(np.float32), every))
+    levels: np.ndarray = np.median(np.sqrt((blocks**2).mean(axis=2)), axis=1)
+    return levels
 
 
-def _low_frequencies(thumbnails: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """Transform thumbnails to what the search compares.
+def is_one_view(thumbnails: Sequence[bytes], pairs: np.ndarray) -> np.ndarray:
+    """Tell which pairs show the same without any change but of size and quality, shape (pairs,).
 
-    Returns:
-        The cosine transform's lowest terms but the mean, float32 of shape (n, 24), in grey levels;
-        and whether each thumbnail has structure to be recognised by, bool of shape (n,).
+    Args:
+        thumbnails: As `thumbnail` makes them.
+        pairs: int64, shape (pairs, 2): positions.
     """
+    near = [np.empty(0, bool)]
+    for start in range(0, len(pairs), CHUNK):
+        one, other = (
+            _low_frequencies([thumbnails[end] for end in ends])
+            for ends in pairs[start : start + CHUNK].T
+        )
+        near.append(np.linalg.norm(one - other, axis=1) <= RADIUS)
+    return np.concatenate(near) & (correlation(thumbnails, pairs) >= MIN_CORRELATION)
+
+
+def _low_frequencies(thumbnails: Sequence[bytes]) -> np.ndarray:
+    """Return the cosine transform's lowest terms but the mean, in grey levels: shape (n, 24)."""
     terms = np.empty((len(thumbnails), LOW_FREQUENCIES**2 - 1), np.float32)
-    has_structure = np.empty(len(thumbnails), bool)
-    for position, pixels in enumerate(thumbnails):
-        grey = _grey([pixels])[0].astype(np.float32)
-        lowest = cv2.dct(grey)[:LOW_FREQUENCIES, :LOW_FREQUENCIES]
-        terms[position] = lowest.ravel()[1:] / SIDE
-        has_structure[position] = grey.std() >= MIN_STRUCTURE
-    return terms, has_structure
+    for position, pixels in enumerate(_halved(thumbnails)):
+        terms[position] = cv2.dct(pixels)[:LOW_FREQUENCIES, :LOW_FREQUENCIES].ravel()[1:] / SMALL
+    return terms
 
 
 def correlation(thumbnails: Sequence[bytes], pairs: np.ndarray) -> np.ndarray:
-    """Return for each pair the median over the blocks of their correlation, shape (pairs,).
+    """Return for each pair, laid as it is, the median over the blocks of their correlation.
 
     Args:
         thumbnails: As `thumbnail` makes them.
@@ -116,23 +148,24 @@ def correlation(thumbnails: Sequence[bytes], pairs: np.ndarray) -> np.ndarray:
     medians = [np.empty(0)]
     for start in range(0, len(pairs), CHUNK):
         one, other = (
-            _blocks(_grey([thumbnails[end] for end in ends]))
+            _blocks(_halved([thumbnails[end] for end in ends]))
             for ends in pairs[start : start + CHUNK].T
         )
+        one, other = (blocks - blocks.mean(axis=2, keepdims=True) for blocks in (one, other))
         shared = (one * other).sum(axis=2)
         energy = (one**2).sum(axis=2) * (other**2).sum(axis=2)
         medians.append(np.median(shared / (np.sqrt(energy) + one.shape[2] * NOISE**2), axis=1))
     return np.concatenate(medians)
 
 
-def _grey(thumbnails: Sequence[bytes]) -> np.ndarray:
-    """Return the thumbnails' grey values, uint8 of shape (n, 16, 16)."""
-    return np.frombuffer(b"".join(thumbnails), np.uint8).reshape(-1, SIDE, SIDE)
+def _halved(thumbnails: Sequence[bytes]) -> np.ndarray:
+    """Return the thumbnails at half their size, float32 of shape (n, 16, 16)."""
+    fine = grey(thumbnails).reshape(-1, SMALL, SIDE // SMALL, SMALL, SIDE // SMALL)
+    return fine.mean(axis=(2, 4), dtype=np.float32)
 
 
-def _blocks(grey: np.ndarray) -> np.ndarray:
-    """Cut pictures into 4 x 4 blocks less their means: float32, shape (n, 16, 16)."""
-    side = SIDE // BLOCKS
-    blocks = grey.reshape(-1, BLOCKS, side, BLOCKS, side).transpose(0, 1, 3, 2, 4)
-    blocks = blocks.reshape(len(grey), BLOCKS**2, side**2).astype(np.float32)
-    return blocks - blocks.mean(axis=2, keepdims=True)
+def _blocks(pictures: np.ndarray) -> np.ndarray:
+    """Cut pictures into 4 x 4 blocks, float32 of shape (n, 16, pixels)."""
+    side = pictures.shape[1] // BLOCKS
+    blocks = pictures.reshape(-1, BLOCKS, side, BLOCKS, side).transpose(0, 1, 3, 2, 4)
+    return blocks.reshape(len(pictures), BLOCKS**2, side**2).astype(np.float32)

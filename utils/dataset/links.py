@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from utils.dataset.likeness import find_copies
+from utils.dataset.likeness import find_copies, is_one_view
 from utils.dataset.prepare import Prepared
 from utils.sources.record import Record
 
@@ -16,11 +16,16 @@ SAME_GROUP = "same patient, lesion or case"
 SAME_BYTES = "same original bytes"
 SAME_PIXELS = "same pixels as written"
 ALIKE = "alike to the eye"
+ALTERED = "alike but turned, cropped or edited"
 SERIES = "neighbours in a numbered series"
 
-RULES = (SAME_ID, SAME_GROUP, SAME_BYTES, SAME_PIXELS, ALIKE, SERIES)
+RULES = (SAME_ID, SAME_GROUP, SAME_BYTES, SAME_PIXELS, ALIKE, ALTERED, SERIES)
 COPY_RULES = (SAME_ID, SAME_BYTES, SAME_PIXELS, ALIKE)
-"""What is joined by one of these is one picture, found several times."""
+"""What is joined by one of these is one picture, found several times.
+
+Not what is altered: a wrong join costs nothing but a draw, a wrong drop a picture, and somebody
+who crops or turns a picture may have meant to; training varies its pictures in such ways, too.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +62,29 @@ class Links:
     contradictions: dict[str, str] = field(default_factory=dict)
 
 
-def find_edges(pictures: Sequence[Linkable]) -> Edges:
-    """Join pictures by each of the rules."""
+def find_edges(pictures: Sequence[Linkable], copies: np.ndarray | None = None) -> Edges:
+    """Join pictures by each of the rules.
+
+    Args:
+        pictures: In any order.
+        copies: The pairs that show the same, where `find_copies` has found them already.
+    """
     return {
         SAME_ID: _equal(pictures, lambda picture: picture.record.identity),
         SAME_GROUP: _equal(pictures, lambda picture: picture.record.group),
         SAME_BYTES: _equal(pictures, lambda picture: picture.result.original_sha256),
         SAME_PIXELS: _equal(pictures, lambda picture: picture.result.sha256),
-        ALIKE: find_copies([picture.result.thumbnail for picture in pictures]),
+        **_find_copies(pictures, copies),
         SERIES: _neighbours(pictures),
     }
+
+
+def _find_copies(pictures: Sequence[Linkable], pairs: np.ndarray | None) -> Edges:
+    thumbnails = [picture.result.thumbnail for picture in pictures]
+    if pairs is None:
+        pairs = find_copies(thumbnails)
+    is_copy = is_one_view(thumbnails, pairs)
+    return {ALIKE: pairs[is_copy], ALTERED: pairs[~is_copy]}
 
 
 def find_links(pictures: Sequence[Linkable]) -> Links:
