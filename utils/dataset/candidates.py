@@ -72,6 +72,12 @@ class Candidates:
     turn: np.ndarray
     frame: np.ndarray
 
+    def some(self, chosen: np.ndarray) -> "Candidates":
+        """Return those that are chosen, by a mask."""
+        return Candidates(
+            self.outer[chosen], self.inner[chosen], self.turn[chosen], self.frame[chosen]
+        )
+
 
 AXIS = (
     *((before, after) for before in CUTS for after in CUTS),
@@ -359,7 +365,7 @@ def _find_in(pictures: np.ndarray, start: int, middles: _Middles) -> Candidates:
     outer, inner, turn = pairs >> 40, pairs >> 3 & ((1 << 37) - 1), (pairs & 7).astype(np.uint8)
     best, cosine = _best_windows(terms, outer, middles.terms(inner, turn))
     kept = cosine >= MIN_COSINE
-    return Candidates(start + outer[kept], inner[kept], turn[kept], FRAMES[best[kept]])
+    return Candidates(start + outer, inner, turn, FRAMES[best]).some(kept)
 
 
 def _best_windows(

@@ -1,26 +1,31 @@
 """Thumbnails of pictures in, the pairs of them that show the same picture out.
 
-Three steps, so that the search is not quadratic and two plain skins are not called one: codes of
-windows meet in a table (`candidates`), the thumbnails are laid over each other and their finest
-details compared (`alignment`), and of the pairs left those are told apart that show the same view,
-neither turned, cropped nor edited.
+Steps, so that the search is not quadratic and two plain skins are not called one: codes of windows
+meet in a table (`candidates`), the thumbnails are laid over each other and their finest details
+compared (`alignment`), and those of the pairs left that do not simply show the same view are
+compared once more in close views, for which these few pictures are read again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from utils.dataset.alignment import agreement, detail
-from utils.dataset.candidates import find_candidates
-from utils.dataset.thumbnails import SIDE, grey
+from utils.dataset.alignment import MIN_SHARE, detail, lay_over, tells_of
+from utils.dataset.candidates import Candidates, find_candidates
+from utils.dataset.thumbnails import CLOSE_SIDE, SIDE, grey
 from utils.dataset.thumbnails import thumbnail as thumbnail
 from utils.dataset.turns import turned_each
 
-MIN_AGREEMENT = 0.58
-"""Least median over the blocks of the correlation between the details of two copies."""
+MIN_AGREEMENT, MIN_CLOSE_AGREEMENT = 0.5, 0.45
+"""Least median over the blocks of the correlation between the details of two copies.
 
-MIN_STRUCTURE = 0.6
+At 32 x 32 pixels, where of different moles the most alike come to 0.7, and at 64 x 64, where they
+come to 0.3.
+"""
+
+MIN_STRUCTURE = 0.7
 """Median over the blocks of a thumbnail's detail, in grey levels; below it a copy is not told."""
 
 SEARCH = (
@@ -46,11 +51,15 @@ MAX_OF_STRANGERS = 0.5
 NOISE = 0.5
 """Standard deviation in grey levels of what a re-encode adds to 16 x 16 pixels."""
 
-CHUNK = 1000
+CHUNK = 256
 """Pairs compared at a time, which bounds the memory."""
 
 
-def find_copies(thumbnails: Sequence[bytes]) -> np.ndarray:
+Look = Callable[[Sequence[int]], Sequence[bytes]]
+"""Returns the close views of the pictures at some positions, as `thumbnails.close_view` does."""
+
+
+def find_copies(thumbnails: Sequence[bytes], look: Look | None = None) -> np.ndarray:
     """Return the pairs of thumbnails that show the same picture.
 
     Found are all eight orientations, other brightness and contrast, crops and borders that take up
@@ -58,6 +67,8 @@ def find_copies(thumbnails: Sequence[bytes]) -> np.ndarray:
 
     Args:
         thumbnails: As `thumbnail` makes them.
+        look: Asked for those pictures alone of which one seems to be altered; without it a few
+            strangers are taken for copies among very many pictures.
 
     Returns:
         int64, shape (pairs, 2): positions, the smaller first, in ascending order. Of thumbnails
@@ -74,23 +85,45 @@ def find_copies(thumbnails: Sequence[bytes]) -> np.ndarray:
     different = np.fromiter(first.values(), np.int64, len(first))[telling]
     pictures = grey([pixels for pixels, tells in zip(first, telling, strict=True) if tells])
     first.clear()
-    alike = different[_confirmed(pictures)]
+    found = _laid_over(pictures)
+    alike = different[np.stack([found.outer, found.inner], axis=1)]
+    if look is not None:
+        is_sure = is_one_view(thumbnails, alike)
+        is_sure[~is_sure] = _agree_closely(alike[~is_sure], found.some(~is_sure), look)
+        alike = alike[is_sure]
     same = np.array(repeated, np.int64).reshape(-1, 2)
     same = same[np.isin(same[:, 0], different)]
     return np.unique(np.sort(np.concatenate([alike, same]), axis=1), axis=0)
 
 
-def _confirmed(pictures: np.ndarray) -> np.ndarray:
-    """Return the pairs of pictures whose details agree, int64 of shape (pairs, 2)."""
+def _laid_over(pictures: np.ndarray) -> Candidates:
+    """Return the candidates whose details agree, with the exact frames."""
     found = find_candidates(pictures)
-    pairs = np.stack([found.outer, found.inner], axis=1)
-    kept = np.zeros(len(pairs), bool)
-    for start in range(0, len(pairs), CHUNK):
+    agreeing, frames = _lay_each(pictures, found.outer, found.inner, found)
+    exact = replace(found, frame=frames)
+    return exact.some(agreeing >= MIN_AGREEMENT)
+
+
+def _agree_closely(pairs: np.ndarray, found: Candidates, look: Look) -> np.ndarray:
+    """Tell whether candidates agree in a close view, too."""
+    needed, places = np.unique(pairs, return_inverse=True)
+    places = places.reshape(pairs.shape)
+    views = grey(look(needed.tolist()), CLOSE_SIDE)
+    agreeing, _ = _lay_each(views, places[:, 0], places[:, 1], found)
+    result: np.ndarray = agreeing >= MIN_CLOSE_AGREEMENT
+    return result
+
+
+def _lay_each(
+    pictures: np.ndarray, outer: np.ndarray, inner: np.ndarray, found: Candidates
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay pictures over each other as candidates were found, not too many at a time."""
+    agreeing, frames = np.empty(len(outer), np.float32), np.empty((len(outer), 4), np.float32)
+    for start in range(0, len(outer), CHUNK):
         some = slice(start, start + CHUNK)
-        inner = turned_each(pictures[found.inner[some]], found.turn[some])
-        agreeing = agreement(pictures[found.outer[some]], inner, found.frame[some])
-        kept[some] = agreeing >= MIN_AGREEMENT
-    return pairs[kept]
+        turned = turned_each(pictures[inner[some]], found.turn[some])
+        agreeing[some], frames[some] = lay_over(pictures[outer[some]], turned, found.frame[some])
+    return agreeing, frames
 
 
 def is_plain(thumbnails: Sequence[bytes]) -> np.ndarray:
@@ -107,9 +140,10 @@ def structure(pictures: np.ndarray) -> np.ndarray:
     Args:
         pictures: Uint8, shape (n, 32, 32).
     """
-    every = np.ones((1, SIDE, SIDE), np.float32)
-    blocks = _blocks(detail(pictures.astype(np.float32), every))
-    levels: np.ndarray = np.median(np.sqrt((blocks**2).mean(axis=2)), axis=1)
+    tells = tells_of(pictures)
+    blocks = _blocks(detail(pictures.astype(np.float32), tells))
+    area = np.maximum(_blocks(tells).sum(axis=2), MIN_SHARE * blocks.shape[2])
+    levels: np.ndarray = np.median(np.sqrt((blocks**2).sum(axis=2) / area), axis=1)
     return levels
 
 

@@ -62,39 +62,48 @@ class Links:
     contradictions: dict[str, str] = field(default_factory=dict)
 
 
+Look = Callable[[Sequence[Record]], Sequence[bytes]]
+"""Reads some pictures again, for their close views."""
+
+
 def find_edges(pictures: Sequence[Linkable], copies: np.ndarray | None = None) -> Edges:
     """Join pictures by each of the rules.
 
     Args:
         pictures: In any order.
-        copies: The pairs that show the same, where `find_copies` has found them already.
+        copies: The pairs that show the same, where they are known already.
     """
+    thumbnails = [picture.result.thumbnail for picture in pictures]
+    copies = find_copies(thumbnails) if copies is None else copies
+    is_one = is_one_view(thumbnails, copies)
     return {
         SAME_ID: _equal(pictures, lambda picture: picture.record.identity),
         SAME_GROUP: _equal(pictures, lambda picture: picture.record.group),
         SAME_BYTES: _equal(pictures, lambda picture: picture.result.original_sha256),
         SAME_PIXELS: _equal(pictures, lambda picture: picture.result.sha256),
-        **_find_copies(pictures, copies),
+        ALIKE: copies[is_one],
+        ALTERED: copies[~is_one],
         SERIES: _neighbours(pictures),
     }
 
 
-def _find_copies(pictures: Sequence[Linkable], pairs: np.ndarray | None) -> Edges:
-    thumbnails = [picture.result.thumbnail for picture in pictures]
-    if pairs is None:
-        pairs = find_copies(thumbnails)
-    is_copy = is_one_view(thumbnails, pairs)
-    return {ALIKE: pairs[is_copy], ALTERED: pairs[~is_copy]}
-
-
-def find_links(pictures: Sequence[Linkable]) -> Links:
+def find_links(pictures: Sequence[Linkable], look: Look | None = None) -> Links:
     """Find out which pictures belong together, which are copies and which contradict each other.
 
     Of copies the one with the most original pixels is kept, of equals the first in the list.
+
+    Args:
+        pictures: In any order.
+        look: Asked for close views of what may be altered copies.
     """
     if not pictures:
         return Links()
-    edges = find_edges(pictures)
+    thumbnails = [picture.result.thumbnail for picture in pictures]
+
+    def look_at(positions: Sequence[int]) -> Sequence[bytes]:
+        return look([pictures[position].record for position in positions]) if look else []
+
+    edges = find_edges(pictures, find_copies(thumbnails, look_at if look else None))
     links = Links(edges, component_of(pictures, edges, RULES))
     for members in components(len(pictures), edges, COPY_RULES):
         labels = sorted({pictures[member].record.label for member in members})

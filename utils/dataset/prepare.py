@@ -18,7 +18,7 @@ from utils.common.location import DamagedError, Location
 from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.common.reading.opening import NEEDS
 from utils.common.stamps import short_stamp
-from utils.dataset.thumbnails import thumbnail
+from utils.dataset.thumbnails import CLOSE_SIDE, close_view, thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
 VERSION = (
@@ -162,6 +162,11 @@ def prepare_picture(job: PictureJob) -> Prepared:
         thumbnail=thumbnail(picture),
         notes=NOTE_END.join(original.notes),
     )
+
+
+def look_closely(original: Location) -> bytes:
+    """Read a picture that was read before, and return its close view."""
+    return close_view(read_picture(original.read(), 2 * CLOSE_SIDE, ACCEPTED)[0])
 
 
 def prepare_low_quality(job: LowQualityJob) -> Prepared:
