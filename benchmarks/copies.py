@@ -1,12 +1,9 @@
 """Which altered copies of a picture are found, what is wrongly called one, and what it takes.
 
-    python benchmarks/copies.py ALL_DATA                      all tables
-    python benchmarks/copies.py ALL_DATA --only recall        recall by kind of copy alone
-    python benchmarks/copies.py ALL_DATA --only real --sheet pairs.png
-                                                              pairs among the pictures themselves
-    python benchmarks/copies.py ALL_DATA ... --checkout FOLDER
-                                                              the same by another state of the suite;
-                                                              its folder is the last argument
+    python benchmarks/copies.py ALL_DATA                         all tables
+    python benchmarks/copies.py ALL_DATA --only recall           recall by kind of copy alone
+    python benchmarks/copies.py ALL_DATA --only real --sheet X   and a PNG of the pairs found
+    python benchmarks/copies.py ALL_DATA ... --checkout FOLDER   by another state of the suite
 
 Copies are made of the pictures below ALL_DATA, saved as JPEG of quality 85 and read as the assembly
 reads them. Byte-equal pictures count once. Plain skin is drawn: a tone, shades, pores, vague spots.
@@ -347,7 +344,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("recall", "real", "skins", "cost"), help="one table")
     parser.add_argument("--quick", action="store_true", help="a tenth of the skins and thumbnails")
     parser.add_argument("--sheet", type=Path, help="PNG to draw the pairs of real pictures into")
-    parser.add_argument("--checkout", type=Path, help="folder of another state of the suite")
+    parser.add_argument("--checkout", type=Path, help="folder of another state; the last argument")
     given = parser.parse_args()
     share = 10 if given.quick else 1
     files = distinct_files(given.all_data)

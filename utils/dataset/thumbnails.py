@@ -26,7 +26,7 @@ def close_view(picture: Image.Image) -> bytes:
 
 
 def _shrunk(picture: Image.Image, side: int) -> bytes:
-    small = picture.resize((side, side), Image.Resampling.BOX, reducing_gap=1.0)
+    small = picture.resize((side, side), Image.Resampling.BOX, reducing_gap=2.0)
     return small.convert("L").tobytes()
 
 
