@@ -18,8 +18,13 @@ COARSE, FINE = 2.0, 0.8
 """Standard deviation in pixels of the blur that is taken out, to lay over and to compare."""
 
 BLOCKS = 4
-MIN_SHARE, MIN_BLOCKS = 0.3, 6
+MIN_SHARE, MIN_BLOCKS = 0.3, 4
 """Of a block's pixels, that must count for it to have a say; and how many blocks must have one."""
+
+FLAT = 0.1
+"""Detail in grey levels below which a block shows nothing at all, as where it is black."""
+
+MIN_TELLING = 0.3
 
 ALL_TELL = 0.99
 
@@ -82,7 +87,8 @@ def lay_over(
     area = counts.sum(axis=2)
     energy = np.sqrt((one**2).sum(axis=2) * (other**2).sum(axis=2)) + area * NOISE**2
     agreeing = (one * other).sum(axis=2) / np.maximum(energy, 1e-6)
-    has_say = area >= MIN_SHARE * one.shape[2]
+    is_flat = np.minimum((one**2).sum(axis=2), (other**2).sum(axis=2)) < area * FLAT**2
+    has_say = (area >= MIN_SHARE * one.shape[2]) & ~is_flat
     agreeing[~has_say] = np.nan
     is_enough = has_say.sum(axis=1) >= MIN_BLOCKS
     medians = np.full(len(outer), -1.0, np.float32)
@@ -92,6 +98,8 @@ def lay_over(
 
 def tells_of(pictures: np.ndarray) -> np.ndarray:
     """Return which pixels tell something: not the surroundings, nor what these shine into.
+
+    Where these are nearly all, as before a black background, they are part of the picture.
 
     Args:
         pictures: Uint8, shape (n, 32, 32).
@@ -106,6 +114,7 @@ def tells_of(pictures: np.ndarray) -> np.ndarray:
         after[1:] |= before[:-1]
         after[:-1] |= before[1:]
         outside = wider
+    outside[(~outside).mean(axis=(1, 2)) < MIN_TELLING] = False
     return (~outside).astype(np.float32)
 
 

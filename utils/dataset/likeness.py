@@ -12,7 +12,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from utils.dataset.alignment import MIN_SHARE, detail, lay_over, tells_of
+from utils.dataset.alignment import FLAT, MIN_BLOCKS, MIN_SHARE, detail, lay_over, tells_of
 from utils.dataset.candidates import Candidates, find_candidates
 from utils.dataset.thumbnails import CLOSE_SIDE, SIDE, grey
 from utils.dataset.thumbnails import thumbnail as thumbnail
@@ -135,16 +135,20 @@ def is_plain(thumbnails: Sequence[bytes]) -> np.ndarray:
 
 
 def structure(pictures: np.ndarray) -> np.ndarray:
-    """Return how much detail pictures hold: its median over the blocks, in grey levels.
+    """Return how much detail pictures hold: its median over the blocks that show any.
 
     Args:
         pictures: Uint8, shape (n, 32, 32).
     """
     tells = tells_of(pictures)
     blocks = _blocks(detail(pictures.astype(np.float32), tells))
-    area = np.maximum(_blocks(tells).sum(axis=2), MIN_SHARE * blocks.shape[2])
-    levels: np.ndarray = np.median(np.sqrt((blocks**2).sum(axis=2) / area), axis=1)
-    return levels
+    area = _blocks(tells).sum(axis=2)
+    levels = np.sqrt((blocks**2).sum(axis=2) / np.maximum(area, 1))
+    levels[(area < MIN_SHARE * blocks.shape[2]) | (levels < FLAT)] = np.nan
+    is_enough = np.isfinite(levels).sum(axis=1) >= MIN_BLOCKS
+    medians = np.zeros(len(pictures), np.float32)
+    medians[is_enough] = np.nanmedian(levels[is_enough], axis=1)
+    return medians
 
 
 def is_one_view(thumbnails: Sequence[bytes], pairs: np.ndarray) -> np.ndarray:

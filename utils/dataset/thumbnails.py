@@ -11,7 +11,7 @@ SIDE = 32
 CLOSE_SIDE = 64
 """Of what is made of the few pictures that are looked at more closely."""
 
-BLACK, WHITE = 24, 254
+BLACK, WHITE = 20, 254
 """Grey levels from which on a border counts as black or white."""
 
 
