@@ -6,7 +6,7 @@ import pytest
 
 from utils.common.seeds import generator
 from utils.dataset import candidates
-from utils.dataset.candidates import find_candidates
+from utils.dataset.candidates import Candidates
 from utils.dataset.thumbnails import SIDE
 from utils.dataset.turns import NUM_TURNS, turned
 
@@ -30,6 +30,10 @@ def large() -> np.ndarray:
 def shrunk(pictures: np.ndarray) -> np.ndarray:
     small = [cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in pictures]
     return np.array(small).round().astype(np.uint8)
+
+
+def find_candidates(pictures: np.ndarray) -> Candidates:
+    return candidates.find_candidates([one.tobytes() for one in pictures])
 
 
 @pytest.mark.parametrize("turn", range(NUM_TURNS))

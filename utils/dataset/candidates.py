@@ -11,12 +11,12 @@ After perceptual hashes (Zauner 2010, "Implementation and benchmarking of percep
 functions") and multi-probe hashing (Lv et al. 2007, "Multi-probe LSH").
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from utils.dataset.thumbnails import SIDE
+from utils.dataset.thumbnails import SIDE, grey
 from utils.dataset.turns import NUM_TURNS, UNDONE_AFTER
 
 TERMS = 8
@@ -118,7 +118,8 @@ TRANSPOSING = ((7, 0x00AA00AA00AA00AA), (14, 0x0000CCCC0000CCCC), (28, 0x0000000
 SPREADING = np.uint64(0x9E3779B97F4A7C15)
 """Multiplied by it, a code's 25 bits come to lie in the 32 highest ones (Knuth 1998, 6.4)."""
 
-HASH_BITS, TABLE_BITS = 32, 24
+HASH_BITS, MAX_SLOT_BITS = 32, 22
+"""Of a code's hash; the highest of them are its slot in the table."""
 
 
 def _choices() -> np.ndarray:
@@ -248,28 +249,30 @@ class _Middles:
     """The middles of all pictures, to be found by their codes.
 
     Args:
-        pictures: Uint8, shape (n, 32, 32).
+        thumbnails: Of all pictures.
     """
 
-    def __init__(self, pictures: np.ndarray) -> None:
-        num = len(pictures)
+    def __init__(self, thumbnails: Sequence[bytes]) -> None:
+        num = len(thumbnails)
         self._terms = np.empty((num, TERMS**2), np.float16)
         self._numbers = np.empty(num, np.uint64)
-        hashes = np.empty((num, len(CHOICES)), np.uint32)
-        owners = np.empty((num, len(CHOICES)), np.uint32)
+        entries = np.empty((num, len(CHOICES)), np.uint64)
         for start in range(0, num, CHUNK):
             some = slice(start, start + CHUNK)
-            terms = _transform(pictures[some], MIDDLE_WAVES)
+            terms = _transform(grey(thumbnails[some]), MIDDLE_WAVES)
             self._terms[some] = _weighed(terms[:, 0, :, 0])
             self._numbers[some] = _numbers(terms)[:, 0, 0]
             numbers = self._numbers[some, None] ^ _either(terms)
-            hashes[some] = _codes(numbers)
-            positions = np.arange(start, start + len(terms), dtype=np.uint32)
-            owners[some] = positions[:, None] << np.uint32(3) | _least_turns(numbers)
-        order = np.argsort(hashes, axis=None, kind="stable")
-        self._hashes, self._owners = hashes.ravel()[order], owners.ravel()[order]
-        self._is_there = np.zeros(1 << TABLE_BITS, bool)
-        self._is_there[self._hashes >> np.uint32(HASH_BITS - TABLE_BITS)] = True
+            owners = np.arange(start, start + len(terms), dtype=np.uint64)[:, None]
+            owners = owners << np.uint64(3) | _least_turns(numbers)
+            entries[some] = _codes(numbers).astype(np.uint64) << np.uint64(HASH_BITS) | owners
+        self._entries = entries.ravel()
+        self._entries.sort()
+        slot_bits = min(MAX_SLOT_BITS, len(self._entries).bit_length() + 1)
+        self._beyond_slot = np.uint32(HASH_BITS - slot_bits)
+        slots = self._hashes(slice(None)) >> self._beyond_slot
+        self._starts = np.zeros((1 << slot_bits) + 1, np.uint32)
+        np.cumsum(np.bincount(slots, minlength=1 << slot_bits), out=self._starts[1:])
 
     def meet(self, hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield which codes are those of which middles, not too many at a time.
@@ -277,10 +280,11 @@ class _Middles:
         Yields:
             Positions of the codes, of the middles, and the turns in which these have it.
         """
-        places = np.flatnonzero(self._is_there[hashes >> np.uint32(HASH_BITS - TABLE_BITS)])
-        low = np.searchsorted(self._hashes, hashes[places], "left")
-        count = np.searchsorted(self._hashes, hashes[places], "right") - low
-        places, low, count = places[count > 0], low[count > 0], count[count > 0]
+        slots = hashes >> self._beyond_slot
+        low = self._starts[slots].astype(np.int64)
+        count = self._starts[slots + np.uint32(1)] - low
+        places = np.flatnonzero(count)
+        low, count = low[places], count[places]
         ends = np.cumsum(count)
         start = 0
         while start < len(places):
@@ -288,11 +292,16 @@ class _Middles:
             end = max(start + 1, int(np.searchsorted(ends, before + MOST_MATCHES, "right")))
             some = slice(start, end)
             first = low[some] - (ends[some] - count[some]) + before
-            entries = np.repeat(first, count[some]) + np.arange(count[some].sum())
-            owners = self._owners[entries]
+            met = np.repeat(first, count[some]) + np.arange(count[some].sum())
+            wanted = np.repeat(places[some], count[some])
+            is_equal = self._hashes(met) == hashes[wanted]
+            owners = self._entries[met[is_equal]].astype(np.uint32)  # the lower half
             turns = (owners & np.uint32(7)).astype(np.uint8)
-            yield np.repeat(places[some], count[some]), (owners >> 3).astype(np.int64), turns
+            yield wanted[is_equal], (owners >> 3).astype(np.int64), turns
             start = end
+
+    def _hashes(self, which: slice | np.ndarray) -> np.ndarray:
+        return (self._entries[which] >> np.uint64(HASH_BITS)).astype(np.uint32)
 
     def numbers(self, which: np.ndarray, turns: np.ndarray) -> np.ndarray:
         """Return the numbers of some middles in some turns."""
@@ -322,16 +331,16 @@ def _either(terms: np.ndarray) -> np.ndarray:
     return (np.uint64(1) << unsure.astype(np.uint64)) @ CHOICES.T
 
 
-def find_candidates(pictures: np.ndarray) -> Candidates:
+def find_candidates(thumbnails: Sequence[bytes]) -> Candidates:
     """Find pairs that may show the same.
 
     Args:
-        pictures: Uint8, shape (n, 32, 32).
+        thumbnails: As `thumbnails.thumbnail` makes them.
     """
-    middles = _Middles(pictures)
+    middles = _Middles(thumbnails)
     found = [
-        _find_in(pictures[start : start + CHUNK], start, middles)
-        for start in range(0, len(pictures), CHUNK)
+        _find_in(grey(thumbnails[start : start + CHUNK]), start, middles)
+        for start in range(0, len(thumbnails), CHUNK)
     ]
     if not found:
         none = np.empty(0, np.int64)

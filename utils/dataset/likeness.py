@@ -83,9 +83,7 @@ def find_copies(thumbnails: Sequence[bytes], look: Look | None = None) -> np.nda
     ]
     telling = ~is_plain(list(first))
     different = np.fromiter(first.values(), np.int64, len(first))[telling]
-    pictures = grey([pixels for pixels, tells in zip(first, telling, strict=True) if tells])
-    first.clear()
-    found = _laid_over(pictures)
+    found = _laid_over([thumbnails[position] for position in different])
     alike = different[np.stack([found.outer, found.inner], axis=1)]
     if look is not None:
         is_sure = is_one_view(thumbnails, alike)
@@ -96,10 +94,10 @@ def find_copies(thumbnails: Sequence[bytes], look: Look | None = None) -> np.nda
     return np.unique(np.sort(np.concatenate([alike, same]), axis=1), axis=0)
 
 
-def _laid_over(pictures: np.ndarray) -> Candidates:
+def _laid_over(thumbnails: Sequence[bytes]) -> Candidates:
     """Return the candidates whose details agree, with the exact frames."""
-    found = find_candidates(pictures)
-    agreeing, frames = _lay_each(pictures, found.outer, found.inner, found)
+    found = find_candidates(thumbnails)
+    agreeing, frames = _lay_each(thumbnails, SIDE, found.outer, found.inner, found)
     exact = replace(found, frame=frames)
     return exact.some(agreeing >= MIN_AGREEMENT)
 
@@ -108,21 +106,22 @@ def _agree_closely(pairs: np.ndarray, found: Candidates, look: Look) -> np.ndarr
     """Tell whether candidates agree in a close view, too."""
     needed, places = np.unique(pairs, return_inverse=True)
     places = places.reshape(pairs.shape)
-    views = grey(look(needed.tolist()), CLOSE_SIDE)
-    agreeing, _ = _lay_each(views, places[:, 0], places[:, 1], found)
+    views = look(needed.tolist())
+    agreeing, _ = _lay_each(views, CLOSE_SIDE, places[:, 0], places[:, 1], found)
     result: np.ndarray = agreeing >= MIN_CLOSE_AGREEMENT
     return result
 
 
 def _lay_each(
-    pictures: np.ndarray, outer: np.ndarray, inner: np.ndarray, found: Candidates
+    views: Sequence[bytes], side: int, outer: np.ndarray, inner: np.ndarray, found: Candidates
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lay pictures over each other as candidates were found, not too many at a time."""
     agreeing, frames = np.empty(len(outer), np.float32), np.empty((len(outer), 4), np.float32)
     for start in range(0, len(outer), CHUNK):
         some = slice(start, start + CHUNK)
-        turned = turned_each(pictures[inner[some]], found.turn[some])
-        agreeing[some], frames[some] = lay_over(pictures[outer[some]], turned, found.frame[some])
+        one, other = (grey([views[place] for place in ends[some]], side) for ends in (outer, inner))
+        other = turned_each(other, found.turn[some])
+        agreeing[some], frames[some] = lay_over(one, other, found.frame[some])
     return agreeing, frames
 
 
