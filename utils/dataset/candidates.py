@@ -29,8 +29,8 @@ CUTS = (0.0, 0.04, 0.08)
 DEEP_CUT = 0.12
 """Of the outer picture, what the inner one may lack at either side; the last at one side alone."""
 
-CODE_SUM, CODE_TERMS = 6, 6
-"""The terms of the code: those whose two frequencies are below 6 and come to 6 at most."""
+CODE_SUM = 6
+"""The terms of the code: those whose two frequencies come to 6 at most."""
 
 NUM_UNSURE, MOST_UNSURE = 9, 9
 """How many terms of the code may have the wrong sign, the nearest to its threshold first.
@@ -93,9 +93,7 @@ ROW, COLUMN = np.divmod(np.arange(TERMS**2), TERMS)
 
 SWAPPED = COLUMN * TERMS + ROW
 FREQUENCY = np.hypot(ROW, COLUMN).astype(np.float32)
-CODE = np.flatnonzero(
-    (ROW + COLUMN > 0) & (ROW + COLUMN <= CODE_SUM) & (np.maximum(ROW, COLUMN) < CODE_TERMS)
-)
+CODE = np.flatnonzero((ROW + COLUMN > 0) & (ROW + COLUMN <= CODE_SUM))
 """Places of the terms of the code."""
 
 
@@ -116,7 +114,7 @@ TRANSPOSING = ((7, 0x00AA00AA00AA00AA), (14, 0x0000CCCC0000CCCC), (28, 0x0000000
 """Steps that transpose 8 x 8 bits (Warren 2013, "Hacker's Delight", 7-3): distance and bits."""
 
 SPREADING = np.uint64(0x9E3779B97F4A7C15)
-"""Multiplied by it, a code's 25 bits come to lie in the 32 highest ones (Knuth 1998, 6.4)."""
+"""Multiplied by it, a code's 27 bits come to lie in the 32 highest ones (Knuth 1998, 6.4)."""
 
 HASH_BITS, MAX_SLOT_BITS = 32, 22
 """Of a code's hash; the highest of them are its slot in the table."""
@@ -266,6 +264,7 @@ class _Middles:
             owners = np.arange(start, start + len(terms), dtype=np.uint64)[:, None]
             owners = owners << np.uint64(3) | _least_turns(numbers)
             entries[some] = _codes(numbers).astype(np.uint64) << np.uint64(HASH_BITS) | owners
+        self._transposed = _transposed(self._numbers)
         self._entries = entries.ravel()
         self._entries.sort()
         slot_bits = min(MAX_SLOT_BITS, len(self._entries).bit_length() + 1)
@@ -305,7 +304,8 @@ class _Middles:
 
     def numbers(self, which: np.ndarray, turns: np.ndarray) -> np.ndarray:
         """Return the numbers of some middles in some turns."""
-        return _turned_numbers(self._numbers[which], turns)
+        either = np.where(turns & 4, self._transposed[which], self._numbers[which])
+        return either ^ FLIPS[turns]
 
     def terms(self, which: np.ndarray, turns: np.ndarray) -> np.ndarray:
         """Return the weighed terms of some middles in some turns, float32 of shape (n, 64)."""
@@ -359,7 +359,10 @@ def _find_in(pictures: np.ndarray, start: int, middles: _Middles) -> Candidates:
     numbers = _numbers(terms).ravel()
     keys = [np.empty(0, np.int64)]
     for met, inner, inner_turn in middles.meet(_codes(numbers)):
-        outer_turn = _least_turns(numbers[met])
+        if not len(met):
+            continue
+        new = np.flatnonzero(np.diff(met, prepend=-1))  # a window meets many middles in a row
+        outer_turn = np.repeat(_least_turns(numbers[met[new]]), np.diff(new, append=len(met)))
         turn = UNDONE_AFTER[outer_turn, inner_turn]
         differing = (numbers[met] ^ middles.numbers(inner, turn)) & OTHER_BITS
         is_near = (np.bitwise_count(differing) <= MAX_OTHER_SIGNS) & (
