@@ -116,7 +116,7 @@ TRANSPOSING = ((7, 0x00AA00AA00AA00AA), (14, 0x0000CCCC0000CCCC), (28, 0x0000000
 SPREADING = np.uint64(0x9E3779B97F4A7C15)
 """Multiplied by it, a code's 27 bits come to lie in the 32 highest ones (Knuth 1998, 6.4)."""
 
-HASH_BITS, MAX_SLOT_BITS = 32, 22
+HASH_BITS, MAX_SLOT_BITS, SLOTS_AT_ONCE = 32, 22, 1 << 16
 """Of a code's hash; the highest of them are its slot in the table."""
 
 
@@ -269,9 +269,12 @@ class _Middles:
         self._entries.sort()
         slot_bits = min(MAX_SLOT_BITS, len(self._entries).bit_length() + 1)
         self._beyond_slot = np.uint32(HASH_BITS - slot_bits)
-        slots = self._hashes(slice(None)) >> self._beyond_slot
-        self._starts = np.zeros((1 << slot_bits) + 1, np.uint32)
-        np.cumsum(np.bincount(slots, minlength=1 << slot_bits), out=self._starts[1:])
+        self._starts = np.empty((1 << slot_bits) + 1, np.uint32)
+        self._starts[-1] = len(self._entries)
+        for start in range(0, 1 << slot_bits, SLOTS_AT_ONCE):
+            slots = np.arange(start, min(start + SLOTS_AT_ONCE, 1 << slot_bits), dtype=np.uint64)
+            first_entries = slots << np.uint64(2 * HASH_BITS - slot_bits)
+            self._starts[slots] = np.searchsorted(self._entries, first_entries)
 
     def meet(self, hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield which codes are those of which middles, not too many at a time.
@@ -299,7 +302,7 @@ class _Middles:
             yield wanted[is_equal], (owners >> 3).astype(np.int64), turns
             start = end
 
-    def _hashes(self, which: slice | np.ndarray) -> np.ndarray:
+    def _hashes(self, which: np.ndarray) -> np.ndarray:
         return (self._entries[which] >> np.uint64(HASH_BITS)).astype(np.uint32)
 
     def numbers(self, which: np.ndarray, turns: np.ndarray) -> np.ndarray:
