@@ -63,7 +63,7 @@ SCALED = (
 """Folders whose pictures need no table, of three classes."""
 
 PARTS = ("pyvips", "growth", "search")
-LIMIT_VIPS, LIMIT_GROWTH, LIMIT_SECOND, LIMIT_KIB, LIMIT_DOUBLING = 1.5, 1.2, 0.05, 2.0, 2.5
+LIMIT_VIPS, LIMIT_GROWTH, LIMIT_SECOND, LIMIT_KIB, LIMIT_DOUBLING = 1.5, 1.2, 0.05, 2.0, 2.3
 
 
 def main() -> None:
@@ -277,7 +277,7 @@ def search(share: int) -> str:
 
 
 def draw_thumbnails(count: int) -> list[bytes]:
-    """Draw what dermoscopy comes to at 16 x 16 pixels: the same spread of low frequencies.
+    """Draw what dermoscopy comes to at 32 x 32 pixels: the same spread of low frequencies.
 
     Of 140 pictures of HAM10000 the terms of the cosine transform have standard deviations of
     about 10 grey levels over their distance from the mean; some pictures are plainer than others.

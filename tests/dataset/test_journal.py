@@ -17,7 +17,7 @@ from utils.dataset.workspace import STATE_NAME, Workspace
 PICTURE = Prepared(
     key=1, sha256=b"w" * 32, num_bytes=9, stamp=2**64 - 1, width=32, height=48,
     original_sha256=b"o" * 32, original_format="JPEG", original_width=64, original_height=96,
-    original_frames=1, original_tables="592 891", thumbnail=bytes(256),
+    original_frames=1, original_tables="592 891", thumbnail=bytes(1024),
 )  # fmt: skip
 DEGRADED = Prepared(
     key=2, sha256=b"l" * 32, num_bytes=7, stamp=3, width=32, height=48,

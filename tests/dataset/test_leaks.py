@@ -7,15 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN
 from utils.common.location import Originals
 from utils.common.seeds import generator
 from utils.dataset.assemble import assemble
-from utils.dataset.likeness import find_copies, thumbnail
+from utils.dataset.likeness import find_copies
 from utils.dataset.manifest import read_manifest
 from utils.dataset.recipe import Recipe
+from utils.dataset.thumbnails import thumbnail
 from utils.dataset.workspace import Workspace
 from utils.sources.catalog import SOURCES
 from utils.sources.collect import read_all
@@ -24,6 +25,12 @@ from utils.standins.sketches import SKETCHES
 
 NUM_EACH = 12
 NUM_PLAIN = 120
+ALTERATIONS = (
+    lambda picture: picture.transpose(Image.Transpose.TRANSVERSE),
+    lambda picture: picture.crop((20, 5, 350, 262)),
+    lambda picture: ImageOps.expand(picture.point(lambda level: 0.8 * level), 20, "black"),
+)
+NUM_ALTERED = len(ALTERATIONS)
 
 
 def sketch(label: str, number: int) -> Image.Image:
@@ -68,6 +75,10 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
             save(body, varese / f"test/small_{number:03}.jpg", scale=0.6, quality=80)
     for number in range(3):
         save(sketch(PAN, 100 + number), varese / f"test/own_{number:03}.jpg")
+    for number in range(NUM_ALTERED):
+        body = sketch(PAN, 200 + 30 * (number + 1))
+        save(body, varese / f"train/altered_{number}.jpg")
+        save(ALTERATIONS[number](body), varese / f"test/altered_{number}.jpg")
     for number in range(20):
         save(sketch(PAN, 300 + number), varese / f"train/own_{number:03}.jpg")
     for number in range(NUM_EACH):
@@ -139,6 +150,18 @@ def test_every_planted_leak_is_found_and_none_is_left(output: Path) -> None:
     assert sum(figures["collapsed"] for figures in rules.values()) == NUM_EACH + 1
     assert all(figures["cross_split_edges_left"] == 0 for figures in rules.values())
     assert report(output)["low_quality_across_splits"] == 0
+
+
+@pytest.mark.slow
+def test_an_altered_copy_is_kept_beside_its_picture_in_one_split(output: Path) -> None:
+    figures = report(output)["rules"]["alike but turned, cropped or edited"]
+    assert (figures["edges"], figures["collapsed"]) == (NUM_ALTERED, 0)
+    assert len(report(output)["alike_but_altered"]) == NUM_ALTERED
+    rows = {row.original: row for row in read_manifest(output) if not row.parent}
+    for number in range(NUM_ALTERED):
+        both = [rows[f"hospital_varese/{s}/altered_{number}.jpg"] for s in ("train", "test")]
+        assert {row.split for row in both} == {"test"}
+        assert len({row.component for row in both}) == 1
 
 
 @pytest.mark.slow

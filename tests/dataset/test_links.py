@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from PIL import Image, ImageOps
 
 from utils.common.labels import DERM, DERM_CLINIC, PAN
 from utils.dataset.leaks import FILLED, report_leaks
-from utils.dataset.likeness import thumbnail
+from utils.dataset.likeness import SEARCH
 from utils.dataset.links import (
     ALIKE,
+    ALTERED,
     RULES,
     SAME_BYTES,
     SAME_GROUP,
@@ -23,6 +25,7 @@ from utils.dataset.links import (
 from utils.dataset.plan import plan_pictures
 from utils.dataset.prepare import Prepared
 from utils.dataset.split import draw_splits
+from utils.dataset.thumbnails import close_view, thumbnail
 from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_ONLY, VAL_ONLY, Record
 
 SEED = 0
@@ -36,11 +39,13 @@ def link(make_picture) -> Link:
 
     def make(name: str, label: str = PAN, size: int = 100, **told) -> Linkable:
         number = len(made)
-        looks = told.pop("looks", number)
+        picture = make_picture(told.pop("looks", number))
+        picture = ImageOps.mirror(picture) if told.pop("mirrored", False) else picture
+        picture = Image.new("RGB", (64, 64), "tan") if told.pop("plain", False) else picture
         facts = {
             "original_sha256": told.pop("original", f"original {number}").encode(),
             "sha256": told.pop("written", f"written {number}").encode(),
-            "thumbnail": thumbnail(make_picture(looks)),
+            "thumbnail": thumbnail(picture),
         }
         values = {"identity": name, "group": name, "splits": ANY_SPLIT, "series": None} | told
         record = Record("source", f"{name}.jpg", label=label, **values)
@@ -85,6 +90,28 @@ def test_of_copies_the_one_with_the_most_pixels_is_kept_else_the_first(link: Lin
         "small.jpg": "large.jpg",
         "equal.jpg": "large.jpg",
     }
+
+
+def test_altered_copies_are_joined_and_all_kept_whatever_their_class(link: Link) -> None:
+    pictures = [link("a", DERM, looks=5), link("b"), link("c", PAN, looks=5, mirrored=True)]
+    assert find_edges(pictures)[ALTERED].tolist() == [[0, 2]]
+    links = find_links(pictures)
+    assert links.component_of == {"a": "a", "c": "a"}
+    assert (links.kept_instead, links.contradictions) == ({}, {})
+
+
+def test_what_seems_altered_is_read_again_and_nothing_else(link: Link, make_picture) -> None:
+    pictures = [link("a", looks=5), link("b", looks=5), link("c", looks=5, mirrored=True)]
+    views = {"a.jpg": make_picture(5), "c.jpg": ImageOps.mirror(make_picture(5))}
+
+    def joined(other: Image.Image) -> list[list[int]]:
+        def look(records: list[Record]) -> list[bytes]:
+            return [close_view((views | {"c.jpg": other})[one.original]) for one in records]
+
+        return find_links(pictures, look).edges[ALTERED].tolist()
+
+    assert joined(views["c.jpg"]) == [[0, 2]]
+    assert joined(make_picture(6)) == []
 
 
 def test_pictures_of_one_patient_are_no_copies(link: Link) -> None:
@@ -147,6 +174,38 @@ class TestCertificate:
             ("c.jpg", "d.jpg"),
         ]
         assert report.alike == report.only_alike == [("a.jpg", "b.jpg")]
+
+    def test_what_was_looked_for_and_what_is_too_plain_is_said(
+        self, link: Link, pictures: list[Linkable]
+    ) -> None:
+        more = [
+            link("g", DERM, looks=9, mirrored=True),
+            link("h\n", PAN, looks=8),
+            link("i", DERM, looks=8, mirrored=True),
+            *(link(name, plain=True) for name in "jk"),
+        ]
+        report = self.report([*pictures, *more], find_links([*pictures, *more]))
+        assert report.is_tight
+        assert report.num_plain == 2
+        lines = report.describe().splitlines()
+        assert SEARCH in lines
+        assert any(line.endswith("by its looks: 2 pictures") for line in lines)
+        assert (
+            "Altered copies under two classes, both kept, in one split: 2 pairs (a.jpg and g.jpg, "
+            "h\\n.jpg and i.jpg)"
+        ) in lines
+        written = report.as_json()
+        assert written["alike_but_altered"][-1] == ["h\n.jpg", "i.jpg"]
+        assert (written["too_plain_to_be_recognised"], written["searched_for"]) == (2, SEARCH)
+        assert report.only_alike == report.alike
+
+    def test_an_altered_copy_of_one_id_is_not_called_unlike(self, link: Link) -> None:
+        pictures = [
+            link("a", identity="x/1", looks=4),
+            link("b", identity="x/1", looks=4, mirrored=True),
+            *(link(name, splits=split) for name, split in (("e", TEST_ONLY), ("f", VAL_ONLY))),
+        ]
+        assert self.report(pictures, find_links(pictures)).unlike == []
 
     def test_other_pictures_under_one_id_are_told_for_one_of_them_is_dropped(
         self, link: Link

@@ -14,9 +14,10 @@ from utils.common.errors import shortlist
 from utils.common.files import update_bytes
 from utils.common.labels import SPLITS
 from utils.common.terminal import printable
-from utils.dataset.likeness import MAX_OF_STRANGERS, correlation
+from utils.dataset.likeness import MAX_OF_STRANGERS, SEARCH, correlation, is_plain
 from utils.dataset.links import (
     ALIKE,
+    ALTERED,
     COPY_RULES,
     RULES,
     SAME_ID,
@@ -33,6 +34,7 @@ LEAK_REPORT_NAME = "leak_report.json"
 NUM_LARGEST = 5
 NUM_MEMBERS = 10
 FILLED = "to fill an empty split"
+NO_PAIRS = np.empty((0, 2), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,11 @@ class LeakReport:
         rules: What each rule found.
         joined: What all rules join together.
         moves: Pictures that changed their split, in the order of `file`.
-        alike: Originals that their looks tell to be one picture, in pairs.
+        alike: Originals that their looks tell to be one picture, in pairs, altered ones among them.
         only_alike: Those of them that nothing else tells to be one picture.
+        altered: Those that show it turned, cropped or edited; both are kept, in one split.
+        altered_labels: Those of them that are offered under two classes.
+        num_plain: Pictures with too little detail to be recognised by.
         unlike: Originals of one id that do not look like one picture, in pairs.
         num_parents_across: LOW_QUALITY pictures in another split than their parent; zero.
     """
@@ -116,6 +121,9 @@ class LeakReport:
     moves: list[Move]
     alike: list[tuple[str, str]]
     only_alike: list[tuple[str, str]]
+    altered: list[tuple[str, str]]
+    altered_labels: list[tuple[str, str]]
+    num_plain: int
     unlike: list[tuple[str, str]]
     num_parents_across: int
 
@@ -148,10 +156,20 @@ class LeakReport:
         if moved[FILLED]:
             lines.append(f"Moved {FILLED}: {moved[FILLED]:,}")
         if self.unlike:
-            pairs = shortlist(f"{printable(one)} and {printable(two)}" for one, two in self.unlike)
             lines.append(
                 f"Of one id, yet unlike to the eye, so that one of both was dropped for its name "
-                f"alone: {len(self.unlike):,} pairs ({pairs})"
+                f"alone: {_shown(self.unlike)}"
+            )
+        if self.altered_labels:
+            lines.append(
+                f"Altered copies under two classes, both kept, in one split: "
+                f"{_shown(self.altered_labels)}"
+            )
+        lines.append(SEARCH)
+        if self.num_plain:
+            lines.append(
+                f"Too plain to be recognised, so that no copy of them is found by its looks: "
+                f"{self.num_plain:,} pictures"
             )
         lines.append(
             "No pair across splits: nothing leaks."
@@ -187,9 +205,18 @@ class LeakReport:
                 }
                 for move in self.moves
             ],
+            "searched_for": SEARCH,
+            "too_plain_to_be_recognised": self.num_plain,
             "only_alike_to_the_eye": [list(pair) for pair in self.only_alike],
+            "alike_but_altered": [list(pair) for pair in self.altered],
+            "altered_under_two_classes": [list(pair) for pair in self.altered_labels],
             "same_id_but_unlike": [list(pair) for pair in self.unlike],
         }
+
+
+def _shown(pairs: Sequence[tuple[str, str]]) -> str:
+    some = shortlist(f"{printable(one)} and {printable(other)}" for one, other in pairs)
+    return f"{len(pairs):,} pairs ({some})"
 
 
 def _as_json(joined: Joined) -> dict[str, Any]:
@@ -214,7 +241,9 @@ def report_leaks(
     """Count what the rules joined, and search the pictures kept for pairs across splits anew."""
     collected = [planned for planned in plan if planned.parent is None]
     collapsed = _collapsed_by_rule(looked_at, links)
-    across = _across_by_rule(looked_at, collected)
+    across = _across_by_rule(looked_at, links, collected)
+    altered = _originals(looked_at, links.edges.get(ALTERED))
+    label_of = {picture.record.original: picture.record.label for picture in looked_at}
     return LeakReport(
         rules={
             rule: RuleFigures(
@@ -227,8 +256,11 @@ def report_leaks(
         },
         joined=_join(looked_at, links, RULES),
         moves=sorted(_moves(looked_at, links, collected, seed), key=lambda move: move.file),
-        alike=_originals(looked_at, links.edges.get(ALIKE)),
+        alike=_originals(looked_at, _alike(links)),
         only_alike=_originals(looked_at, _only_alike(len(looked_at), links)),
+        altered=altered,
+        altered_labels=[pair for pair in altered if label_of[pair[0]] != label_of[pair[1]]],
+        num_plain=int(is_plain([picture.result.thumbnail for picture in looked_at]).sum()),
         unlike=_originals(looked_at, _unlike(looked_at, links)),
         num_parents_across=sum(
             planned.parent is not None and planned.parent.split != planned.split for planned in plan
@@ -251,14 +283,24 @@ def _join(looked_at: Sequence[Linkable], links: Links, rules: Sequence[str]) -> 
     )
 
 
-def _across_by_rule(looked_at: Sequence[Linkable], collected: Sequence[Planned]) -> dict[str, int]:
-    """Apply the rules to the pictures kept and count the pairs in two splits."""
-    by_original = {picture.record.original: picture for picture in looked_at}
-    kept = [by_original[planned.record.original] for planned in collected]
+def _across_by_rule(
+    looked_at: Sequence[Linkable], links: Links, collected: Sequence[Planned]
+) -> dict[str, int]:
+    """Apply the rules to the pictures kept and count the pairs in two splits.
+
+    What looks alike was searched among more pictures than these and need not be searched again.
+    """
+    place_of = {picture.record.original: place for place, picture in enumerate(looked_at)}
+    places = [place_of[planned.record.original] for planned in collected]
+    kept = [looked_at[place] for place in places]
+    position = np.full(len(looked_at), -1)
+    position[places] = np.arange(len(places))
+    copies = position[_alike(links)]
+    copies = copies[(copies >= 0).all(axis=1)]
     splits = np.array([SPLITS.index(planned.split) for planned in collected])
     return {
         rule: int((splits[pairs[:, 0]] != splits[pairs[:, 1]]).sum()) if len(pairs) else 0
-        for rule, pairs in find_edges(kept).items()
+        for rule, pairs in find_edges(kept, copies).items()
     }
 
 
@@ -273,6 +315,11 @@ def _collapsed_by_rule(looked_at: Sequence[Linkable], links: Links) -> dict[str,
     return collapsed
 
 
+def _alike(links: Links) -> np.ndarray:
+    """Return all pairs that their looks tell to be one picture, altered or not."""
+    return np.concatenate([links.edges.get(rule, NO_PAIRS) for rule in (ALIKE, ALTERED)])
+
+
 def _only_alike(num_pictures: int, links: Links) -> np.ndarray | None:
     """Return the pairs alike to the eye that no other rule calls one picture."""
     if not links.edges:
@@ -281,7 +328,7 @@ def _only_alike(num_pictures: int, links: Links) -> np.ndarray | None:
     others = [rule for rule in COPY_RULES if rule != ALIKE]
     for some in components(num_pictures, links.edges, others):
         numbers[some] = some[0]
-    pairs = links.edges[ALIKE]
+    pairs = _alike(links)
     return pairs[numbers[pairs[:, 0]] != numbers[pairs[:, 1]]]
 
 
@@ -294,7 +341,11 @@ def _unlike(looked_at: Sequence[Linkable], links: Links) -> np.ndarray | None:
     pairs = pairs[dropped[pairs].any(axis=1)]
     thumbnails = [picture.result.thumbnail for picture in looked_at]
     is_unlike = correlation(thumbnails, pairs) < MAX_OF_STRANGERS
-    equal = [thumbnails[one] == thumbnails[two] for one, two in pairs.tolist()]
+    altered = set(map(tuple, links.edges[ALTERED].tolist()))
+    equal = [
+        thumbnails[one] == thumbnails[two] or (min(one, two), max(one, two)) in altered
+        for one, two in pairs.tolist()
+    ]
     return pairs[is_unlike & ~np.array(equal, bool)]
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from utils.dataset.likeness import find_copies
+from utils.dataset.likeness import find_copies, is_one_view
 from utils.dataset.prepare import Prepared
 from utils.sources.record import Record
 
@@ -16,11 +16,16 @@ SAME_GROUP = "same patient, lesion or case"
 SAME_BYTES = "same original bytes"
 SAME_PIXELS = "same pixels as written"
 ALIKE = "alike to the eye"
+ALTERED = "alike but turned, cropped or edited"
 SERIES = "neighbours in a numbered series"
 
-RULES = (SAME_ID, SAME_GROUP, SAME_BYTES, SAME_PIXELS, ALIKE, SERIES)
+RULES = (SAME_ID, SAME_GROUP, SAME_BYTES, SAME_PIXELS, ALIKE, ALTERED, SERIES)
 COPY_RULES = (SAME_ID, SAME_BYTES, SAME_PIXELS, ALIKE)
-"""What is joined by one of these is one picture, found several times."""
+"""What is joined by one of these is one picture, found several times.
+
+Not what is altered: a wrong join costs nothing but a draw, a wrong drop a picture, and somebody
+who crops or turns a picture may have meant to; training varies its pictures in such ways, too.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +62,48 @@ class Links:
     contradictions: dict[str, str] = field(default_factory=dict)
 
 
-def find_edges(pictures: Sequence[Linkable]) -> Edges:
-    """Join pictures by each of the rules."""
+Look = Callable[[Sequence[Record]], Sequence[bytes]]
+"""Reads some pictures again, for their close views."""
+
+
+def find_edges(pictures: Sequence[Linkable], copies: np.ndarray | None = None) -> Edges:
+    """Join pictures by each of the rules.
+
+    Args:
+        pictures: In any order.
+        copies: The pairs that show the same, where they are known already.
+    """
+    thumbnails = [picture.result.thumbnail for picture in pictures]
+    copies = find_copies(thumbnails) if copies is None else copies
+    is_one = is_one_view(thumbnails, copies)
     return {
         SAME_ID: _equal(pictures, lambda picture: picture.record.identity),
         SAME_GROUP: _equal(pictures, lambda picture: picture.record.group),
         SAME_BYTES: _equal(pictures, lambda picture: picture.result.original_sha256),
         SAME_PIXELS: _equal(pictures, lambda picture: picture.result.sha256),
-        ALIKE: find_copies([picture.result.thumbnail for picture in pictures]),
+        ALIKE: copies[is_one],
+        ALTERED: copies[~is_one],
         SERIES: _neighbours(pictures),
     }
 
 
-def find_links(pictures: Sequence[Linkable]) -> Links:
+def find_links(pictures: Sequence[Linkable], look: Look | None = None) -> Links:
     """Find out which pictures belong together, which are copies and which contradict each other.
 
     Of copies the one with the most original pixels is kept, of equals the first in the list.
+
+    Args:
+        pictures: In any order.
+        look: Asked for close views of what may be altered copies.
     """
     if not pictures:
         return Links()
-    edges = find_edges(pictures)
+    thumbnails = [picture.result.thumbnail for picture in pictures]
+
+    def look_at(positions: Sequence[int]) -> Sequence[bytes]:
+        return look([pictures[position].record for position in positions]) if look else []
+
+    edges = find_edges(pictures, find_copies(thumbnails, look_at if look else None))
     links = Links(edges, component_of(pictures, edges, RULES))
     for members in components(len(pictures), edges, COPY_RULES):
         labels = sorted({pictures[member].record.label for member in members})

@@ -1,6 +1,7 @@
 """Plans in, every planned picture prepared in the staging folder out, each original read once."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from utils.common.location import Originals
 from utils.common.processors import in_threads
@@ -13,6 +14,7 @@ from utils.dataset.prepare import (
     LowQualityJob,
     PictureJob,
     Prepared,
+    look_closely,
     prepare_low_quality,
     prepare_picture,
 )
@@ -63,7 +65,7 @@ class Pictures:
                 if is_seen and record.original not in self.failed
             ]
             self.looked_at.sort(key=lambda picture: picture.record.original)
-            self.links = find_links(self.looked_at)
+            self.links = find_links(self.looked_at, partial(self._look_closely, crew))
 
     def _is_known(self, record: Record) -> bool:
         """Tell whether an original need not be read; one that was unusable may be repaired."""
@@ -117,6 +119,13 @@ class Pictures:
         jobs = map(self._job, records)
         for results in crew.run(prepare_picture, jobs, len(records), "Reading pictures"):
             self._workspace.note(results)
+
+    def _look_closely(self, crew: Crew, records: Sequence[Record]) -> list[bytes]:
+        originals = (self._originals.locate(record.original) for record in records)
+        views: list[bytes] = []
+        for some in crew.run(look_closely, originals, len(records), "Looking closely"):
+            views += some
+        return views
 
     def _is_there(self, planned: Planned) -> bool:
         return self._workspace.is_done(self._key(planned.record), planned.label, planned.name)

@@ -18,10 +18,12 @@ from utils.common.location import DamagedError, Location
 from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.common.reading.opening import NEEDS
 from utils.common.stamps import short_stamp
-from utils.dataset.likeness import thumbnail
+from utils.dataset.thumbnails import CLOSE_SIDE, close_view, thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
-VERSION = f"9 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
+VERSION = (
+    f"10 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
+)
 """Changes whenever the same original would be written as other bytes, or told other facts of."""
 
 OTHER_CONTENT = "other content than published"
@@ -76,7 +78,7 @@ class Prepared:
     """What became of a job: facts about the written file, or a reason why there is none.
 
     Sizes in pixels, `stamp` as `short_stamp` tells the written file, hashes as 32 bytes,
-    `thumbnail` as `likeness.thumbnail` makes it, `notes` those of `pictures.Original`.
+    `thumbnail` as `thumbnails.thumbnail` makes it, `notes` those of `pictures.Original`.
     """
 
     key: int
@@ -160,6 +162,11 @@ def prepare_picture(job: PictureJob) -> Prepared:
         thumbnail=thumbnail(picture),
         notes=NOTE_END.join(original.notes),
     )
+
+
+def look_closely(original: Location) -> bytes:
+    """Read a picture that was read before, and return its close view."""
+    return close_view(read_picture(original.read(), 2 * CLOSE_SIDE, ACCEPTED)[0])
 
 
 def prepare_low_quality(job: LowQualityJob) -> Prepared:

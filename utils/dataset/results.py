@@ -4,8 +4,8 @@ import dataclasses
 
 from utils.common.values import MAX_TEXT
 from utils.dataset.cells import is_json_object
-from utils.dataset.likeness import SIDE
 from utils.dataset.prepare import Prepared
+from utils.dataset.thumbnails import SIDE
 from utils.quality.kind import SEVERITIES
 
 UNSIGNED = range(2**64)
