@@ -345,7 +345,7 @@ class TestJob:
 
     def test_its_answers_are_recalled(self, job: Job) -> None:
         job.keep(GOOD)
-        assert job.recall(Settings()) == GOOD
+        assert dataclasses.asdict(job.recall(Settings())) == dataclasses.asdict(GOOD)
 
     @pytest.mark.parametrize(
         "content",

@@ -22,8 +22,9 @@ def run_facts(report: Report) -> list[tuple[str, str]]:
         ("Model", f"{known.get('model')} ({known.get('timm_name')})"),
         (
             "Chosen",
-            f"epoch {known.get('best_epoch')} of {known.get('epochs')}, by balanced accuracy on "
-            f"val ({percent(known.get('best_val_balanced_accuracy'))})",
+            f"epoch {known.get('best_epoch')} of {known.get('epochs')}, by the calibrated loss on "
+            f"val, where its balanced accuracy was "
+            f"{percent(known.get('best_val_balanced_accuracy'))}",
         ),
         ("Data hash", str(known.get("data_hash"))),
         ("Computed on", f"{known.get('device')} in {known.get('precision')}"),
