@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # After the flags, so that --help and a mistyped flag are answered at once.
     from utils.dataset.build import build
     from utils.dataset.demo import describe_demo
-    from utils.dataset.split import TooFewGroupsError
+    from utils.dataset.planning.split import TooFewGroupsError
     from utils.sources import collect
     from utils.sources.files.tree import FileTree, list_all_data
     from utils.sources.web import delivery

@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from utils.common.console import table
 from utils.common.errors import run_script
 from utils.common.limits import MAX_PIXELS
-from utils.dataset.crew import Crew
-from utils.dataset.prepare import PictureJob, prepare_picture
+from utils.dataset.images.pool import ProcessPool
+from utils.dataset.images.prepare import PictureJob, prepare_picture
 from utils.sources.files.tree import FileTree, is_picture
 from utils.standins.drawings import draw_all_data
 from utils.standins.layouts.packing import DEFLATED, STORED, pack_all_data
@@ -38,22 +38,22 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a third of the pictures")
     is_quick = parser.parse_args().quick
     num_pairs = 5 if is_quick else 9
-    with tempfile.TemporaryDirectory() as name, Crew(WORKERS) as crew:
+    with tempfile.TemporaryDirectory() as name, ProcessPool(WORKERS) as pool:
         folder = Path(name)
         num_files = sum(draw_all_data(folder / "folders", 150 if is_quick else 500).values())
         rows = []
         for title, method in (("stored", STORED), ("deflated", DEFLATED)):
             pack_all_data(folder / "folders", folder / title, method)
-            row = compare(crew, folder / "folders", folder / title, num_pairs)
+            row = compare(pool, folder / "folders", folder / title, num_pairs)
             rows.append([f"zips in a zip {title}", *row])
     print(f"{num_files:,} files, {WORKERS} workers, medians of {num_pairs} pairs in turns")
     header = ["archives", "folders s", "archives s", "ratio", "least", "most", f"limit {LIMIT}"]
     print(table(header, rows))
 
 
-def compare(crew: Crew, folders: Path, archives: Path, num_pairs: int) -> list[object]:
+def compare(pool: ProcessPool, folders: Path, archives: Path, num_pairs: int) -> list[object]:
     """Read both in turns and return seconds, ratios and the verdict."""
-    pairs = [(read(crew, folders), read(crew, archives)) for _ in range(num_pairs + 1)]
+    pairs = [(read(pool, folders), read(pool, archives)) for _ in range(num_pairs + 1)]
     assert len({found for pair in pairs for _, found in pair}) == 1, "the pictures differ"
     seconds = [(of_folders[0], of_archives[0]) for of_folders, of_archives in pairs[1:]]
     ratios = sorted(of_archives / of_folders for of_folders, of_archives in seconds)
@@ -63,7 +63,7 @@ def compare(crew: Crew, folders: Path, archives: Path, num_pairs: int) -> list[o
     return [*medians, *(round(value, 3) for value in (ratio, ratios[0], ratios[-1])), verdict]
 
 
-def read(crew: Crew, all_data: Path) -> tuple[float, str]:
+def read(pool: ProcessPool, all_data: Path) -> tuple[float, str]:
     """Read all pictures; return the seconds and a hash of what they were found to be."""
     with tempfile.TemporaryDirectory() as state:
         started = time.perf_counter()
@@ -73,7 +73,7 @@ def read(crew: Crew, all_data: Path) -> tuple[float, str]:
             PictureJob(0, tree.originals.locate(path), None, SIDE, "", 1, MAX_PIXELS)
             for path in paths
         ]
-        batches = crew.run(prepare_picture, jobs, len(jobs), "Reading")
+        batches = pool.run(prepare_picture, jobs, len(jobs), "Reading")
         found = sorted(result.sha256 for batch in batches for result in batch)
         seconds = time.perf_counter() - started
     return seconds, hashlib.sha256(b"".join(found)).hexdigest()

@@ -34,11 +34,11 @@ from utils.common.errors import run_script
 from utils.common.location import Location
 from utils.common.pictures import PictureError, read_picture
 from utils.common.seeds import generator
-from utils.dataset.likeness import SIDE, find_copies
-from utils.dataset.prepare import PictureJob, prepare_picture, thumbnail
+from utils.dataset.images.prepare import PictureJob, prepare_picture, thumbnail
+from utils.dataset.leakage.likeness import SIDE, find_copies
 
 try:
-    from utils.dataset.thumbnails import CLOSE_SIDE, close_view
+    from utils.dataset.leakage.thumbnails import CLOSE_SIDE, close_view
 except ImportError:  # another checkout
     CLOSE_SIDE, close_view = 0, None
 
@@ -293,7 +293,7 @@ def skins(count: int) -> str:
         f"mirrored copies of {NUM_COPIED_SKINS} of them found: {copies / NUM_COPIED_SKINS:.1%}",
     ]
     try:
-        from utils.dataset.likeness import is_plain
+        from utils.dataset.leakage.likeness import is_plain
     except ImportError:
         return "\n".join(lines)
     plain = is_plain([pair[0][0] for pair in every])

@@ -35,9 +35,9 @@ from utils.common.errors import SettingsError, run_script
 from utils.common.location import Location
 from utils.common.pictures import JPEG_QUALITY, fit_shorter_side
 from utils.common.seeds import generator
-from utils.dataset.crew import Crew
-from utils.dataset.likeness import SIDE, find_copies
-from utils.dataset.prepare import PictureJob, prepare_picture
+from utils.dataset.images.pool import ProcessPool
+from utils.dataset.images.prepare import PictureJob, prepare_picture
+from utils.dataset.leakage.likeness import SIDE, find_copies
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {
@@ -98,14 +98,14 @@ def against_vips(folder: Path, share: int) -> str:
             "pyvips is not installed", todo="Install it: pip install pyvips pyvips-binary"
         ) from None
     rows = []
-    with Crew(WORKERS) as crew, ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+    with ProcessPool(WORKERS) as pool, ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
         for title, (width, height, file_format, count) in SIZES.items():
             source = folder / title.replace(" ", "")
             paths = draw_many(source, max(8, count // share), width, height, file_format)
-            run_ours(crew, paths[:8], folder)  # starts the processes
+            run_ours(pool, paths[:8], folder)  # starts the processes
             run_vips(pool, paths[:8], folder)
             pairs = [
-                (run_ours(crew, paths, folder), run_vips(pool, paths, folder))
+                (run_ours(pool, paths, folder), run_vips(pool, paths, folder))
                 for _ in range(REPEATS)
             ]
             ratio = statistics.median(ours / vips for ours, vips in pairs)
@@ -118,14 +118,14 @@ def against_vips(folder: Path, share: int) -> str:
     return table(header, rows)
 
 
-def run_ours(crew: Crew, paths: list[Path], folder: Path) -> float:
+def run_ours(pool: ProcessPool, paths: list[Path], folder: Path) -> float:
     """Prepare pictures as the assembly does and return the seconds."""
     jobs = []
     for number, path in enumerate(paths):
         target = folder / f"ours/{number % 64}/{number}.jpg"
         jobs.append(PictureJob(number, Location(str(path)), target, SHORTER_SIDE, "", 1, 10**9))
     started = time.perf_counter()
-    for _ in crew.run(prepare_picture, jobs, len(jobs), "ours"):
+    for _ in pool.run(prepare_picture, jobs, len(jobs), "ours"):
         pass
     return time.perf_counter() - started
 

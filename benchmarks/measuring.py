@@ -18,7 +18,7 @@ import torch
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.common.pictures import write_jpeg
 from utils.common.seeds import generator
-from utils.dataset.manifest import ManifestRow, write_manifest
+from utils.dataset.output.manifest import ManifestRow, write_manifest
 from utils.quality.texture import draw_texture
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -31,7 +31,7 @@ from utils.common.errors import run_script
 from utils.common.labels import CLASSES, LOW_QUALITY, TEST
 from utils.common.pictures import write_jpeg
 from utils.common.seeds import generator
-from utils.dataset.manifest import ManifestRow, read_manifest, write_manifest
+from utils.dataset.output.manifest import ManifestRow, read_manifest, write_manifest
 from utils.quality.degrade import degrade, is_visibly_worse
 from utils.quality.kind import SEVERITIES
 from utils.quality.kinds import KINDS

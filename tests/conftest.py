@@ -25,8 +25,8 @@ from tests.preloaded import Preloaded
 from utils.common.labels import CLASSES, COLLECTED_CLASSES
 from utils.common.location import Originals
 from utils.dataset.assemble import assemble
+from utils.dataset.output.workspace import Workspace
 from utils.dataset.recipe import Recipe
-from utils.dataset.workspace import Workspace
 from utils.sources import collect
 from utils.sources.catalog import SOURCES
 from utils.sources.files.tree import FileTree

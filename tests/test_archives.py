@@ -15,7 +15,7 @@ import pytest
 
 import create_dataset
 from utils.common.errors import run_script
-from utils.dataset.manifest import MANIFEST_NAME, read_manifest
+from utils.dataset.output.manifest import MANIFEST_NAME, read_manifest
 from utils.sources.catalog import NAMES
 from utils.sources.files.archives.names import stem_of
 from utils.standins.layouts.packing import DEFLATED, HIBA, PAD, STORED, pack_all_data

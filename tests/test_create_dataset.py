@@ -14,7 +14,7 @@ from utils.common.errors import run_script
 from utils.common.labels import CLASSES, SPLITS
 from utils.common.location import Location
 from utils.dataset.demo import training_command
-from utils.dataset.manifest import MANIFEST_NAME, read_manifest
+from utils.dataset.output.manifest import MANIFEST_NAME, read_manifest
 from utils.sources.catalog import NAMES, SOURCES, sources_for
 from utils.standins import drawings
 

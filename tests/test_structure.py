@@ -20,10 +20,10 @@ MAY_IMPORT = {
     "utils.standins": ("utils.common",),
     "utils.sources": ("utils.common",),
     "utils.dataset": ("utils.common", "utils.quality", "utils.sources.record"),
-    "utils.training": ("utils.common", "utils.quality", "utils.dataset.manifest", "models"),
+    "utils.training": ("utils.common", "utils.quality", "utils.dataset.output.manifest", "models"),
     "utils.evaluation": (
         "utils.common",
-        "utils.dataset.manifest",
+        "utils.dataset.output.manifest",
         "utils.training.predictions",
         "models",
     ),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from utils.common.seeds import generator
-from utils.dataset.alignment import lay_over
+from utils.dataset.leakage.alignment import lay_over
 
 LARGE = 512
 WHOLE = np.array([0, 1, 0, 1], np.float32)

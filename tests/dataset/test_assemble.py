@@ -19,9 +19,9 @@ from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, OTHER, 
 from utils.common.location import Originals
 from utils.common.pictures import write_jpeg
 from utils.dataset.assemble import assemble
-from utils.dataset.manifest import MANIFEST_NAME, read_manifest
+from utils.dataset.output.manifest import MANIFEST_NAME, read_manifest
+from utils.dataset.output.workspace import STATE_NAME, Workspace
 from utils.dataset.recipe import Recipe
-from utils.dataset.workspace import STATE_NAME, Workspace
 from utils.quality.degrade import reapply
 from utils.sources.files.tree import FileTree
 from utils.sources.record import TEST_ONLY, Record

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from utils.common.seeds import generator
-from utils.dataset import candidates
-from utils.dataset.candidates import Candidates
-from utils.dataset.thumbnails import SIDE
-from utils.dataset.turns import NUM_TURNS, turned
+from utils.dataset.leakage import candidates
+from utils.dataset.leakage.candidates import Candidates
+from utils.dataset.leakage.thumbnails import SIDE
+from utils.dataset.leakage.turns import NUM_TURNS, turned
 
 NUM = 40
 LARGE = 256

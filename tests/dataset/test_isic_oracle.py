@@ -13,7 +13,7 @@ import pytest
 import simplejpeg
 
 from utils.common.seeds import generator
-from utils.dataset.manifest import read_manifest
+from utils.dataset.output.manifest import read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = {

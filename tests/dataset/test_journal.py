@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from utils.common.errors import OutputError
-from utils.dataset.journal import MAX_LINE_BYTES, Journal
-from utils.dataset.prepare import UNREADABLE, Prepared
-from utils.dataset.results import is_sound
-from utils.dataset.workspace import STATE_NAME, Workspace
+from utils.dataset.images.prepare import UNREADABLE, Prepared
+from utils.dataset.images.results import is_sound
+from utils.dataset.output.journal import MAX_LINE_BYTES, Journal
+from utils.dataset.output.workspace import STATE_NAME, Workspace
 
 PICTURE = Prepared(
     key=1, sha256=b"w" * 32, num_bytes=9, stamp=2**64 - 1, width=32, height=48,

@@ -13,11 +13,11 @@ from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN
 from utils.common.location import Originals
 from utils.common.seeds import generator
 from utils.dataset.assemble import assemble
-from utils.dataset.likeness import find_copies
-from utils.dataset.manifest import read_manifest
+from utils.dataset.leakage.likeness import find_copies
+from utils.dataset.leakage.thumbnails import thumbnail
+from utils.dataset.output.manifest import read_manifest
+from utils.dataset.output.workspace import Workspace
 from utils.dataset.recipe import Recipe
-from utils.dataset.thumbnails import thumbnail
-from utils.dataset.workspace import Workspace
 from utils.sources.catalog import SOURCES
 from utils.sources.collect import read_all
 from utils.sources.files.tree import FileTree

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
-from utils.sources.sketches import SKETCHES
 
 from utils.common.pictures import read_picture
 from utils.common.seeds import generator
-from utils.dataset.likeness import find_copies, is_one_view, is_plain
-from utils.dataset.thumbnails import close_view, thumbnail
+from utils.dataset.leakage.likeness import find_copies, is_one_view, is_plain
+from utils.dataset.leakage.thumbnails import close_view, thumbnail
+from utils.standins.sketches import SKETCHES
 
 NUM_EACH = 3
 NUM_SKINS = 60

@@ -6,9 +6,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from utils.common.labels import DERM, DERM_CLINIC, PAN
-from utils.dataset.leaks import FILLED, report_leaks
-from utils.dataset.likeness import SEARCH
-from utils.dataset.links import (
+from utils.dataset.images.prepare import Prepared
+from utils.dataset.leakage.leaks import FILLED, report_leaks
+from utils.dataset.leakage.likeness import SEARCH
+from utils.dataset.leakage.links import (
     ALIKE,
     ALTERED,
     RULES,
@@ -22,10 +23,9 @@ from utils.dataset.links import (
     find_edges,
     find_links,
 )
-from utils.dataset.plan import plan_pictures
-from utils.dataset.prepare import Prepared
-from utils.dataset.split import draw_splits
-from utils.dataset.thumbnails import close_view, thumbnail
+from utils.dataset.leakage.thumbnails import close_view, thumbnail
+from utils.dataset.planning.plan import plan_pictures
+from utils.dataset.planning.split import draw_splits
 from utils.sources.record import ANY_SPLIT, TEST_ONLY, TRAIN_ONLY, VAL_ONLY, Record
 
 SEED = 0

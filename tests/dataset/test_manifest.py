@@ -9,7 +9,7 @@ import pytest
 
 from utils.common.errors import DatasetError, OutputError
 from utils.common.files import sha256_of_file
-from utils.dataset.manifest import (
+from utils.dataset.output.manifest import (
     COLUMNS,
     MANIFEST_NAME,
     ManifestRow,

@@ -3,7 +3,7 @@
 import random
 import string
 
-from utils.dataset.names import file_name, is_ours, low_quality_name
+from utils.dataset.planning.names import file_name, is_ours, low_quality_name
 from utils.sources.record import Record
 
 SIGNS = string.ascii_letters + string.digits + " ._-()%:*?\"<>|\\'\u00e4\u00e9\u4e2d\U0001f600~$&"

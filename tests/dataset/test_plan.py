@@ -7,7 +7,7 @@ import pytest
 
 from utils.common.labels import COLLECTED_CLASSES, LOW_QUALITY, SPLITS
 from utils.common.seeds import stable_hash
-from utils.dataset.plan import Planned, plan_low_quality, plan_pictures
+from utils.dataset.planning.plan import Planned, plan_low_quality, plan_pictures
 from utils.sources.record import Record
 
 

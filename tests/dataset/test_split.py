@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from utils.common.labels import COLLECTED_CLASSES, DERM, DERM_CLINIC, PAN, SPLITS, TEST, TRAIN, VAL
-from utils.dataset.split import TooFewGroupsError, assign_splits
+from utils.dataset.planning.split import TooFewGroupsError, assign_splits
 from utils.sources.record import (
     ANY_SPLIT,
     TEST_ONLY,

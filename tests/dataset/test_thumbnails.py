@@ -3,7 +3,14 @@
 import numpy as np
 from PIL import Image
 
-from utils.dataset.thumbnails import CLOSE_SIDE, SIDE, close_view, grey, surroundings, thumbnail
+from utils.dataset.leakage.thumbnails import (
+    CLOSE_SIDE,
+    SIDE,
+    close_view,
+    grey,
+    surroundings,
+    thumbnail,
+)
 
 
 def test_a_thumbnail_is_the_squeezed_grey_picture(make_picture) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from utils.common.errors import DatasetError, OutputError
-from utils.dataset.manifest import MANIFEST_NAME
-from utils.dataset.workspace import STATE_NAME, Workspace
+from utils.dataset.output.manifest import MANIFEST_NAME
+from utils.dataset.output.workspace import STATE_NAME, Workspace
 from utils.sources.files.tree import FileTree
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from models.calibration import Calibration
 from utils.common.labels import CLASSES, LOW_QUALITY, OTHER
 from utils.common.pictures import write_jpeg
-from utils.dataset.manifest import ManifestRow, write_manifest
+from utils.dataset.output.manifest import ManifestRow, write_manifest
 from utils.evaluation.fitting import fit
 from utils.evaluation.report import Report, examine
 from utils.evaluation.rows import read_rows

@@ -10,8 +10,8 @@ import pytest
 from utils.common.labels import CLASSES, LOW_QUALITY, PAN
 from utils.common.location import Location
 from utils.common.pictures import write_jpeg
-from utils.dataset.manifest import ManifestRow
-from utils.dataset.prepare import PictureJob, prepare_picture
+from utils.dataset.images.prepare import PictureJob, prepare_picture
+from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.rows import read_rows
 from utils.evaluation.shortcuts import PROBES, Pictures, original_border, probe
 

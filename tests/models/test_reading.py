@@ -13,7 +13,7 @@ from models.reading import Reading
 from utils.common.location import Location
 from utils.common.pictures import PictureError, read_picture
 from utils.common.reading.icc import DISPLAY_P3, rgb_profile, srgb_curve
-from utils.dataset.prepare import PictureJob, prepare_picture
+from utils.dataset.images.prepare import PictureJob, prepare_picture
 from utils.training.data.decoding import read_pixels
 from utils.training.data.pictures import Picture
 

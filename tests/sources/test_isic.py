@@ -8,7 +8,7 @@ import pytest
 
 from utils.common.errors import SourceError
 from utils.common.labels import DERM, TEST, TRAIN
-from utils.dataset.plan import plan_pictures
+from utils.dataset.planning.plan import plan_pictures
 from utils.sources import collect
 from utils.sources.catalog import SOURCES
 from utils.sources.files.tables import read_table

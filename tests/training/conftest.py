@@ -19,7 +19,7 @@ from models.pretrained import build
 from models.zoo import resolve
 from utils.common.labels import CLASSES, SPLITS
 from utils.common.pictures import write_jpeg
-from utils.dataset.manifest import ManifestRow, write_manifest
+from utils.dataset.output.manifest import ManifestRow, write_manifest
 from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import read_folder
 from utils.training.engine import Trainer

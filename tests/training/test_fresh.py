@@ -10,7 +10,7 @@ import torch
 from models.preprocessing import Preprocessing
 from utils.common.labels import CLASSES, LOW_QUALITY, TRAIN, VAL
 from utils.common.pictures import PictureError
-from utils.dataset.manifest import read_manifest
+from utils.dataset.output.manifest import read_manifest
 from utils.quality.degrade import DegradationError
 from utils.training.data import batches
 from utils.training.data.batches import Ticket
@@ -28,8 +28,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, small_all_data) -> Path:
     """Return a data set of 9 small pictures of each class, LOW_QUALITY made from the others."""
     from utils.common.location import Originals
     from utils.dataset.assemble import assemble
+    from utils.dataset.output.workspace import Workspace
     from utils.dataset.recipe import Recipe
-    from utils.dataset.workspace import Workspace
 
     root, records = small_all_data
     folder = tmp_path_factory.mktemp("fresh") / "DATASET"

@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 
 from utils.common.location import Originals
 from utils.dataset.accounting import Accounts, account
-from utils.dataset.contact_sheet import CONTACT_SHEET_NAME, draw_contact_sheet
-from utils.dataset.crew import Crew
-from utils.dataset.leaks import LeakReport, report_leaks, write_leak_report
-from utils.dataset.left_out import write_left_out
-from utils.dataset.look_alikes import draw_look_alikes
-from utils.dataset.manifest import ManifestRow, is_manifest_of, write_manifest
-from utils.dataset.notes import Notes, collect_notes
-from utils.dataset.plan import Planned
-from utils.dataset.preparation import LowQuality, Pictures
-from utils.dataset.prepare import Prepared, may_pass
+from utils.dataset.images.notes import Notes, collect_notes
+from utils.dataset.images.pool import ProcessPool
+from utils.dataset.images.preparation import LowQuality, Pictures
+from utils.dataset.images.prepare import Prepared, may_pass
+from utils.dataset.leakage.leaks import LeakReport, report_leaks, write_leak_report
+from utils.dataset.leakage.look_alikes import draw_look_alikes
+from utils.dataset.output.contact_sheet import CONTACT_SHEET_NAME, draw_contact_sheet
+from utils.dataset.output.left_out import write_left_out
+from utils.dataset.output.manifest import ManifestRow, is_manifest_of, write_manifest
+from utils.dataset.output.rejected import CONTRADICTION, Rejected, not_understood, write_rejected
+from utils.dataset.output.verification import Verification, verify_pictures
+from utils.dataset.output.workspace import Workspace
+from utils.dataset.planning.plan import Planned
 from utils.dataset.recipe import Recipe
-from utils.dataset.rejected import CONTRADICTION, Rejected, not_understood, write_rejected
-from utils.dataset.verification import Verification, verify_pictures
-from utils.dataset.workspace import Workspace
 from utils.sources.record import LeftOut, Record
 
 
@@ -77,14 +77,14 @@ def assemble(
         DatasetError: If a class cannot be filled.
         OutputError: If the output cannot be written.
     """
-    with Crew(recipe.workers) as crew:
+    with ProcessPool(recipe.workers) as pool:
         pictures = Pictures(records, originals, workspace, recipe)
         if verification is not None:
             verify_pictures(workspace, verification)
             verification.num_originals, verification.originals = pictures.verify()
-        collected = pictures.prepare(crew)
+        collected = pictures.prepare(pool)
         low_quality = LowQuality(collected, pictures, workspace, recipe)
-        degraded = low_quality.prepare(crew)
+        degraded = low_quality.prepare(pool)
     plan = sorted([*collected, *degraded], key=lambda planned: planned.file)
     leaks = report_leaks(pictures.looked_at, pictures.links, plan, recipe.seed)
     rejected = _rejected(records, pictures)

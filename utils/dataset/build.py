@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from utils.common.location import Originals
 from utils.dataset.assemble import assemble
-from utils.dataset.contact_sheet import CONTACT_SHEET_NAME
+from utils.dataset.output.contact_sheet import CONTACT_SHEET_NAME
+from utils.dataset.output.seal import Seal
+from utils.dataset.output.verification import Verification
+from utils.dataset.output.workspace import Workspace
 from utils.dataset.report import describe, describe_outcome
-from utils.dataset.seal import Seal
 from utils.dataset.settings import DatasetSettings
-from utils.dataset.verification import Verification
-from utils.dataset.workspace import Workspace
 from utils.sources.record import LeftOut, Record
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.common.commands import as_typed
-from utils.dataset.contact_sheet import CONTACT_SHEET_NAME
+from utils.dataset.output.contact_sheet import CONTACT_SHEET_NAME
 
 TRAINING_FLAGS = (
     "--model", "resnet18", "--no-pretrained", "--batch-size", "16", "--workers", "2",

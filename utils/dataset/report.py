@@ -8,9 +8,9 @@ from utils.common.console import table
 from utils.common.labels import CLASSES, SPLITS
 from utils.dataset.accounting import describe_accounts
 from utils.dataset.assemble import Assembled
-from utils.dataset.notes import describe_notes
-from utils.dataset.plan import Planned
-from utils.dataset.prepare import may_pass
+from utils.dataset.images.notes import describe_notes
+from utils.dataset.images.prepare import may_pass
+from utils.dataset.planning.plan import Planned
 
 
 def table_by_class_and_split(plan: Iterable[Planned]) -> str:

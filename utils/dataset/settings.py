@@ -6,7 +6,7 @@ from pathlib import Path
 from utils.common.errors import SettingsError
 from utils.common.limits import MAX_PIXELS
 from utils.common.settings import setting
-from utils.dataset.names import STATE_NAME
+from utils.dataset.planning.names import STATE_NAME
 from utils.dataset.recipe import Recipe
 
 DEMO_FOLDER = "demo"

@@ -13,7 +13,7 @@ from models.calibration import Calibration, Verdicts
 from models.prior import EQUAL, TRAIN
 from models.scaling import softmax
 from utils.common.labels import CLASSES
-from utils.dataset.manifest import ManifestRow
+from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, share
 from utils.evaluation.fitting import fit_temperature
 from utils.evaluation.gallery import Mistake, mistakes

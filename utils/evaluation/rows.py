@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from utils.dataset.manifest import MANIFEST_NAME, ManifestRow, read_manifest
+from utils.dataset.output.manifest import MANIFEST_NAME, ManifestRow, read_manifest
 
 
 def read_rows(folder: Path) -> dict[str, ManifestRow]:

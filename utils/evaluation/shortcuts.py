@@ -22,7 +22,7 @@ from utils.common.pictures import read_picture, table_sums
 from utils.common.processors import available_processors
 from utils.common.reading.opening import open_picture
 from utils.common.seeds import stable_hash
-from utils.dataset.manifest import ManifestRow
+from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, figures
 from utils.evaluation.metrics import make_basic_statistic
 from utils.evaluation.rows import group_codes

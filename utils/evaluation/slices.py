@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from utils.common.labels import COLLECTED_CLASSES, LOW_QUALITY
-from utils.dataset.manifest import ManifestRow
+from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, share
 
 

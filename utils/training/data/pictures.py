@@ -19,7 +19,7 @@ from utils.common.pictures import SUFFIXES, PictureError
 from utils.common.processors import in_threads
 from utils.common.reading.heads import shows_picture
 from utils.common.terminal import printable
-from utils.dataset.manifest import (
+from utils.dataset.output.manifest import (
     MANIFEST_NAME,
     ManifestRow,
     is_unfinished,

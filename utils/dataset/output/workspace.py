@@ -26,11 +26,11 @@ from utils.common.files import (
 from utils.common.labels import SPLITS
 from utils.common.processors import in_threads
 from utils.common.stamps import short_stamp
-from utils.dataset.journal import Journal
-from utils.dataset.manifest import MANIFEST_NAME
-from utils.dataset.names import JOURNAL_NAME, STATE_NAME, is_ours
-from utils.dataset.plan import Planned
-from utils.dataset.prepare import Prepared
+from utils.dataset.images.prepare import Prepared
+from utils.dataset.output.journal import Journal
+from utils.dataset.output.manifest import MANIFEST_NAME
+from utils.dataset.planning.names import JOURNAL_NAME, STATE_NAME, is_ours
+from utils.dataset.planning.plan import Planned
 
 
 class Workspace:

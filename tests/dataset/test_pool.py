@@ -14,39 +14,42 @@ import pytest
 
 from utils.common.errors import OutputError
 from utils.common.processors import available_processors
-from utils.dataset.crew import Crew
+from utils.dataset.images.pool import ProcessPool
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def results(crew: Crew, function: Callable[[Any], Any], jobs: Iterable[Any]) -> list[Any]:
+def results(pool: ProcessPool, function: Callable[[Any], Any], jobs: Iterable[Any]) -> list[Any]:
     jobs = list(jobs)
-    counts = [len(jobs)] if "num_jobs" in inspect.signature(crew.run).parameters else []
-    return [result for batch in crew.run(function, jobs, *counts, "Working") for result in batch]
+    counts = [len(jobs)] if "num_jobs" in inspect.signature(pool.run).parameters else []
+    return [result for batch in pool.run(function, jobs, *counts, "Working") for result in batch]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize("num_jobs", [0, 1, 8, 9, 100])
 def test_results_come_in_the_order_of_the_jobs(workers: int, num_jobs: int) -> None:
-    with Crew(workers) as crew:
-        assert results(crew, math.sqrt, range(num_jobs)) == [math.sqrt(n) for n in range(num_jobs)]
+    with ProcessPool(workers) as pool:
+        assert results(pool, math.sqrt, range(num_jobs)) == [math.sqrt(n) for n in range(num_jobs)]
 
 
 def test_a_crew_works_off_one_task_after_the_other() -> None:
-    with Crew(2) as crew:
-        assert results(crew, abs, range(-40, 0)) == list(range(40, 0, -1))
-        assert results(crew, str, range(40)) == [str(number) for number in range(40)]
+    with ProcessPool(2) as pool:
+        assert results(pool, abs, range(-40, 0)) == list(range(40, 0, -1))
+        assert results(pool, str, range(40)) == [str(number) for number in range(40)]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_in_a_worker_surfaces(workers: int) -> None:
-    with Crew(workers) as crew, pytest.raises(ValueError, match=r"math domain error|nonnegative"):
-        results(crew, math.sqrt, [*range(30), -1, *range(30)])
+    with (
+        ProcessPool(workers) as pool,
+        pytest.raises(ValueError, match=r"math domain error|nonnegative"),
+    ):
+        results(pool, math.sqrt, [*range(30), -1, *range(30)])
 
 
 def test_a_worker_that_dies_is_one_clear_line() -> None:
-    with Crew(2) as crew, pytest.raises(OutputError) as caught:
-        results(crew, os._exit, [1] * 40)
+    with ProcessPool(2) as pool, pytest.raises(OutputError) as caught:
+        results(pool, os._exit, [1] * 40)
     assert str(caught.value) == (
         "A worker process died, perhaps for lack of memory. "
         "Run again with fewer --workers: it goes on where it was."
@@ -56,7 +59,7 @@ def test_a_worker_that_dies_is_one_clear_line() -> None:
 AFTER_OPENCV = """
 import inspect, sys
 import numpy as np
-from utils.dataset.crew import Crew
+from utils.dataset.images.pool import ProcessPool
 from utils.quality.degrade import degrade
 
 if __name__ == "__main__":
@@ -64,9 +67,9 @@ if __name__ == "__main__":
     for seed in range(20):
         degrade(picture, seed)
     jobs = list(range(40))
-    with Crew(2) as crew:
-        counts = [len(jobs)] if "num_jobs" in inspect.signature(crew.run).parameters else []
-        print(sum(len(batch) for batch in crew.run(abs, jobs, *counts, "Working")))
+    with ProcessPool(2) as pool:
+        counts = [len(jobs)] if "num_jobs" in inspect.signature(pool.run).parameters else []
+        print(sum(len(batch) for batch in pool.run(abs, jobs, *counts, "Working")))
 """
 
 
@@ -89,4 +92,4 @@ def test_processes_can_be_started_after_this_one_has_worked_itself(tmp_path: Pat
 
 
 def test_zero_means_all_processors() -> None:
-    assert Crew(0).workers == available_processors() >= 1
+    assert ProcessPool(0).workers == available_processors() >= 1

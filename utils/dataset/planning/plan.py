@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from utils.common.labels import COLLECTED_CLASSES, LOW_QUALITY, SPLITS
 from utils.common.seeds import stable_hash
-from utils.dataset.names import file_name, low_quality_name
-from utils.dataset.split import assign_splits
+from utils.dataset.planning.names import file_name, low_quality_name
+from utils.dataset.planning.split import assign_splits
 from utils.sources.record import Record
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from utils.common.errors import DatasetError, shortlist
-from utils.dataset.manifest import read_manifest
-from utils.dataset.workspace import Workspace
+from utils.dataset.output.manifest import read_manifest
+from utils.dataset.output.workspace import Workspace
 
 
 @dataclass(slots=True)

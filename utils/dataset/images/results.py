@@ -3,9 +3,9 @@
 import dataclasses
 
 from utils.common.values import MAX_TEXT
-from utils.dataset.cells import is_json_object
-from utils.dataset.prepare import Prepared
-from utils.dataset.thumbnails import SIDE
+from utils.dataset.images.prepare import Prepared
+from utils.dataset.leakage.thumbnails import SIDE
+from utils.dataset.output.cells import is_json_object
 from utils.quality.kind import SEVERITIES
 
 UNSIGNED = range(2**64)

@@ -6,10 +6,8 @@ from functools import partial
 from utils.common.location import Originals
 from utils.common.processors import in_threads
 from utils.common.seeds import stable_hash
-from utils.dataset.crew import Crew
-from utils.dataset.links import Linkable, Links, find_links
-from utils.dataset.plan import Planned, plan_low_quality, plan_pictures
-from utils.dataset.prepare import (
+from utils.dataset.images.pool import ProcessPool
+from utils.dataset.images.prepare import (
     VERSION,
     LowQualityJob,
     PictureJob,
@@ -18,8 +16,10 @@ from utils.dataset.prepare import (
     prepare_low_quality,
     prepare_picture,
 )
+from utils.dataset.leakage.links import Linkable, Links, find_links
+from utils.dataset.output.workspace import Workspace
+from utils.dataset.planning.plan import Planned, plan_low_quality, plan_pictures
 from utils.dataset.recipe import Recipe
-from utils.dataset.workspace import Workspace
 from utils.sources.record import Record
 
 
@@ -39,7 +39,7 @@ class Pictures:
         self._keys: dict[str, int] = {}
         self._is_seen = bytearray(len(records))  # a byte each, for there may be very many
 
-    def prepare(self, crew: Crew) -> list[Planned]:
+    def prepare(self, pool: ProcessPool) -> list[Planned]:
         """Return a plan whose pictures are all prepared, and of which none is another's copy."""
         while True:
             plan = self._plan()
@@ -50,9 +50,9 @@ class Pictures:
                 if record.identity in identities and not self._is_seen[position]
             ]
             if not fresh:
-                self._run(crew, [planned.record for planned in plan if not self._is_there(planned)])
+                self._run(pool, [planned.record for planned in plan if not self._is_there(planned)])
                 return plan
-            self._run(crew, [r for _, r in fresh if not self._is_known(r)])
+            self._run(pool, [r for _, r in fresh if not self._is_known(r)])
             for position, record in fresh:
                 self._is_seen[position] = True
                 result = self.result(record)
@@ -65,7 +65,7 @@ class Pictures:
                 if is_seen and record.original not in self.failed
             ]
             self.looked_at.sort(key=lambda picture: picture.record.original)
-            self.links = find_links(self.looked_at, partial(self._look_closely, crew))
+            self.links = find_links(self.looked_at, partial(self._look_closely, pool))
 
     def _is_known(self, record: Record) -> bool:
         """Tell whether an original need not be read; one that was unusable may be repaired."""
@@ -115,15 +115,15 @@ class Pictures:
         """Return the keys of everything that was looked at, copies and failures among it."""
         return set(self._keys.values())
 
-    def _run(self, crew: Crew, records: Sequence[Record]) -> None:
+    def _run(self, pool: ProcessPool, records: Sequence[Record]) -> None:
         jobs = map(self._job, records)
-        for results in crew.run(prepare_picture, jobs, len(records), "Reading pictures"):
+        for results in pool.run(prepare_picture, jobs, len(records), "Reading pictures"):
             self._workspace.note(results)
 
-    def _look_closely(self, crew: Crew, records: Sequence[Record]) -> list[bytes]:
+    def _look_closely(self, pool: ProcessPool, records: Sequence[Record]) -> list[bytes]:
         originals = (self._originals.locate(record.original) for record in records)
         views: list[bytes] = []
-        for some in crew.run(look_closely, originals, len(records), "Looking closely"):
+        for some in pool.run(look_closely, originals, len(records), "Looking closely"):
             views += some
         return views
 
@@ -166,7 +166,7 @@ class LowQuality:
         self._workspace = workspace
         self._recipe = recipe
 
-    def prepare(self, crew: Crew) -> list[Planned]:
+    def prepare(self, pool: ProcessPool) -> list[Planned]:
         """Return a plan whose pictures are all prepared; on a dry run nothing is."""
         recipe, workspace = self._recipe, self._workspace
         while True:
@@ -181,7 +181,7 @@ class LowQuality:
                 if not workspace.is_done(self._key(planned), planned.label, planned.name)
             ]
             jobs = map(self._job, todo)
-            for results in crew.run(prepare_low_quality, jobs, len(todo), "Degrading pictures"):
+            for results in pool.run(prepare_low_quality, jobs, len(todo), "Degrading pictures"):
                 workspace.note(results)
             failed = {
                 parent_of(planned).name: self.result(planned)

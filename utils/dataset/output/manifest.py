@@ -16,8 +16,8 @@ from utils.common.files import sha256_of_file, whole_file
 from utils.common.inside import leading_out
 from utils.common.outputs import MANIFEST_NAME as MANIFEST_NAME
 from utils.common.values import shown
-from utils.dataset.cells import INTEGERS, expected_in
-from utils.dataset.names import JOURNAL_NAME, STATE_NAME
+from utils.dataset.output.cells import INTEGERS, expected_in
+from utils.dataset.planning.names import JOURNAL_NAME, STATE_NAME
 
 MAKE_AGAIN = "Make the data set again: python create_dataset.py"
 TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}

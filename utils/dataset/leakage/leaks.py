@@ -14,8 +14,8 @@ from utils.common.errors import shortlist
 from utils.common.files import update_bytes
 from utils.common.labels import SPLITS
 from utils.common.terminal import printable
-from utils.dataset.likeness import MAX_OF_STRANGERS, SEARCH, correlation, is_plain
-from utils.dataset.links import (
+from utils.dataset.leakage.likeness import MAX_OF_STRANGERS, SEARCH, correlation, is_plain
+from utils.dataset.leakage.links import (
     ALIKE,
     ALTERED,
     COPY_RULES,
@@ -27,8 +27,8 @@ from utils.dataset.links import (
     components,
     find_edges,
 )
-from utils.dataset.plan import Planned
-from utils.dataset.split import STRICTNESS, draw_splits
+from utils.dataset.planning.plan import Planned
+from utils.dataset.planning.split import STRICTNESS, draw_splits
 
 LEAK_REPORT_NAME = "leak_report.json"
 NUM_LARGEST = 5

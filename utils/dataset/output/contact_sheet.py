@@ -11,7 +11,7 @@ from utils.common.labels import CLASSES, SPLITS
 from utils.common.limits import ACCEPTED
 from utils.common.pictures import read_picture
 from utils.common.seeds import stable_hash
-from utils.dataset.manifest import ManifestRow
+from utils.dataset.output.manifest import ManifestRow
 
 CONTACT_SHEET_NAME = "contact_sheet.png"
 COLUMNS_PER_SPLIT = 6

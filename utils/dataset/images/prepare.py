@@ -18,7 +18,7 @@ from utils.common.location import DamagedError, Location
 from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.common.reading.opening import NEEDS
 from utils.common.stamps import short_stamp
-from utils.dataset.thumbnails import CLOSE_SIDE, close_view, thumbnail
+from utils.dataset.leakage.thumbnails import CLOSE_SIDE, close_view, thumbnail
 from utils.quality.degrade import DegradationError, degrade
 
 VERSION = (

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from utils.common.errors import shortlist
-from utils.dataset.prepare import NOTE_END, Prepared
+from utils.dataset.images.prepare import NOTE_END, Prepared
 
 Notes = Mapping[str, Sequence[str]]
 """The originals that each note is of."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from utils.common.files import explain_write_errors, whole_file
-from utils.dataset.prepare import Prepared
-from utils.dataset.results import is_sound
+from utils.dataset.images.prepare import Prepared
+from utils.dataset.images.results import is_sound
 
 BINARY = frozenset({"sha256", "original_sha256", "thumbnail"})
 

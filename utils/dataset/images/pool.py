@@ -28,7 +28,7 @@ BATCHES_AHEAD = 4
 """For each process, how many batches are handed out before their results are asked for."""
 
 
-class Crew:
+class ProcessPool:
     """A number of processes that work off jobs; with one worker, this process does it itself.
 
     They are spawned on every system: a forked one hangs in OpenCV where the parent's threads
@@ -42,7 +42,7 @@ class Crew:
         self.workers = pool_size(workers)
         self._pool: ProcessPoolExecutor | None = None
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "ProcessPool":
         return self
 
     def __exit__(

@@ -8,7 +8,7 @@ have in common are taken out before.
 
 import numpy as np
 
-from utils.dataset.thumbnails import surroundings
+from utils.dataset.leakage.thumbnails import surroundings
 
 STEPS = 4
 RIM = 2

@@ -10,14 +10,14 @@ from typing import Any
 from utils.common.files import sha256_of_file, write_text
 from utils.common.location import Originals
 from utils.common.outputs import LEFT_OUT_NAME
-from utils.dataset.contact_sheet import CONTACT_SHEET_NAME
-from utils.dataset.leaks import LEAK_REPORT_NAME
-from utils.dataset.look_alikes import LOOK_ALIKES_NAME
-from utils.dataset.manifest import MANIFEST_NAME
-from utils.dataset.prepare import VERSION
+from utils.dataset.images.prepare import VERSION
+from utils.dataset.leakage.leaks import LEAK_REPORT_NAME
+from utils.dataset.leakage.look_alikes import LOOK_ALIKES_NAME
+from utils.dataset.output.contact_sheet import CONTACT_SHEET_NAME
+from utils.dataset.output.manifest import MANIFEST_NAME
+from utils.dataset.output.rejected import CONTRADICTION, REJECTED_NAME, Rejected
+from utils.dataset.output.workspace import Workspace
 from utils.dataset.recipe import Recipe
-from utils.dataset.rejected import CONTRADICTION, REJECTED_NAME, Rejected
-from utils.dataset.workspace import Workspace
 from utils.sources.record import LeftOut, Record
 
 OUTPUTS = (

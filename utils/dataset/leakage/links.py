@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from utils.dataset.likeness import find_copies, is_one_view
-from utils.dataset.prepare import Prepared
+from utils.dataset.images.prepare import Prepared
+from utils.dataset.leakage.likeness import find_copies, is_one_view
 from utils.sources.record import Record
 
 SAME_ID = "same id"

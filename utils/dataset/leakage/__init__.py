@@ -1,0 +1,1 @@
+"""What belongs together, and that none of it lies in two splits."""

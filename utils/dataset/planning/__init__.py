@@ -1,0 +1,1 @@
+"""Which pictures a data set gets, under which names and in which split."""
