@@ -38,9 +38,34 @@ def jpeg_compression(picture: np.ndarray, *, quality: float, side: int = 256) ->
     """
     height, width = shape_at(picture.shape, side)
     small = cv2.resize(at_most(picture, side), (width, height), interpolation=cv2.INTER_LINEAR)
-    bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
-    written, content = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])
+    return resize(recompress(small, round(quality)), picture.shape)
+
+
+def recompress(picture: np.ndarray, quality: int) -> np.ndarray:
+    """Return a picture after JPEG of a quality of libjpeg, from 1 to 100."""
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    written, content = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not written:
         raise ValueError(f"OpenCV could not encode a picture of shape {picture.shape} as JPEG")
     decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)
-    return resize(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), picture.shape)
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+
+
+def messenger(
+    picture: np.ndarray, *, detail: float, first_quality: int, last_quality: int, share: float
+) -> np.ndarray:
+    """Forward a picture twice: each time it is made smaller and compressed, then it is enlarged.
+
+    Args:
+        detail: Pixels that are left along the shorter side, as a share of 256 or, if it has fewer,
+            of those it has.
+        first_quality: Of libjpeg, when it is sent.
+        last_quality: Likewise, when it is sent on.
+        share: Of the shrinking that is done the first time, from 0 to 1.
+    """
+    least = min(VIEW_SIDE, shorter_side(picture))
+    sent = picture
+    for part, quality in ((share, first_quality), (1.0, last_quality)):
+        side = max(2, round(least * detail**part))
+        sent = recompress(resize(sent, shape_at(picture.shape, side)), quality)
+    return resize(sent, picture.shape, cv2.INTER_CUBIC)
