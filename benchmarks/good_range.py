@@ -41,7 +41,7 @@ def main() -> None:
     """Print the three tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data_dir", type=Path, help="a data set")
-    parser.add_argument("--pictures", type=int, default=70, help="most of each class (default: 70)")
+    parser.add_argument("--pictures", type=int, default=1000, help="most of each class")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     given = parser.parse_args()
     cv2.setNumThreads(1)

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from utils.quality.alone import ALONE
 from utils.quality.degrade import COMBINED, draw_kinds
 from utils.quality.kind import SEVERITIES
 from utils.quality.kinds import ALWAYS_BITE, KINDS
@@ -66,6 +67,13 @@ def test_entries_are_complete(name: str) -> None:
     assert min(len(kind.title), len(kind.fault), len(kind.source), len(kind.group)) > 3
     differences = np.diff(kind.levels)
     assert (differences > 0).all() or (differences < 0).all()
+
+
+@ALL_KINDS
+def test_a_limit_or_a_reason_says_what_is_poor(name: str) -> None:
+    kind = KINDS[name]
+    assert (kind.limit is None) == bool(kind.instead)
+    assert kind.limit is None or kind.limit.measure in ALONE
 
 
 def test_fallbacks_are_known() -> None:

@@ -22,10 +22,10 @@ ROUNDING = 0.02
 FLAT_QUANTILE = 0.2
 HIGHLIGHT_QUANTILE = 0.95
 COLOURS_OF_GOOD = (
-    ((20.5, 7.6), ((111.7, 55.6), (55.6, 79.6)), 2.28),
-    ((12.9, 16.3), ((49.4, 35.8), (35.8, 67.7)), 1.97),
-    ((1.7, 8.0), ((47.1, 8.5), (8.5, 130.0)), 3.05),
-    ((11.8, 11.5), ((45.2, 16.9), (16.9, 61.5)), 2.66),
+    ((20.3, 7.9), ((114.9, 57.7), (57.7, 78.8)), 2.24),
+    ((12.2, 15.4), ((45.0, 31.6), (31.6, 65.2)), 1.94),
+    ((1.8, 8.4), ((52.4, 11.5), (11.5, 132.7)), 3.40),
+    ((12.2, 11.4), ((45.3, 19.1), (19.1, 61.3)), 2.62),
 )
 """Of the good pictures of DERM, DERM_CLINIC, OTHER and PAN: mean and covariance of their mean a*
 and b*, and the Mahalanobis distance that 95 % of them stay below (`benchmarks/good_range.py`)."""

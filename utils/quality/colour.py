@@ -14,7 +14,7 @@ from utils.quality.solve import least
 MAP_SIDE = 32
 MOST_DENSITY = 8.0
 MOST_STOPS = 8.0
-SURELY_STRANGE = 1.2
+SURELY_STRANGE = 1.1
 """`colour_distance` from which on a colour is a cast in each of the collections."""
 
 FLAT = 20.0

@@ -21,10 +21,15 @@ def low_resolution(picture: np.ndarray, *, detail: float, enlarged: str) -> np.n
     Args:
         detail: Pixels that are left along the shorter side, as a share of 256 or, if it has fewer,
             of those it has.
-        enlarged: One of `ENLARGEMENTS`.
+        enlarged: One of `ENLARGEMENTS`; "nearest" as a screenshot shows it: pixels are squares at
+            half the size, and their edges soft at the whole.
     """
     side = max(2, round(detail * min(VIEW_SIDE, shorter_side(picture))))
     small = resize(picture, shape_at(picture.shape, side))
+    if enlarged == "nearest":
+        half = max(side, shorter_side(picture) // 2)
+        small = resize(small, shape_at(picture.shape, half), cv2.INTER_NEAREST)
+        return resize(small, picture.shape)
     return resize(small, picture.shape, ENLARGEMENTS[enlarged])
 
 

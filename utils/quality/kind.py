@@ -17,7 +17,7 @@ Parameters = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Where good pictures end: what only 5 % of them reach, in the collection where most do.
+    """Where good pictures end: at most 5 % of them reach it, in the class where most do.
 
     Attributes:
         measure: Name of a measure that needs no parent.

@@ -13,11 +13,11 @@ SMALLEST_GOOD = 115
 one reason and poor for the same one."""
 
 LEAST_ACUITY = 3.0
-"""Between the mildest defocus (2.8 at most) and the least of 561 real pictures that are not tiny
-(3.15); two of those below 3.5 are soft, the others have a blurred background."""
+"""Between the mildest defocus (below 2.7 in 95 % of pictures) and the least of 560 real pictures
+that are not tiny (3.15, which is soft; the next ones have a blurred background)."""
 
 LEAST_HIGHLIGHTS = 80.0
-"""The least of these pictures have 119, the mildest under-exposure leaves at most 110."""
+"""The least of these pictures have 119, the mildest under-exposure leaves 109 at most."""
 
 LEAST_CONTRAST = 3.0
 """A picture of nearly one colour has no edges that could be sharp."""
