@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from utils.common.limits import SMALLEST_GOOD
 from utils.quality.kinds import KINDS
-from utils.quality.poor import SMALLEST_GOOD, TOO_BLURRED, TOO_DARK, why_poor
+from utils.quality.poor import TOO_BLURRED, TOO_DARK, why_poor
 from utils.quality.sizes import VIEW_SIDE
 
 

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from utils.common.limits import MAX_PIXELS
-from utils.quality.poor import SMALLEST_GOOD
+from utils.common.limits import MAX_PIXELS, SMALLEST_GOOD
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.errors import SettingsError
-from utils.common.limits import MAX_PIXELS
+from utils.common.limits import MAX_PIXELS, SMALLEST_GOOD
 from utils.common.settings import setting
 from utils.dataset.names import STATE_NAME
 from utils.dataset.recipe import Recipe
-from utils.quality.poor import SMALLEST_GOOD
 
 DEMO_FOLDER = "demo"
 

@@ -2,15 +2,12 @@
 
 import numpy as np
 
+from utils.common.limits import SMALLEST_GOOD
 from utils.quality.alone import acuity, highlights
 from utils.quality.measures import contrast, luma, view
 from utils.quality.sizes import shorter_side
 
 TOO_SMALL, TOO_BLURRED, TOO_DARK = "too small", "too blurred", "too dark"
-
-SMALLEST_GOOD = 115
-"""Shorter side in pixels. The mildest `low_resolution` leaves fewer, so that no picture is good for
-one reason and poor for the same one."""
 
 LEAST_ACUITY = 3.0
 """Between the mildest defocus (below 2.7 in 95 % of pictures) and the least of 560 real pictures
