@@ -1,4 +1,4 @@
-"""Measures of quality that need no parent beside the picture: is it poor, whatever it was before."""
+"""Measures of quality that need no parent beside the picture: is it poor by itself."""
 
 import math
 from collections.abc import Callable

@@ -139,7 +139,7 @@ def draw_under_exposure(rng: np.random.Generator) -> Parameters:
         "depth": between(rng, 0, 0.8),
         "x": between(rng, -0.6, 0.6),
         "y": between(rng, -0.6, 0.6),
-        "noise": between(rng, 0.003, 0.014),
+        "noise": between(rng, 0, 0.009),
     }
 
 
