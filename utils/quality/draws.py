@@ -113,7 +113,7 @@ def draw_messenger(rng: np.random.Generator) -> Parameters:
     """Draw both compressions and the size in between."""
     return {
         "first_quality": int(rng.integers(20, 61)),
-        "last_quality": int(rng.integers(12, 36)),
+        "last_quality": int(rng.integers(12, 41)),
         "share": between(rng, 0.3, 1),
     }
 

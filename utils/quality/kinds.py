@@ -267,12 +267,12 @@ _ENTRIES = (
         source="ITU-T T.81 (JPEG); Tariq et al. 2021 (pictures on social networks)",
         group="compression",
         strength="detail",
-        levels=(0.5, 0.41, 0.32, 0.24, 0.17),
+        levels=(0.56, 0.45, 0.35, 0.25, 0.17),
         measure="psnr",
         rises=False,
         apply=messenger,
         draw_others=draws.draw_messenger,
-        limit=Limit("acuity", 4, is_most=False),
+        limit=Limit("acuity", 4.5, is_most=False),
     ),
 )
 
