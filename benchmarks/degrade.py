@@ -30,7 +30,8 @@ from utils.quality.kinds import KINDS
 from utils.quality.sizes import VIEW_SIDE
 from utils.quality.texture import draw_texture
 
-LIMIT = 2.0
+LIMIT = 3.5
+"""Solving for what is left of contrast or light, and the look at what good ones show, cost time."""
 JPEG = "JPEG decode and encode"
 ANY = "any kind, as drawn"
 WIDTH = 341

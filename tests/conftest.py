@@ -356,7 +356,7 @@ def build() -> Callable[..., Any]:
     def run(output: Path, all_data: Path, records: list[Record], **recipe: Any) -> Any:
         dry = recipe.pop("dry", False)
         with Workspace(output, read_only=dry) as workspace:
-            settings = {"workers": 1, "image_size": 64, **recipe}
+            settings = {"workers": 1, "image_size": 64, "min_size": 32, **recipe}
             return assemble(records, Originals(all_data), workspace, Recipe(**settings))
 
     return run

@@ -181,7 +181,9 @@ def undisturbed(tmp_path_factory, small_all_data, snapshot) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("undisturbed")
     all_data, records = small_all_data
     with Workspace(folder) as workspace:
-        assemble(records, Originals(all_data), workspace, Recipe(image_size=64, workers=1))
+        assemble(
+            records, Originals(all_data), workspace, Recipe(image_size=64, min_size=32, workers=1)
+        )
     return snapshot(folder)
 
 

@@ -26,7 +26,7 @@ def test_a_converted_picture_says_so_after_a_way_through_the_journal(
     encode: Encode, make_picture: Make, tmp_path: Path
 ) -> None:
     profile = rgb_profile(DISPLAY_P3, srgb_curve)
-    result = prepared(encode(make_picture(1), icc_profile=profile), tmp_path)
+    result = prepared(encode(make_picture(1, 300, 200), icc_profile=profile), tmp_path)
     assert result.notes == "converted to sRGB from RGB"
     journal = Journal(tmp_path / "journal")
     journal.add([result])

@@ -22,7 +22,7 @@ def made(tmp_path: Path, small_all_data) -> tuple[DatasetSettings, list[Record]]
     root, records = small_all_data
     shutil.copytree(root, tmp_path / "ALL_DATA")
     settings = DatasetSettings(
-        str(tmp_path / "ALL_DATA"), str(tmp_path / "DATASET"), workers=1, image_size=32
+        str(tmp_path / "ALL_DATA"), str(tmp_path / "DATASET"), workers=1, image_size=32, min_size=32
     )
     assert "pictures written" in build(records, [], settings)
     return settings, records

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from utils.quality.blur import defocus_blur, disc_kernel, motion_blur, path_kernel
+from utils.quality.blur import (
+    defocus_blur,
+    disc_kernel,
+    motion_blur,
+    partial_defocus,
+    path_kernel,
+)
 from utils.quality.light import to_light
 
 DISCS = [disc_kernel(radius, aspect, 30) for radius in (0.4, 1.3, 4.7) for aspect in (0.7, 1)]
@@ -71,3 +77,24 @@ def test_a_plain_picture_stays_as_it_is_up_to_its_edges(value: int) -> None:
     plain = np.full((64, 80, 3), value, np.uint8)
     assert np.array_equal(defocus_blur(plain, radius=0.05), plain)
     assert np.array_equal(motion_blur(plain, length=0.2, angle=20), plain)
+
+
+PLANE = {"radius": 0.03, "focus": -0.3, "depth": 0.05, "ramp": 0.2, "angle": 0.0}
+
+
+def test_the_plane_in_focus_stays_as_it_is(texture: np.ndarray) -> None:
+    height, width = texture.shape[:2]
+    middle = round(width / 2 - 0.3 * height)
+    blurred = partial_defocus(texture, **PLANE)
+    in_focus = np.s_[:, middle - 6 : middle + 7]
+    assert np.array_equal(blurred[in_focus], texture[in_focus])
+
+
+def test_far_from_it_all_is_out_of_focus(texture: np.ndarray) -> None:
+    blurred = partial_defocus(texture, **PLANE)
+    assert np.array_equal(blurred[:, -80:], defocus_blur(texture, radius=0.03)[:, -80:])
+
+
+def test_partial_defocus_keeps_the_mean_light(texture: np.ndarray) -> None:
+    blurred = partial_defocus(texture, **{**PLANE, "angle": 130.0, "curve": 0.3})
+    assert to_light(blurred).mean() == pytest.approx(to_light(texture).mean(), rel=0.01)

@@ -6,21 +6,27 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from utils.common.seeds import stable_hash
 from utils.quality import degrade as room
+from utils.quality.compression import recompress
 from utils.quality.degrade import (
     MOST_DRAWS,
     DegradationError,
     degrade,
+    is_poor,
     is_visibly_worse,
     reapply,
 )
 from utils.quality.kind import SEVERITIES
 from utils.quality.kinds import KINDS
+from utils.quality.sizes import shape_at
 from utils.quality.texture import draw_texture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,16 +105,59 @@ def test_every_draw_is_visibly_worse(textures: list[np.ndarray]) -> None:
         assert degraded.severity in SEVERITIES
 
 
-def test_severities_and_kinds_are_spread_evenly() -> None:
+def test_every_draw_is_poor_without_its_parent(textures: list[np.ndarray]) -> None:
+    for seed in range(60):
+        degraded = degrade(textures[seed % len(textures)], "poor", seed)
+        assert is_poor(degraded.picture, degraded.degradation.split("+"))
+
+
+HARMLESS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "5 % brighter": lambda picture: cv2.convertScaleAbs(picture, alpha=1.05),
+    "5 % darker": lambda picture: cv2.convertScaleAbs(picture, alpha=0.95),
+    "JPEG of quality 75": lambda picture: recompress(picture, 75),
+    "made 224 pixels and back": lambda picture: resized(picture, 224),
+    "all of them": lambda picture: recompress(
+        cv2.convertScaleAbs(resized(picture, 224), alpha=0.95), 75
+    ),
+}
+
+
+def resized(picture: np.ndarray, side: int) -> np.ndarray:
+    small = cv2.resize(picture, shape_at(picture.shape, side)[::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(small, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_good_pictures_undergo_is_not_visibly_worse(
+    name: str, textures: list[np.ndarray]
+) -> None:
+    assert not any(is_visibly_worse(HARMLESS[name](texture), texture) for texture in textures)
+
+
+def test_what_is_refused_is_tried_again_a_level_stronger(
+    texture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, refusals = KINDS["haze"], iter([False, False, True])
+    monkeypatch.setattr(room, "is_poor", lambda picture, names: next(refusals))
+    seed = next(seed for seed in range(99) if stable_hash(seed, "severity") % 5 == 1)
+    degraded = degrade(texture, seed, kinds=["haze"])
+    assert (degraded.severity, degraded.redraws) == (2, 2)
+    found = json.loads(degraded.parameters)["haze"]["contrast"]
+    assert kind.levels[2] > found > kind.levels[4]  # that of severity 4
+    row = (degraded.degradation, degraded.severity, degraded.parameters)
+    assert np.array_equal(reapply(texture, *row), degraded.picture)
+
+
+def test_severities_are_spread_evenly_and_kinds_by_their_weights() -> None:
     picture = draw_texture(np.random.default_rng(0), 64, 64)
     draws = [degrade(picture, "spread", seed) for seed in range(2000)]
     severities = Counter(draw.severity for draw in draws)
     assert sum((count - 400) ** 2 / 400 for count in severities.values()) < 18.5  # 0.1 %
     kinds = Counter(draw.degradation for draw in draws if "+" not in draw.degradation)
-    mean = sum(kinds.values()) / len(KINDS)
+    per_weight = sum(kinds.values()) / sum(kind.weight for kind in KINDS.values())
     assert set(kinds) == set(KINDS)
-    assert max(kinds.values()) < 1.4 * mean
-    assert min(kinds.values()) > 0.5 * mean
+    for name, count in kinds.items():
+        assert 0.4 < count / KINDS[name].weight / per_weight < 1.5, name
 
 
 @pytest.mark.parametrize("value", [0, 1, 90, 128, 254, 255])

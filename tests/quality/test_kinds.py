@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from utils.quality.alone import ALONE
 from utils.quality.degrade import COMBINED, draw_kinds
 from utils.quality.kind import SEVERITIES
 from utils.quality.kinds import ALWAYS_BITE, KINDS
@@ -68,6 +69,13 @@ def test_entries_are_complete(name: str) -> None:
     assert (differences > 0).all() or (differences < 0).all()
 
 
+@ALL_KINDS
+def test_a_limit_or_a_reason_says_what_is_poor(name: str) -> None:
+    kind = KINDS[name]
+    assert (kind.limit is None) == bool(kind.instead)
+    assert kind.limit is None or kind.limit.measure in ALONE
+
+
 def test_fallbacks_are_known() -> None:
     assert set(ALWAYS_BITE) <= set(KINDS)
 
@@ -79,7 +87,7 @@ def test_kinds_are_drawn_evenly() -> None:
     assert set(single) == set(KINDS)
     expected = sum(single.values()) / len(KINDS)
     chi_square = sum((count - expected) ** 2 / expected for count in single.values())
-    assert chi_square < 31.3  # 0.1 % point with 11 degrees of freedom
+    assert chi_square < 40.8  # 0.1 % point with 17 degrees of freedom
     assert sum(single.values()) / len(draws) == pytest.approx(1 - COMBINED, abs=0.02)
 
 

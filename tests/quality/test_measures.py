@@ -59,7 +59,7 @@ def test_a_change_of_one_part_counts_as_that_part() -> None:
 
 def test_a_change_of_one_colour_is_seen() -> None:
     red = grey(100)
-    red[:, :, 0] += 12
+    red[:, :, 0] += 30
     assert changed_share(red, grey(100)) == 1
 
 

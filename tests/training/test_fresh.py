@@ -33,7 +33,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, small_all_data) -> Path:
 
     root, records = small_all_data
     folder = tmp_path_factory.mktemp("fresh") / "DATASET"
-    recipe = Recipe(workers=1, image_size=64, low_quality=3)
+    recipe = Recipe(workers=1, image_size=64, min_size=32, low_quality=3)
     with Workspace(folder) as workspace:
         assemble(records, Originals(root, {}), workspace, recipe)
     return folder

@@ -40,3 +40,7 @@ MAX_PATHS_LENGTH = 2**28
 
 MAX_DICTIONARY = 2**28
 """Bytes of memory that unpacking may need: that of `xz -9` is 65 MiB, others may ask for 4 GiB."""
+
+SMALLEST_GOOD = 115
+"""Fewest pixels along the shorter side of a picture that is an example of its class. The mildest
+degradation to a low resolution leaves fewer, so that none is good and poor for the same reason."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from utils.common.limits import MAX_PIXELS
+from utils.common.limits import MAX_PIXELS, SMALLEST_GOOD
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,7 @@ class Recipe:
         seed: Of splits, order and degradations.
         image_size: Shorter side of the written pictures in pixels; 0 keeps each one's size.
         min_size: Originals with a shorter side below this many pixels are left out.
+        keep_poor: Whether originals that are too blurred or too dark to be good ones stay.
         max_pixels: Originals with more pixels are left out.
         limit: Most pictures per class and split, None for all.
         low_quality: LOW_QUALITY pictures as a multiple of the mean of the other classes.
@@ -22,7 +23,8 @@ class Recipe:
 
     seed: int = 0
     image_size: int = 256
-    min_size: int = 32
+    min_size: int = SMALLEST_GOOD
+    keep_poor: bool = False
     max_pixels: int = MAX_PIXELS
     limit: int | None = None
     low_quality: float = 1.0

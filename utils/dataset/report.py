@@ -16,9 +16,10 @@ from utils.dataset.planning.plan import Planned
 def table_by_class_and_split(plan: Iterable[Planned]) -> str:
     """Lay out the number of pictures, classes as rows and splits as columns, with sums."""
     counts = Counter((planned.label, planned.split) for planned in plan)
-    rows = [[label, *(counts[label, split] for split in SPLITS)] for label in CLASSES]
-    rows.append(["all", *(sum(counts[label, split] for label in CLASSES) for split in SPLITS)])
-    return table(["class", *SPLITS, "all"], [[*row, sum(row[1:])] for row in rows])
+    rows = {label: [counts[label, split] for split in SPLITS] for label in CLASSES}
+    rows["all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
+    table_rows = [[label, *row, sum(row)] for label, row in rows.items()]
+    return table(["class", *SPLITS, "all"], table_rows)
 
 
 def describe(assembled: Assembled) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.errors import SettingsError
-from utils.common.limits import MAX_PIXELS
+from utils.common.limits import MAX_PIXELS, SMALLEST_GOOD
 from utils.common.settings import setting
 from utils.dataset.planning.names import STATE_NAME
 from utils.dataset.recipe import Recipe
@@ -39,7 +39,13 @@ class DatasetSettings:
         metavar="N",
     )
     min_size: int = setting(
-        32, "leave out originals whose shorter side has fewer pixels", type=int, metavar="N"
+        SMALLEST_GOOD,
+        "leave out originals whose shorter side has fewer pixels",
+        type=int,
+        metavar="N",
+    )
+    keep_poor: bool = setting(
+        False, "keep originals that are too blurred or too dark to be examples of their class"
     )
     max_pixels: int = setting(
         MAX_PIXELS, "leave out originals that have more pixels", type=int, metavar="N"
@@ -110,6 +116,7 @@ class DatasetSettings:
             seed=self.seed,
             image_size=self.image_size,
             min_size=self.min_size,
+            keep_poor=self.keep_poor,
             max_pixels=self.max_pixels,
             limit=self.limit,
             low_quality=self.low_quality,

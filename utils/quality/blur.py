@@ -6,7 +6,10 @@ import cv2
 import numpy as np
 
 from utils.quality.light import to_light, to_picture
-from utils.quality.sizes import VIEW_SIDE, at_most, resize, shorter_side
+from utils.quality.sizes import VIEW_SIDE, at_most, coordinates, resize, shape_at, shorter_side
+
+MAP_SIDE = 64
+"""Smooth maps are computed at this shorter side and enlarged."""
 
 LONGEST_KERNEL = 11
 """In pixels. A wider disc works on a smaller picture: its detail is gone anyway, and OpenCV turns
@@ -27,7 +30,8 @@ def disc_kernel(radius: float, aspect: float = 1.0, angle: float = 0.0) -> np.nd
     along = x * math.cos(turn) + y * math.sin(turn)
     across = (y * math.cos(turn) - x * math.sin(turn)) / aspect
     kernel = np.clip(radius + 0.5 - np.hypot(along, across), 0, 1)
-    return (kernel / kernel.sum()).astype(np.float32)
+    normed: np.ndarray = (kernel / kernel.sum()).astype(np.float32)
+    return normed
 
 
 def path_kernel(length: float, angle: float, bend: float, pace: float) -> np.ndarray:
@@ -57,7 +61,8 @@ def path_kernel(length: float, angle: float, bend: float, pace: float) -> np.nda
             place = (top + below + reach) * (size + 1) + left + right + reach
             kernel += np.bincount(place, light * share, kernel.size)
     kernel = kernel.reshape(size + 1, size + 1)[:size, :size]
-    return (kernel / kernel.sum()).astype(np.float32)
+    normed: np.ndarray = (kernel / kernel.sum()).astype(np.float32)
+    return normed
 
 
 def convolve(light: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -73,12 +78,18 @@ def defocus_blur(
     Args:
         radius: Of the disc that a point becomes, in shorter sides.
     """
+    return to_picture(_defocused(to_light(picture), radius, aspect, angle))
+
+
+def _defocused(
+    light: np.ndarray, radius: float, aspect: float = 1.0, angle: float = 0.0
+) -> np.ndarray:
     working_side = VIEW_SIDE
     while 2 * math.ceil(radius * working_side) + 1 > LONGEST_KERNEL:
         working_side //= 2
-    small = at_most(to_light(picture), working_side)
+    small = at_most(light, working_side)
     kernel = disc_kernel(radius * shorter_side(small), aspect, angle)
-    return to_picture(resize(convolve(small, kernel), picture.shape))
+    return resize(convolve(small, kernel), light.shape)
 
 
 def motion_blur(
@@ -92,3 +103,44 @@ def motion_blur(
     small = at_most(to_light(picture), VIEW_SIDE)  # never less: detail along the path stays
     kernel = path_kernel(length * shorter_side(small), angle, bend, pace)
     return to_picture(resize(convolve(small, kernel), picture.shape))
+
+
+def partial_defocus(
+    picture: np.ndarray,
+    *,
+    radius: float,
+    focus: float,
+    depth: float,
+    ramp: float,
+    angle: float,
+    curve: float = 0.0,
+) -> np.ndarray:
+    """Focus on the wrong plane: what lies in front of it or behind it is blurred.
+
+    The disc that a point becomes grows with its distance from the plane of focus, up to `radius`
+    (thin lens). Three pictures are mixed: sharp, half and fully out of focus.
+
+    Args:
+        radius: Of the largest disc, in shorter sides.
+        focus: Where the line that is in focus lies, in shorter sides from the middle.
+        depth: Depth of field: so far on either side of it all is sharp.
+        ramp: Distance beyond the depth of field at which the disc is as large as `radius`.
+        angle: The direction across that line, in degrees.
+        curve: By how much the surface bends away at one shorter side from the middle.
+    """
+    small = shape_at(picture.shape, min(MAP_SIDE, shorter_side(picture)))
+    columns, rows = coordinates(small)
+    turn = math.radians(angle)
+    place = columns * math.cos(turn) + rows * math.sin(turn) + curve * (columns**2 + rows**2)
+    blurred = np.clip((np.abs(place - focus) - depth) / ramp, 0, 1).astype(np.float32)
+    light = to_light(picture)
+    half, full = (_defocused(light, radius * share) for share in (0.5, 1))
+    mixed = np.zeros_like(light)
+    for layer, weight in (
+        (light, np.maximum(1 - 2 * blurred, 0)),
+        (half, 1 - np.abs(2 * blurred - 1)),
+        (full, np.maximum(2 * blurred - 1, 0)),
+    ):
+        layer *= resize(cv2.merge([weight, weight, weight]), picture.shape)
+        mixed += layer
+    return to_picture(mixed)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -14,7 +13,10 @@ from utils.quality.kinds import ALWAYS_BITE, KINDS
 from utils.quality.measures import changed_share, view
 
 SMALLEST_SIDE = 32
-MOST_DRAWS = 8
+MOST_DRAWS = 9
+TRIES = 3
+"""Strengths at which drawn kinds are tried, each a level above the one before."""
+
 COMBINED = 1 / 6
 """Share of the draws that combine two kinds."""
 
@@ -35,7 +37,7 @@ class Degraded:
         degradation: "defocus_blur", or "motion_blur+sensor_noise" for a combination.
         severity: From 1 to 5.
         parameters: Compact JSON, an object per kind, from which `reapply` makes it again.
-        redraws: How often the check refused a draw that changed too little.
+        redraws: How often a draw was refused that changed too little or was not poor.
     """
 
     picture: np.ndarray
@@ -48,9 +50,10 @@ class Degraded:
 def degrade(picture: np.ndarray, *seed: object, kinds: Sequence[str] | None = None) -> Degraded:
     """Make a picture visibly worse in a way that depends on `seed` alone.
 
-    Every kind and every severity is equally likely; one draw in six combines two kinds. A draw
-    that changes too little, such as blur on a plain wall, is refused and drawn again; the severity
-    stays, so that severities are spread evenly whatever the pictures.
+    Every kind and every severity is equally likely; one draw in six combines two kinds. Refused is
+    what changes too little, such as blur on a plain wall, and what good pictures show as well
+    (`is_poor`): the same kinds are then tried a level stronger, up to two levels, before others are
+    drawn. The severity stays, so that severities are spread evenly whatever the pictures.
 
     Args:
         picture: uint8 RGB, shape (height, width, 3), at least 32 pixels high and wide.
@@ -67,14 +70,15 @@ def degrade(picture: np.ndarray, *seed: object, kinds: Sequence[str] | None = No
     chosen: tuple[str, ...]
     fallbacks = [name for name in ALWAYS_BITE if name in names]
     for attempt in range(MOST_DRAWS + len(fallbacks)):
-        rng = generator(*seed, "degradation", attempt)
+        turn, stronger = divmod(attempt, TRIES) if attempt < MOST_DRAWS else (attempt, 0)
+        rng = generator(*seed, "degradation", turn)
         if attempt < MOST_DRAWS:
             chosen = draw_kinds(rng, names)
         else:
             chosen = (fallbacks[attempt - MOST_DRAWS],)
-        parameters = draw_parameters(rng, chosen, severity)
+        parameters = draw_parameters(rng, chosen, severity, stronger)
         degraded = _apply(picture, parameters)
-        if is_visibly_worse(degraded, picture):
+        if is_visibly_worse(degraded, picture) and is_poor(degraded, chosen):
             text = json.dumps(parameters, sort_keys=True, separators=(",", ":"))
             return Degraded(degraded, "+".join(chosen), severity, text, attempt)
     raise DegradationError(
@@ -103,25 +107,45 @@ def reapply(picture: np.ndarray, degradation: str, severity: int, parameters: st
 
 def draw_kinds(rng: np.random.Generator, names: Sequence[str]) -> tuple[str, ...]:
     """Draw one kind or, one time in six, two of different groups in their physical order."""
-    pairs = [
-        pair for pair in combinations(names, 2) if KINDS[pair[0]].group != KINDS[pair[1]].group
-    ]
-    if pairs and rng.random() < COMBINED:
-        return pairs[int(rng.integers(len(pairs)))]
-    return (names[int(rng.integers(len(names)))],)
+    first = _draw_weighted(rng, names)
+    others = [name for name in names if KINDS[name].group != KINDS[first].group]
+    if not others or rng.random() >= COMBINED:
+        return (first,)
+    return tuple(sorted((first, _draw_weighted(rng, others)), key=list(KINDS).index))
+
+
+def _draw_weighted(rng: np.random.Generator, names: Sequence[str]) -> str:
+    """Draw a kind, each as often as its weight says."""
+    reached = np.cumsum([KINDS[name].weight for name in names])
+    return names[int(np.searchsorted(reached, rng.random() * reached[-1], side="right"))]
 
 
 def draw_parameters(
-    rng: np.random.Generator, names: Sequence[str], severity: int
+    rng: np.random.Generator, names: Sequence[str], severity: int, stronger: int = 0
 ) -> dict[str, Parameters]:
-    """Draw the parameters of each kind; two at once are one level milder each."""
-    milder = max(1, severity - 1) if len(names) > 1 else severity
-    return {name: KINDS[name].draw(rng, milder) for name in names}
+    """Draw the parameters of each kind; two at once are one level milder each.
+
+    Args:
+        stronger: Levels to add for a picture on which the kinds hardly show.
+    """
+    level = max(1, severity - 1) if len(names) > 1 else severity
+    level = min(SEVERITIES[-1], level + stronger)
+    return {name: KINDS[name].draw(rng, level) for name in names}
 
 
 def is_visibly_worse(degraded: np.ndarray, parent: np.ndarray) -> bool:
     """Tell whether enough of a picture differs from its parent at the size of the network."""
     return changed_share(view(degraded), view(parent), VISIBLE_SHARE) >= VISIBLE_SHARE
+
+
+def is_poor(degraded: np.ndarray, names: Sequence[str]) -> bool:
+    """Tell whether a degraded picture is poor on its own: beyond what good ones show.
+
+    Of a combination one kind is enough.
+    """
+    seen = view(degraded)
+    limits = [KINDS[name].limit for name in names]
+    return any(limit is None or not limit.holds(seen) for limit in limits)
 
 
 def _known(kinds: Sequence[str] | None) -> list[str]:

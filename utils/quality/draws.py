@@ -51,6 +51,73 @@ def draw_glare(rng: np.random.Generator) -> Parameters:
     return {"spots": spots, "tint": between(rng, -1, 1), "halo": between(rng, 0.2, 1)}
 
 
+def draw_cast_shadow(rng: np.random.Generator) -> Parameters:
+    """Draw the thing in the light, from where its shadow comes, and the light that is left."""
+    return {
+        "covered": between(rng, 0.3, 0.7),
+        "thing": one_of(rng, ("phone", "head")),
+        "place": between(rng, 0, 360),
+        "lean": between(rng, -40, 40),
+        "softness": between(rng, 0.03, 0.25),
+        "tint": between(rng, -1, 1),
+        "lift": between(rng, 0, 0.8),
+    }
+
+
+def draw_lamp_banding(rng: np.random.Generator) -> Parameters:
+    """Draw the bands: their distance follows from shutter and mains, their edge from the lamp."""
+    return {
+        "period": between(rng, 0.08, 0.45),
+        "phase": between(rng, 0, 1),
+        "edge": between(rng, 0, 0.7),
+        "is_upright": one_of(rng, (False, True)),
+        "tint": between(rng, -1, 1),
+    }
+
+
+def draw_gel_bubbles(rng: np.random.Generator) -> Parameters:
+    """Draw where bubbles lie, and how they bend and scatter light."""
+    return {
+        "bubble_seed": noise_seed(rng),
+        "power": between(rng, 0.1, 0.6),
+        "rim": between(rng, 0.4, 1.2),
+        "size": between(rng, 0.07, 0.2),
+        "angle": between(rng, 0, 360),
+        "around": between(rng, 0, 1),
+        "dark": between(rng, 0.3, 0.8),
+    }
+
+
+def draw_partial_defocus(rng: np.random.Generator) -> Parameters:
+    """Draw the plane in focus, towards one side, and how fast blur grows beyond it."""
+    return {
+        "focus": between(rng, -0.6, -0.15),
+        "depth": between(rng, 0.03, 0.12),
+        "ramp": between(rng, 0.12, 0.4),
+        "angle": between(rng, 0, 360),
+        "curve": between(rng, -0.3, 0.3),
+    }
+
+
+def draw_smear(rng: np.random.Generator) -> Parameters:
+    """Draw the noise that is cleaned up, and how edges are sharpened afterwards."""
+    return {
+        "noise_seed": noise_seed(rng),
+        "noise": between(rng, 0.05, 0.35),
+        "sharpening": between(rng, 0.3, 1.2),
+        "reach": between(rng, 0.01, 0.025),
+    }
+
+
+def draw_messenger(rng: np.random.Generator) -> Parameters:
+    """Draw both compressions and the size in between."""
+    return {
+        "first_quality": int(rng.integers(20, 61)),
+        "last_quality": int(rng.integers(12, 41)),
+        "share": between(rng, 0.3, 1),
+    }
+
+
 def draw_occlusion(rng: np.random.Generator) -> Parameters:
     """Draw a finger or a strap and where it comes in."""
     thing = one_of(rng, ("finger", "strap"))
@@ -72,7 +139,7 @@ def draw_under_exposure(rng: np.random.Generator) -> Parameters:
         "depth": between(rng, 0, 0.8),
         "x": between(rng, -0.6, 0.6),
         "y": between(rng, -0.6, 0.6),
-        "noise": between(rng, 0.003, 0.014),
+        "noise": between(rng, 0, 0.009),
     }
 
 

@@ -6,29 +6,48 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from utils.quality.alone import highlights
 from utils.quality.light import LIGHT_OF_VALUE, tabulate, to_light, to_picture
+from utils.quality.measures import luma
 from utils.quality.noise import grain, noise_of_value
-from utils.quality.sizes import coordinates, resize, shape_at
+from utils.quality.sizes import coordinates, resize, sample, shape_at
+from utils.quality.solve import least
 
 MAP_SIDE = 64
 """Smooth maps of light are computed at this shorter side and enlarged."""
 
-DARKEST = 0.02
+SAMPLE_SIDE = 32
+"""Of the few pixels by which a picture's light is judged."""
+
+DARKEST = 0.004
 """Linear light below which a pixel counts as frame or background, not as subject."""
+
+DIM = 90.0
+"""Mean grey value of a subject below which dim light leaves a share of it instead."""
+
+BRIGHTEST = 1.9
+PALE = 215.0
+"""Mean grey value of a subject that hardly any good picture has."""
+
+MOST_STOPS = 12.0
+MOST_GAIN = 40.0
+
+
+def subject(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a few pixels of a picture, and which of them (bool) show its subject.
+
+    Dark surrounds, such as the frame of a dermatoscope, do not.
+    """
+    few = sample(picture, SAMPLE_SIDE)
+    shown = LIGHT_OF_VALUE[luma(few)] >= DARKEST
+    return few, shown if shown.mean() >= 0.02 else np.ones_like(shown)
 
 
 def subject_light(picture: np.ndarray, share: float) -> float:
-    """Return the linear light that a `share` of the subject's pixels stays below.
-
-    Dark surrounds, such as the frame of a dermatoscope, do not count.
-    """
-    step = max(1, min(picture.shape[:2]) // MAP_SIDE)
-    sample = np.ascontiguousarray(picture[::step, ::step])
-    light = np.sort(LIGHT_OF_VALUE[cv2.cvtColor(sample, cv2.COLOR_RGB2GRAY)], axis=None)
-    subject = light[np.searchsorted(light, DARKEST) :]
-    if len(subject) < 0.02 * light.size:
-        subject = light
-    return float(subject[min(len(subject) - 1, int(share * len(subject)))])
+    """Return the linear light that a `share` of the subject's pixels stays below."""
+    few, shown = subject(picture)
+    light = np.sort(LIGHT_OF_VALUE[luma(few)[shown]])
+    return float(light[min(len(light) - 1, int(share * len(light)))])
 
 
 def fall_off(shape: tuple[int, ...], x: float, y: float, depth: float) -> np.ndarray:
@@ -40,16 +59,19 @@ def fall_off(shape: tuple[int, ...], x: float, y: float, depth: float) -> np.nda
         depth: Stops of light lost at one shorter side from that point.
     """
     small = shape_at(shape, min(MAP_SIDE, min(shape[:2])))
-    columns, rows = coordinates(small)
-    squared = (columns - x) ** 2 + (rows - y) ** 2
-    light = np.exp2(-depth * squared).astype(np.float32)
+    light = np.exp2(-depth * _squared_distances(small, x, y)).astype(np.float32)
     return resize(cv2.merge([light, light, light]), shape)
+
+
+def _squared_distances(shape: tuple[int, ...], x: float, y: float) -> np.ndarray:
+    columns, rows = coordinates(shape)
+    return (columns - x) ** 2 + (rows - y) ** 2
 
 
 def under_exposure(
     picture: np.ndarray,
     *,
-    stops: float,
+    brightness: float,
     noise_seed: int,
     warmth: float = 0.0,
     depth: float = 0.0,
@@ -59,19 +81,36 @@ def under_exposure(
 ) -> np.ndarray:
     """Photograph in dim light: dark, noisy, and often lit by a warm lamp from one side.
 
+    By how many stops the light falls follows from the brightness; the other effects grow with them:
+    the darker the room, the more they count.
+
     Args:
-        stops: How far the bright parts (the 90th percentile) lie below full light. The other
-            effects grow with it, too: the darker the room, the more they count.
+        brightness: Mean grey value of the subject that is left; in proportion less where the
+            picture has less than `DIM`. Its brightest parts get at most `BRIGHTEST` times that.
         warmth: By how many stops blue is weaker than red, as under a light bulb, per stop.
         depth: Of the lamp's fall-off around (x, y) per stop, see `fall_off`.
         noise: Photon noise at full light, after the camera has raised its gain, per stop.
     """
-    gain = min(0.85, 1 / max(subject_light(picture, 0.9), 0.01)) * 2.0**-stops
+    few, shown = subject(picture)
+    few_light = to_light(few)
+    wanted = brightness * min(1.0, float(luma(few)[shown].mean()) / DIM)
+    bulb = np.array([0, -0.4, -1], np.float32) * warmth
+    full = min(0.85, 1 / max(subject_light(picture, 0.9), 0.01))
+
+    lost = (1 - bulb) + (depth * _squared_distances(few.shape, x, y))[:, :, None]
+
+    def is_dark(stops: float) -> bool:
+        light = few_light * (full * np.exp2(-stops * lost))
+        grey = luma(to_picture(light))[shown]
+        return float(grey.mean()) <= wanted and highlights(grey) <= BRIGHTEST * wanted
+
+    stops = least(is_dark, 0, MOST_STOPS)
+    gain = full * 2.0**-stops
     noise *= stops
-    tint = np.exp2(np.float32([0, -0.4, -1]) * warmth * stops)
     field = grain(picture.shape, noise_seed, 0.5, 0.6)
     field *= cv2.LUT(picture, noise_of_value(noise, 0.3 * noise * math.sqrt(gain), gain))
-    light = cv2.transform(to_light(picture), np.diag(tint * gain).astype(np.float32))
+    tint = np.diag(np.exp2(bulb * stops) * gain).astype(np.float32)
+    light = cv2.transform(to_light(picture), tint)
     if depth:
         light *= fall_off(picture.shape, x, y, depth * stops)
     light += field
@@ -79,15 +118,23 @@ def under_exposure(
 
 
 def over_exposure(picture: np.ndarray, *, blown: float, veil: float = 0.0) -> np.ndarray:
-    """Let in too much light: a share of the subject is blown out to white.
+    """Let in too much light: a share of the subject is blown out to white, and all of it is pale.
 
     Args:
         blown: Share of the subject that reaches full light.
         veil: Stray light in the lens, in linear light, that greys the shadows.
     """
-    gain = min(max(1 / max(subject_light(picture, 1 - blown), 0.01), 1.2 + blown), 40.0)
-    curve = LIGHT_OF_VALUE * gain + veil * blown
-    return cv2.LUT(picture, tabulate(curve))
+    few, shown = subject(picture)
+    grey = luma(few)[shown]
+    pale = PALE + (255 - PALE) * blown
+
+    def is_pale(stops: float) -> bool:
+        table = tabulate(LIGHT_OF_VALUE * 2.0**stops + veil * blown)
+        return float(table[grey].mean()) >= pale
+
+    blowing = max(1 / max(subject_light(picture, 1 - blown), 0.01), 1.2 + blown)
+    gain = max(min(blowing, MOST_GAIN), 2.0 ** least(is_pale, 0, math.log2(MOST_GAIN)))
+    return cv2.LUT(picture, tabulate(LIGHT_OF_VALUE * gain + veil * blown))
 
 
 def glare(
@@ -118,7 +165,7 @@ def glare(
         across = (dy * math.cos(turn) - dx * math.sin(turn)) / aspect
         distance = np.sqrt(along**2 + across**2) / (reach * size)
         total += 1.5 * np.exp(-0.4 * distance**3) + halo * np.exp(-0.7 * distance)
-    colour = np.float32([1 + 0.2 * tint, 1, 1 - 0.2 * tint])
+    colour = np.array([1 + 0.2 * tint, 1, 1 - 0.2 * tint], np.float32)
     light = resize(cv2.merge([total * channel for channel in colour]), picture.shape)
     light += to_light(picture)
     return to_picture(light)

@@ -6,11 +6,33 @@ from typing import Any
 
 import numpy as np
 
+from utils.quality.alone import ALONE
+
 SEVERITIES = (1, 2, 3, 4, 5)
 SPREAD = 0.35
 """How far, in levels, the strength of a draw may lie from that of its severity."""
 
 Parameters = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Where good pictures end: at most 5 % of them reach it, in the class where most do.
+
+    Attributes:
+        measure: Name of a measure that needs no parent.
+        value: What good pictures show at most or at least (`benchmarks/good_range.py`).
+        is_most: Whether good pictures are below it rather than above.
+    """
+
+    measure: str
+    value: float
+    is_most: bool
+
+    def holds(self, picture: np.ndarray) -> bool:
+        """Tell whether a picture lies among the good ones."""
+        found = ALONE[self.measure](picture)
+        return found <= self.value if self.is_most else found >= self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +49,10 @@ class Kind:
         levels: Its value at the severities 1 to 5.
         measure: Name of the measure that follows the severity.
         rises: Whether that measure rises (or falls) with the severity.
+        limit: What a picture must lie beyond to count as poor, without its parent beside it; None
+            where good pictures show as much of every measure.
+        instead: Where there is no limit, what makes severity 1 poor.
+        weight: How often it is drawn, relative to the others.
         apply: Pure function of (picture, **parameters).
         draw_others: Draws the parameters that do not depend on the severity.
     """
@@ -42,12 +68,15 @@ class Kind:
     rises: bool
     apply: Callable[..., np.ndarray]
     draw_others: Callable[[np.random.Generator], Parameters]
+    limit: Limit | None = None
+    instead: str = ""
+    weight: float = 1.0
 
     def draw(self, rng: np.random.Generator, severity: int) -> Parameters:
         """Draw parameters; with an `rng` in the same state only the strength differs by severity.
 
         Args:
-            severity: From 1, just visible, to 5, useless.
+            severity: From 1, poor beyond doubt, to 5, useless.
         """
         lowest, highest = max(1, severity - SPREAD), min(5, severity + SPREAD)
         place = lowest + (highest - lowest) * rng.random()

@@ -40,10 +40,11 @@ def to_picture(light: np.ndarray) -> np.ndarray:
     [[0, 0, 127, 255, 255]]
     """
     # The one call that scales, rounds and clips; the second picture counts for nothing.
-    steps = cv2.addWeighted(light, STEPS, light, 0, 0, dtype=cv2.CV_16U)
+    steps: np.ndarray = cv2.addWeighted(light, STEPS, light, 0, 0, dtype=cv2.CV_16U)
     if WIDE_TABLES:
         return cv2.LUT(steps, VALUE_OF_LIGHT)
-    return np.take(VALUE_OF_LIGHT, steps)
+    values: np.ndarray = np.take(VALUE_OF_LIGHT, steps)
+    return values
 
 
 def tabulate(curve: np.ndarray) -> np.ndarray:
@@ -52,4 +53,5 @@ def tabulate(curve: np.ndarray) -> np.ndarray:
     Args:
         curve: Linear light for the values 0 to 255, shape (256,) or (256, channels).
     """
-    return np.rint(255 * encode_srgb(np.clip(curve, 0, 1))).astype(np.uint8)
+    values: np.ndarray = np.rint(255 * encode_srgb(np.clip(curve, 0, 1))).astype(np.uint8)
+    return values

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from utils.quality.light import LIGHT_OF_VALUE, to_light, to_picture
-from utils.quality.sizes import VIEW_SIDE, resize, shape_at
+from utils.quality.sizes import VIEW_SIDE, resize, shape_at, shorter_side
 
 GAUSSIAN_OF_BYTE = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])
 GAUSSIAN_OF_BYTE = (GAUSSIAN_OF_BYTE / GAUSSIAN_OF_BYTE.std()).astype(np.float32)
@@ -32,7 +32,7 @@ def grain(shape: tuple[int, ...], noise_seed: int, clump: float, colour: float) 
     random_bytes = bits.random_raw(-(-count // 8)).astype("<u8", copy=False).view(np.uint8)
     field = cv2.LUT(random_bytes[:count].reshape(height, width, 3), GAUSSIAN_OF_BYTE)
     # Sides of the 3-tap kernel up to 1/4, where it is (1, 2, 1) / 4.
-    taps = np.float32([clump / 4, 1 - clump / 2, clump / 4])
+    taps = np.array([clump / 4, 1 - clump / 2, clump / 4], np.float32)
     field = cv2.sepFilter2D(field, -1, taps, taps, borderType=cv2.BORDER_REFLECT)
     grey = (1 - colour) / 3
     mix = np.full((3, 3), grey, np.float32) + np.eye(3, dtype=np.float32) * colour
@@ -51,7 +51,8 @@ def noise_of_value(photon: float, read: float, gain: float = 1.0) -> np.ndarray:
         gain: Factor on the light before it reaches the sensor.
     """
     variance = photon**2 * gain * LIGHT_OF_VALUE + read**2
-    return np.sqrt(variance).astype(np.float32)
+    deviation: np.ndarray = np.sqrt(variance).astype(np.float32)
+    return deviation
 
 
 def sensor_noise(
@@ -67,3 +68,51 @@ def sensor_noise(
     field *= cv2.LUT(picture, noise_of_value(photon, READ_NOISE * photon))
     field += to_light(picture)
     return to_picture(field)
+
+
+def smear(
+    picture: np.ndarray,
+    *,
+    texture: float,
+    noise_seed: int,
+    noise: float = 0.5,
+    sharpening: float = 1.0,
+    reach: float = 0.015,
+) -> np.ndarray:
+    """Let a phone clean up a noisy picture: it takes fine texture for noise, then sharpens edges.
+
+    Noise, an edge-preserving smoother (the guided filter of He et al. 2013) and an unsharp mask, in
+    8-bit values as a camera's processor does it: skin turns to wax, and edges get halos.
+
+    Args:
+        texture: Standard deviation, in grey values, of what is smoothed away.
+        noise_seed: Of the noise, see `grain`.
+        noise: Standard deviation of the noise as a share of `texture`.
+        sharpening: Share of the difference from a blurred copy that is added.
+        reach: Radius of the smoother's window, in shorter sides.
+    """
+    values = picture.astype(np.float32)
+    field = grain(picture.shape, noise_seed, 0.5, 0.7)
+    field *= noise * texture
+    values += field
+    radius = max(1, round(reach * shorter_side(picture)))
+    smooth = _smoothed(values, radius, texture**2)
+    halo = _mean(smooth, radius)
+    return cv2.addWeighted(smooth, 1 + sharpening, halo, -sharpening, 0, dtype=cv2.CV_8U)
+
+
+def _smoothed(values: np.ndarray, radius: int, variance: float) -> np.ndarray:
+    """Smooth a picture where its grey values, the guide, vary less than that."""
+    grey = cv2.cvtColor(values, cv2.COLOR_RGB2GRAY)
+    spread = np.maximum(_mean(grey * grey, radius) - _mean(grey, radius) ** 2, 0)
+    kept = _mean(spread / (spread + variance), radius)
+    mean = _mean(values, radius)
+    values -= mean
+    values *= cv2.merge([kept, kept, kept])
+    values += mean
+    return values
+
+
+def _mean(values: np.ndarray, radius: int) -> np.ndarray:
+    window = (2 * radius + 1, 2 * radius + 1)
+    return cv2.blur(values, window, borderType=cv2.BORDER_REFLECT)

@@ -25,14 +25,18 @@ def _distance_to_finger(
     dx, dy = columns - start[0], rows - start[1]
     along = np.minimum(dx * math.cos(turn) + dy * math.sin(turn), 0)
     across = dy * math.cos(turn) - dx * math.sin(turn)
-    return np.hypot(along, 1.7 * across)
+    distance: np.ndarray = np.hypot(along, 1.7 * across)
+    return distance
 
 
 def _distance_to_strap(
     columns: np.ndarray, rows: np.ndarray, start: np.ndarray, turn: float
 ) -> np.ndarray:
     """Return the distance to a line that runs along the border."""
-    return np.abs((columns - start[0]) * math.cos(turn) + (rows - start[1]) * math.sin(turn))
+    distance: np.ndarray = np.abs(
+        (columns - start[0]) * math.cos(turn) + (rows - start[1]) * math.sin(turn)
+    )
+    return distance
 
 
 def occlusion(

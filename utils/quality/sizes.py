@@ -9,7 +9,8 @@ VIEW_SIDE = 256
 
 def shorter_side(picture: np.ndarray) -> int:
     """Return the length of the shorter side in pixels."""
-    return min(picture.shape[:2])
+    height, width = map(int, picture.shape[:2])
+    return min(height, width)
 
 
 def shape_at(shape: tuple[int, ...], side: int) -> tuple[int, int]:
@@ -54,3 +55,12 @@ def coordinates(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) / side
     y = (np.arange(height, dtype=np.float32) - (height - 1) / 2) / side
     return x[None, :], y[:, None]
+
+
+def sample(picture: np.ndarray, side: int) -> np.ndarray:
+    """Return every n-th pixel of a picture, at least `side` of the shorter side if it has so many.
+
+    Unlike in a thumbnail, dark and bright pixels keep their shares.
+    """
+    step = max(1, shorter_side(picture) // side)
+    return np.ascontiguousarray(picture[::step, ::step])

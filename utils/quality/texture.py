@@ -25,10 +25,10 @@ def draw_texture(rng: np.random.Generator, height: int, width: int) -> np.ndarra
         blobs = cv2.resize(grey + colour, (width, height), interpolation=cv2.INTER_CUBIC)
         field += 22 * share**0.35 * blobs
         share /= 2
-    field += rng.uniform(-15, 15, 3).astype(np.float32) + np.float32([185, 145, 125])
+    field += rng.uniform(-15, 15, 3).astype(np.float32) + np.array([185, 145, 125], np.float32)
     centre = (int(width * rng.uniform(0.4, 0.6)), int(height * rng.uniform(0.4, 0.6)))
     axes = (int(side * rng.uniform(0.15, 0.3)), int(side * rng.uniform(0.1, 0.25)))
     patch = np.zeros((height, width), np.float32)
     cv2.ellipse(patch, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
-    field -= patch[:, :, None] * np.float32([70, 75, 70])
+    field -= patch[:, :, None] * np.array([70, 75, 70], np.float32)
     return np.clip(field, 0, 255).astype(np.uint8)

@@ -135,15 +135,16 @@ class Pictures:
         target = None if workspace.read_only else workspace.staged(key)
         original = self._originals.locate(record.original)
         return PictureJob(
-            key, original, target, recipe.image_size, record.md5, recipe.min_size, recipe.max_pixels
-        )
+            key, original, target, recipe.image_size, record.md5, recipe.min_size,
+            recipe.max_pixels, recipe.keep_poor,
+        )  # fmt: skip
 
     def _key(self, record: Record) -> int:
         """Return what the result is kept under: another one once the original is changed."""
         if record.original not in self._keys:
             facts = self._originals.locate(record.original).facts()
             recipe = self._recipe
-            limits = (recipe.image_size, recipe.min_size, recipe.max_pixels)
+            limits = recipe.image_size, recipe.min_size, recipe.max_pixels, recipe.keep_poor
             self._keys[record.original] = stable_hash(
                 record.original, *facts, record.md5, *limits, VERSION
             )

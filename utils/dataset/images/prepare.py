@@ -20,6 +20,7 @@ from utils.common.reading.opening import NEEDS
 from utils.common.stamps import short_stamp
 from utils.dataset.leakage.thumbnails import CLOSE_SIDE, close_view, thumbnail
 from utils.quality.degrade import DegradationError, degrade
+from utils.quality.poor import TOO_SMALL, why_poor
 
 VERSION = (
     f"10 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
@@ -45,6 +46,7 @@ class PictureJob:
         md5: MD5 that the original must have, "" for any.
         min_size: Least shorter side of the original in pixels.
         max_pixels: Most pixels of the original.
+        keep_poor: Whether to take it where it is too blurred or too dark to be a good one.
     """
 
     key: int
@@ -54,6 +56,7 @@ class PictureJob:
     md5: str
     min_size: int
     max_pixels: int
+    keep_poor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,10 @@ def prepare_picture(job: PictureJob) -> Prepared:
             raise PictureError(OTHER_CONTENT, f"expected MD5 {job.md5}")
         picture, original = read_picture(content, job.shorter_side, job.max_pixels)
         if min(original.width, original.height) < job.min_size:
-            raise PictureError("too small", f"{original.width} x {original.height} pixels")
+            raise PictureError(TOO_SMALL, f"{original.width} x {original.height} pixels")
+        reason, detail = ("", "") if job.keep_poor else why_poor(np.asarray(picture))
+        if reason:
+            raise PictureError(reason, detail)
     except PictureError as error:
         return Prepared(
             job.key, original_sha256=original_sha256, reason=error.reason, detail=error.detail

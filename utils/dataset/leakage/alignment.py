@@ -134,11 +134,12 @@ def _cut_out(
 def _between(places: np.ndarray) -> np.ndarray:
     """Return the weights of pixels at places between them, shape (n, side, side)."""
     pixels = np.arange(places.shape[1], dtype=np.float32)
-    return np.maximum(0, 1 - np.abs(places[:, :, None] - pixels))
+    weights: np.ndarray = np.maximum(0, 1 - np.abs(places[:, :, None] - pixels))
+    return weights
 
 
 def _is_inside(places: np.ndarray) -> np.ndarray:
-    inside = ((places > -0.5) & (places < places.shape[1] - 0.5)).astype(np.float32)
+    inside: np.ndarray = ((places > -0.5) & (places < places.shape[1] - 0.5)).astype(np.float32)
     inside[:, :RIM] = inside[:, -RIM:] = 0
     return inside
 

@@ -218,14 +218,16 @@ def _hashed(codes: np.ndarray) -> np.ndarray:
 
 def _turned_numbers(numbers: np.ndarray, turns: np.ndarray) -> np.ndarray:
     """Return the numbers of pictures, each in a turn of its own."""
-    return np.where(turns & 4, _transposed(numbers), numbers) ^ FLIPS[turns]
+    turned: np.ndarray = np.where(turns & 4, _transposed(numbers), numbers) ^ FLIPS[turns]
+    return turned
 
 
 def _least_turns(numbers: np.ndarray) -> np.ndarray:
     """Return in which turn each picture has its least code."""
     every = np.arange(NUM_TURNS, dtype=np.uint8)
     codes = _turned_numbers(numbers[..., None], every) & CODE_BITS
-    return codes.argmin(axis=-1).astype(np.uint8)
+    least: np.ndarray = codes.argmin(axis=-1).astype(np.uint8)
+    return least
 
 
 def _weighed(terms: np.ndarray) -> np.ndarray:
@@ -303,18 +305,21 @@ class _Middles:
             start = end
 
     def _hashes(self, which: np.ndarray) -> np.ndarray:
-        return (self._entries[which] >> np.uint64(HASH_BITS)).astype(np.uint32)
+        positions: np.ndarray = (self._entries[which] >> np.uint64(HASH_BITS)).astype(np.uint32)
+        return positions
 
     def numbers(self, which: np.ndarray, turns: np.ndarray) -> np.ndarray:
         """Return the numbers of some middles in some turns."""
         either = np.where(turns & 4, self._transposed[which], self._numbers[which])
-        return either ^ FLIPS[turns]
+        turned: np.ndarray = either ^ FLIPS[turns]
+        return turned
 
     def terms(self, which: np.ndarray, turns: np.ndarray) -> np.ndarray:
         """Return the weighed terms of some middles in some turns, float32 of shape (n, 64)."""
         terms = self._terms[which].astype(np.float32)
         terms = np.where((turns & 4)[:, None] > 0, terms[:, SWAPPED], terms)
-        return terms * SIGNS[turns]
+        turned: np.ndarray = terms * SIGNS[turns]
+        return turned
 
 
 def _either(terms: np.ndarray) -> np.ndarray:
@@ -331,7 +336,8 @@ def _either(terms: np.ndarray) -> np.ndarray:
         certainty[:, :, row, :, column] -= threshold
     certainty = np.abs(certainty.reshape(len(terms), TERMS**2)[:, CODE])
     unsure = CODE[np.argsort(certainty, axis=1, kind="stable")[:, :NUM_UNSURE]]
-    return (np.uint64(1) << unsure.astype(np.uint64)) @ CHOICES.T
+    flipped: np.ndarray = (np.uint64(1) << unsure.astype(np.uint64)) @ CHOICES.T
+    return flipped
 
 
 def find_candidates(thumbnails: Sequence[bytes]) -> Candidates:

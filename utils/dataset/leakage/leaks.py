@@ -329,7 +329,8 @@ def _only_alike(num_pictures: int, links: Links) -> np.ndarray | None:
     for some in components(num_pictures, links.edges, others):
         numbers[some] = some[0]
     pairs = _alike(links)
-    return pairs[numbers[pairs[:, 0]] != numbers[pairs[:, 1]]]
+    found: np.ndarray = pairs[numbers[pairs[:, 0]] != numbers[pairs[:, 1]]]
+    return found
 
 
 def _unlike(looked_at: Sequence[Linkable], links: Links) -> np.ndarray | None:
@@ -346,7 +347,8 @@ def _unlike(looked_at: Sequence[Linkable], links: Links) -> np.ndarray | None:
         thumbnails[one] == thumbnails[two] or (min(one, two), max(one, two)) in altered
         for one, two in pairs.tolist()
     ]
-    return pairs[is_unlike & ~np.array(equal, bool)]
+    found: np.ndarray = pairs[is_unlike & ~np.array(equal, bool)]
+    return found
 
 
 def _originals(looked_at: Sequence[Linkable], pairs: np.ndarray | None) -> list[tuple[str, str]]:

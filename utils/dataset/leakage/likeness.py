@@ -198,7 +198,8 @@ def correlation(thumbnails: Sequence[bytes], pairs: np.ndarray) -> np.ndarray:
 def _halved(thumbnails: Sequence[bytes]) -> np.ndarray:
     """Return the thumbnails at half their size, float32 of shape (n, 16, 16)."""
     fine = grey(thumbnails).reshape(-1, SMALL, SIDE // SMALL, SMALL, SIDE // SMALL)
-    return fine.mean(axis=(2, 4), dtype=np.float32)
+    coarse: np.ndarray = fine.mean(axis=(2, 4), dtype=np.float32)
+    return coarse
 
 
 def _blocks(pictures: np.ndarray) -> np.ndarray:

@@ -1,0 +1,52 @@
+"""Originals that are no good examples of their class are left out, with reason and figures."""
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from utils.dataset.prepare import PictureJob, Prepared, prepare_picture
+
+from utils.common.location import Location
+from utils.dataset.recipe import Recipe
+from utils.quality.texture import draw_texture
+
+GOOD = draw_texture(np.random.default_rng(2), 300, 400)
+
+
+def prepared(pixels: np.ndarray, folder: Path, *, keep_poor: bool = False) -> Prepared:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    (folder / "original").write_bytes(stream.getvalue())
+    sizes = Recipe().min_size, Recipe().max_pixels
+    place = Location(str(folder / "original"))
+    return prepare_picture(PictureJob(1, place, folder / "x.jpg", 256, "", *sizes, keep_poor))
+
+
+@pytest.mark.parametrize(
+    ("side", "reason"), [(48, "too small"), (114, "too small"), (115, ""), (300, "")]
+)
+def test_a_thumbnail_is_no_good_picture(side: int, reason: str, tmp_path: Path) -> None:
+    small = draw_texture(np.random.default_rng(2), side, side + 40)
+    found = prepared(small, tmp_path)
+    assert (found.reason, (tmp_path / "x.jpg").exists()) == (reason, not reason)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "reason", "detail"),
+    [
+        (cv2.GaussianBlur(GOOD, (0, 0), 4), "too blurred", "acuity 1."),
+        (cv2.convertScaleAbs(GOOD, alpha=0.2), "too dark", "95 % of it below grey value"),
+    ],
+)
+def test_a_poor_original_is_told_and_left_out(
+    pixels: np.ndarray, reason: str, detail: str, tmp_path: Path
+) -> None:
+    found = prepared(pixels, tmp_path)
+    assert found.reason == reason
+    assert found.detail.startswith(detail)
+    assert len(found.original_sha256) == 32
+    assert not (tmp_path / "x.jpg").exists()
+    assert not prepared(pixels, tmp_path, keep_poor=True).reason
