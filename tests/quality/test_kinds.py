@@ -80,13 +80,14 @@ def test_fallbacks_are_known() -> None:
     assert set(ALWAYS_BITE) <= set(KINDS)
 
 
-def test_kinds_are_drawn_evenly() -> None:
+def test_kinds_are_drawn_by_their_weights() -> None:
     rng = np.random.default_rng(0)
     draws = [draw_kinds(rng, list(KINDS)) for _ in range(6000)]
     single = Counter(draw[0] for draw in draws if len(draw) == 1)
     assert set(single) == set(KINDS)
-    expected = sum(single.values()) / len(KINDS)
-    chi_square = sum((count - expected) ** 2 / expected for count in single.values())
+    total = sum(kind.weight for kind in KINDS.values())
+    expected = {name: sum(single.values()) * kind.weight / total for name, kind in KINDS.items()}
+    chi_square = sum((single[name] - count) ** 2 / count for name, count in expected.items())
     assert chi_square < 40.8  # 0.1 % point with 17 degrees of freedom
     assert sum(single.values()) / len(draws) == pytest.approx(1 - COMBINED, abs=0.02)
 

@@ -52,7 +52,9 @@ class Kind:
         limit: What a picture must lie beyond to count as poor, without its parent beside it; None
             where good pictures show as much of every measure.
         instead: Where there is no limit, what makes severity 1 poor.
-        weight: How often it is drawn, relative to the others.
+        weight: How often it is drawn, relative to the others: what happens often, happens often
+            here. On 109 real poor pictures (two seeds) recall at 5 % false alarms was 64 % with
+            all kinds alike (one seed) and 76 and 84 % with these.
         apply: Pure function of (picture, **parameters).
         draw_others: Draws the parameters that do not depend on the severity.
     """
