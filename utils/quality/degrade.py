@@ -50,10 +50,11 @@ class Degraded:
 def degrade(picture: np.ndarray, *seed: object, kinds: Sequence[str] | None = None) -> Degraded:
     """Make a picture visibly worse in a way that depends on `seed` alone.
 
-    Every kind and every severity is equally likely; one draw in six combines two kinds. Refused is
-    what changes too little, such as blur on a plain wall, and what good pictures show as well
-    (`is_poor`): the same kinds are then tried a level stronger, up to two levels, before others are
-    drawn. The severity stays, so that severities are spread evenly whatever the pictures.
+    Kinds are drawn by their weights and severities alike; one draw in six combines two kinds.
+    Refused is what changes too little, such as blur on a plain wall, and what good pictures show
+    as well (`is_poor`): the same kinds are then tried a level stronger, up to two levels, before
+    others are drawn. The severity stays, so that severities are spread evenly whatever the
+    pictures.
 
     Args:
         picture: uint8 RGB, shape (height, width, 3), at least 32 pixels high and wide.
