@@ -304,7 +304,7 @@ def make_trainer(way: Way, scratch: Path, arguments: argparse.Namespace):
         batch_size=arguments.batch_size, workers=arguments.workers, model=model.name,
         pretrained=False,
     )  # fmt: skip
-    settings = complete(asked, model)
+    settings = complete(asked, model, pretrained=asked.pretrained)
     torch.manual_seed(0)
     network, preprocessing = build(model, len(CLASSES), pretrained=False)
     pictures = read_folder(draw_dataset(scratch, arguments.steps * arguments.batch_size))

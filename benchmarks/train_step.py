@@ -140,7 +140,7 @@ def measure(
         batch_size=arguments.batch_size, workers=arguments.workers, model=model.name,
         pretrained=False, compile=arguments.compile,
     )  # fmt: skip
-    settings = complete(asked, model)
+    settings = complete(asked, model, pretrained=asked.pretrained)
     network, preprocessing = build(model, len(CLASSES), pretrained=False)
     pictures = read_folder(folder)
     loader = PictureLoader(

@@ -55,6 +55,7 @@ def test_the_years_collapse_and_no_lesion_is_in_two_splits(
     assert [len(some) for some in ids.values()] == [10_015, 1_512, 25_331, 8_238]
 
     flags = ["--no-download", "--allow-empty", "--image-size", "0", "--low-quality", "0"]
+    flags += ["--min-size", "32", "--keep-poor"]  # for the stubs
     places = ["--all-data", str(all_data), "--output", str(output)]
     command = [sys.executable, str(ROOT / "create_dataset.py"), *flags, *places]
     print(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

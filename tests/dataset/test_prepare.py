@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from utils.dataset.prepare import PictureJob, Prepared, prepare_picture
 
 from utils.common.location import Location
+from utils.dataset.images.prepare import PictureJob, Prepared, prepare_picture
 from utils.dataset.recipe import Recipe
 from utils.quality.texture import draw_texture
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from launch_training_test import main
+from models.bundle import read_weights
 from utils.common.errors import DatasetError, ModelError, OutputError, SettingsError
 from utils.training.engine import Trainer
 from utils.training.session import keep_threads
@@ -136,7 +136,7 @@ def test_so_does_one_with_every_option(
     assert main(["--resume", str(other), "--cache", "none"]) == 0
     assert_same_run(one, other)
     state = torch.load(one / "last.pt", weights_only=True)
-    best = load_file(one / "best.safetensors")
+    best = read_weights(one / "best.safetensors")
     if state["progress"]["best_epoch"] == 2:
         assert all(torch.equal(best[name], state["average"][name]) for name in best)
     assert any(not torch.equal(best[name], state["weights"][name]) for name in best)
