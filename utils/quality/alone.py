@@ -6,7 +6,14 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from utils.quality.measures import NOISE_MASK, block_means, brightness, contrast, luma
+from utils.quality.measures import (
+    DEVIATION_OF_NOISE,
+    block_means,
+    brightness,
+    contrast,
+    luma,
+    noise_response,
+)
 
 SECOND_DERIVATIVES = np.array(
     [
@@ -59,9 +66,8 @@ def flat_noise(picture: np.ndarray) -> float:
     The estimate of Immerkaer (1996) for each square of 8 x 8 pixels, and of these the 20 %
     quantile, so that texture does not count as noise.
     """
-    response = np.abs(cv2.filter2D(luma(picture), cv2.CV_32F, NOISE_MASK))[1:-1, 1:-1]
-    levels = np.sort(block_means(response), axis=None)
-    return math.sqrt(math.pi / 2) / 6 * float(levels[int(FLAT_QUANTILE * levels.size)])
+    levels = np.sort(block_means(noise_response(picture)), axis=None)
+    return DEVIATION_OF_NOISE * float(levels[int(FLAT_QUANTILE * levels.size)])
 
 
 def fringe(picture: np.ndarray) -> float:

@@ -20,6 +20,9 @@ CHANGED_VALUE = 24
 """In 8-bit values: twice what a brightness of 5 % more changes."""
 
 NETWORK_SIDE = 224
+DEVIATION_OF_NOISE = math.sqrt(math.pi / 2) / 6
+"""Standard deviation of normal noise, of the mean response of `NOISE_MASK` to it."""
+
 NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
@@ -41,8 +44,14 @@ def sharpness(picture: np.ndarray) -> float:
 
 def noise_level(picture: np.ndarray) -> float:
     """Estimate the standard deviation of the noise in grey values (Immerkaer 1996)."""
+    return DEVIATION_OF_NOISE * float(noise_response(picture).mean())
+
+
+def noise_response(picture: np.ndarray) -> np.ndarray:
+    """Return how much each inner pixel (float32) differs from what its neighbours let expect."""
     response = cv2.filter2D(luma(picture), cv2.CV_32F, NOISE_MASK)[1:-1, 1:-1]
-    return math.sqrt(math.pi / 2) / 6 * float(np.abs(response).mean())
+    size: np.ndarray = np.abs(response)
+    return size
 
 
 def brightness(picture: np.ndarray) -> float:

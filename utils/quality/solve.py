@@ -1,4 +1,4 @@
-"""A condition that holds from some strength on in, the least such strength out."""
+"""Find the least strength from which on a condition holds."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Prepared pictures in, what was done to their pixels or is odd about them out, as lines."""
+"""Say what was done to the pixels of prepared pictures, or is odd about them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

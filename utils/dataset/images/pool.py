@@ -1,4 +1,4 @@
-"""A function and jobs in, results in the order of the jobs out, made by several processes."""
+"""Run a function over jobs in several processes; results come in the order of the jobs."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What belongs together and where it went in, the leak certificate out: nothing is cut apart."""
+"""The leak certificate: what belongs together, where it went, and that nothing is cut apart."""
 
 import json
 from collections import Counter

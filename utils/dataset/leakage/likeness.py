@@ -1,4 +1,4 @@
-"""Thumbnails of pictures in, the pairs of them that show the same picture out.
+"""Decide which pictures are copies of one another, by their thumbnails.
 
 Steps, so that the search is not quadratic and two plain skins are not called one: codes of windows
 meet in a table (`candidates`), the thumbnails are laid over each other and their finest details

@@ -1,4 +1,4 @@
-"""Prepared pictures in, what belongs together out: edges by rule, components, copies, conflicts."""
+"""Join what belongs together: edges by rule, components, copies, conflicts."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""All that goes into a data set and all that lies in it in, whether anything changed out."""
+"""Remember what went into a data set and what lies in it, to know whether anything changed."""
 
 import dataclasses
 import hashlib

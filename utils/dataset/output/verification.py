@@ -1,4 +1,4 @@
-"""What lies on the disk in, what of it is no longer as it was read and written out."""
+"""Find what on the disk is no longer as it was read and written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

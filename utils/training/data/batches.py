@@ -1,4 +1,4 @@
-"""A ticket that names pictures in, their stacked pixels and labels out; runs in the workers."""
+"""Read the pictures of a batch and stack their pixels and labels; runs in the workers."""
 
 import contextlib
 import math

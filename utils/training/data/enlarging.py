@@ -1,4 +1,4 @@
-"""Pictures and the size of an input in, a warning out where training would enlarge some of them."""
+"""Warn where training would enlarge pictures to the size of the input."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A LOW_QUALITY picture's place in an epoch in, a parent and a new degradation of it out."""
+"""Draw a parent and a new degradation for a LOW_QUALITY picture in each epoch."""
 
 from collections.abc import Sequence
 

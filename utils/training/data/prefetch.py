@@ -1,4 +1,4 @@
-"""Batches in memory in, batches on a GPU out: each is copied while the one before is used."""
+"""Copy each batch to the GPU while the one before is used."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,4 +1,4 @@
-"""An epoch's number in, the size of the pictures that it trains on out: small first, full last.
+"""The schedule of --progressive-resizing: small pictures first, the full size last.
 
 As FFCV and Composer's ProgressiveResizing do it. A step on half of the side costs a quarter, and
 what a network learns first needs no detail. The end is at full size, as is every evaluation.

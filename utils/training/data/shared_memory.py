@@ -1,4 +1,4 @@
-"""A number of bytes in, memory that all processes share out, or one line on why there is none."""
+"""Memory that all processes share, or one line on why there is none."""
 
 import torch
 

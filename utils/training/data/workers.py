@@ -1,4 +1,4 @@
-"""The processes that read pictures in, one line on what ended any of them out; and their own end.
+"""Watch the processes that read pictures, and say in one line what ended any of them.
 
 PyTorch tells of a dead worker by an error at whatever place the main process is just then, perhaps
 in the middle of a step. Here it is told only where a batch is waited for, so that the state between

@@ -1,4 +1,4 @@
-"""Processes that torchrun started in, one training out: they share, add up and end together."""
+"""The processes that torchrun started: how they exchange values and end together."""
 
 import contextlib
 import os

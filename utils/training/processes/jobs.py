@@ -1,4 +1,4 @@
-"""A job of torchrun in, a note of its answers and its run out: what is started again goes on."""
+"""A note of a torchrun job's answers and run, so that what is started again goes on."""
 
 import dataclasses
 import json

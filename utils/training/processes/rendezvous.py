@@ -1,4 +1,4 @@
-"""A store that outlives its processes in, a part of it that only today's processes use out.
+"""Let the processes of today meet in a store that may hold keys of processes before.
 
 torchrun keeps one store for all that it starts, again after a failure too, and what processes of
 before have left there leads those of now to addresses where nobody answers any more.

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM or the end of torchrun in, a request to stop after the step at hand out."""
+"""Turn Ctrl-C, SIGTERM or the end of torchrun into a request to stop after the current step."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The state of a run in, last.pt out, and back: everything that a resume needs, in one place."""
+"""Write and read last.pt: everything that a resume needs, in one place."""
 
 import dataclasses
 import zipfile

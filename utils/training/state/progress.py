@@ -31,6 +31,7 @@ FIGURES: dict[str, tuple[Any, Range]] = {
 
 
 SMOOTHED_EPOCHS = 2
+"""Whose val loss tells whether the last of them is the best."""
 
 
 @dataclass(slots=True)

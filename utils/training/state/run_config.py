@@ -1,4 +1,4 @@
-"""What a run was started with in, the plain values that are stored with it out, and back."""
+"""What a run was started with, as it is stored and read again."""
 
 import dataclasses
 import platform

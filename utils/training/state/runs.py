@@ -1,4 +1,4 @@
-"""The output folder in, one run's own folder out: a new one, or the one to go on with."""
+"""Folders of runs: make a new one, or find the one to go on with."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""A stored state's tensors in, whether this network and its optimizer can go on with them out."""
+"""Check whether this network and its optimizer can go on with the tensors of a stored state."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A network in, one that keeps fewer activations for the way back and computes them again out."""
+"""Keep fewer activations for the backward pass and compute them again there."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A training step's batch in, what it came to out: issued kernel by kernel, or as one recording.
+"""Take a training step kernel by kernel, or replay it as one CUDA graph.
 
 A step is hundreds to thousands of kernels, and a CPU takes 5 to 40 us to issue each; a fast GPU
 waits for it. A CUDA graph issues all of them at once: the same kernels in the same order.

@@ -1,4 +1,4 @@
-"""A device and a run's flags in, PyTorch set up for training out; its errors in plain words."""
+"""Set PyTorch up for training on a device, and tell its errors in plain words."""
 
 import os
 

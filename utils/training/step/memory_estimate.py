@@ -1,4 +1,4 @@
-"""A model and its settings in, the memory that training it takes out: refused before it is short.
+"""Estimate the memory that training takes, and refuse what a CPU cannot hold.
 
 A GPU says that its memory is full and a smaller part of the batch is tried. A computer's own
 memory is lent beyond what is there, and the system then ends some process without a word.

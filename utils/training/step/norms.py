@@ -1,4 +1,4 @@
-"""A network in, one whose layer norms answer in 16 bits where they are asked in 16 bits out."""
+"""Let layer norms answer in 16 bits under autocast."""
 
 import torch
 import torch.nn.functional as F

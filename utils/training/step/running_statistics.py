@@ -1,4 +1,4 @@
-"""A network in, batch norm's running statistics out as a few flat tensors, and back."""
+"""Read and write batch norm's running statistics as a few flat tensors."""
 
 from collections import defaultdict
 from collections.abc import Sequence

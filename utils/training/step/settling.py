@@ -1,4 +1,4 @@
-"""Batch norm's running statistics of pictures of another size in, those of the size of now out.
+"""Settle batch norm's running statistics after a change of the input's size.
 
 They move by a tenth with each step, so after a change of size the old ones would stay for dozens of
 steps, and a last stage may have fewer. A mean over all steps since the change has none of them left

@@ -1,4 +1,4 @@
-"""Each step's loss and answers in, an epoch's sums out: kept on the device, divided at the end."""
+"""Sums of an epoch's losses and answers: kept on the device, divided at the end."""
 
 from dataclasses import dataclass
 
