@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from utils.dataset.demo import describe_demo
     from utils.dataset.planning.split import TooFewGroupsError
     from utils.sources import collect
+    from utils.sources.catalog import FOLDERS
     from utils.sources.files.tree import FileTree, list_all_data
     from utils.sources.web import delivery
     from utils.sources.web.manners import POLITE
@@ -47,11 +48,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     collect.check_output(settings.all_data, settings.output)
     if settings.demo and not settings.dry_run:
         print(f"Demo: these are drawings, not patients; they go to {settings.all_data}.")
-        draw_all_data(settings.all_data, seed=settings.seed, workers=settings.workers)
+        draw_all_data(
+            settings.all_data, seed=settings.seed, workers=settings.workers, only=settings.only
+        )
 
     listing = list_all_data(settings.all_data)
     collect.check_output(settings.all_data, settings.output, listing.folders)
-    tree = FileTree.of(listing, settings.state)
+    tree = FileTree.of(listing, settings.state, homes=FOLDERS)
     if not (settings.no_download or settings.dry_run or settings.demo):
         tree, notes = collect.fetch(
             sources, tree, settings.retry_failed, settings.allow_private_hosts

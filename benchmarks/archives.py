@@ -25,7 +25,7 @@ from utils.dataset.images.pool import ProcessPool
 from utils.dataset.images.prepare import PictureJob, prepare_picture
 from utils.sources.files.tree import FileTree, is_picture
 from utils.standins.drawings import draw_all_data
-from utils.standins.layouts.packing import DEFLATED, STORED, pack_all_data
+from utils.standins.packing import DEFLATED, STORED, pack_all_data
 
 WORKERS = 2
 SIDE = 256

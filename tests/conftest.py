@@ -28,7 +28,7 @@ from utils.dataset.assemble import assemble
 from utils.dataset.output.workspace import Workspace
 from utils.dataset.recipe import Recipe
 from utils.sources import collect
-from utils.sources.catalog import SOURCES
+from utils.sources.catalog import FOLDERS, SOURCES
 from utils.sources.files.tree import FileTree
 from utils.sources.record import Record
 from utils.sources.web.manners import Manners
@@ -110,7 +110,7 @@ def plant(tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], FileTree]:
             target = root / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content.encode() if isinstance(content, str) else content)
-        return FileTree.scan(root)
+        return FileTree.scan(root, homes=FOLDERS)
 
     return write
 
@@ -136,7 +136,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def drawn_all_data(made_once: Callable[..., Path]) -> Path:
-    """Return a folder with small drawings of all eight collections; only to be read."""
+    """Return a folder with small drawings of all collections; only to be read."""
     from utils.standins.drawings import draw_all_data
 
     def draw(folder: Path) -> None:

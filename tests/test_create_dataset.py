@@ -11,7 +11,7 @@ import pytest
 
 import create_dataset
 from utils.common.errors import run_script
-from utils.common.labels import CLASSES, SPLITS
+from utils.common.labels import CLASSES, COLLECTED_CLASSES, SPLITS
 from utils.common.location import Location
 from utils.dataset.demo import training_command
 from utils.dataset.output.manifest import MANIFEST_NAME, read_manifest
@@ -68,21 +68,17 @@ class TestWrongInput:
         assert done.stderr.startswith("Error: No folder nowhere. ")
         assert done.stderr.count("\n") == 1
 
-    @pytest.mark.parametrize(
-        ("only", "label"),
-        [
-            ([n for n in NAMES if n not in ("hospital_varese", "fitzpatrick17k")], "PAN"),
-            ([n for n in NAMES if n != "imagenet_mini"], "OTHER"),
-            (["pad_ufes_20", "imagenet_mini", "hospital_varese"], "DERM"),
-            (["isic_2018", "imagenet_mini", "hospital_varese"], "DERM_CLINIC"),
-        ],
-    )
+    @pytest.mark.parametrize("label", COLLECTED_CLASSES)
     def test_an_empty_class_names_what_would_fill_it(
-        self, create, drawn_all_data: Path, only: list[str], label: str
+        self, create, drawn_all_data: Path, label: str
     ) -> None:
+        others = [source for source in SOURCES if label not in source.labels]
+        filled = {filled for source in others for filled in source.labels}
+        empty = next(one for one in COLLECTED_CLASSES if one not in filled)
+        only = [source.name for source in others]
         outcome = create("--all-data", drawn_all_data, "--no-download", "--only", *only)
-        assert outcome.line.startswith(f"Error: No usable picture for {label}. ")
-        for source in sources_for(label):
+        assert outcome.line.startswith(f"Error: No usable picture for {empty}. ")
+        for source in sources_for(empty):
             assert source.title in outcome.line
             assert source.place in outcome.line
         assert "--allow-empty" in outcome.line
@@ -413,8 +409,8 @@ class TestDemo:
     def few_drawings(self, monkeypatch: pytest.MonkeyPatch, drawn_all_data: Path) -> None:
         """Take the drawings that are there already for those that the script asks for."""
 
-        def draw(all_data: Path, pictures: int = 0, seed: int = 0, workers: int = 0) -> None:
-            assert (seed, workers) == (0, 1)
+        def draw(all_data: Path, seed: int, workers: int, only: tuple[str, ...]) -> None:
+            assert (seed, workers, only) == (0, 1, ())
             shutil.copytree(drawn_all_data, all_data, dirs_exist_ok=True)
 
         monkeypatch.setattr(drawings, "draw_all_data", draw)

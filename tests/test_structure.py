@@ -35,9 +35,6 @@ MAY_IMPORT = {
 WITHOUT_TORCH = tuple(
     f"utils.{room}" for room in ("common", "quality", "standins", "sources", "dataset")
 )
-CLOSES_A_CIRCLE = {("utils.sources.files.tree", "utils.sources.catalog")}
-"""Imports that still close a circle of files: who imports what. None may be added."""
-
 HEAVY = ("torch", "torchvision", "timm")
 NAMELESS = {"helper", "helpers", "misc", "util", "utils", "stuff", "tools", "functions"}
 
@@ -128,25 +125,8 @@ def test_a_room_imports_only_what_its_rule_allows(path: Path) -> None:
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
-    graph = graph_of(modules())
-    without = {
-        name: {module for module in imported if (name, module) not in CLOSES_A_CIRCLE}
-        for name, imported in graph.items()
-    }
-    circle = circle_in(without)
+    circle = circle_in(graph_of(modules()))
     assert not circle, f"each of these is imported by the next: {' -> '.join(circle)}"
-
-
-@pytest.mark.parametrize(("importer", "imported"), sorted(CLOSES_A_CIRCLE))
-def test_what_closes_a_circle_is_no_longer_listed_when_it_is_mended(
-    importer: str, imported: str
-) -> None:
-    others = CLOSES_A_CIRCLE - {(importer, imported)}
-    graph = {
-        name: {module for module in needed if (name, module) not in others}
-        for name, needed in graph_of(modules()).items()
-    }
-    assert circle_in(graph)
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)

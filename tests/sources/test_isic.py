@@ -330,6 +330,17 @@ class TestLesions:
             "Expected one named image or image_id or isic_id. Download it again."
         )
 
+    def test_a_table_of_other_lesions_is_told_with_examples_of_both(self, plant) -> None:
+        one, two = MARKED_TRAIN[:2]
+        tree = plant(
+            pictures(TRAIN_2019, (one,))
+            | {"ISIC_2019_Training_Metadata.csv": lesions({f"{two}.jpg": "L1"})}
+        )
+        assert read("isic_2019", tree).notes == [
+            "isic_2019: none of the 1 names in ISIC_2019_Training_Metadata.csv, column image or "
+            f"image_id or isic_id ('{two}'), is that of one of the 1 pictures ('{one}')"
+        ]
+
     def test_training_pictures_that_no_table_lists_are_told(self, plant) -> None:
         one, two = MARKED_TRAIN[:2]
         tree = plant(

@@ -12,8 +12,9 @@ from PIL import Image
 
 from utils.common.errors import SettingsError
 from utils.common.labels import COLLECTED_CLASSES, DERM, DERM_CLINIC, OTHER, PAN
-from utils.standins.drawings import DRAWINGS, NUM_PICTURES, draw_all_data
-from utils.standins.layouts import LAYOUTS, drawing
+from utils.standins.drawings import NUM_PICTURES, draw_all_data
+from utils.standins.layouts import STAND_INS, drawing
+from utils.standins.sharing import share_out
 
 FEW = 8
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -64,33 +65,37 @@ def numbers(folder: Path) -> list[int]:
     return [int(name.group(1)) for name in names if name]
 
 
-def test_counts_are_those_of_the_files(tmp_path: Path, all_data: Path) -> None:
+def test_counts_are_those_of_the_files(all_data: Path) -> None:
     counts = draw_all_data(all_data, FEW, workers=1)
+    assert list(counts) == list(STAND_INS)
     assert sum(counts.values()) == len(pictures(all_data))
-    assert {name: draw(tmp_path, FEW) for name, draw in DRAWINGS.items()} == counts
 
 
-def test_one_collection_drawn_alone_has_the_same_files(tmp_path: Path, all_data: Path) -> None:
-    for name in ("isic_2019", "fitzpatrick17k", "pad_ufes_20"):
-        DRAWINGS[name](tmp_path, FEW)
-    together = pictures(all_data)
-    alone = pictures(tmp_path)
-    assert alone
-    assert all(together[path] == content for path, content in alone.items())
+@pytest.mark.parametrize("name", STAND_INS)
+def test_one_collection_drawn_alone_has_the_same_files(
+    tmp_path: Path, all_data: Path, name: str
+) -> None:
+    (count,) = draw_all_data(tmp_path, FEW, workers=1, only=[name]).values()
+    alone, together = pictures(tmp_path), pictures(all_data)
+    assert count == len(alone) > 0
+    folders = STAND_INS[name].folders
+    assert alone == {
+        path: content for path, content in together.items() if path.split("/")[0] in folders
+    }
 
 
 def test_more_pictures_leave_the_first_ones_as_they_are(tmp_path: Path) -> None:
     few, more = tmp_path / "few", tmp_path / "more"
-    for name in ("hiba", "hospital_varese", "fitzpatrick17k"):
-        DRAWINGS[name](few, FEW)
-        DRAWINGS[name](more, 5 * FEW)
+    names = ("hiba", "hospital_varese", "fitzpatrick17k")
+    draw_all_data(few, FEW, workers=1, only=names)
+    draw_all_data(more, 5 * FEW, workers=1, only=names)
     drawn = pictures(more)
     assert all(drawn[path] == content for path, content in pictures(few).items())
     assert len(drawn) > len(pictures(few))
 
 
 def test_another_seed_gives_other_pictures(tmp_path: Path, all_data: Path) -> None:
-    DRAWINGS["isic_2018"](tmp_path, FEW, seed=1)
+    draw_all_data(tmp_path, FEW, seed=1, workers=1, only=["isic_2018"])
     drawn = pictures(all_data)
     assert all(drawn[path] != content for path, content in pictures(tmp_path).items())
 
@@ -125,11 +130,12 @@ def test_no_picture_is_like_another_but_for_the_isic_copies(all_data: Path) -> N
 
 
 def test_every_class_has_about_as_many_pictures_as_asked_for() -> None:
-    planned = [plan.drawings for plan in (layout(NUM_PICTURES) for layout in LAYOUTS.values())]
+    numbers = share_out(STAND_INS, NUM_PICTURES)
+    planned = [STAND_INS[name].plan(number).drawings for name, number in numbers.items()]
     names = {drawn.name: drawn.label for drawings in planned for drawn in drawings}
     counts = Counter(names.values())
     assert set(counts) == set(COLLECTED_CLASSES)
-    assert all(0.9 * NUM_PICTURES < count < 1.15 * NUM_PICTURES for count in counts.values())
+    assert all(0.9 * NUM_PICTURES < count < 1.1 * NUM_PICTURES for count in counts.values())
 
 
 def test_isic_2018(all_data: Path) -> None:
@@ -257,9 +263,9 @@ def test_two_processes_draw_the_same_bytes_as_one(tmp_path: Path) -> None:
     # The other processes know nothing of the small sizes, so neither may this one.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drawing, "SIZES", REAL_SIZES)
-        patch.setattr("utils.standins.drawings.LAYOUTS", {"varese": LAYOUTS["hospital_varese"]})
         for workers in (1, 2):
-            draw_all_data(tmp_path / str(workers), FEW, workers=workers)
+            folder = tmp_path / str(workers)
+            draw_all_data(folder, FEW, workers=workers, only=["hospital_varese"])
     one, two = (pictures(tmp_path / str(workers)) for workers in (1, 2))
     assert one == two
 
@@ -267,8 +273,8 @@ def test_two_processes_draw_the_same_bytes_as_one(tmp_path: Path) -> None:
 def test_sizes_do_not_tell_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "SIZES", REAL_SIZES)
     sizes: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
-    for layout in LAYOUTS.values():
-        for drawn in layout(NUM_PICTURES).drawings:
+    for stand_in in STAND_INS.values():
+        for drawn in stand_in.plan(NUM_PICTURES).drawings:
             sizes[drawn.label][drawing.size_of(drawn, seed=0)] += 1
     assert set(sizes) == {DERM, DERM_CLINIC, OTHER, PAN}
     for counts in sizes.values():

@@ -1,4 +1,4 @@
-"""The eight collections: every fact that the suite states about one of them stands here, once."""
+"""The collections: every fact that the suite states about one of them stands here, once."""
 
 from typing import Any
 
@@ -73,7 +73,6 @@ SOURCES = (
     Source(
         name="isic_2018",
         title="ISIC 2018 Task 3 (HAM10000)",
-        labels=(DERM,),
         place="ISIC2018_Task3_Training_Input/ and ISIC2018_Task3_Test_Input/",
         num_pictures=11_527,
         splits="the challenge's test is test; 15 % of the training lesions become val",
@@ -104,7 +103,6 @@ SOURCES = (
     Source(
         name="isic_2019",
         title="ISIC 2019 Task 1",
-        labels=(DERM,),
         place="ISIC_2019_Training_Input/ and ISIC_2019_Test_Input/",
         num_pictures=33_569,
         splits="the challenge's test is test; 15 % of the training lesions become val; "
@@ -152,7 +150,6 @@ SOURCES = (
     Source(
         name="pad_ufes_20",
         title="PAD-UFES-20",
-        labels=(DERM_CLINIC,),
         place="img_part_1/, img_part_2/ and img_part_3/ (or imgs_part_1/ ...)",
         num_pictures=2_298,
         splits="none published; drawn by patient",
@@ -214,7 +211,6 @@ SOURCES = (
     Source(
         name="hiba",
         title="Hospital Italiano de Buenos Aires",
-        labels=(DERM_CLINIC, DERM),
         place="hospital_buenos_aires/images/ and hospital_buenos_aires/metadata.csv",
         num_pictures=1_616,
         splits="none published; drawn by patient",
@@ -257,8 +253,6 @@ SOURCES = (
     Source(
         name="derm7pt",
         title="Derm7pt",
-        labels=(DERM, DERM_CLINIC),
-        place="release_v0/",
         num_pictures=2_013,
         splits="published by case: train, valid (our val) and test",
         page="https://derm.cs.sfu.ca",
@@ -282,7 +276,6 @@ SOURCES = (
     Source(
         name="hospital_varese",
         title="Hospital Varese",
-        labels=(PAN,),
         place="hospital_varese/train/ and hospital_varese/test/",
         num_pictures=None,
         splits="its test is test; 15 % of its train pictures become val",
@@ -299,7 +292,6 @@ SOURCES = (
     Source(
         name="fitzpatrick17k",
         title="Fitzpatrick17k",
-        labels=(PAN,),
         place="fitzpatrick17k/ (pictures named <md5hash>.jpg) and, for a choice of your own, "
         "fitzpatrick.csv",
         num_pictures=16_577,
@@ -331,7 +323,6 @@ SOURCES = (
     Source(
         name="imagenet_mini",
         title="ImageNet 1000 (mini)",
-        labels=(OTHER,),
         place="imagenet-mini/train/ and imagenet-mini/val/",
         num_pictures=38_668,
         splits="its val is test; 15 % of its train pictures become val",

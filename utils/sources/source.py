@@ -34,6 +34,10 @@ class Reader(Protocol):
     def folders(self) -> Collection[str]:
         """The names of folders in which it looks for pictures."""
 
+    @property
+    def fills(self) -> tuple[str, ...]:
+        """The classes of its pictures."""
+
     def __call__(self, name: str, tree: FileTree, /) -> Reading | None:
         """Return what is there of it."""
 
@@ -82,15 +86,14 @@ class Source:
     Attributes:
         name: Short name, used in flags and tables.
         title: Its full name.
-        labels: The classes that it fills.
-        place: Where under ALL_DATA the user puts it.
         num_pictures: How many pictures the published collection has.
         splits: What its publisher says about training and test, in words.
         page: Where to get it.
         how: What getting it takes (login, form, zip names), in words.
         licence: Its terms.
         citation: What its publisher asks to cite.
-        reader: Knows its layout.
+        reader: Knows its layout: the names of its folders and the classes that it fills.
+        place: Where under ALL_DATA the user puts it; by default into the reader's first folder.
         fetcher: Fetches what the assembly may fetch by itself.
         folder: Where below ALL_DATA its downloads go, "" where it needs a login.
         bundles: The files that it can be had as without a login; one bundle, all of whose files
@@ -104,8 +107,6 @@ class Source:
 
     name: str
     title: str
-    labels: tuple[str, ...]
-    place: str
     num_pictures: int | None
     splits: str
     page: str
@@ -113,6 +114,7 @@ class Source:
     licence: str
     citation: str
     reader: Reader
+    place: str = ""
     fetcher: Fetcher | None = None
     folder: str = ""
     bundles: tuple[tuple[RemoteFile, ...], ...] = ()
@@ -121,6 +123,16 @@ class Source:
     signs: tuple[Sign, ...] = ()
     tables: tuple[str, ...] = ()
     not_read: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        """Name the place that the reader looks at first, unless the entry says it in words."""
+        if not self.place:
+            object.__setattr__(self, "place", f"{next(iter(self.reader.folders))}/")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that it fills."""
+        return self.reader.fills
 
     def read(self, tree: FileTree) -> Reading | None:
         """Return its pictures under `tree`, or None where nothing of it is there."""

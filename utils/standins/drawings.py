@@ -1,4 +1,4 @@
-"""A folder in, small stand-ins for all eight collections out: drawn, in their real layouts.
+"""A folder in, small stand-ins for the collections out: drawn, in their real layouts.
 
 They let the whole suite run before anything is downloaded, and they are what the tests read.
 """
@@ -6,7 +6,7 @@ They let the whole suite run before anything is downloaded, and they are what th
 import contextlib
 import functools
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,10 @@ from utils.common.console import progress
 from utils.common.errors import SettingsError, shortlist
 from utils.common.files import is_clutter, write_bytes, write_text
 from utils.common.processors import pool_size
-from utils.standins.layouts import LAYOUTS
+from utils.standins.layouts import STAND_INS
 from utils.standins.layouts.drawing import Drawing, draw_file
 from utils.standins.layouts.plan import Plan
+from utils.standins.sharing import share_out
 
 MARK = "DRAWINGS.txt"
 """Says of a folder that all in it is drawn."""
@@ -29,18 +30,24 @@ NUM_PICTURES = 360
 
 
 def draw_all_data(
-    all_data: Path, pictures: int = NUM_PICTURES, seed: int = 0, workers: int = 0
+    all_data: Path,
+    pictures: int = NUM_PICTURES,
+    seed: int = 0,
+    workers: int = 0,
+    only: Collection[str] = (),
 ) -> dict[str, int]:
-    """Draw all eight collections below `all_data`; pictures that are there already are kept.
+    """Draw the collections below `all_data`; pictures that are there already are kept.
 
     A file's content follows from the seed and its name alone, so neither the number of workers
-    nor that of pictures changes it.
+    nor that of pictures changes it, nor what else is drawn.
 
     Args:
         all_data: Folder to fill.
-        pictures: About how many different pictures of each class to draw.
+        pictures: About how many different pictures of each class to draw, over all collections
+            that there are.
         seed: Another seed gives other pictures under the same names.
         workers: Processes to draw with, 0 for one per core.
+        only: Short names of the collections to draw, all of them if it is empty.
 
     Returns:
         Number of picture files by the collection's short name.
@@ -49,7 +56,12 @@ def draw_all_data(
         SettingsError: If other things than drawings lie there.
     """
     _claim(all_data)
-    plans = {name: layout(pictures) for name, layout in LAYOUTS.items()}
+    numbers = share_out(STAND_INS, pictures)
+    plans = {
+        name: stand_in.plan(numbers[name])
+        for name, stand_in in STAND_INS.items()
+        if not only or name in only
+    }
     return _draw(plans, all_data, seed, pool_size(workers))
 
 
@@ -66,19 +78,6 @@ def _claim(all_data: Path) -> None:
             todo="Remove it (make clean), or name another with --all-data",
         )
     write_text(mark, "All pictures and tables in this folder are drawn: nobody's skin.\n")
-
-
-def draw_collection(
-    name: str, all_data: Path, pictures: int = NUM_PICTURES, seed: int = 0, workers: int = 1
-) -> int:
-    """Draw one collection, the same files as `draw_all_data` draws; return the number of them."""
-    return _draw({name: LAYOUTS[name](pictures)}, all_data, seed, workers)[name]
-
-
-DRAWINGS: Mapping[str, Callable[..., int]] = {
-    name: functools.partial(draw_collection, name) for name in LAYOUTS
-}
-"""For each collection a function (all_data, pictures, seed, workers) that draws it alone."""
 
 
 def _draw(plans: Mapping[str, Plan], all_data: Path, seed: int, workers: int) -> dict[str, int]:

@@ -43,6 +43,7 @@ class FileTree:
         state: Working state of the output, for what cannot be read in place.
         left_out: Files that nobody is to look at, with the rule.
         listing: What lies in the folder, if it was listed.
+        homes: As in `of`.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class FileTree:
         state: Path | None = None,
         left_out: Iterable[LeftOut] = (),
         listing: Listing | None = None,
+        homes: Container[str] = (),
     ) -> None:
         self.root = root
         self.files = sorted(files)
@@ -62,6 +64,7 @@ class FileTree:
         self.state = state
         self.left_out = list(left_out)
         self.listing = listing or Listing(root)
+        self.homes = homes
         self.asked: set[str] = set()
         self._shown: dict[str, bool] = {}
         self._tables: dict[str, list[str]] = defaultdict(list)
@@ -87,23 +90,34 @@ class FileTree:
         return frozenset(splitext(path)[0].casefold() for path in self.files)
 
     @classmethod
-    def scan(cls, root: Path, state: Path | None = None, told: Container[str] = ()) -> "FileTree":
+    def scan(
+        cls,
+        root: Path,
+        state: Path | None = None,
+        told: Container[str] = (),
+        homes: Container[str] = (),
+    ) -> "FileTree":
         """List the files below `root`; links to folders are followed, circles are not.
 
         Args:
             root: The folder.
             state: As in `of`.
             told: As in `of`.
+            homes: As in `of`.
 
         Raises:
             SourceError: If there is no such folder, one in it cannot be listed, or an archive not
                 be read.
         """
-        return cls.of(list_all_data(root), state, told)
+        return cls.of(list_all_data(root), state, told, homes)
 
     @classmethod
     def of(
-        cls, listing: Listing, state: Path | None = None, told: Container[str] = ()
+        cls,
+        listing: Listing,
+        state: Path | None = None,
+        told: Container[str] = (),
+        homes: Container[str] = (),
     ) -> "FileTree":
         """Return the tree of a folder that is listed, with what is in its archives.
 
@@ -112,17 +126,16 @@ class FileTree:
             state: Working state of the output, where archives that cannot be read in place are
                 unpacked; None for a temporary folder.
             told: Lines on archives that need not be printed again.
+            homes: Names of the collections' folders in lower case (`catalog.FOLDERS`): an archive
+                that is called like one is taken to be unpacked into it.
 
         Raises:
             SourceError: If an archive cannot be read.
         """
-        # Here, because the readers of the catalog look for their pictures in trees.
-        from utils.sources.catalog import FOLDERS
-
         root, files = listing.root, set(listing.files)
         unpacked = Unpacked(state)
         try:
-            archives = _list_archives(root, files, unpacked, FOLDERS)
+            archives = _list_archives(root, files, unpacked, homes)
         except SourceError:
             unpacked.discard()
             raise
@@ -157,7 +170,7 @@ class FileTree:
             for path, reason in contents.left_out
         )
         notes = [*sorted(notes), *listing.notes]
-        return cls(root, [*files, *members], members, notes, state, left_out, listing)
+        return cls(root, [*files, *members], members, notes, state, left_out, listing, homes)
 
     @property
     def unread(self) -> list[tuple[str, str]]:
@@ -170,14 +183,14 @@ class FileTree:
 
     def scan_again(self) -> "FileTree":
         """List the same folder as it is by now."""
-        return self.scan(self.root, self.state, self.notes)
+        return self.scan(self.root, self.state, self.notes, self.homes)
 
     def with_file(self, path: str) -> "FileTree":
         """Return the tree with one file more."""
         files = {*self.files, path}
         return FileTree(
             self.root, files, self.originals.members, self.notes, self.state, self.left_out,
-            self.listing,
+            self.listing, self.homes,
         )  # fmt: skip
 
     def folders(self, *names: str) -> list[str]:

@@ -28,6 +28,11 @@ class PictureFolders:
     splits: Mapping[str, tuple[str, ...]]
     group: str = ""
 
+    @property
+    def fills(self) -> tuple[str, ...]:
+        """The classes of its pictures."""
+        return (self.label,)
+
     def __call__(self, name: str, tree: FileTree) -> Reading | None:
         """Read the pictures in all accepted folders."""
         reading = Reading()

@@ -63,6 +63,11 @@ class UrlGallery:
     user_list: str
     label: str
 
+    @property
+    def fills(self) -> tuple[str, ...]:
+        """The classes of its pictures."""
+        return (self.label,)
+
     def __call__(self, name: str, tree: FileTree) -> Reading | None:
         """Read the listed pictures that are there; without any list, all that are there."""
         pictures = self.local(tree)

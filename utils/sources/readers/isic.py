@@ -10,6 +10,7 @@ from utils.common.labels import DERM, TEST, TRAIN
 from utils.sources.files.ids import clean
 from utils.sources.files.tables import Table, read_table
 from utils.sources.files.tree import FileTree, stem
+from utils.sources.readers.filenames import tell_no_match
 from utils.sources.readers.grouping import Grouping, tell_large_group
 from utils.sources.readers.joining import group_by_ids
 from utils.sources.record import TEST_ONLY, TRAIN_OR_VAL, LeftOut, Record
@@ -68,6 +69,11 @@ class IsicChallenge:
     folders: Mapping[str, str] = field(hash=False)
     lesion_tables: tuple[str, ...] = LESION_TABLES
 
+    @property
+    def fills(self) -> tuple[str, ...]:
+        """The classes of its pictures."""
+        return (DERM,)
+
     def __call__(self, name: str, tree: FileTree) -> Reading | None:
         """Read both folders."""
         found = [
@@ -103,6 +109,9 @@ class IsicChallenge:
                 f"ISIC: not all lesions of the training pictures are known; put {LESIONS_OF_2019} "
                 "under ALL_DATA; until then pictures of one lesion may fall into train and val"
             )
+        elif unlisted == training and (listed := [*{**lesions.names, **lesions.without}]):
+            tables, column = shortlist(tree.named(*LESION_TABLES)), " or ".join(PICTURE_COLUMNS)
+            reading.notes.append(tell_no_match(name, tables, column, listed, training))
         elif unlisted:
             reading.notes.append(
                 f"{name}: {len(unlisted):,} of {len(training):,} training pictures are in no table "

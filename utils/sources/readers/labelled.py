@@ -27,8 +27,10 @@ class LabelledTable:
         picture: Column with the name of the picture's file, with or without its ending.
         kind: Column that decides the class.
         labels: Class by the first word of that column's text, in lower case.
-        groups: Columns that name the patient or the lesion, from the patient downwards.
-        namespace: What the pictures' names are unique in; shared by collections of one archive.
+        groups: Columns that name the patient or the lesion, from the patient downwards; none: each
+            picture is a group of its own.
+        namespace: What the pictures' names are unique in, where several collections share it
+            (those of the ISIC archive do); "": the collection.
     """
 
     folders: tuple[str, ...]
@@ -36,8 +38,13 @@ class LabelledTable:
     picture: str
     kind: str
     labels: Mapping[str, str]
-    groups: tuple[str, ...]
-    namespace: str
+    groups: tuple[str, ...] = ()
+    namespace: str = ""
+
+    @property
+    def fills(self) -> tuple[str, ...]:
+        """The classes of its pictures."""
+        return tuple(dict.fromkeys(self.labels.values()))
 
     def __call__(self, name: str, tree: FileTree) -> Reading | None:
         """Read the rows whose picture is there."""
@@ -120,7 +127,9 @@ class LabelledTable:
                 is_isic = self.namespace == NAMESPACE and NAME.fullmatch(stem(path))
                 own = isic_id(path) if is_isic else stem(path)
                 group = f"{name}/{grouping.name_of(path, own)}"
-                reading.records.append(Record(name, path, f"{self.namespace}/{own}", label, group))
+                reading.records.append(
+                    Record(name, path, f"{self.namespace or name}/{own}", label, group)
+                )
                 continue
             reading.left_out.append(LeftOut(name, path, rule))
 

@@ -35,6 +35,11 @@ class PairedTable:
     case: str
     splits: Mapping[str, tuple[str, ...]]
 
+    @property
+    def fills(self) -> tuple[str, ...]:
+        """The classes of its pictures."""
+        return tuple(dict.fromkeys(self.labels.values()))
+
     def __call__(self, name: str, tree: FileTree) -> Reading | None:
         """Read the pictures of all cases."""
         found = tree.folders(*self.folders)

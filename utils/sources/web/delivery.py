@@ -6,7 +6,7 @@ from pathlib import Path
 from utils.common.console import table
 from utils.common.errors import DownloadError, SettingsError, SourceError
 from utils.common.files import explain_write_errors, write_text
-from utils.sources.catalog import NAMES, SOURCES
+from utils.sources.catalog import FOLDERS, NAMES, SOURCES
 from utils.sources.collect import where_to_get
 from utils.sources.files.tree import FileTree, walk
 from utils.sources.source import Source
@@ -132,7 +132,7 @@ def _fetch(source: Source, tree: FileTree, retry_failed: bool, manners: Manners)
             raise DownloadError(" ".join(reasons))
     write_text(licence, terms(source))
     if source.fetcher and not source.bundles:
-        before = FileTree.scan(tree.root)
+        before = FileTree.scan(tree.root, homes=FOLDERS)
         yield from source.fetcher(before, retry_failed, manners.private_hosts)
         reading = source.read(before)
         there = reading and reading.records

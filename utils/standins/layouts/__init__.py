@@ -1,80 +1,39 @@
-"""A number of pictures in, the plan of a collection out: its files, in its real layout.
+"""The stand-in of each collection: how it is laid out, and in which archives it is published."""
 
-The i-th file of a collection has the same name however many there are, and what a table says of
-a file follows from its name.
-"""
+from collections.abc import Mapping
 
-from collections.abc import Callable, Mapping
-
-from utils.common.labels import DERM_CLINIC, OTHER, PAN
-from utils.common.seeds import stable_hash
-from utils.standins.layouts.drawing import PLAIN, Drawing
+from utils.standins.layouts.folders import (
+    plan_hospital_varese,
+    plan_imagenet_mini,
+    plan_pad_ufes_20,
+)
 from utils.standins.layouts.isic import plan_isic_2018, plan_isic_2019
-from utils.standins.layouts.plan import Plan, pick, share, spread
+from utils.standins.layouts.stand_in import Archive, StandIn
 from utils.standins.layouts.table import plan_derm7pt, plan_fitzpatrick17k, plan_hiba
 
-WNIDS = (
-    *("n01440764", "n01531178", "n01665541", "n02086240", "n02099601", "n02123045", "n02504458"),
-    *("n02701002", "n02814533", "n02870880", "n02966193", "n03063599", "n03598930", "n03770439"),
-    *("n04328186", "n06359193", "n07747607", "n07753592", "n09193705", "n09428293"),
-)
-"""Folders of imagenet-mini, one kind of thing each."""
-
-
-def plan_pad_ufes_20(pictures: int) -> Plan:
-    """Plan phone pictures of which several show one patient, in three folders."""
-    drawings: list[Drawing] = []
-    patient = 0
-    while len(drawings) < share(pictures, 0.62, at_least=9):
-        patient += 1
-        number = 4 + spread(patient, 2_000)
-        for image in range(1 + stable_hash("images of", number) % 3):
-            lesion = 1 + spread(2 * patient + image // 2, 4_999)
-            name = f"PAT_{number}_{lesion}_{spread(3 * patient + image, 9_999)}.png"
-            path = f"imgs_part_{1 + patient % 3}/{name}"
-            file_format = pick(("PNG", "PNG", "PNG RGBA"), name)
-            subject = f"PAT_{number}_{lesion}"
-            drawings.append(Drawing(name, DERM_CLINIC, (path,), subject, file_format))
-    return Plan(drawings)
-
-
-def plan_hospital_varese(pictures: int) -> Plan:
-    """Plan pictures of body parts in two flat folders, with all sorts of file name endings."""
-    endings = (".jpg", ".JPG", ".jpeg", ".png", ".bmp")
-    formats = {".png": "PNG", ".bmp": "BMP"}
-    drawings = []
-    for index in range(share(pictures, 0.3, at_least=10)):
-        ending = endings[index % 5 if index % 10 < 5 else 0]
-        name = f"varese_{index:04d}{ending}"
-        folder = "test" if index % 7 in (3, 5) else "train"
-        path = f"hospital_varese/{folder}/{name}"
-        drawings.append(Drawing(name, PAN, (path,), format=formats.get(ending, PLAIN)))
-    return Plan(drawings)
-
-
-def plan_imagenet_mini(pictures: int) -> Plan:
-    """Plan things, animals and places in one folder per kind, with ImageNet's own odd files."""
-    odd = {3: "JPEG CMYK", 6: "JPEG grey", 9: "PNG"}
-    drawings = []
-    for index in range(share(pictures, 1.0, at_least=12)):
-        wnid = WNIDS[index % len(WNIDS)]
-        name = f"{wnid}_{spread(index, 29_999)}.JPEG"
-        path = f"imagenet-mini/train/{wnid}/{name}"
-        if (index + index // len(WNIDS)) % 8 == 7:
-            name = f"ILSVRC2012_val_{1 + spread(index, 50_000):08d}.JPEG"
-            path = f"imagenet-mini/val/{wnid}/{name}"
-        drawings.append(Drawing(name, OTHER, (path,), wnid, odd.get(index, PLAIN)))
-    return Plan(drawings)
-
-
-LAYOUTS: Mapping[str, Callable[[int], Plan]] = {
-    "isic_2018": plan_isic_2018,
-    "isic_2019": plan_isic_2019,
-    "pad_ufes_20": plan_pad_ufes_20,
-    "hiba": plan_hiba,
-    "derm7pt": plan_derm7pt,
-    "hospital_varese": plan_hospital_varese,
-    "fitzpatrick17k": plan_fitzpatrick17k,
-    "imagenet_mini": plan_imagenet_mini,
+STAND_INS: Mapping[str, StandIn] = {
+    "isic_2018": StandIn(plan_isic_2018),
+    "isic_2019": StandIn(plan_isic_2019),
+    "pad_ufes_20": StandIn(
+        plan_pad_ufes_20,
+        Archive(
+            "zr7vgbcyr2-1.zip",
+            inner="images/{}.zip",
+            beside={"metadata.csv": "patient_id,lesion_id,img_id\n"},
+        ),
+    ),
+    "hiba": StandIn(
+        plan_hiba,
+        Archive(
+            "hospital-italiano-de-buenos-aires-skin-lesions-images-2019-2022.zip", is_loose=True
+        ),
+    ),
+    "derm7pt": StandIn(plan_derm7pt),
+    "hospital_varese": StandIn(plan_hospital_varese, Archive("hospital_varese.tar.gz")),
+    "fitzpatrick17k": StandIn(plan_fitzpatrick17k, Archive("fitzpatrick17k.tar")),
+    "imagenet_mini": StandIn(plan_imagenet_mini, Archive("archive.zip")),
 }
-"""How each collection is laid out, by its short name."""
+"""One entry for each collection of the catalog, by its short name.
+
+What nobody publishes as an archive is packed as a tar, so that all formats are tried.
+"""

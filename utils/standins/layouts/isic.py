@@ -33,13 +33,13 @@ def plan_isic_2018(pictures: int) -> Plan:
 
 def plan_isic_2019(pictures: int) -> Plan:
     """Plan the challenge of 2019: the pictures of 2018 once more, two more sources, tables."""
-    bcn_train = _bcn(share(pictures, 0.12, at_least=5), 53454, TRAIN_2019)
+    bcn_train = _bcn(share(pictures, 0.10, at_least=5), 53454, TRAIN_2019)
     train = [*_msk(pictures), *_ham_training(pictures, TRAIN_2019), *bcn_train]
     validation = [
         _drawing(f"ISIC_{34321 + spread(index, 193):07d}", TEST_2019)
         for index in range(share(pictures, 0.03, at_least=2))
     ]
-    bcn_test = _bcn(share(pictures, 0.10, at_least=3), 53455, TEST_2019)
+    bcn_test = _bcn(share(pictures, 0.08, at_least=3), 53455, TEST_2019)
     test = [*validation, *_ham_test(pictures, TEST_2019), *bcn_test]
     texts = {
         f"{TRAIN_2019}/ATTRIBUTION.txt": NOTE,
@@ -75,7 +75,7 @@ def _ham_test(pictures: int, folder: str) -> list[Drawing]:
 
 def _msk(pictures: int) -> list[Drawing]:
     drawings = []
-    for index in range(share(pictures, 0.08, at_least=5)):
+    for index in range(share(pictures, 0.06, at_least=5)):
         ending = "_downsampled" if index % 3 else ""
         lesion = _lesion("MSK4", index) if index % 5 in (1, 3, 4) else ""
         drawings.append(_drawing(f"ISIC_{spread(index, 24306):07d}{ending}", TRAIN_2019, lesion))
