@@ -33,7 +33,7 @@ def pictures(folder: Path) -> list[str]:
 
 
 class TestTheDrawnDataSet:
-    """What the requirement promises of every data set, on all eight drawn collections."""
+    """What the requirement promises of every data set, on all drawn collections."""
 
     def test_the_manifest_lists_exactly_what_is_there(self, drawn_dataset: Path) -> None:
         rows = list(read_manifest(drawn_dataset))
