@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import threading
+import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -97,6 +98,21 @@ def worker_growth_kib() -> Callable[[Iterable[object]], int]:
     if not Path("/proc/self/smaps_rollup").exists():
         pytest.skip("Linux tells it")
     return growth_of_worker
+
+
+def zip_of(files: Mapping[str, bytes]) -> bytes:
+    """Return a zip of these files."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="session")
+def zipped() -> Callable[[Mapping[str, bytes]], bytes]:
+    """Give `zip_of(files)`."""
+    return zip_of
 
 
 @pytest.fixture

@@ -49,6 +49,12 @@ def _isic(year: int, name: str, **facts: Any) -> RemoteFile:
     return RemoteFile(f"isic_{year}/{name}", mirrors, holds=holds, **facts)
 
 
+def _milk10k(name: str, **facts: Any) -> RemoteFile:
+    url = f"https://isic-archive.s3.amazonaws.com/challenges/milk10k/{name}"
+    holds = (name.removesuffix(".zip"),) if name.endswith(".zip") else ()
+    return RemoteFile(f"milk10k/{name}", (url,), holds=holds, **facts)
+
+
 def _pad_part(number: int, key: str, size: int, sha256: str) -> RemoteFile:
     return RemoteFile(
         f"pad_ufes_20/imgs_part_{number}.zip",
@@ -230,8 +236,7 @@ SOURCES = (
                 "metadata.cvs",
                 f"{HIBA_NAME}.csv",
             ),
-            picture="isic_id",
-            kind="image_type",
+            pictures={"isic_id": "image_type"},
             labels={"clinical": DERM_CLINIC, "dermoscopic": DERM},
             groups=("patient_id", "lesion_id"),
             namespace=NAMESPACE,
@@ -247,6 +252,49 @@ SOURCES = (
                     ),
                     holds=("hospital_buenos_aires",),
                 ),
+            ),
+        ),
+    ),
+    Source(
+        name="milk10k",
+        title="MILK10k",
+        place="MILK10k_Training_Input/ and MILK10k_Test_Input/, and beside them "
+        "MILK10k_Training_Metadata.csv and MILK10k_Test_Metadata.csv",
+        num_pictures=11_438,
+        splits="its test set is test; 15 % of the training lesions become val",
+        page="https://doi.org/10.34970/648456",
+        how="no login; MILK10k_Training_Input.zip, MILK10k_Test_Input.zip and their two tables of "
+        "metadata",
+        licence="CC BY-NC 4.0",
+        citation="Tschandl et al. 2025, doi:10.1016/j.jid.2025.06.1594",
+        reader=LabelledTable(
+            folders=("MILK10k_Training_Input", "MILK10k_Test_Input"),
+            split_tables={
+                "MILK10k_Training_Metadata.csv": TRAIN_OR_VAL,
+                "MILK10k_Test_Metadata.csv": TEST_ONLY,
+            },
+            pictures={"isic_id": "image_type"},
+            labels={"dermoscopic": DERM, "clinical: close-up": DERM_CLINIC},
+            groups=("lesion_id",),
+            namespace=NAMESPACE,
+            left_out={"image_manipulation": {"altered": "altered by its publisher"}},
+        ),
+        tables=("MILK10k_*.csv",),
+        folder="milk10k",
+        bundles=(
+            (
+                _milk10k(
+                    "MILK10k_Training_Metadata.csv",
+                    size=2_408_808,
+                    sha256="a63fc674cef677c81309c9df5e3a5268b4bd9a58b781bb1cff84809a5df7f2f8",
+                ),
+                _milk10k(
+                    "MILK10k_Test_Metadata.csv",
+                    size=221_020,
+                    sha256="71cdeca8ee0cca934d70cd7ace0b093175bce11aecb99f51ec2f262df7c76de1",
+                ),
+                _milk10k("MILK10k_Test_Input.zip", roughly=29_000_000),
+                _milk10k("MILK10k_Training_Input.zip", roughly=314_000_000),
             ),
         ),
     ),

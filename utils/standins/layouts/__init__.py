@@ -8,6 +8,7 @@ from utils.standins.layouts.folders import (
     plan_pad_ufes_20,
 )
 from utils.standins.layouts.isic import plan_isic_2018, plan_isic_2019
+from utils.standins.layouts.milk10k import plan_milk10k
 from utils.standins.layouts.stand_in import Archive, StandIn
 from utils.standins.layouts.table import plan_derm7pt, plan_fitzpatrick17k, plan_hiba
 
@@ -28,6 +29,7 @@ STAND_INS: Mapping[str, StandIn] = {
             "hospital-italiano-de-buenos-aires-skin-lesions-images-2019-2022.zip", is_loose=True
         ),
     ),
+    "milk10k": StandIn(plan_milk10k),
     "derm7pt": StandIn(plan_derm7pt),
     "hospital_varese": StandIn(plan_hospital_varese, Archive("hospital_varese.tar.gz")),
     "fitzpatrick17k": StandIn(plan_fitzpatrick17k, Archive("fitzpatrick17k.tar")),
