@@ -3,6 +3,7 @@
 from typing import Any
 
 from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN, TEST, TRAIN
+from utils.sources.readers.entries import SideTable
 from utils.sources.readers.folders import PictureFolders
 from utils.sources.readers.gallery import UrlGallery
 from utils.sources.readers.isic import LESIONS_OF_2019, NAMESPACE, IsicChallenge
@@ -295,6 +296,36 @@ SOURCES = (
                 ),
                 _milk10k("MILK10k_Test_Input.zip", roughly=29_000_000),
                 _milk10k("MILK10k_Training_Input.zip", roughly=314_000_000),
+            ),
+        ),
+    ),
+    Source(
+        name="scin",
+        title="SCIN",
+        num_pictures=10_380,
+        splits="none published; drawn by case, of which those that share a picture are one",
+        page="https://github.com/google-research-datasets/scin",
+        how="no login; scin_cases.csv, scin_labels.csv and images/ of the bucket "
+        "dx-scin-public-data (gsutil -m cp -r gs://dx-scin-public-data/dataset scin)",
+        licence="SCIN Data Use License",
+        citation="Ward et al. 2024, doi:10.1001/jamanetworkopen.2024.46615; "
+        "doi:10.5281/zenodo.10819503",
+        commercial=True,
+        reader=LabelledTable(
+            folders=("scin", "dx-scin-public-data"),
+            tables=("scin_cases.csv",),
+            pictures={f"image_{number}_path": f"image_{number}_shot_type" for number in (1, 2, 3)},
+            labels={"at_distance": PAN, "close_up": DERM_CLINIC},
+            groups=("case_id",),
+            side_table=SideTable(
+                name="scin_labels.csv",
+                key="case_id",
+                left_out={
+                    f"dermatologist_gradable_for_skin_condition_{number}": {
+                        "no_image_quality_insufficient": "a rater found its case of too low quality"
+                    }
+                    for number in (1, 2, 3)
+                },
             ),
         ),
     ),

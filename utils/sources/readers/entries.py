@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from utils.sources.files.ids import id_key, word_of
+from utils.sources.files.ids import id_key, is_rounded, word_of
 from utils.sources.files.tables import Row, read_table
 from utils.sources.files.tree import FileTree
 from utils.sources.readers.filenames import NamedPictures, name_key
@@ -54,8 +54,10 @@ class SideTable:
         rules.pop("", None)
         return rules, table.notes
 
-    def unknown(self) -> str:
-        """Return the rule that leaves out a row whose key it does not have."""
+    def unknown(self, key: str) -> str:
+        """Return the rule that leaves out a row with a key that it does not have."""
+        if is_rounded(key):
+            return f"its {self.key} was rounded by a spreadsheet"
         return f"its {self.key} is not in {self.name}"
 
 

@@ -151,7 +151,8 @@ class LabelledTable:
         levels: Sequence[str],
     ) -> Iterator[Entry]:
         """Yield what each row says of each of its pictures."""
-        side, rules = self.side_table, {}
+        side = self.side_table
+        rules: dict[str, str] = {}
         if side:
             paths = _below(tree, folders, side.name)
             if not paths:
@@ -166,7 +167,8 @@ class LabelledTable:
             for row in table:
                 rule = rule_of(row, self.left_out)
                 if side and not rule:
-                    rule = rules.get(id_key(row[side.key]), side.unknown())
+                    key = row[side.key]
+                    rule = rules.get(id_key(key), side.unknown(key))
                 ids = tuple(row.get(level, "") for level in levels)
                 for picture, kind in self.pictures.items():
                     yield Entry(row[picture], row[kind], ids, splits, rule)

@@ -9,6 +9,7 @@ from utils.standins.layouts.folders import (
 )
 from utils.standins.layouts.isic import plan_isic_2018, plan_isic_2019
 from utils.standins.layouts.milk10k import plan_milk10k
+from utils.standins.layouts.scin import plan_scin
 from utils.standins.layouts.stand_in import Archive, StandIn
 from utils.standins.layouts.table import plan_derm7pt, plan_fitzpatrick17k, plan_hiba
 
@@ -30,6 +31,7 @@ STAND_INS: Mapping[str, StandIn] = {
         ),
     ),
     "milk10k": StandIn(plan_milk10k),
+    "scin": StandIn(plan_scin),
     "derm7pt": StandIn(plan_derm7pt),
     "hospital_varese": StandIn(plan_hospital_varese, Archive("hospital_varese.tar.gz")),
     "fitzpatrick17k": StandIn(plan_fitzpatrick17k, Archive("fitzpatrick17k.tar")),
