@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN
+from utils.common.labels import COLLECTED_CLASSES, DERM, DERM_CLINIC, OTHER, PAN
 from utils.common.location import Originals
 from utils.common.seeds import generator
 from utils.dataset.assemble import assemble
@@ -191,7 +191,7 @@ def test_a_copy_is_kept_with_the_most_pixels_in_the_strictest_split(output: Path
 
 
 def test_a_re_encoded_or_resized_picture_is_found_among_others() -> None:
-    pictures = [sketch(label, number) for label in SKETCHES for number in range(6)]
+    pictures = [sketch(label, number) for label in COLLECTED_CLASSES for number in range(6)]
     copies = []
     for number, picture in enumerate(pictures):
         stream = io.BytesIO()

@@ -1,5 +1,6 @@
 """Parts of test: by collection, within collections of two classes, by degradation."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,33 @@ def test_two_kinds_count_for_both(found: Slices) -> None:
     assert one(found.by_degradation, "glare")[0] == 3 + 2
     assert [part.of for part in found.by_severity] == [("1",), ("2",), ("3",), ("4",), ("5",)]
     assert sum(part.pictures for part in found.by_severity) == 8
+
+
+def test_real_poor_pictures_stand_apart_and_by_their_flaws(
+    data_folder: Path, answers: Answers
+) -> None:
+    rows = rows_of(read_rows(data_folder), answers.test.files)
+    votes = (
+        '{"blurred": 5, "dark": 4, "unrecognizable": 5}',
+        '{"blurred": 3, "bright": 4}',
+        '{"blurred": "5", "dark": null}',
+        "",
+    )
+    poor = [position for position, row in enumerate(rows) if row.label == "LOW_QUALITY"]
+    for position, text in zip(poor, votes, strict=False):
+        rows[position] = replace(
+            rows[position], parent="", degradation="real", severity=None, parameters=text
+        )
+    found = cut(rows, np.ones(len(rows), bool), group_codes(rows))
+    counts = {part.of[0]: part.pictures for part in found.by_degradation}
+    assert {kind: count for kind, count in counts.items() if kind.startswith(("real", "syn"))} == {
+        "real": 4,
+        "real, blurred": 1,
+        "real, dark": 1,
+        "real, bright": 1,
+        "synthesized": len(poor) - 4,
+    }
+    assert sum(part.pictures for part in found.by_severity) == len(poor) - 4
 
 
 def test_without_a_manifest_there_are_no_parts(answers: Answers, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.common.labels import COLLECTED_CLASSES
+from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, OTHER
 from utils.common.seeds import generator
 from utils.quality.measures import brightness, contrast, sharpness
 from utils.standins.sketches import SKETCHES
@@ -32,11 +32,18 @@ def small(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(picture, (16, 16), interpolation=cv2.INTER_AREA).astype(float)
 
 
-def test_every_collected_class_has_a_sketch() -> None:
-    assert sorted(SKETCHES) == sorted(COLLECTED_CLASSES)
+def test_every_class_has_a_sketch() -> None:
+    assert sorted(SKETCHES) == sorted(CLASSES)
 
 
-@pytest.mark.parametrize("label", COLLECTED_CLASSES)
+@pytest.mark.parametrize("number", range(6))
+def test_a_poor_picture_is_poor_by_what_is_measured(number: int) -> None:
+    picture = draw(LOW_QUALITY, number)
+    is_lit = 40 < brightness(picture) < 200
+    assert not is_lit or sharpness(picture) < 0.5 * sharpness(draw(OTHER, number))
+
+
+@pytest.mark.parametrize("label", CLASSES)
 @pytest.mark.parametrize(("width", "height"), [(240, 180), (135, 181), (64, 64)])
 def test_a_sketch_has_the_size_asked_for(label: str, width: int, height: int) -> None:
     picture = draw(label, 0, width, height)
@@ -44,12 +51,12 @@ def test_a_sketch_has_the_size_asked_for(label: str, width: int, height: int) ->
     assert picture.shape == (height, width, 3)
 
 
-@pytest.mark.parametrize("label", COLLECTED_CLASSES)
+@pytest.mark.parametrize("label", CLASSES)
 def test_the_same_numbers_give_the_same_picture(label: str) -> None:
     assert np.array_equal(draw(label, 3), draw(label, 3))
 
 
-@pytest.mark.parametrize("label", COLLECTED_CLASSES)
+@pytest.mark.parametrize("label", CLASSES)
 def test_a_sketch_leaves_the_global_generators_alone(label: str) -> None:
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     draw(label, 0)

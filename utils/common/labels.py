@@ -10,7 +10,8 @@ CLASSES = (DERM, DERM_CLINIC, LOW_QUALITY, OTHER, PAN)
 """Alphabetical, so that an index here equals torchvision's `ImageFolder` index."""
 
 COLLECTED_CLASSES = (DERM, DERM_CLINIC, OTHER, PAN)
-"""The classes that somebody photographed; LOW_QUALITY is made from them."""
+"""The classes that every data set is collected for; LOW_QUALITY is made from them, and only some of
+it is collected as well."""
 
 TRAIN = "train"
 VAL = "val"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from utils.common.labels import LOW_QUALITY
 from utils.common.location import Originals
 from utils.dataset.accounting import Accounts, account
 from utils.dataset.images.notes import Notes, collect_notes
@@ -13,11 +14,12 @@ from utils.dataset.leakage.leaks import LeakReport, report_leaks, write_leak_rep
 from utils.dataset.leakage.look_alikes import draw_look_alikes
 from utils.dataset.output.contact_sheet import CONTACT_SHEET_NAME, draw_contact_sheet
 from utils.dataset.output.left_out import write_left_out
-from utils.dataset.output.manifest import ManifestRow, is_manifest_of, write_manifest
+from utils.dataset.output.manifest import REAL, ManifestRow, is_manifest_of, write_manifest
 from utils.dataset.output.rejected import CONTRADICTION, Rejected, not_understood, write_rejected
 from utils.dataset.output.verification import Verification, verify_pictures
 from utils.dataset.output.workspace import Workspace
 from utils.dataset.planning.plan import Planned
+from utils.dataset.planning.real_low_quality import hold_back
 from utils.dataset.recipe import Recipe
 from utils.sources.record import LeftOut, Record
 
@@ -35,6 +37,7 @@ class Assembled:
         num_moved: Pictures put into place.
         num_removed: Pictures of an earlier run taken away.
         notes: What was done to pixels or is odd about them, with the originals.
+        held_back: What real LOW_QUALITY pictures are not taken, and why.
     """
 
     plan: list[Planned]
@@ -45,6 +48,7 @@ class Assembled:
     num_moved: int = 0
     num_removed: int = 0
     notes: Notes = field(default_factory=dict)
+    held_back: Sequence[str] = ()
 
     @property
     def may_change(self) -> bool:
@@ -77,6 +81,8 @@ def assemble(
         DatasetError: If a class cannot be filled.
         OutputError: If the output cannot be written.
     """
+    records, not_taken, held_back = hold_back(records, recipe)
+    left_out = [*left_out, *not_taken]
     with ProcessPool(recipe.workers) as pool:
         pictures = Pictures(records, originals, workspace, recipe)
         if verification is not None:
@@ -100,7 +106,7 @@ def assemble(
         (planned.record.original, pictures.result(planned.record)) for planned in collected
     )
     if workspace.read_only:
-        return Assembled(plan, rejected, leaks, accounts, notes=notes)
+        return Assembled(plan, rejected, leaks, accounts, notes=notes, held_back=held_back)
 
     def facts(planned: Planned) -> Prepared:
         return low_quality.result(planned) if planned.parent else pictures.result(planned.record)
@@ -121,7 +127,7 @@ def assemble(
     used = {facts(planned).key for planned in plan} | pictures.keys() | low_quality.failed_keys()
     workspace.tidy(used)
     return Assembled(
-        plan, rejected, leaks, accounts, len(low_quality.failed), moved, removed, notes
+        plan, rejected, leaks, accounts, len(low_quality.failed), moved, removed, notes, held_back
     )
 
 
@@ -141,6 +147,7 @@ def _rejected(records: Iterable[Record], pictures: Pictures) -> list[Rejected]:
 
 def _row(planned: Planned, result: Prepared, pictures: Pictures) -> ManifestRow:
     original, group = pictures.result(planned.record), planned.record.group
+    is_real = planned.label == LOW_QUALITY and planned.parent is None
     return ManifestRow(
         file=planned.file,
         split=planned.split,
@@ -159,7 +166,7 @@ def _row(planned: Planned, result: Prepared, pictures: Pictures) -> ManifestRow:
         original_frames=original.original_frames,
         original_tables=original.original_tables,
         parent=planned.parent.file if planned.parent else "",
-        degradation=result.degradation,
+        degradation=REAL if is_real else result.degradation,
         severity=result.severity,
-        parameters=result.parameters,
+        parameters=planned.record.votes if is_real else result.parameters,
     )

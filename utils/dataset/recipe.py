@@ -16,7 +16,8 @@ class Recipe:
         keep_poor: Whether originals that are too blurred or too dark to be good ones stay.
         max_pixels: Originals with more pixels are left out.
         limit: Most pictures per class and split, None for all.
-        low_quality: LOW_QUALITY pictures as a multiple of the mean of the other classes.
+        low_quality: Synthesized LOW_QUALITY pictures as a multiple of the mean of the others.
+        real_low_quality: Whether real LOW_QUALITY pictures are training and val pictures, too.
         allow_empty: Whether a class may stay empty.
         workers: Number of processes, 0 for one per processor; changes nothing in the result.
     """
@@ -28,5 +29,6 @@ class Recipe:
     max_pixels: int = MAX_PIXELS
     limit: int | None = None
     low_quality: float = 1.0
+    real_low_quality: bool = False
     allow_empty: bool = False
     workers: int = 0

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from utils.common.console import table
-from utils.common.labels import CLASSES, SPLITS
+from utils.common.labels import CLASSES, LOW_QUALITY, SPLITS
 from utils.dataset.accounting import describe_accounts
 from utils.dataset.assemble import Assembled
 from utils.dataset.images.notes import describe_notes
@@ -24,7 +24,10 @@ def table_by_class_and_split(plan: Iterable[Planned]) -> str:
 
 def describe(assembled: Assembled) -> str:
     """Return the table, and how many originals could not be used, by reason."""
-    lines = [describe_accounts(assembled.accounts), "", table_by_class_and_split(assembled.plan)]
+    lines = [*assembled.held_back, describe_accounts(assembled.accounts), ""]
+    lines.append(table_by_class_and_split(assembled.plan))
+    if num_real := sum(one.label == LOW_QUALITY and not one.parent for one in assembled.plan):
+        lines.append(f"Of LOW_QUALITY {num_real:,} are real, the others synthesized")
     reasons = Counter(picture.reason for picture in assembled.rejected)
     lines += [
         f"Not usable: {count:,} ({reason})"

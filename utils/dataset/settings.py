@@ -55,9 +55,15 @@ class DatasetSettings:
     )
     low_quality: float = setting(
         1.0,
-        "LOW_QUALITY pictures in each split, as a multiple of the mean of the other classes",
+        "LOW_QUALITY pictures to make in each split, as a multiple of the mean of the other "
+        "classes; 0 leaves the class out",
         type=float,
         metavar="X",
+    )
+    real_low_quality: bool = setting(
+        False,
+        "also train on real LOW_QUALITY pictures, where a collection has them (they are always "
+        "test pictures)",
     )
     download: tuple[str, ...] = setting(
         (),
@@ -120,6 +126,7 @@ class DatasetSettings:
             max_pixels=self.max_pixels,
             limit=self.limit,
             low_quality=self.low_quality,
+            real_low_quality=self.real_low_quality,
             allow_empty=self.allow_empty,
             workers=self.workers,
         )

@@ -1,5 +1,6 @@
 """Answers and the manifest's rows in, shares of right answers within parts of test out."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from utils.common.labels import COLLECTED_CLASSES, LOW_QUALITY
-from utils.dataset.output.manifest import ManifestRow
+from utils.dataset.output.manifest import REAL, ManifestRow
 from utils.evaluation.bootstrap import Figure, share
+
+FLAWS = ("blurred", "dark", "bright")
+SURE = 4
+"""Of five votes for a flaw of a real picture, so many count as certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,9 @@ class Slices:
         by_source: By collection; LOW_QUALITY counts for the collection it was made from.
         within: By collection that holds more than one class as it was photographed, and by class
             there: what no shortcut through a collection's files can buy.
-        by_degradation: LOW_QUALITY by kind; a picture with two kinds counts for both.
+        by_degradation: LOW_QUALITY by kind; a picture with two kinds counts for both. A real one
+            counts for "real" and for each flaw that most voters name, such as "real, blurred";
+            where there are real ones, all others count for "synthesized", too.
         by_severity: LOW_QUALITY by severity, 1 just visible to 5 useless.
     """
 
@@ -78,6 +85,7 @@ def cut(rows: Sequence[ManifestRow], right: NDArray[np.bool_], groups: NDArray[n
         if row.label in COLLECTED_CLASSES:
             classes[row.source].add(row.label)
     mixed = {source for source, labels in classes.items() if source and len(labels) > 1}
+    has_real = any(row.degradation == REAL for row in rows)
     degraded = [row.label == LOW_QUALITY and bool(row.degradation) for row in rows]
     return Slices(
         parts([(row.source,)] if row.source else [] for row in rows),
@@ -88,11 +96,26 @@ def cut(rows: Sequence[ManifestRow], right: NDArray[np.bool_], groups: NDArray[n
             for row in rows
         ),
         parts(
-            [(kind,) for kind in row.degradation.split("+")] if is_degraded else []
+            _kinds(row, has_real) if is_degraded else []
             for row, is_degraded in zip(rows, degraded, strict=True)
         ),
         parts(
-            [(str(row.severity),)] if is_degraded else []
+            [(str(row.severity),)] if is_degraded and row.severity else []
             for row, is_degraded in zip(rows, degraded, strict=True)
         ),
     )
+
+
+def _kinds(row: ManifestRow, has_real: bool) -> list[tuple[str, ...]]:
+    """Return the kinds that a LOW_QUALITY picture counts for.
+
+    Args:
+        row: Of the picture.
+        has_real: Whether the test has real ones at all.
+    """
+    if row.degradation != REAL:
+        kinds: list[tuple[str, ...]] = [(kind,) for kind in row.degradation.split("+")]
+        return [*kinds, ("synthesized",)] if has_real else kinds
+    votes = json.loads(row.parameters) if row.parameters else {}
+    flaws = [flaw for flaw in FLAWS if isinstance(votes.get(flaw), int) and votes[flaw] >= SURE]
+    return [(REAL,), *((f"{REAL}, {flaw}",) for flaw in flaws)]

@@ -9,6 +9,7 @@ from utils.sources.readers.gallery import UrlGallery
 from utils.sources.readers.isic import LESIONS_OF_2019, NAMESPACE, IsicChallenge
 from utils.sources.readers.labelled import LabelledTable
 from utils.sources.readers.paired import PairedTable
+from utils.sources.readers.voted import VotedPictures
 from utils.sources.record import TEST_ONLY, TRAIN_ONLY, TRAIN_OR_VAL, VAL_ONLY
 from utils.sources.source import Sign, Source
 from utils.sources.web.online import GalleryPictures, LesionTable
@@ -398,6 +399,25 @@ SOURCES = (
         roughly=340_000_000,
         tables=("fitzpatrick17k*.csv",),
         signs=(Sign(r"[0-9a-f]{32}", "<md5hash>", "fitzpatrick17k/"),),
+    ),
+    Source(
+        name="vizwiz",
+        title="VizWiz-QualityIssues",
+        place="vizwiz/train/, vizwiz/val/, vizwiz/train.json and vizwiz/val.json",
+        num_pictures=31_181,
+        splits="its val list is test; 15 % of the good pictures of its train list become val; poor "
+        "ones of its train list are taken with --real-low-quality alone",
+        page="https://vizwiz.org/tasks-and-datasets/image-quality-issues/",
+        how="no login; train.zip and val.zip of the pictures, train.json and val.json of the "
+        "quality annotations",
+        licence="CC BY 4.0",
+        citation="Chiu, Zhao and Gurari 2020, CVPR; Gurari et al. 2018, CVPR",
+        commercial=True,
+        reader=VotedPictures(
+            folders=("vizwiz", "VizWiz-QualityIssues"),
+            lists={"train.json": TRAIN_OR_VAL, "val.json": TEST_ONLY},
+        ),
+        signs=(Sign(r"VizWiz_(train|val)_\d{8}", "VizWiz_*", "vizwiz/"),),
     ),
     Source(
         name="imagenet_mini",

@@ -30,11 +30,12 @@ class Record:
         original: Path of the file below ALL_DATA, with "/".
         identity: Name of the picture that no other picture has; two records with the same
             identity are the same picture, found twice.
-        label: One of `labels.COLLECTED_CLASSES`.
+        label: One of `labels.CLASSES`; LOW_QUALITY if people voted that it is poor.
         group: Patient, else lesion, else case, else the picture; never in two splits.
         splits: The splits that the publisher leaves open.
         md5: MD5 that the file's bytes must have, "" where none is published.
         series: Name and number of a numbered series, in which neighbours often are one patient.
+        votes: LOW_QUALITY only: the votes that say so, a JSON object.
     """
 
     source: str
@@ -45,6 +46,7 @@ class Record:
     splits: tuple[str, ...] = ANY_SPLIT
     md5: str = ""
     series: tuple[str, int] | None = None
+    votes: str = ""
 
 
 @dataclass(frozen=True, slots=True)

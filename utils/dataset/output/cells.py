@@ -8,6 +8,9 @@ from utils.common.inside import is_inner_path
 from utils.common.labels import CLASSES, SPLITS
 from utils.quality.kind import SEVERITIES
 
+REAL = "real"
+"""In place of a kind of degradation: the picture is poor as it was photographed."""
+
 INTEGERS = ("width", "height", "original_width", "original_height", "original_frames")
 
 
@@ -16,6 +19,8 @@ def expected_in(name: str, value: str, row: Mapping[str, str]) -> str:
     if name in ("file", "parent"):
         if name == "parent" and not value:
             return ""
+        if name == "parent" and row["degradation"] == REAL:
+            return "nothing, for the picture is real"
         start = f"{row['split']}/{row['label'] if name == 'file' else ''}"
         is_inside = is_inner_path(value) and value.startswith(f"{start.rstrip('/')}/")
         return "" if is_inside else f"a path below {start}, as it is written there"

@@ -25,7 +25,7 @@ CAPTION = 14
 def draw_contact_sheet(folder: Path, rows: Iterable[ManifestRow]) -> Path:
     """Draw classes as rows and splits as blocks of columns; the pictures are picked by hash.
 
-    Below each LOW_QUALITY picture stand its degradation and severity, below others the source.
+    Below each synthesized picture stand its degradation and severity, below others the source.
     """
     places = _lowest_hashes(rows)
     block = COLUMNS_PER_SPLIT * (TILE + GAP) + 5 * GAP
@@ -46,7 +46,7 @@ def draw_contact_sheet(folder: Path, rows: Iterable[ManifestRow]) -> Path:
                 content = (folder / row.file).read_bytes()
                 image, _ = read_picture(content, max_pixels=ACCEPTED)
                 sheet.paste(ImageOps.fit(image, (TILE, TILE)), (left, top))
-                caption = f"{row.degradation} {row.severity}" if row.degradation else row.source
+                caption = f"{row.degradation} {row.severity}" if row.parent else row.source
                 draw.text((left + 1, top + TILE + 1), _shorten(caption), "dimgray", small)
     path = folder / CONTACT_SHEET_NAME
     with whole_file(path) as partial:

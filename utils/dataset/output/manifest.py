@@ -17,6 +17,7 @@ from utils.common.inside import leading_out
 from utils.common.outputs import MANIFEST_NAME as MANIFEST_NAME
 from utils.common.values import shown
 from utils.dataset.output.cells import INTEGERS, expected_in
+from utils.dataset.output.cells import REAL as REAL
 from utils.dataset.planning.names import JOURNAL_NAME, STATE_NAME
 
 MAKE_AGAIN = "Make the data set again: python create_dataset.py"
@@ -47,10 +48,11 @@ class ManifestRow:
         original_frames: Of the original; of an animated or multi-page file the first is used.
         original_tables: Sums of the original's JPEG quantisation tables, such as "592 891"; empty
             if it has none.
-        parent: LOW_QUALITY only: `file` of the picture that was degraded.
-        degradation: LOW_QUALITY only: a kind, or "kind+kind".
-        severity: LOW_QUALITY only: 1 (just visible) to 5 (useless).
-        parameters: LOW_QUALITY only: JSON from which the picture can be made again.
+        parent: Synthesized LOW_QUALITY only: `file` of the picture that was degraded.
+        degradation: LOW_QUALITY only: a kind, or "kind+kind"; "real" for one that nobody degraded.
+        severity: Synthesized LOW_QUALITY only: 1 (just visible) to 5 (useless).
+        parameters: LOW_QUALITY only: JSON from which the picture can be made again; of a real one
+            the votes that say it is poor.
     """
 
     file: str

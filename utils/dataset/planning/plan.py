@@ -19,9 +19,10 @@ class Planned:
         name: Its file name.
         label: Its class.
         split: Its split.
-        record: Where it comes from; of a LOW_QUALITY picture, where its parent comes from.
-        parent: LOW_QUALITY only: the plan of the picture that it is made from.
-        variant: LOW_QUALITY only: how often that parent was taken before.
+        record: Where it comes from; of a synthesized LOW_QUALITY picture, where its parent comes
+            from.
+        parent: The plan of the picture that a synthesized LOW_QUALITY picture is made from.
+        variant: How often that parent was taken before.
     """
 
     name: str
@@ -53,7 +54,8 @@ def plan_pictures(
         records: The pictures offered; of two with one identity the first usable one counts.
         unusable: Originals that cannot be used.
         seed: Decides on splits, and on the order in which `limit` takes pictures.
-        limit: Most pictures per class and split, lowest hash first.
+        limit: Most pictures per class and split, lowest hash first; of real LOW_QUALITY pictures
+            half of it, for synthesized ones to have the other half.
         component_of: The component of each group that is joined with others.
         copies: Originals of which a better copy is used; they still have a say in its split.
         allow_empty: Whether a class may stay empty.
@@ -83,15 +85,16 @@ def plan_low_quality(
 ) -> list[Planned]:
     """Choose the parents of LOW_QUALITY, in every split its own, evenly from the other classes.
 
-    A class with few pictures lends each of them several times, as further variants.
+    A class with few pictures lends each of them several times, as further variants. Real
+    LOW_QUALITY pictures lend nothing; within a limit they take the places of synthesized ones.
 
     Args:
-        pictures: The pictures of the other classes.
+        pictures: All other pictures, real ones of LOW_QUALITY among them.
         unfit: Names of parents that cannot be degraded.
         seed: Decides on the order in which parents are taken.
-        ratio: Number of LOW_QUALITY pictures in a split, as a multiple of the mean number of
+        ratio: Number of pictures to synthesize in a split, as a multiple of the mean number of
             pictures of the other classes there.
-        limit: Most pictures per split.
+        limit: Most LOW_QUALITY pictures per split.
     """
     by_place: dict[tuple[str, str], list[Planned]] = defaultdict(list)
     for picture in sorted(pictures, key=lambda picture: _order(picture, seed)):
@@ -100,7 +103,8 @@ def plan_low_quality(
     for split in SPLITS:
         available = [by_place[split, label] for label in COLLECTED_CLASSES]
         available = [parents for parents in available if parents]
-        wanted = _wanted([len(parents) for parents in available], ratio, limit)
+        left = None if limit is None else limit - len(by_place[split, LOW_QUALITY])
+        wanted = _wanted([len(parents) for parents in available], ratio, left)
         fit = [[parent for parent in parents if parent.name not in unfit] for parents in available]
         fit = [parents for parents in fit if parents]
         for number, parents in enumerate(fit):
@@ -134,7 +138,7 @@ def _limited(planned: list[Planned], seed: int, limit: int | None) -> list[Plann
     kept = []
     for picture in sorted(planned, key=lambda picture: _order(picture, seed)):
         place = picture.split, picture.label
-        if taken[place] < limit:
+        if taken[place] < ((limit + 1) // 2 if picture.label == LOW_QUALITY else limit):
             taken[place] += 1
             kept.append(picture)
     return kept

@@ -94,7 +94,7 @@ def read_table(
             columns, or names a file that is not in its folder.
     """
     where = tree.root / path
-    content = _read(tree, path)
+    content = read_content(tree, path)
     try:
         content, notes = as_utf_8(content)
         wanted = tuple(dict.fromkeys((*columns, *(optional or ()))))
@@ -135,7 +135,12 @@ def own_tables(tree: FileTree, *names: str) -> list[str]:
     return [path for path in tree.named(*names) if path not in tree.originals.members]
 
 
-def _read(tree: FileTree, path: str) -> bytes:
+def read_content(tree: FileTree, path: str) -> bytes:
+    """Return the bytes of a table, wherever it lies.
+
+    Raises:
+        SourceError: If it is no regular file of bounded size, or damaged.
+    """
     location = tree.originals.locate(path)
     try:
         if location.packed_size is None:

@@ -12,6 +12,7 @@ from utils.standins.layouts.milk10k import plan_milk10k
 from utils.standins.layouts.scin import plan_scin
 from utils.standins.layouts.stand_in import Archive, StandIn
 from utils.standins.layouts.table import plan_derm7pt, plan_fitzpatrick17k, plan_hiba
+from utils.standins.layouts.vizwiz import plan_vizwiz
 
 STAND_INS: Mapping[str, StandIn] = {
     "isic_2018": StandIn(plan_isic_2018),
@@ -35,6 +36,7 @@ STAND_INS: Mapping[str, StandIn] = {
     "derm7pt": StandIn(plan_derm7pt),
     "hospital_varese": StandIn(plan_hospital_varese, Archive("hospital_varese.tar.gz")),
     "fitzpatrick17k": StandIn(plan_fitzpatrick17k, Archive("fitzpatrick17k.tar")),
+    "vizwiz": StandIn(plan_vizwiz),
     "imagenet_mini": StandIn(plan_imagenet_mini, Archive("archive.zip")),
 }
 """One entry for each collection of the catalog, by its short name.

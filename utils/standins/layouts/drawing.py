@@ -47,7 +47,7 @@ class Drawing:
 
     Attributes:
         name: Decides, together with the seed, everything that is in the picture.
-        label: One of `labels.COLLECTED_CLASSES`.
+        label: One of `labels.CLASSES`; decides what is drawn.
         paths: Where the file goes below ALL_DATA, with "/"; several paths get the same bytes.
         subject: What is shown (a lesion, a patient, a kind of thing), where several pictures
             show the same; "" for a subject of its own.

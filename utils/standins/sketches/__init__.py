@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN
+from utils.common.labels import DERM, DERM_CLINIC, LOW_QUALITY, OTHER, PAN
 from utils.standins.sketches.body import body_part
 from utils.standins.sketches.clinical import clinical
 from utils.standins.sketches.dermoscopy import dermoscopy
+from utils.standins.sketches.poor import poor
 from utils.standins.sketches.scene import scene
 
 Sketch = Callable[
@@ -26,5 +27,6 @@ SKETCHES: Mapping[str, Sketch] = {
     DERM_CLINIC: clinical,
     PAN: body_part,
     OTHER: scene,
+    LOW_QUALITY: poor,
 }
 """How each class is drawn."""
