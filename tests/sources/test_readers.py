@@ -127,6 +127,25 @@ class TestFoldersOfSplits:
         assert [left.rule for left in reading.left_out] == ["not in a folder train or test"]
 
 
+class TestFoldersLeftOut:
+    """Caltech-256: things by kind, and people, who are left out."""
+
+    def test_people_are_left_out_and_things_are_not(self, plant) -> None:
+        root = "256_ObjectCategories"
+        names = ["056.dog/056_0001.jpg", "159.People/159_0001.jpg", "056.dog/greg/a.jpg"]
+        faces = f"{root}/253.faces-easy-101/253_0001.jpg"
+        tree = plant({**{f"{root}/{name}": "" for name in names}, faces: "", f"{root}/RENAME": ""})
+        reading = read("caltech256", tree)
+        assert sorted(by_file(reading)) == ["056_0001.jpg", "a.jpg"]
+        assert {record.label for record in reading.records} == {OTHER}
+        assert {record.splits for record in reading.records} == {ANY_SPLIT}
+        assert len({record.group for record in reading.records}) == 2
+        assert {left.original.split("/")[1] for left in reading.left_out} == {
+            "159.People",
+            "253.faces-easy-101",
+        }
+
+
 HIBA_HEADER = "isic_id,image_type,lesion_id,patient_id"
 
 

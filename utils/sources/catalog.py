@@ -37,6 +37,7 @@ ISIC_2019 = IsicChallenge(
 )
 HIBA_NAME = "hospital-italiano-de-buenos-aires-skin-lesions-images-2019-2022"
 MENDELEY = "https://data.mendeley.com/public-files/datasets/zr7vgbcyr2/files"
+PEOPLE = "people, who may be taken for body parts"
 
 
 def _isic(year: int, name: str, **facts: Any) -> RemoteFile:
@@ -418,6 +419,38 @@ SOURCES = (
             lists={"train.json": TRAIN_OR_VAL, "val.json": TEST_ONLY},
         ),
         signs=(Sign(r"VizWiz_(train|val)_\d{8}", "VizWiz_*", "vizwiz/"),),
+    ),
+    Source(
+        name="caltech256",
+        title="Caltech-256",
+        num_pictures=30_607,
+        splits="none published; drawn by picture",
+        page="https://data.caltech.edu/records/nyy15-4j048",
+        how="no login; 256_ObjectCategories.tar",
+        licence="CC BY 4.0",
+        citation="Griffin, Holub and Perona 2022, doi:10.22002/D1.20087",
+        commercial=True,
+        reader=PictureFolders(
+            folders=("256_ObjectCategories",),
+            label=OTHER,
+            splits={},
+            left_out={"159.people": PEOPLE, "253.faces-easy-101": PEOPLE},
+        ),
+        folder="caltech256",
+        bundles=(
+            (
+                RemoteFile(
+                    "caltech256/256_ObjectCategories.tar",
+                    (
+                        "https://data.caltech.edu/records/nyy15-4j048/files/"
+                        "256_ObjectCategories.tar",
+                    ),
+                    roughly=1_200_000_000,
+                    md5="67b4f42ca05d46448c6bb8ecd2220f6d",
+                    holds=("256_ObjectCategories",),
+                ),
+            ),
+        ),
     ),
     Source(
         name="imagenet_mini",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from utils.sources.files.ids import word_of
 from utils.sources.files.tree import FileTree, stem
@@ -21,12 +21,14 @@ class PictureFolders:
         label: The class of all pictures.
         splits: Splits left open by the name of a subfolder; empty: any split everywhere.
         group: Pattern of a file's whole stem, its first group the patient; "": the picture itself.
+        left_out: The rule that leaves out the pictures of a subfolder, by its name in lower case.
     """
 
     folders: tuple[str, ...]
     label: str
     splits: Mapping[str, tuple[str, ...]]
     group: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def fills(self) -> tuple[str, ...]:
@@ -63,6 +65,9 @@ class PictureFolders:
         split = next((part for part in subfolders if part in self.splits), None)
         if self.splits and split is None:
             rule = f"not in a folder {' or '.join(self.splits)}"
+            reading.left_out.append(LeftOut(name, path, rule))
+            return
+        if rule := next(filter(None, map(self.left_out.get, subfolders)), ""):
             reading.left_out.append(LeftOut(name, path, rule))
             return
         identity = "/".join(inside[subfolders.index(split) if split else 0 :])

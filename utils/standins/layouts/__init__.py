@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from utils.standins.layouts.folders import (
+    plan_caltech256,
     plan_hospital_varese,
     plan_imagenet_mini,
     plan_pad_ufes_20,
@@ -37,6 +38,7 @@ STAND_INS: Mapping[str, StandIn] = {
     "hospital_varese": StandIn(plan_hospital_varese, Archive("hospital_varese.tar.gz")),
     "fitzpatrick17k": StandIn(plan_fitzpatrick17k, Archive("fitzpatrick17k.tar")),
     "vizwiz": StandIn(plan_vizwiz),
+    "caltech256": StandIn(plan_caltech256, Archive("256_ObjectCategories.tar")),
     "imagenet_mini": StandIn(plan_imagenet_mini, Archive("archive.zip")),
 }
 """One entry for each collection of the catalog, by its short name.

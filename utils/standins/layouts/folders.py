@@ -44,6 +44,20 @@ def plan_hospital_varese(pictures: int) -> Plan:
     return Plan(drawings)
 
 
+THINGS = ("001.ak47", "024.butterfly", "056.dog", "101.head-phones", "212.teapot", "257.clutter")
+
+
+def plan_caltech256(pictures: int) -> Plan:
+    """Plan things in one folder per kind, one of them a folder of people."""
+    drawings = []
+    for index in range(share(pictures, 0.15, at_least=8)):
+        kind = "159.people" if index % 9 == 7 else THINGS[index % len(THINGS)]
+        name = f"{kind[:3]}_{1 + index // len(THINGS):04d}.jpg"
+        path = f"256_ObjectCategories/{kind}/{name}"
+        drawings.append(Drawing(f"caltech256 {name}", OTHER, (path,), kind))
+    return Plan(drawings)
+
+
 def plan_imagenet_mini(pictures: int) -> Plan:
     """Plan things, animals and places in one folder per kind, with ImageNet's own odd files."""
     odd = {3: "JPEG CMYK", 6: "JPEG grey", 9: "PNG"}
