@@ -373,6 +373,31 @@ class TestLabelledTable:
         )
 
 
+class TestTestOnly:
+    """ISIC collection 217: overviews of backs, all of them for the test."""
+
+    HEADER = "isic_id,image_type,patient_id"
+
+    def backs(self, plant, *rows: str) -> Reading:
+        files = {f"isic_217/{row.split(',')[0]}.jpg": "" for row in rows}
+        return read(
+            "isic_217", plant({"isic_217/metadata.csv": "\n".join([self.HEADER, *rows])} | files)
+        )
+
+    def test_overviews_are_test_and_grouped_by_patient(self, plant) -> None:
+        rows = [f"ISIC_000000{n},clinical: overview,IP_{n // 2}" for n in range(4)]
+        records = self.backs(plant, *rows).records
+        assert {(record.label, record.splits) for record in records} == {(PAN, TEST_ONLY)}
+        assert len({record.group for record in records}) == 2
+        assert {record.identity[:5] for record in records} == {"isic/"}
+
+    @pytest.mark.parametrize("kind", ["clinical: close-up", "dermoscopic", "clinical", ""])
+    def test_what_is_no_overview_is_left_out(self, plant, kind: str) -> None:
+        reading = self.backs(plant, "ISIC_0000001,TBP tile: overview,IP_1", f"ISIC_2,{kind},IP_1")
+        assert len(reading.records) == 1
+        assert [left.rule for left in reading.left_out] == [f"image_type is {kind or 'empty'}"]
+
+
 def derm7pt(plant, cases: list[tuple[str, str]], pictures: list[str] | None = None) -> FileTree:
     """Lay out cases of (clinic, derm); train, valid and test take turns."""
     rows = [f"{number},{clinic},{derm}" for number, (clinic, derm) in enumerate(cases, start=1)]

@@ -371,6 +371,27 @@ SOURCES = (
         ),
     ),
     Source(
+        name="isic_217",
+        title="Longitudinal overview images of posterior trunks (ISIC collection 217)",
+        place="isic_217/ (the pictures and their metadata.csv)",
+        num_pictures=36,
+        splits="none published; all of it is test, for it is small and its labels are sure",
+        page="https://doi.org/10.34970/630662",
+        how="no login; the ISIC archive's collection 217 with its metadata.csv, put into isic_217/",
+        licence="CC BY 4.0",
+        citation="doi:10.34970/630662",
+        commercial=True,
+        reader=LabelledTable(
+            folders=("isic_217",),
+            tables=("metadata.csv",),
+            pictures={"isic_id": "image_type"},
+            labels={"clinical: overview": PAN, "tbp tile: overview": PAN, "overview": PAN},
+            groups=("patient_id",),
+            namespace=NAMESPACE,
+            splits=TEST_ONLY,
+        ),
+    ),
+    Source(
         name="fitzpatrick17k",
         title="Fitzpatrick17k",
         place="fitzpatrick17k/ (pictures named <md5hash>.jpg) and, for a choice of your own, "

@@ -9,6 +9,7 @@ from utils.standins.layouts.folders import (
     plan_pad_ufes_20,
 )
 from utils.standins.layouts.isic import plan_isic_2018, plan_isic_2019
+from utils.standins.layouts.isic_217 import plan_isic_217
 from utils.standins.layouts.milk10k import plan_milk10k
 from utils.standins.layouts.scin import plan_scin
 from utils.standins.layouts.stand_in import Archive, StandIn
@@ -36,6 +37,7 @@ STAND_INS: Mapping[str, StandIn] = {
     "scin": StandIn(plan_scin),
     "derm7pt": StandIn(plan_derm7pt),
     "hospital_varese": StandIn(plan_hospital_varese, Archive("hospital_varese.tar.gz")),
+    "isic_217": StandIn(plan_isic_217),
     "fitzpatrick17k": StandIn(plan_fitzpatrick17k, Archive("fitzpatrick17k.tar")),
     "vizwiz": StandIn(plan_vizwiz),
     "caltech256": StandIn(plan_caltech256, Archive("256_ObjectCategories.tar")),
