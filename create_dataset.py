@@ -1,7 +1,9 @@
 """Public collections under ALL_DATA in, the five-class data set DATASET/{train,val,test} out.
 
     python create_dataset.py                   assemble DATASET from what is under ALL_DATA
-    python create_dataset.py --download all    fetch the collections that need no login, and stop
+    python create_dataset.py --download starter
+                                               fetch the least that fills every class, and stop
+    python create_dataset.py --download open   fetch all collections that need no login, and stop
     python create_dataset.py --dry-run         read and check everything, write nothing
     python create_dataset.py --demo            draw small stand-ins and assemble demo/DATASET
     python create_dataset.py --limit 500       at most 500 pictures per class and split
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             settings.all_data,
             dry=settings.dry_run,
             retry_failed=settings.retry_failed,
+            limit=delivery.limit_for(settings.download, settings.limit),
             manners=POLITE.towards(settings.allow_private_hosts),
         ):
             print(line, flush=True)

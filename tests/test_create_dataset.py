@@ -151,7 +151,7 @@ class TestDownload:
         [
             (
                 ["isic"],
-                "Error: --download does not know isic. Expected 'all', or some of isic_2018",
+                "Error: --download does not know isic. Expected 'open', 'starter', or some of isic",
             ),
             (["all", "derm7pt"], "Error: --download cannot fetch derm7pt. Derm7pt. Get it: "),
         ],

@@ -29,7 +29,11 @@ class DatasetSettings:
         (), "read only these collections, by short name", nargs="+", metavar="NAME"
     )
     limit: int | None = setting(
-        None, "at most this many pictures per class and split", type=int, metavar="N"
+        None,
+        "at most this many pictures per class and split; with --download, of what comes picture by "
+        "picture",
+        type=int,
+        metavar="N",
     )
     seed: int = setting(0, "seed of splits and degradations", type=int, metavar="N")
     image_size: int = setting(
@@ -67,8 +71,8 @@ class DatasetSettings:
     )
     download: tuple[str, ...] = setting(
         (),
-        "fetch these collections into the folder of collections, by short name, and stop; "
-        "'all' are those that need no login",
+        "fetch these collections into the folder of collections, by short name, and stop; 'open' "
+        "are all that need no login, 'starter' the least that fills every class",
         nargs="+",
         metavar="NAME",
     )

@@ -12,6 +12,7 @@ from utils.sources.readers.paired import PairedTable
 from utils.sources.readers.voted import VotedPictures
 from utils.sources.record import TEST_ONLY, TRAIN_ONLY, TRAIN_OR_VAL, VAL_ONLY
 from utils.sources.source import Sign, Source
+from utils.sources.web.listed import ListedPictures
 from utils.sources.web.online import GalleryPictures, LesionTable
 from utils.sources.web.remote import RemoteFile
 
@@ -34,6 +35,32 @@ ISIC_2018 = IsicChallenge(
 ISIC_2019 = IsicChallenge(
     {"ISIC_2019_Training_Input": TRAIN, "ISIC_2019_Test_Input": TEST},
     lesion_tables=(LESIONS_OF_2019,),
+)
+SCIN = LabelledTable(
+    folders=("scin", "dx-scin-public-data"),
+    tables=("scin_cases.csv",),
+    pictures={f"image_{number}_path": f"image_{number}_shot_type" for number in (1, 2, 3)},
+    labels={"at_distance": PAN, "close_up": DERM_CLINIC},
+    groups=("case_id",),
+    side_table=SideTable(
+        name="scin_labels.csv",
+        key="case_id",
+        left_out={
+            f"dermatologist_gradable_for_skin_condition_{number}": {
+                "no_image_quality_insufficient": "a rater found its case of too low quality"
+            }
+            for number in (1, 2, 3)
+        },
+    ),
+)
+SCIN_BUCKET = "https://storage.googleapis.com/dx-scin-public-data"
+VIZWIZ = VotedPictures(
+    folders=("vizwiz", "VizWiz-QualityIssues"),
+    lists={"train.json": TRAIN_OR_VAL, "val.json": TEST_ONLY},
+)
+VIZWIZ_LISTS = (
+    "https://raw.githubusercontent.com/chiutaiyin/VizWiz-QualityIssues/"
+    "736265e64805685d8595bc43c01364e8e51efae2/annotations/quality_annotations"
 )
 HIBA_NAME = "hospital-italiano-de-buenos-aires-skin-lesions-images-2019-2022"
 MENDELEY = "https://data.mendeley.com/public-files/datasets/zr7vgbcyr2/files"
@@ -284,6 +311,7 @@ SOURCES = (
         ),
         tables=("MILK10k_*.csv",),
         folder="milk10k",
+        is_starter=True,
         bundles=(
             (
                 _milk10k(
@@ -313,21 +341,27 @@ SOURCES = (
         citation="Ward et al. 2024, doi:10.1001/jamanetworkopen.2024.46615; "
         "doi:10.5281/zenodo.10819503",
         commercial=True,
-        reader=LabelledTable(
-            folders=("scin", "dx-scin-public-data"),
-            tables=("scin_cases.csv",),
-            pictures={f"image_{number}_path": f"image_{number}_shot_type" for number in (1, 2, 3)},
-            labels={"at_distance": PAN, "close_up": DERM_CLINIC},
-            groups=("case_id",),
-            side_table=SideTable(
-                name="scin_labels.csv",
-                key="case_id",
-                left_out={
-                    f"dermatologist_gradable_for_skin_condition_{number}": {
-                        "no_image_quality_insufficient": "a rater found its case of too low quality"
-                    }
-                    for number in (1, 2, 3)
-                },
+        reader=SCIN,
+        fetcher=ListedPictures("scin", SCIN, f"{SCIN_BUCKET}/", "scin/images"),
+        folder="scin",
+        roughly=4_100_000_000,
+        roughly_each=2_000_000,
+        on_request=True,
+        is_starter=True,
+        bundles=(
+            (
+                RemoteFile(
+                    "scin/scin_cases.csv",
+                    (f"{SCIN_BUCKET}/dataset/scin_cases.csv",),
+                    size=1_293_926,
+                    sha256="7923ee9ba9775af413ca115c4587dc1bd32259d7936aa97fa80d88dd616ca3c3",
+                ),
+                RemoteFile(
+                    "scin/scin_labels.csv",
+                    (f"{SCIN_BUCKET}/dataset/scin_labels.csv",),
+                    size=895_734,
+                    sha256="616ad03c24c304f5f7ef01b4116e4d3274f1c71c9b19a0e3d5620698b081a9fe",
+                ),
             ),
         ),
     ),
@@ -419,6 +453,7 @@ SOURCES = (
         ),
         folder="fitzpatrick17k",
         roughly=340_000_000,
+        roughly_each=87_000,
         tables=("fitzpatrick17k*.csv",),
         signs=(Sign(r"[0-9a-f]{32}", "<md5hash>", "fitzpatrick17k/"),),
     ),
@@ -435,9 +470,33 @@ SOURCES = (
         licence="CC BY 4.0",
         citation="Chiu, Zhao and Gurari 2020, CVPR; Gurari et al. 2018, CVPR",
         commercial=True,
-        reader=VotedPictures(
-            folders=("vizwiz", "VizWiz-QualityIssues"),
-            lists={"train.json": TRAIN_OR_VAL, "val.json": TEST_ONLY},
+        reader=VIZWIZ,
+        fetcher=ListedPictures(
+            "vizwiz",
+            VIZWIZ,
+            "https://vizwiz.cs.colorado.edu/VizWiz_visualization_img/",
+            "vizwiz/images",
+        ),
+        folder="vizwiz",
+        roughly=2_700_000_000,
+        roughly_each=1_400_000,
+        on_request=True,
+        is_starter=True,
+        bundles=(
+            (
+                RemoteFile(
+                    "vizwiz/train.json",
+                    (f"{VIZWIZ_LISTS}/train.json",),
+                    size=3_561_512,
+                    sha256="921e3c7fa91af8811f88111d771c40950d8f33593df34519059aa0a4e75eb70f",
+                ),
+                RemoteFile(
+                    "vizwiz/val.json",
+                    (f"{VIZWIZ_LISTS}/val.json",),
+                    size=1_162_500,
+                    sha256="19eb67fd0ac34595261abc6f027333fc94561e16518ca85e276c983ec63451bc",
+                ),
+            ),
         ),
         signs=(Sign(r"VizWiz_(train|val)_\d{8}", "VizWiz_*", "vizwiz/"),),
     ),
@@ -458,6 +517,7 @@ SOURCES = (
             left_out={"159.people": PEOPLE, "253.faces-easy-101": PEOPLE},
         ),
         folder="caltech256",
+        is_starter=True,
         bundles=(
             (
                 RemoteFile(

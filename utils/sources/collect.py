@@ -14,7 +14,7 @@ from utils.common.terminal import printable
 from utils.sources.catalog import NAMES, SOURCES, owner_of, sources_for
 from utils.sources.files.tree import FileTree
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD, LeftOut, Record
-from utils.sources.source import Reading, Source
+from utils.sources.source import Fetcher, Reading, Source
 from utils.sources.unclaimed import Unclaimed, describe_not_understood, sort_out
 from utils.sources.web.download import only_downloader
 
@@ -91,7 +91,7 @@ def fetch(
     Returns:
         The tree with what came, and what the user should know.
     """
-    fetchers = dict.fromkeys(source.fetcher for source in sources if source.fetcher)
+    fetchers = _unasked(sources)
     if not fetchers:
         return tree, []
     try:
@@ -105,8 +105,13 @@ def fetch(
 
 def pending(sources: Iterable[Source], tree: FileTree, retry_failed: bool = False) -> list[str]:
     """Fetch nothing and say what `fetch` would ask for."""
-    fetchers = dict.fromkeys(source.fetcher for source in sources if source.fetcher)
-    return [line for fetcher in fetchers for line in fetcher.pending(tree, retry_failed)]
+    return [line for fetcher in _unasked(sources) for line in fetcher.pending(tree, retry_failed)]
+
+
+def _unasked(sources: Iterable[Source]) -> list[Fetcher]:
+    """Return what fetches without being asked to, each once."""
+    found = (source.fetcher for source in sources if source.fetcher and not source.on_request)
+    return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)

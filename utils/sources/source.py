@@ -71,11 +71,17 @@ class Fetcher(Protocol):
     """Fetches what a collection lacks without a login, from public hosts unless told otherwise."""
 
     def __call__(
-        self, tree: FileTree, retry_failed: bool = False, private_hosts: bool = False
+        self,
+        tree: FileTree,
+        retry_failed: bool = False,
+        private_hosts: bool = False,
+        limit: int | None = None,
     ) -> list[str]:
-        """Fetch it and return what the user should know."""
+        """Fetch it, of many pictures at most `limit`, and return what the user should know."""
 
-    def pending(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+    def pending(
+        self, tree: FileTree, retry_failed: bool = False, limit: int | None = None
+    ) -> list[str]:
         """Fetch nothing and say what would be asked for."""
 
 
@@ -98,7 +104,10 @@ class Source:
         folder: Where below ALL_DATA its downloads go, "" where it needs a login.
         bundles: The files that it can be had as without a login; one bundle, all of whose files
             come, is enough, and they are tried in order.
-        roughly: About how many bytes its fetcher brings.
+        roughly: About how many bytes its fetcher brings without a limit.
+        roughly_each: About how many it brings for each picture of a limit, over its classes.
+        on_request: Whether its fetcher is asked by --download alone, for it brings very much.
+        is_starter: Whether it is part of the smallest download that fills every class.
         commercial: Whether its licence allows commercial use.
         signs: How its pictures are known in other layouts, the surest first.
         tables: Patterns of the names of tables that come with it, whether they are read or not.
@@ -119,6 +128,9 @@ class Source:
     folder: str = ""
     bundles: tuple[tuple[RemoteFile, ...], ...] = ()
     roughly: int = 0
+    roughly_each: int = 0
+    on_request: bool = False
+    is_starter: bool = False
     commercial: bool = False
     signs: tuple[Sign, ...] = ()
     tables: tuple[str, ...] = ()
@@ -128,6 +140,10 @@ class Source:
         """Name the place that the reader looks at first, unless the entry says it in words."""
         if not self.place:
             object.__setattr__(self, "place", f"{next(iter(self.reader.folders))}/")
+
+    def bytes_fetched(self, limit: int | None = None) -> int:
+        """Return about how many bytes its fetcher brings."""
+        return self.roughly if limit is None else min(self.roughly, limit * self.roughly_each)
 
     @property
     def labels(self) -> tuple[str, ...]:

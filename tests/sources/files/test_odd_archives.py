@@ -283,7 +283,7 @@ def test_it_is_said_once_though_the_folder_is_listed_twice(plant, capsys) -> Non
     capsys.readouterr()
     again = tree.scan_again()
     assert again.notes == tree.notes
-    assert again.with_file("b.jpg").unread == tree.unread == [
+    assert again.with_files(["b.jpg"]).unread == tree.unread == [
         ("x.zip", "starts with b'', which is neither a zip nor a tar")
     ]  # fmt: skip
     assert capsys.readouterr().err == ""

@@ -58,7 +58,8 @@ class TestChoice:
         with pytest.raises(SettingsError) as caught:
             choose_downloads(["isic", "hiba"], ALL_DATA)
         assert str(caught.value) == (
-            f"--download does not know isic. Expected 'all', or some of {', '.join(NAMES)}."
+            "--download does not know isic. "
+            f"Expected 'open', 'starter', or some of {', '.join(NAMES)}."
         )
 
     @pytest.mark.parametrize("name", CLOSED)
@@ -211,7 +212,7 @@ class TestDelivery:
     def test_what_a_fetcher_brings_comes_too(self, fetch, pad: Source) -> None:
         told = []
 
-        def fetcher(tree, retry_failed: bool, private_hosts: bool) -> list[str]:
+        def fetcher(tree, retry_failed: bool, private_hosts: bool, limit: int | None) -> list[str]:
             told.append(retry_failed)
             return ["pictures came"]
 

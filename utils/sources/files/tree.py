@@ -185,9 +185,9 @@ class FileTree:
         """List the same folder as it is by now."""
         return self.scan(self.root, self.state, self.notes, self.homes)
 
-    def with_file(self, path: str) -> "FileTree":
-        """Return the tree with one file more."""
-        files = {*self.files, path}
+    def with_files(self, paths: Iterable[str]) -> "FileTree":
+        """Return the tree with some files more, whether they are there or not."""
+        files = {*self.files, *paths}
         return FileTree(
             self.root, files, self.originals.members, self.notes, self.state, self.left_out,
             self.listing, self.homes,

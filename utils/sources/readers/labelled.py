@@ -99,6 +99,13 @@ class LabelledTable:
         reading.notes += tell_large_group(name, reading.records)
         return reading
 
+    def written(self, tree: FileTree) -> list[str]:
+        """Return the names of all listed pictures."""
+        tables = self._read(Reading(), "", tree, tree.folders(*self.folders))
+        return [
+            cell for table, _ in tables for name in self.pictures for cell in table.column(name)
+        ]
+
     def _read(
         self, reading: Reading, name: str, tree: FileTree, folders: list[str]
     ) -> list[tuple[Table, tuple[str, ...]]]:

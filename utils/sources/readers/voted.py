@@ -93,6 +93,11 @@ class VotedPictures:
         ]
         return reading
 
+    def written(self, tree: FileTree) -> list[str]:
+        """Return the names of all listed pictures."""
+        paths = self._find(Reading(), "", tree, tree.folders(*self.folders))
+        return [entry.written for entry in _entries(tree, paths)]
+
     def _find(
         self, reading: Reading, name: str, tree: FileTree, folders: Sequence[str]
     ) -> dict[str, tuple[str, ...]]:

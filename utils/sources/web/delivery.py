@@ -6,7 +6,7 @@ from pathlib import Path
 from utils.common.console import table
 from utils.common.errors import DownloadError, SettingsError, SourceError
 from utils.common.files import explain_write_errors, write_text
-from utils.sources.catalog import FOLDERS, NAMES, SOURCES
+from utils.sources.catalog import FOLDERS, NAMES, SOURCES, owner_of
 from utils.sources.collect import where_to_get
 from utils.sources.files.tree import FileTree, walk
 from utils.sources.source import Source
@@ -19,24 +19,31 @@ from utils.sources.web.manners import POLITE, Manners
 from utils.sources.web.partial import Partial
 from utils.sources.web.remote import RemoteFile
 
-ALL = "all"
+ALL, OPEN, STARTER = "all", "open", "starter"
+"""In place of names: what needs no login (twice), and the least that fills every class."""
+
+STARTER_LIMIT = 250
+"""Pictures per class and published side of what a starter fetches one by one."""
+
 LICENCE_NAME = "LICENCE.txt"
 DEFAULT = Path("ALL_DATA")
 Bundle = tuple[RemoteFile, ...]
 
 
 def choose_downloads(names: Sequence[str], all_data: Path) -> list[Source]:
-    """Return the named collections in the order of the catalog; "all" are those without a login.
+    """Return the named collections in the order of the catalog.
+
+    "open" and "all" are those without a login, "starter" the least that fills every class.
 
     Raises:
         SettingsError: If there is no collection of such a name.
         DownloadError: If one of them takes a login.
     """
-    unknown = [name for name in names if name not in (ALL, *NAMES)]
+    unknown = [name for name in names if name not in (ALL, OPEN, STARTER, *NAMES)]
     if unknown:
         raise SettingsError(
             f"--download does not know {', '.join(unknown)}",
-            expected=f"'{ALL}', or some of {', '.join(NAMES)}",
+            expected=f"'{OPEN}', '{STARTER}', or some of {', '.join(NAMES)}",
         )
     chosen = [source for source in SOURCES if source.name in names]
     if closed := [source for source in chosen if not source.folder]:
@@ -44,7 +51,19 @@ def choose_downloads(names: Sequence[str], all_data: Path) -> list[Source]:
             f"--download cannot fetch {', '.join(source.name for source in closed)}",
             todo=" ".join(where_to_get(source, all_data) for source in closed),
         )
-    return [source for source in SOURCES if source in chosen or (ALL in names and source.folder)]
+    is_all = ALL in names or OPEN in names
+    return [
+        source
+        for source in SOURCES
+        if source in chosen
+        or (is_all and source.folder)
+        or (STARTER in names and source.is_starter)
+    ]
+
+
+def limit_for(names: Sequence[str], limit: int | None) -> int | None:
+    """Return how many pictures per class to fetch one by one; a starter has a limit of its own."""
+    return STARTER_LIMIT if limit is None and set(names) == {STARTER} else limit
 
 
 def deliver(
@@ -53,6 +72,7 @@ def deliver(
     *,
     dry: bool = False,
     retry_failed: bool = False,
+    limit: int | None = None,
     manners: Manners = POLITE,
 ) -> Iterator[str]:
     """Fetch collections and yield what the user should read, licences first.
@@ -62,6 +82,7 @@ def deliver(
         all_data: Where to.
         dry: Only say what would be fetched.
         retry_failed: Ask again for pictures that failed for good.
+        limit: Of what comes picture by picture, at most so many per class and published side.
         manners: How patiently and how politely.
 
     Raises:
@@ -74,17 +95,19 @@ def deliver(
         with explain_write_errors(all_data):
             all_data.mkdir(parents=True, exist_ok=True)
     tree = _list_files(all_data)
-    rows = [row for source in sources for row in _rows(source, tree)]
+    rows = [row for source in sources for row in _rows(source, tree, limit)]
     yield table(["file", "MB", "state"], rows)
+    num_bytes = sum(_num_bytes(source, tree, limit) for source in sources)
+    yield f"About {num_bytes / 1e9:,.1f} GB to fetch."
     if dry:
         yield "Dry run: nothing was downloaded."
         return
     with only_downloader(all_data):
-        check_space(all_data, sum(_num_bytes(source, tree) for source in sources))
+        check_space(all_data, num_bytes)
         lost = []
         for source in sources:
             try:
-                yield from _fetch(source, tree, retry_failed, manners)
+                yield from _fetch(source, tree, retry_failed, limit, manners)
             except DownloadError as error:
                 lost.append(f"{source.name}: {error} Get it by hand: {source.page}.")
     if lost:
@@ -107,7 +130,9 @@ def terms(source: Source) -> str:
     )
 
 
-def _fetch(source: Source, tree: FileTree, retry_failed: bool, manners: Manners) -> Iterator[str]:
+def _fetch(
+    source: Source, tree: FileTree, retry_failed: bool, limit: int | None, manners: Manners
+) -> Iterator[str]:
     """Fetch the first of a collection's bundles that comes whole, then what its fetcher brings.
 
     The licence comes with the first file: a folder with nothing else would look like a collection
@@ -131,9 +156,9 @@ def _fetch(source: Source, tree: FileTree, retry_failed: bool, manners: Manners)
         if reasons:
             raise DownloadError(" ".join(reasons))
     write_text(licence, terms(source))
-    if source.fetcher and not source.bundles:
+    if source.fetcher and (source.on_request or not source.bundles):
         before = FileTree.scan(tree.root, homes=FOLDERS)
-        yield from source.fetcher(before, retry_failed, manners.private_hosts)
+        yield from source.fetcher(before, retry_failed, manners.private_hosts, limit)
         reading = source.read(before)
         there = reading and reading.records
         if not there and not _list_files(tree.root).pictures(source.folder):
@@ -165,7 +190,8 @@ def _is_there(file: RemoteFile, tree: FileTree) -> bool:
     target = tree.root / file.path
     if not target.is_file():
         unpacked = any(tree.pictures(folder) for folder in tree.folders(*file.holds))
-        return unpacked or bool(tree.named(file.name))
+        ours = (None, owner_of(file.path))
+        return unpacked or any(owner_of(path) in ours for path in tree.named(file.name))
     if file.size not in (0, target.stat().st_size):
         raise SourceError(
             f"{target.as_posix()} has {target.stat().st_size:,} bytes",
@@ -175,7 +201,7 @@ def _is_there(file: RemoteFile, tree: FileTree) -> bool:
     return True
 
 
-def _rows(source: Source, tree: FileTree) -> Iterator[list[str]]:
+def _rows(source: Source, tree: FileTree, limit: int | None) -> Iterator[list[str]]:
     for file in next(iter(_in_order(source, tree)), ()):
         num_bytes, so_far = file.size or file.roughly, Partial(tree.root / file.path).size
         state = f"{so_far / 1e6:,.1f} MB so far" if so_far else "to fetch"
@@ -185,13 +211,14 @@ def _rows(source: Source, tree: FileTree) -> Iterator[list[str]]:
             "there" if _is_there(file, tree) else state,
         ]
     if source.roughly:
-        yield [f"{source.folder}/", f"{source.roughly / 1e6:,.1f}", "what is missing"]
+        num_bytes = source.bytes_fetched(limit)
+        yield [f"{source.folder}/", f"{num_bytes / 1e6:,.1f}", "what is missing"]
 
 
-def _num_bytes(source: Source, tree: FileTree) -> int:
+def _num_bytes(source: Source, tree: FileTree, limit: int | None) -> int:
     """Return about how many bytes are still to come."""
     bundle = next(iter(_in_order(source, tree)), ())
-    return source.roughly + sum(
+    return source.bytes_fetched(limit) + sum(
         max(0, (file.size or file.roughly) - Partial(tree.root / file.path).size)
         for file in _missing(bundle, tree)
     )

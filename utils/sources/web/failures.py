@@ -13,12 +13,16 @@ class FetchError(Exception):
     Attributes:
         final: Whether asking again is of no use.
         wait_s: Seconds that the host wants to be left alone.
+        is_refused: Whether the host wants a login, or forbids it.
         attempts: How often the file was asked for.
     """
 
-    def __init__(self, reason: str, *, final: bool = False, wait_s: float = 0.0) -> None:
+    def __init__(
+        self, reason: str, *, final: bool = False, wait_s: float = 0.0, is_refused: bool = False
+    ) -> None:
         super().__init__(reason)
         self.final, self.wait_s, self.attempts = final, wait_s, 1
+        self.is_refused = is_refused
 
 
 class HostGoneError(FetchError, ConnectTimeoutError):

@@ -29,6 +29,7 @@ STATUSES = (OK, FAILED, MISSED)
 """It is there; it will never come; it may come another time."""
 
 GIVEN_UP = "host given up"
+REFUSED = "host refuses everything"
 MAX_THREADS = 32
 PATIENCE_S = 2.0
 """Seconds for which threads that were told to stop are waited for; they die with the process."""
@@ -165,6 +166,7 @@ class _Host:
         self._outcomes: dict[Job, Outcome] = {}
         self._lock = threading.Lock()
         self._failures_in_a_row = 0
+        self._refused: list[Job] = []
         self._given_up = ""
         self._not_before = 0.0
         self._sessions: list[Session] = []
@@ -193,6 +195,7 @@ class _Host:
                 outcome = self._fetch(session, job)
                 with self._lock:
                     self._outcomes[job] = outcome
+                    self._take_back()
 
     def _jobs(self) -> Iterator[Job]:
         while not self.stop.is_set():
@@ -209,10 +212,11 @@ class _Host:
         try:
             num_bytes, attempts = retrying(attempt, self._manners, self.stop.wait)
         except FetchError as error:
-            self._count(error)
+            self._count(job, error)
             status = FAILED if error.final else MISSED
             return Outcome(status, str(error), error.attempts)
         self._failures_in_a_row = 0
+        self._refused.clear()
         return Outcome(OK, "", attempts, num_bytes)
 
     def _ask_politely(self, session: Session, job: Job) -> int:
@@ -229,9 +233,23 @@ class _Host:
         finally:
             self.stop.wait(self._manners.pause_s)
 
-    def _count(self, error: FetchError) -> None:
+    def _take_back(self) -> None:
+        """Let what a host refused that refuses everything be asked for another time."""
+        if self._given_up.startswith(REFUSED):
+            for job in self._refused:
+                if job in self._outcomes:
+                    attempts = self._outcomes[job].attempts
+                    self._outcomes[job] = Outcome(MISSED, self._given_up, attempts)
+
+    def _count(self, job: Job, error: FetchError) -> None:
         """Count what a host does wrong; a file that it does not have is none of that."""
         with self._lock:
+            if error.is_refused:
+                self._refused.append(job)
+            elif error.final:
+                self._refused.clear()
+            if len(self._refused) >= self._manners.max_host_failures and not self._given_up:
+                self._given_up = f"{REFUSED} ({error})"
             self._failures_in_a_row = 0 if error.final else self._failures_in_a_row + 1
             if (
                 self._failures_in_a_row >= self._manners.max_host_failures

@@ -1,22 +1,19 @@
 """What the assembly may fetch by itself in: tables and pictures below ALL_DATA out."""
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.errors import DownloadError
-from utils.common.files import remove_partial_files
+from utils.common.seeds import stable_hash
 from utils.sources.files.tables import own_tables
 from utils.sources.files.tree import FileTree, is_picture
 from utils.sources.readers.gallery import UrlGallery
 from utils.sources.readers.isic import IsicChallenge
 from utils.sources.web.download import fetch_file
-from utils.sources.web.hosts import FAILED, OK, Job, Outcome, fetch_all
-from utils.sources.web.ledger import LEDGER_NAME, Entry, read_ledger, write_ledger
 from utils.sources.web.manners import POLITE, Manners
+from utils.sources.web.pictures import Wanted, fetch_missing, num_missing
 from utils.sources.web.remote import RemoteFile
-from utils.sources.web.urls import host_of, path_of, without_password
+from utils.sources.web.urls import path_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,11 @@ class LesionTable:
     manners: Manners = POLITE
 
     def __call__(
-        self, tree: FileTree, retry_failed: bool = False, private_hosts: bool = False
+        self,
+        tree: FileTree,
+        retry_failed: bool = False,
+        private_hosts: bool = False,
+        limit: int | None = None,
     ) -> list[str]:
         """Fetch the table and return what the user should know."""
         if not self._is_wanted(tree):
@@ -45,7 +46,9 @@ class LesionTable:
             return [str(error)]
         return [f"{self.table.name} downloaded, so that pictures of one lesion stay together."]
 
-    def pending(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+    def pending(
+        self, tree: FileTree, retry_failed: bool = False, limit: int | None = None
+    ) -> list[str]:
         """Say whether the table is still to be fetched."""
         return [f"Still to be downloaded: {self.table.name}."] if self._is_wanted(tree) else []
 
@@ -71,13 +74,13 @@ class GalleryPictures:
     manners: Manners = POLITE
 
     def __call__(
-        self, tree: FileTree, retry_failed: bool = False, private_hosts: bool = False
+        self,
+        tree: FileTree,
+        retry_failed: bool = False,
+        private_hosts: bool = False,
+        limit: int | None = None,
     ) -> list[str]:
-        """Fetch what is missing; return how many came and how many did not, by reason.
-
-        What became of each URL stands in `downloads.csv`; what will never come is not asked for
-        again, unless the failures are to be retried.
-        """
+        """Fetch what is missing; return how many came and how many did not, by reason."""
         notes = []
         manners = self.manners.towards(private_hosts)
         if not own_tables(tree, self.gallery.table):
@@ -86,83 +89,39 @@ class GalleryPictures:
             except DownloadError as error:
                 notes.append(str(error))
             else:
-                tree = tree.with_file(self.table.path)
+                tree = tree.with_files([self.table.path])
         folder = tree.root / self.gallery.folders[0]
-        before = read_ledger(folder / LEDGER_NAME)
-        entries, missing = self._compare(tree, folder, before)
-        asked = [job for job in missing if entries[job.target.name].to_ask(retry_failed)]
+        wanted, is_part = self._wanted(tree, limit), limit is not None
+        return [*notes, *fetch_missing(folder, wanted, retry_failed, manners, is_part=is_part)]
 
-        def note(outcomes: Mapping[Job, Outcome]) -> None:
-            for job, outcome in outcomes.items():
-                noted[job.target.name] = entries[job.target.name].after(outcome)
-            write_ledger(folder / LEDGER_NAME, noted.values())
-
-        noted = dict(entries)
-        remove_partial_files(folder)
-        if asked or (before != entries and (folder / LEDGER_NAME).exists()):
-            note({})
-        outcomes = fetch_all(asked, manners, note)
-        return [*notes, *self._describe(folder, noted, outcomes)]
-
-    def pending(self, tree: FileTree, retry_failed: bool = False) -> list[str]:
+    def pending(
+        self, tree: FileTree, retry_failed: bool = False, limit: int | None = None
+    ) -> list[str]:
         """Count the pictures that are still to be fetched."""
         folder = tree.root / self.gallery.folders[0]
         if not own_tables(tree, self.gallery.table):
             return [f"Still to be downloaded: {self.table.name} and the pictures that it names."]
-        entries, missing = self._compare(tree, folder, read_ledger(folder / LEDGER_NAME))
-        asked = sum(entries[job.target.name].to_ask(retry_failed) for job in missing)
+        asked = num_missing(folder, self._wanted(tree, limit), retry_failed)
         if not asked:
             return []
         return [
             f"Still to be downloaded, and not counted here: {asked:,} pictures of {folder.name}."
         ]
 
-    def _compare(
-        self, tree: FileTree, folder: Path, before: Mapping[str, Entry]
-    ) -> tuple[dict[str, Entry], list[Job]]:
-        """Return an entry for each URL of the list, by local name, and the pictures not there."""
+    def _wanted(self, tree: FileTree, limit: int | None = None) -> list[Wanted]:
+        """Return the pictures whose URL may be asked, of a limited number the lowest hashes."""
         present = self.gallery.local(tree)
-        entries: dict[str, Entry] = {}
-        missing = []
-        for listed in self.gallery.fetchable(tree):
-            if not listed.url:
-                continue
-            name = f"{listed.name}{_ending(listed.url)}"
-            entry = Entry(without_password(listed.url), name)
-            if name in before and before[name].url == entry.url:
-                entry = before[name]
-            if listed.name not in present:
-                missing.append(Job(listed.url, folder / name, listed.md5))
-                entries[name] = entry.lost() if entry.status == OK else entry
-            else:
-                path = tree.root / present[listed.name]
-                num_bytes = path.stat().st_size if path.is_file() else 0  # it may be in an archive
-                entries[name] = entry if entry.status == OK else entry.found(num_bytes)
-        return entries, missing
-
-    def _describe(
-        self, folder: Path, entries: Mapping[str, Entry], outcomes: Mapping[Job, Outcome]
-    ) -> list[str]:
-        if not outcomes:
-            return []
-        came = sum(outcome.status == OK for outcome in outcomes.values())
-        reasons = Counter(
-            f"{host_of(job.url)}: {outcome.detail}"
-            for job, outcome in outcomes.items()
-            if outcome.status != OK
-        )
-        failed = sum(entry.status == FAILED for entry in entries.values())
+        listed = [entry for entry in self.gallery.fetchable(tree) if entry.url]
+        if limit is not None:
+            listed = sorted(listed, key=lambda entry: stable_hash(0, entry.name))[:limit]
         return [
-            f"{folder.name}: {came:,} of {len(outcomes):,} missing pictures downloaded.",
-            *(f"  not downloaded: {count:,} ({why})" for why, count in reasons.most_common()),
-            *(
-                [
-                    f"  {failed:,} will not be asked for again without --retry-failed "
-                    f"({LEDGER_NAME} names them)"
-                ]
-                if failed
-                else []
-            ),
+            Wanted(
+                f"{entry.name}{_ending(entry.url)}",
+                entry.url,
+                entry.md5,
+                tree.root / present[entry.name] if entry.name in present else None,
+            )
+            for entry in listed
         ]
 
 

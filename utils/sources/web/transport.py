@@ -15,6 +15,7 @@ from utils.sources.web.guard.redirects import check_address, target_of
 from utils.sources.web.guard.session import Session
 from utils.sources.web.manners import Manners
 
+REFUSING_STATUS = (401, 403)
 PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
 CHUNK_BYTES = 2**18
 """Most bytes held in memory before they are written: what a killed download may lose."""
@@ -80,7 +81,13 @@ def ask(
         if reply.status_code not in accept:
             passing = reply.status_code in PASSING_STATUS
             wait_s = _retry_after(reply) if passing else 0.0
-            raise FetchError(f"HTTP {reply.status_code}", final=not passing, wait_s=wait_s)
+            is_refused = reply.status_code in REFUSING_STATUS
+            raise FetchError(
+                f"HTTP {reply.status_code}",
+                final=not passing,
+                wait_s=wait_s,
+                is_refused=is_refused,
+            )
         if not _is_plain(reply.headers):
             raise FetchError("sent compressed, unasked", final=True)
         try:
