@@ -12,6 +12,7 @@ from utils.sources.readers.paired import PairedTable
 from utils.sources.readers.voted import VotedPictures
 from utils.sources.record import TEST_ONLY, TRAIN_ONLY, TRAIN_OR_VAL, VAL_ONLY
 from utils.sources.source import Sign, Source
+from utils.sources.web.isic_archive import ArchiveCollection
 from utils.sources.web.listed import ListedPictures
 from utils.sources.web.online import GalleryPictures, LesionTable
 from utils.sources.web.remote import RemoteFile
@@ -424,6 +425,11 @@ SOURCES = (
             namespace=NAMESPACE,
             splits=TEST_ONLY,
         ),
+        fetcher=ArchiveCollection(217, "isic_217"),
+        folder="isic_217",
+        roughly=100_000_000,
+        roughly_each=3_000_000,
+        on_request=True,
     ),
     Source(
         name="fitzpatrick17k",

@@ -155,14 +155,19 @@ def _fetch(
     else:
         if reasons:
             raise DownloadError(" ".join(reasons))
-    write_text(licence, terms(source))
     if source.fetcher and (source.on_request or not source.bundles):
         before = FileTree.scan(tree.root, homes=FOLDERS)
-        yield from source.fetcher(before, retry_failed, manners.private_hosts, limit)
-        reading = source.read(before)
-        there = reading and reading.records
-        if not there and not _list_files(tree.root).pictures(source.folder):
+        try:
+            yield from source.fetcher(before, retry_failed, manners.private_hosts, limit)
+        finally:
+            if licence.parent.is_dir():
+                write_text(licence, terms(source))
+        after = before.scan_again()
+        reading = source.read(after)
+        if not (reading and reading.records) and not after.pictures(source.folder):
             raise DownloadError("None of its pictures came")
+    else:
+        write_text(licence, terms(source))
 
 
 def _list_files(all_data: Path) -> FileTree:
