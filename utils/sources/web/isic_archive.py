@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from utils.common.disk.writing import write_text
 from utils.common.errors import DownloadError
-from utils.common.files import write_text
 from utils.sources.files.tree import FileTree
 from utils.sources.web.failures import FetchError
 from utils.sources.web.guard.session import open_session

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.common.files import remove_partial_files
+from utils.common.disk.writing import remove_partial_files
 from utils.sources.web.hosts import FAILED, OK, Job, Outcome, fetch_all
 from utils.sources.web.ledger import LEDGER_NAME, Entry, read_ledger, write_ledger
 from utils.sources.web.manners import Manners
