@@ -54,7 +54,7 @@ SPEED, ACCURACY = PARTS = "speed", "accuracy"
 class WholeNetworkTrainer(Trainer):
     """Sends each picture through the whole network in each frozen epoch."""
 
-    def _look_once(self) -> None:
+    def _frozen_features(self) -> None:
         return None
 
 
@@ -132,7 +132,7 @@ def frozen_seconds(
     for epoch in range(given.frozen):
         for _ in trainer.train_epoch(epoch):
             pass
-        trainer.predict(VAL, "Validation")
+        trainer.predictor().predict(VAL, "Validation")
     took = time.perf_counter() - started
     loader.close()
     return took

@@ -45,7 +45,7 @@ from utils.prediction.pictures import Input
 from utils.prediction.row_file import open_rows
 from utils.prediction.settings import PredictSettings
 from utils.prediction.stream import stream_samples
-from utils.training.predictions import Examined, Looks
+from utils.training.predictions import OodFeatures, PredictionsWithFeatures
 
 ROOT = Path(__file__).resolve().parent.parent
 NUM_PICTURES = 500
@@ -91,7 +91,10 @@ def store(folder: Path, name: str) -> None:
     logits = rng.normal(size=(NUM_FITTED, len(CLASSES))).astype(np.float32)
     features = rng.normal(size=(NUM_FITTED, NUM_FEATURES)).astype(np.float32)
     pictures = ("",) * NUM_FITTED, np.arange(NUM_FITTED) % len(CLASSES)
-    train, val = Looks(*pictures, features), Examined(*pictures, logits, features)
+    train, val = (
+        OodFeatures(*pictures, features),
+        PredictionsWithFeatures(*pictures, logits, features),
+    )
     card = Card(
         model, preprocessing, calibration=fit(train, val, [1] * len(CLASSES), coverage=0.95)
     )

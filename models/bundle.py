@@ -14,9 +14,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from models.answers import logits_and_features
 from models.calibration import PREFIX, Calibration
 from models.device import compute_here
+from models.inference import logits_and_features
 from models.instructions import how_to_use
 from models.numbers import number
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing

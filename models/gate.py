@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from models.answers import logits_and_features
 from models.bundle import Card
 from models.calibration import Calibration, Novelty, Verdicts
 from models.device import Compute, compute_here, memory_format
 from models.fusion import fused
+from models.inference import logits_and_features
 from models.preprocessing import Normalisation
 from models.scaling import Prior, Scaling
 from utils.common.errors import ModelError
@@ -71,11 +71,10 @@ class Gate:
         self.compute = compute
         self._process = os.getpid()
         self._calibration = card.calibration or _no_calibration(card.uncalibrated)
-        self._layout = memory_format(network)
-        wanted = card.preprocessing
-        network = network.to(compute.device).to(memory_format=self._layout)
+        wanted, layout = card.preprocessing, memory_format(network)
+        network = network.to(compute.device).to(memory_format=layout)
         self._network = fused(network, compute, wanted.height, wanted.width)
-        self._normalise = Normalisation(wanted).to(compute.device)
+        self._normalise = Normalisation(wanted, layout).to(compute.device)
 
     # A path that is a text is an iterable of texts as well: the first overload that fits is taken.
     @overload
@@ -139,7 +138,7 @@ class Gate:
         self._notice_fork()
         moved = pixels.to(self.compute.device, non_blocking=True)
         with self.compute.autocast():
-            return logits_and_features(self._network, self._prepare, moved)
+            return logits_and_features(self._network, self._normalise, moved)
 
     def _notice_fork(self) -> None:
         """Get on without the parent's threads in a process that was forked, or say why not."""
@@ -153,10 +152,6 @@ class Gate:
                 todo="Load it in each process, after the fork",
             )
         self._process = os.getpid()
-
-    def _prepare(self, pixels: torch.Tensor) -> torch.Tensor:
-        normalised: torch.Tensor = self._normalise(pixels)
-        return normalised.contiguous(memory_format=self._layout)
 
     def _sample(self, picture: Picture) -> NDArray[np.uint8] | str:
         try:

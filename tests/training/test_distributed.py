@@ -24,7 +24,7 @@ from utils.common.labels import TEST, TRAIN
 from utils.training.data.batches import IGNORED
 from utils.training.data.loader import PictureLoader, deal, smallest_share
 from utils.training.data.pictures import read_folder
-from utils.training.processes.rendezvous import fresh_part
+from utils.training.processes.rendezvous import fresh_store
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = str(ROOT / "launch_training_test.py")
@@ -265,7 +265,7 @@ def test_a_meeting_is_not_led_astray_by_what_is_left_of_one_before() -> None:
     store = dist.HashStore()
     for _ in range(3):
         with ThreadPoolExecutor(3) as pool:
-            parts = list(pool.map(lambda rank: fresh_part(store, rank, 3), range(3)))
+            parts = list(pool.map(lambda rank: fresh_store(store, rank, 3), range(3)))
         assert not parts[2].check(["address"])
         parts[1].set("address", "here")
         assert parts[0].get("address") == parts[2].get("address") == b"here"
@@ -273,7 +273,7 @@ def test_a_meeting_is_not_led_astray_by_what_is_left_of_one_before() -> None:
 
 def test_a_meeting_does_not_wait_for_ever() -> None:
     with pytest.raises(dist.DistStoreError):
-        fresh_part(dist.HashStore(), 0, 2, timedelta(milliseconds=50))
+        fresh_store(dist.HashStore(), 0, 2, timedelta(milliseconds=50))
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from launch_training_test import main
 from models.bundle import read_weights
 from utils.common.errors import DatasetError, ModelError, OutputError, SettingsError
 from utils.training.engine import Trainer
-from utils.training.session import keep_threads
+from utils.training.resume import keep_threads
 from utils.training.state import checkpoint, runs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -344,12 +344,12 @@ def test_more_threads_than_processors_are_kept_and_told(
     kept: list[int] = []
     monkeypatch.setattr("torch.set_num_threads", kept.append)
     monkeypatch.setattr("torch.get_num_threads", lambda: 2)
-    monkeypatch.setattr("utils.training.session.available_processors", lambda: 2)
+    monkeypatch.setattr("utils.training.resume.available_processors", lambda: 2)
     keep_threads(2)
     assert capsys.readouterr().err == ""
     keep_threads(64)
     assert capsys.readouterr().err == (
-        "Warning: this run was begun with 64 threads and goes on with as many, for the same result "
-        "to the last bit; that is slow where 2 would do.\n"
+        "Warning: this run was started with 64 threads and keeps them, so that its result is the "
+        "same to the last bit; that is slow here, where 2 would be usual.\n"
     )
     assert kept == [2, 64]

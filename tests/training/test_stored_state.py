@@ -62,7 +62,7 @@ def refused(tmp_path: Path) -> Callable[..., str]:
     def read(alter: Callable[[dict[str, Any]], object]) -> str:
         progress = dataclasses.asdict(Progress(1, 0, 0.5, 1, 0, [row()]))
         state: dict[str, Any] = {
-            **dict.fromkeys(checkpoint.PARTS, 0),
+            **dict.fromkeys(checkpoint.KEYS, 0),
             "version": checkpoint.VERSION,
             "facts": facts_of(),
             "progress": progress,
@@ -309,9 +309,9 @@ class TestFile:
             line = refused(lambda state, weights=weights: state.update(weights=weights))
             assert "its weights are not those of test_resnet for 5 classes" in line
 
-    @pytest.mark.parametrize("part", checkpoint.PARTS)
-    def test_a_missing_part_is_named(self, refused, part: str) -> None:
-        assert f"{part} is missing" in refused(lambda state: state.pop(part))
+    @pytest.mark.parametrize("key", checkpoint.KEYS)
+    def test_a_missing_key_is_named(self, refused, key: str) -> None:
+        assert f"{key} is missing" in refused(lambda state: state.pop(key))
 
     @pytest.mark.parametrize(
         "value", [checkpoint.VERSION - 1, checkpoint.VERSION + 1, None, "2", NAN, [], HUGE]

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from models.calibration import Calibration, Novelty
 from models.scaling import LOG_TEMPERATURE_SPREAD, MAX_TEMPERATURE, Scaling
 from utils.common.labels import CLASSES
-from utils.training.predictions import Examined, Looks
+from utils.training.predictions import OodFeatures, PredictionsWithFeatures
 
 REFUSED = 0.02
 """Share of the val pictures that are called unlike."""
@@ -24,8 +24,8 @@ SHRINKAGE = 0.01
 
 
 def fit(
-    train: Looks,
-    val: Examined,
+    train: OodFeatures,
+    val: PredictionsWithFeatures,
     counts: Sequence[int],
     coverage: float,
     groups: NDArray[np.int64] | None = None,

@@ -29,7 +29,7 @@ from utils.evaluation.reliability import (
 from utils.evaluation.rows import group_codes, rows_of
 from utils.evaluation.shortcuts import probe
 from utils.evaluation.slices import Slices, cut
-from utils.training.predictions import Answers, Examined
+from utils.training.predictions import EvaluationInputs, PredictionsWithFeatures
 
 
 class Terms(Protocol):
@@ -101,7 +101,7 @@ class Report:
         history: One row per epoch.
     """
 
-    test: Examined
+    test: PredictionsWithFeatures
     verdicts: Verdicts
     calibration: Calibration
     metrics: Metrics
@@ -178,8 +178,8 @@ class Report:
         }
 
 
-def examine(
-    answers: Answers,
+def evaluate(
+    inputs: EvaluationInputs,
     calibration: Calibration,
     folder: Path,
     known: Mapping[str, ManifestRow],
@@ -190,7 +190,7 @@ def examine(
     """Compute everything that the report says.
 
     Args:
-        answers: Of the best weights.
+        inputs: Predictions of the best weights, and features of train.
         calibration: Fitted on train and val.
         folder: Of the data set.
         known: What its manifest says of each picture, by file.
@@ -198,16 +198,16 @@ def examine(
         history: One row per epoch.
         terms: Of all collections that there might be.
     """
-    test, labels = answers.test, answers.test.labels
+    test, labels = inputs.test, inputs.test.labels
     rows = rows_of(known, test.files)
     groups = group_codes(rows)
-    val_groups = group_codes(rows_of(known, answers.val.files))
+    val_groups = group_codes(rows_of(known, inputs.val.files))
     verdicts = calibration.judge(test.logits, test.features)
     right = verdicts.likeliest == labels
     answered = verdicts.is_answered
     scaling = calibration.scaling
     as_in_training = scaling.probabilities(test.logits, scaling.train_prior)
-    by_temperature = fit_temperature(answers.val.logits, answers.val.labels)
+    by_temperature = fit_temperature(inputs.val.logits, inputs.val.labels)
     scaled = by_temperature.probabilities(test.logits)
     return Report(
         test,
@@ -219,13 +219,13 @@ def examine(
         reliability(as_in_training, labels),
         called(scaled, labels, groups),
         called(as_in_training, labels, groups),
-        promises(calibration, verdicts, labels, groups, answers.val.labels, val_groups),
+        promises(calibration, verdicts, labels, groups, inputs.val.labels, val_groups),
         share(answered, groups),
         share(verdicts.is_ambiguous & ~verdicts.is_unlike, groups),
         share(verdicts.is_unlike, groups),
         share(right[answered], groups[answered], "no picture was answered"),
         cut(rows, right, groups),
-        probe(folder, rows_of(known, answers.train.files), rows),
+        probe(folder, rows_of(known, inputs.train.files), rows),
         mistakes(test, verdicts),
         collections_of(known.values(), terms),
         facts,

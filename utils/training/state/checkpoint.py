@@ -22,23 +22,23 @@ from utils.training.state.soundness import UnusableError, check_tensors
 from utils.training.step.sums import EpochSums
 
 VERSION = 3
-PARTS = ("facts", "progress", "weights", "optimizer", "scaler", "average", "parts", "sums")
+KEYS = ("facts", "progress", "weights", "optimizer", "scaler", "average", "parts", "sums")
 
 
 def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]) -> None:
-    """Let the first process write the state; the file before is there until this one is whole.
+    """Let rank 0 write the state; the file before stays until this one is complete.
 
     The learning rate follows from the step, order and augmentation from seed and epoch, dropout
     from seed, epoch and step: so no schedule and no generator has a state of its own.
 
     Args:
-        path: Of last.pt.
-        trainer: Gives weights, their average, optimizer, the parts that batches are cut into over
-            all processes, and the sums of the epoch at hand.
-        progress: Where the run is.
+        path: Path of last.pt.
+        trainer: Gives weights, their average, optimizer, number of micro-batches over all ranks,
+            and the sums of the epoch at hand.
+        progress: How far the run has come.
         facts: What the run was started with and keeps to, as plain values.
     """
-    sums = trainer.sums.of_all(trainer.world)
+    sums = trainer.sums.over_all_ranks(trainer.world)
     if not trainer.world.is_first:
         return
     state = {
@@ -46,10 +46,10 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
         "facts": facts,
         "progress": dataclasses.asdict(progress),
         "weights": trainer.network.state_dict(),
-        "optimizer": trainer.optimizer.state_dict(),
-        "scaler": trainer.scaler.state_dict(),
+        "optimizer": trainer.train_step.optimizer.state_dict(),
+        "scaler": trainer.train_step.scaler.state_dict(),
         "average": trainer.average.module.state_dict() if trainer.average else None,
-        "parts": trainer.parts_of_all,
+        "parts": trainer.micro_batches.total,
         "sums": {"totals": sums.totals, "confusion": sums.confusion},
     }
     with whole_file(path, durable=True) as partial:
@@ -91,7 +91,7 @@ def load(path: Path) -> dict[str, Any]:
             f"{path} has version {shown(version)}",
             expected=f"version {VERSION}, which this suite writes",
         )
-    if missing := [name for name in PARTS if name not in state]:
+    if missing := [name for name in KEYS if name not in state]:
         refuse(path, f"{', '.join(missing)} is missing")
     facts = Facts.from_dict(state["facts"], path)
     check_progress(state["progress"], path)
@@ -144,12 +144,12 @@ def restore(state: dict[str, Any], trainer: Trainer) -> Progress:
     try:
         check_tensors(state, trainer)
         trainer.network.load_state_dict(state["weights"])
-        trainer.optimizer.load_state_dict(state["optimizer"])
-        if trainer.scaler.is_enabled():
-            trainer.scaler.load_state_dict(state["scaler"])
+        trainer.train_step.optimizer.load_state_dict(state["optimizer"])
+        if trainer.train_step.scaler.is_enabled():
+            trainer.train_step.scaler.load_state_dict(state["scaler"])
         if trainer.average is not None:
             trainer.average.module.load_state_dict(state["average"])
-        trainer.parts_of_all = state["parts"]
+        trainer.micro_batches.total = state["parts"]
         device = trainer.compute.device
         sums = {name: state["sums"][name].to(device) for name in ("totals", "confusion")}
         if not trainer.world.is_first:

@@ -2,17 +2,24 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from models.stored_names import CARD_NAME, WEIGHTS_NAME
 from models.zoo import resolve
 from utils.common.errors import ModelError, OutputError
-from utils.common.files import explain_write_errors, refuse_links, remove_partial_files, write_text
+from utils.common.files import (
+    explain_write_errors,
+    refuse_links,
+    remove_partial_files,
+    write_json,
+    write_text,
+)
 from utils.common.opening import read_regular
 from utils.training.settings import AUTO, Settings
 
@@ -106,6 +113,10 @@ class Run:
         (self.folder / CARD_NAME).unlink(missing_ok=True)
         report = self.folder / REPORT_NAME
         report.replace(report.with_stem(f"{report.stem}-{epochs}-epochs"))
+
+    def write_settings(self, facts: Mapping[str, Any]) -> None:
+        """Write what the run keeps to, for people to read."""
+        write_json(self.folder / SETTINGS_NAME, facts)
 
     def sweep(self) -> None:
         """Remove what a killed process left half-written."""

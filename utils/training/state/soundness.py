@@ -8,7 +8,7 @@ import torch
 from utils.common.labels import TRAIN
 from utils.training.engine import Trainer
 
-MAX_PARTS = 2**32
+MAX_MICRO_BATCHES = 2**32
 
 
 class UnusableError(ValueError):
@@ -24,10 +24,11 @@ def check_tensors(state: Mapping[str, Any], trainer: Trainer) -> None:
     _check_like("weights", state["weights"], trainer.network.state_dict())
     if trainer.average is not None:
         _check_like("average", state["average"], trainer.average.module.state_dict())
-    _check_optimizer(state["optimizer"], trainer.optimizer)
-    if trainer.scaler.is_enabled():
-        _check_scaler(state["scaler"], trainer.scaler.state_dict())
-    _require(type(state["parts"]) is int and 1 <= state["parts"] <= MAX_PARTS, "parts")
+    _check_optimizer(state["optimizer"], trainer.train_step.optimizer)
+    scaler = trainer.train_step.scaler
+    if scaler.is_enabled():
+        _check_scaler(state["scaler"], scaler.state_dict())
+    _require(type(state["parts"]) is int and 1 <= state["parts"] <= MAX_MICRO_BATCHES, "parts")
     own = {"totals": trainer.sums.totals, "confusion": trainer.sums.confusion}
     _check_like("sums", state["sums"], own)
     _require(all(bool((state["sums"][name] >= 0).all()) for name in own), "sums below 0")

@@ -1,4 +1,4 @@
-"""A network and pixels in, what it says of them and how they look out."""
+"""Run a network on a batch of pictures: logits, and features for out-of-distribution detection."""
 
 from collections.abc import Callable
 
@@ -8,33 +8,32 @@ from torch import nn
 from models.texture import describe
 
 Prepare = Callable[[torch.Tensor], torch.Tensor]
-"""Makes of pixels what a network wants to see, see `Normalisation`."""
+"""Turns pixels, N x 3 x H x W, uint8, into the input of a network; see `Normalisation`."""
 
 
 def logits_of(network: nn.Module, prepare: Prepare, pixels: torch.Tensor) -> torch.Tensor:
-    """Let a network say what pictures show: N x number of classes, float32.
+    """Return the logits of pictures, N x number of classes, float32.
 
     Args:
         network: In evaluation mode.
-        prepare: Called first.
+        prepare: Applied to the pixels first.
         pixels: N x 3 x H x W, RGB, uint8.
     """
-    answers: torch.Tensor = network(prepare(pixels))
-    return answers.float()
+    logits: torch.Tensor = network(prepare(pixels))
+    return logits.float()
 
 
 def logits_and_features(
     network: nn.Module, prepare: Prepare, pixels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Let a network say what pictures show, and describe how they look.
+    """Return the logits of pictures, and the features that tell out-of-distribution ones.
 
     Args:
         network: In evaluation mode.
-        prepare: Called first.
+        prepare: Applied to the pixels first.
         pixels: N x 3 x H x W, RGB, uint8.
 
     Returns:
-        Logits, N x number of classes, and features, N x D, which the distance to everything seen
-        in training starts from; both float32.
+        Logits, N x number of classes, and texture features, N x D; both float32.
     """
     return logits_of(network, prepare, pixels), describe(pixels)
