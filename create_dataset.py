@@ -1,4 +1,4 @@
-"""Public collections under ALL_DATA in, the five-class data set DATASET/{train,val,test} out.
+"""Assemble the five-class data set DATASET/{train,val,test} from collections under ALL_DATA.
 
     python create_dataset.py                   assemble DATASET from what is under ALL_DATA
     python create_dataset.py --download all    fetch the collections that need no login, and stop

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def choose(
     arguments: Sequence[str],
 ) -> tuple[Settings, frozenset[str], Run | None, Job]:
-    """Settle what is to be done: read the command line and ask for what is missing."""
+    """Read the command line, find the run to resume, and ask for what is missing."""
     asked, given = read_settings(arguments)
     job = this_job(asked.output_dir, arguments)
     asked = job.recall(asked)
@@ -52,7 +52,7 @@ def choose(
 
 
 def run(world: World, asked: Settings, given: frozenset[str], found: Run | None, job: Job) -> int:
-    """Train and test, or whatever else was settled, and return the exit code."""
+    """Train and test, or do what else was chosen, and return the exit code."""
     # PyTorch takes seconds to import; --help, a wrong flag and the questions need not wait for it.
     with doing("Loading PyTorch"), imported_at_once():
         from utils.training.fit import test, train
@@ -86,8 +86,8 @@ def run(world: World, asked: Settings, given: frozenset[str], found: Run | None,
 
 
 def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
-    """Write the model that can be used and its report, and return what is to be printed."""
-    # Not before: workers and training would carry what these packages take.
+    """Store the model with its calibration, write the report, and return it as text."""
+    # Only here, since workers and training need not carry the memory of these packages.
     with doing("Loading what makes the report"), imported_at_once():
         from models.bundle import read_weights, store_bundle
         from utils.evaluation.files import write_report
@@ -111,7 +111,7 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
 
 
 def what_next(session: "Session") -> str:
-    """Say what was trained, where its report is, and how the model is used."""
+    """Return what was trained, where the report is, and how to use the model."""
     from utils.evaluation.files import PAGE_NAME
 
     folder, progress = session.run.folder, session.progress

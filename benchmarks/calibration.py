@@ -71,7 +71,7 @@ def look(gate: Gate, folder: Path) -> Part:
     logits = []
     for start in range(0, len(files), BATCH_SIZE):
         samples = [gate.sample(file.read_bytes()) for file in files[start : start + BATCH_SIZE]]
-        logits.append(gate.look_at(torch.from_numpy(np.stack(samples)))[0].cpu().numpy())
+        logits.append(gate.forward(torch.from_numpy(np.stack(samples)))[0].cpu().numpy())
     labels = np.array([CLASSES.index(file.parent.name) for file in files])
     return np.concatenate(logits), labels
 

@@ -52,7 +52,7 @@ def main() -> None:
         card, network = read_bundle(given.run)
         file = Path(scratch) / "model.onnx"
         export(card, network, file, ONNX)
-        engines = {"ours": lambda pixels: gate.look_at(pixels)[0].numpy(), **others(file, batches)}
+        engines = {"ours": lambda pixels: gate.forward(pixels)[0].numpy(), **others(file, batches)}
         print(compare(engines, batches, given))
 
 

@@ -68,7 +68,7 @@ def test_the_menu_takes_a_name_as_well_as_a_number(
         ("vit_base_patch16_224", ""), ("test_vit", ""), ("hf_hub:somebody/x", ""),
         (
             "tf_efficientnet_b0_ns",
-            "--model tf_efficientnet_b0_ns is taken as tf_efficientnet_b0.ns_jft_in1k.\n",
+            "--model tf_efficientnet_b0_ns is taken to mean tf_efficientnet_b0.ns_jft_in1k.\n",
         ),
     ],
 )  # fmt: skip
@@ -157,7 +157,8 @@ def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, fl
         ),
         (
             ["--pretrained-path", "nowhere.pth"],
-            "--pretrained-path nowhere.pth is no file. Expected a .safetensors, .pth or .pt file.",
+            "--pretrained-path nowhere.pth is not a file. "
+            "Expected a .safetensors, .pth or .pt file.",
         ),
         (
             ["--pretrained-path", "x.pth", "--no-pretrained"],

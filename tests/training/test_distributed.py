@@ -221,7 +221,7 @@ def test_after_a_kill_torchrun_goes_on_by_itself(
     wait_for_epoch(process, run, 2)
     os.kill(workers_of(process)[0], signal.SIGKILL)
     said = finish(process)
-    assert f"Started again: going on with {run}." in said
+    assert f"Restarted: continuing {run}." in said
     assert [folder.name for folder in tmp_path.iterdir() if folder.name[0] != "."] == [run.name]
     assert state(run)["progress"]["epoch"] == MANY_EPOCHS
     assert not list((tmp_path / ".jobs").iterdir())
@@ -254,7 +254,7 @@ def test_after_a_computer_is_lost_the_others_go_on_by_themselves(
     for worker in lost:
         os.kill(worker, signal.SIGKILL)
     said = finish(agents[0]) + agents[1].communicate()[0]
-    assert f"Started again: going on with {run}." in said
+    assert f"Restarted: continuing {run}." in said
     assert state(run)["progress"]["epoch"] == MANY_EPOCHS
     assert state(run)["facts"]["processes"] == 2
     report = json.loads((run / "report.json").read_text())

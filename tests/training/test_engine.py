@@ -10,7 +10,6 @@ import torch
 
 from models import device
 from models.device import choose_device, choose_precision
-from models.texture import NUM_FEATURES
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import TEST, TRAIN
 from utils.training import predictions
@@ -73,38 +72,6 @@ def test_an_epoch_counts_every_picture_once(trainer: Trainer) -> None:
     assert found.logits.shape == (15, 5)
     assert found.logits.dtype == np.float32
     assert found.files == tuple(p.file for p in trainer.loader.pictures.splits[TEST])
-
-
-def test_some_pictures_have_the_features_that_they_have_among_all(trainer: Trainer) -> None:
-    every = trainer.predictor().predict_with_features(TEST, "Test")
-    some = trainer.predictor().ood_features(TEST, "Test", positions=[9, 2, 5])
-    assert some.files == tuple(every.files[position] for position in (9, 2, 5))
-    assert some.labels.tolist() == every.labels[[9, 2, 5]].tolist()
-    np.testing.assert_allclose(some.features, every.features[[9, 2, 5]], atol=1e-5)
-    assert every.features.shape == (len(every.files), NUM_FEATURES)
-
-
-def test_features_do_not_change_a_prediction(trainer: Trainer) -> None:
-    examined, predicted = (
-        trainer.predictor().predict_with_features(TEST, "Test"),
-        trainer.predictor().predict(TEST, "Test"),
-    )
-    assert (examined.logits == predicted.logits).all()
-    assert examined.files == predicted.files
-
-
-def test_features_are_computed_without_the_network(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = trainer.predictor().ood_features(TEST, "Test", range(15)).features
-    monkeypatch.setattr(trainer.network, "forward", lambda pixels: pytest.fail("was asked"))
-    assert (trainer.predictor().ood_features(TEST, "Test", range(15)).features == expected).all()
-
-
-def test_the_predictions_are_the_same_for_any_batch_size(trainer: Trainer) -> None:
-    before = trainer.predictor().predict(TEST, "Test").logits
-    trainer.loader.batch_size = 4
-    np.testing.assert_allclose(trainer.predictor().predict(TEST, "Test").logits, before, atol=1e-5)
 
 
 def snapshot(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -176,9 +143,9 @@ def test_pixels_are_laid_out_as_the_network_likes_them(trainer: Trainer) -> None
 
 def test_an_absent_device_is_one_line() -> None:
     assert choose_device("cpu").type == "cpu"
-    with pytest.raises(SettingsError, match=r"--device toaster is no device\. Expected auto, cpu"):
+    with pytest.raises(SettingsError, match=r"--device toaster is not a device\. Expected auto"):
         choose_device("toaster")
-    with pytest.raises(SettingsError, match="--device cuda:99 is not there: PyTorch finds"):
+    with pytest.raises(SettingsError, match="--device cuda:99 does not exist: PyTorch finds"):
         choose_device("cuda:99")
 
 

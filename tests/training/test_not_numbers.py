@@ -202,7 +202,7 @@ def test_batch_norm_is_found_wherever_it_is_and_whatever_it_keeps(tracks: bool) 
     assert not has_batch_norm(nn.Sequential(nn.LayerNorm(4), nn.GroupNorm(2, 4)))
     with pytest.raises(SettingsError, match="cannot learn from one picture at a time"):
         check_batches(hidden, "hidden", pictures_per_step=1, num_train=9)
-    with pytest.raises(SettingsError, match="from one training picture alone"):
+    with pytest.raises(SettingsError, match="from a single training picture"):
         check_batches(hidden, "hidden", pictures_per_step=8, num_train=1)
     check_batches(hidden, "hidden", pictures_per_step=2, num_train=9)
     check_batches(nn.LayerNorm(4), "plain", pictures_per_step=1, num_train=1)

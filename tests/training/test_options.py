@@ -189,7 +189,7 @@ def test_what_a_flag_cannot_do_here_is_one_line() -> None:
         "set 'torch.use_deterministic_algorithms(True)'.\nMore words"
     )
     assert str(blame_flag(error)) == (
-        "--deterministic cannot be kept with this model: adaptive_max_pool2d_backward_cuda has no "
+        "--deterministic is not possible with this model: adaptive_max_pool2d_backward_cuda has no "
         "such algorithm. Start anew without --deterministic, or with another model."
     )
 

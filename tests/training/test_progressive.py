@@ -147,7 +147,7 @@ def test_what_may_grow_answers_at_full_size_as_before(name: str) -> None:
 
 
 def test_what_takes_one_size_alone_is_refused() -> None:
-    with pytest.raises(ModelError, match="alone and cannot train on smaller ones first"):
+    with pytest.raises(ModelError, match="pixels and cannot train on smaller ones first"):
         build(resolve("mixer_s32_224"), len(CLASSES), pretrained=True, is_growing=True)
 
 

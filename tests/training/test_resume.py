@@ -195,7 +195,7 @@ def test_a_state_that_cannot_be_written_leaves_the_one_before(
 def test_two_processes_never_work_on_one_run(
     undisturbed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "LOCK_PATIENCE_S", 0)
+    monkeypatch.setattr(runs, "LOCK_TIMEOUT_S", 0)
     code = (
         "import sys; from pathlib import Path; from utils.training.state.runs import Run\n"
         f"with Run(Path({str(undisturbed)!r})).locked(): print('held', flush=True); input()"
@@ -211,7 +211,7 @@ def test_two_processes_never_work_on_one_run(
         other.stdin.write("\n")
     assert str(raised.value) == (
         f"Another process is at work on {undisturbed}. "
-        "Wait for it to end, or start a run of its own without --resume."
+        "Wait until it ends, or start a new run without --resume."
     )
     assert main(["--test-only", "--resume", str(undisturbed)]) == 0
 
@@ -283,7 +283,7 @@ def test_other_settings_are_refused_by_name(undisturbed: Path) -> None:
     with pytest.raises(SettingsError) as raised:
         main(["--resume", str(undisturbed), "-b", "4", "--lr", "0.5", "--workers", "1"])
     assert str(raised.value) == (
-        "This run cannot go on with other settings: batch_size was 8 and not 4; "
+        "This run cannot be resumed with other settings: batch_size was 8 and not 4; "
         "lr was 0.001 and not 0.5. Leave these flags out, or start anew without --resume."
     )
 
@@ -308,7 +308,7 @@ def assert_torn(undisturbed: Path, last: Path) -> None:
     with pytest.raises(ModelError) as raised:
         main(["--resume", str(undisturbed)])
     assert str(raised.value) == (
-        f"{last} is torn or is no state of a run. "
+        f"{last} is damaged or is not the state of a run. "
         "Delete the run's folder and start anew without --resume."
     )
 

@@ -130,12 +130,12 @@ class TestSettings:
         line = refused(lambda state: state["facts"]["settings"].update({name: value}))
         assert line == (
             f"{tmp_path / 'last.pt'} cannot be resumed: {words} "
-            "Bring the file back as it was, or start anew without --resume."
+            "Restore the file as it was, or start anew without --resume."
         )
 
     def test_an_unknown_setting_may_have_changed_the_weights(self) -> None:
         facts = facts_of(settings={**dataclasses.asdict(GOOD), "mixup": 0.2})
-        with pytest.raises(ModelError, match="this suite does not know its settings 'mixup'"):
+        with pytest.raises(ModelError, match="this version does not know its settings 'mixup'"):
             Facts.from_dict(facts)
 
     def test_one_that_was_not_there_yet_is_taken_as_by_default_and_named(self, capsys) -> None:
@@ -143,7 +143,7 @@ class TestSettings:
         del settings["deterministic"]
         assert Facts.from_dict(facts_of(settings=settings), "last.pt").settings == GOOD
         assert capsys.readouterr().err == (
-            "Warning: last.pt does not tell all settings; taken by default: deterministic False\n"
+            "Warning: last.pt lacks some settings; their defaults are used: deterministic False\n"
         )
 
 
@@ -169,9 +169,9 @@ class TestFacts:
     def test_all_are_needed_and_no_other_is_known(self, field) -> None:
         facts = facts_of()
         del facts[field.name]
-        with pytest.raises(ModelError, match=f"this suite needs {field.name} in it"):
+        with pytest.raises(ModelError, match=f"this version needs {field.name} in it"):
             Facts.from_dict(facts)
-        with pytest.raises(ModelError, match="this suite does not know 'more' in it"):
+        with pytest.raises(ModelError, match="this version does not know 'more' in it"):
             Facts.from_dict(facts_of(more=1))
 
     @pytest.mark.parametrize("value", NONSENSE)
@@ -318,7 +318,7 @@ class TestFile:
     )
     def test_another_version_is_named(self, refused, value: Any) -> None:
         line = refused(lambda state: state.update(version=value))
-        assert f"Expected version {checkpoint.VERSION}, which this suite writes" in line
+        assert f"Expected version {checkpoint.VERSION}, which this program writes" in line
 
     def test_what_grows_when_it_is_unpacked_is_not(self, tmp_path: Path) -> None:
         torch.save({"version": 2, "facts": torch.zeros(10**6)}, tmp_path / "good.pt")
@@ -328,7 +328,7 @@ class TestFile:
         ):
             for name in plain.namelist():
                 packed.writestr(name, plain.read(name))
-        with pytest.raises(ModelError, match="is torn or is no state of a run"):
+        with pytest.raises(ModelError, match="is damaged or is not the state of a run"):
             checkpoint.load(tmp_path / "last.pt")
 
     def test_the_script_ends_in_the_same_line(self, stored, tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ class TestJob:
         with pytest.raises(ModelError) as caught:
             job.recall(Settings())
         line = str(caught.value)
-        assert line.startswith(f"{job.note}, which tells the run of this job, is damaged (")
+        assert line.startswith(f"{job.note}, which notes the run of this job, is damaged (")
         assert line.endswith(". Delete it, and name the run with --resume.")
 
     def test_the_note_of_another_command_line_is_not_recalled(self, job: Job) -> None:

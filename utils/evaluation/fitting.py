@@ -1,4 +1,4 @@
-"""Train and val predictions in, a fitted `Calibration` out; test is never looked at."""
+"""Fit a `Calibration` on features of train and predictions of val; test is never looked at."""
 
 import math
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from utils.common.labels import CLASSES
 from utils.training.predictions import OodFeatures, PredictionsWithFeatures
 
 REFUSED = 0.02
-"""Share of the val pictures that are called unlike."""
+"""Share of the val pictures that count as out of distribution."""
 
 SPREADS = np.array([LOG_TEMPERATURE_SPREAD, *[0.25] * len(CLASSES)])
-"""Standard deviations of the logarithm of the temperature, and of each bias, before val is seen."""
+"""Standard deviations of the priors of the temperature's logarithm and of each bias."""
 
 SHRINKAGE = 0.01
-"""Of the features' correlations towards none; few pictures cannot tell them all."""
+"""Shrinkage of the features' correlations towards 0; few pictures do not determine all of them."""
 
 
 def fit(
@@ -30,15 +30,15 @@ def fit(
     coverage: float,
     groups: NDArray[np.int64] | None = None,
 ) -> Calibration:
-    """Fit all that makes a model's outputs trustworthy.
+    """Fit scaling, prediction sets and out-of-distribution detection.
 
     Args:
-        train: Some pictures that were trained on.
-        val: All val pictures, N.
-        counts: Of all training pictures, for each class.
-        coverage: Share of each class's pictures whose set is to hold their class, 0-1.
-        groups: Of the val pictures, N, any numbers that tell them apart; each picture is a group of
-            its own when left out.
+        train: Features of some training pictures.
+        val: Predictions and features of all val pictures, N.
+        counts: Number of training pictures of each class.
+        coverage: Share of each class's pictures whose set is to contain their class, 0-1.
+        groups: Groups of the val pictures, N, as any numbers that differ between groups; each
+            picture is a group of its own when left out.
     """
     scaling = fit_scaling(val.logits, val.labels, counts)
     probabilities = scaling.probabilities(val.logits)
@@ -50,21 +50,22 @@ def fit(
 def fit_scaling(
     logits: NDArray[np.float32], labels: NDArray[np.int64], counts: Sequence[int]
 ) -> Scaling:
-    """Return what makes the true classes of val likeliest, given how common each class is in val.
+    """Return the most likely temperature and biases, given how common each class is in val.
 
-    Both kinds of numbers have a prior, log-normal around 1 and normal around 0. Where the model is
-    right on all of few val pictures, they alone would ask for a temperature near 0, and for
-    probabilities near 1 of every mistake to come: of simulated val sets of 20 to 300 pictures a
-    spread of 0.5 gave the least log loss on others, before 0.3, 1 and Platt's smoothed targets; on
-    thousands it changes nothing. For the biases 0.25 was taken: on 71 to 384 pictures 0.5 lowered
-    the log loss by another 0.4 %, and 0.5 points of balanced accuracy; 1 and more cost both.
+    Temperature and biases have priors, log-normal around 1 and normal around 0. Where the model is
+    right on all of few val pictures, the likelihood alone would ask for a temperature near 0, and
+    so for probabilities near 1 of every later mistake. On simulated val sets of 20 to 300 pictures
+    a spread of 0.5 gave the least log loss on other pictures, ahead of 0.3, 1 and Platt's smoothed
+    targets; on thousands of pictures it changes nothing. For the biases 0.25 was chosen: on 71 to
+    384 pictures 0.5 lowered the log loss by another 0.4 %, but balanced accuracy by 0.5 points; 1
+    and more were worse in both.
 
     Args:
-        logits: N x number of classes.
-        labels: N.
-        counts: Of all training pictures, for each class.
+        logits: Logits of val, N x number of classes.
+        labels: True classes, N.
+        counts: Number of training pictures of each class.
     """
-    # One more of each, since a class without val pictures may come all the same.
+    # Plus one each, since a class without val pictures may occur all the same.
     prior = np.bincount(labels, minlength=len(CLASSES)) + 1.0
     log_temperature, *biases = _most_likely(logits, labels, np.log(prior / prior.sum()), True)
     shares = np.array(counts, dtype=np.float64) / sum(counts)
@@ -72,7 +73,7 @@ def fit_scaling(
 
 
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Scaling:
-    """Return the best that a temperature alone can do (Guo et al. 2017), to be compared with."""
+    """Return the most likely scaling by a temperature alone (Guo et al. 2017), as a baseline."""
     log_temperature, *_ = _most_likely(logits, labels, np.zeros(len(CLASSES)), False)
     return Scaling(math.exp(log_temperature))
 
@@ -83,7 +84,7 @@ def _most_likely(
     log_prior: NDArray[np.float64],
     has_biases: bool,
 ) -> list[float]:
-    """Return the logarithm of the likeliest temperature, and the likeliest biases."""
+    """Return the logarithm of the most likely temperature, and the most likely biases."""
     scores, chosen = logits.astype(np.float64), np.arange(len(labels))
     bound = math.log(MAX_TEMPERATURE)
 
@@ -109,9 +110,9 @@ def _most_likely(
 
 
 def rank_of(share: float, count: int) -> int | None:
-    """Return which of `count` values, sorted, from 1, a new one is below with this probability.
+    """Return the rank, from 1, of the value that a new one does not exceed with this probability.
 
-    None if there are too few for it: then no value is large enough.
+    None if `count` values are too few: then none of them is large enough.
 
     >>> rank_of(0.95, 19), rank_of(0.95, 18)
     (19, None)
@@ -123,11 +124,11 @@ def rank_of(share: float, count: int) -> int | None:
 def quantile_by_group(
     scores: NDArray[np.floating], groups: NDArray[np.int64], share: float
 ) -> float | None:
-    """Return which value a picture of another group is at most with this probability.
+    """Return the score that a picture of a new group does not exceed with this probability.
 
-    Pictures of one patient are alike, so each group counts as one, spread over its pictures (Lee,
+    Pictures of one patient are alike, so each group has weight 1, divided among its pictures (Lee,
     Barber and Willett 2023, "Distribution-free inference with hierarchical data"). Where each
-    picture is a group of its own, that is the value of `rank_of`. None if there are too few groups.
+    picture is a group of its own, this is the value at `rank_of`. None if there are too few groups.
 
     >>> quantile_by_group(np.array([0.1, 0.9, 0.9, 0.9]), np.array([0, 1, 1, 1]), 0.3)
     0.1
@@ -147,7 +148,7 @@ def fit_quantiles(
     coverage: float,
     groups: NDArray[np.int64] | None = None,
 ) -> tuple[tuple[float | None, ...], dict[str, str]]:
-    """Return for each class how unlikely it may be and still be possible, or why nobody can say."""
+    """Return the quantile of each class, or None and the reason by the class's name."""
     groups = np.arange(len(labels)) if groups is None else groups
     quantiles: list[float | None] = []
     reasons = {}
@@ -161,7 +162,7 @@ def fit_quantiles(
 
 
 def too_few(groups: NDArray[np.int64], purpose: str, share: float) -> str:
-    """Say how many val pictures, or groups of them, there are, and how many a quantile takes.
+    """Return a reason: how many val pictures or groups there are, and how many a quantile takes.
 
     >>> too_few(np.array([3, 4]), "80% takes", 0.8)
     '2 val pictures; 80% takes at least 4'
@@ -182,7 +183,7 @@ def fit_novelty(
     val_features: NDArray[np.float32],
     val_groups: NDArray[np.int64] | None = None,
 ) -> Novelty:
-    """Learn how pictures look in training, and from val how far one may be from it."""
+    """Fit the distance on the features of train, and its threshold on those of val."""
     features = train_features.astype(np.float64)
     occurring, codes = np.unique(train_labels, return_inverse=True)
     centres = np.stack([features[codes == code].mean(axis=0) for code in range(len(occurring))])

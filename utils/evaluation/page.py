@@ -1,4 +1,4 @@
-"""A report in, one HTML page out that holds all it shows: no network, no script."""
+"""Render a report as one self-contained HTML page, without network or script."""
 
 from pathlib import Path
 
@@ -39,8 +39,8 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
     """Return the whole page.
 
     Args:
-        title: Of the run.
-        report: To be shown.
+        title: Title of the page, the name of the run.
+        report: The report to show.
         pictures: Folder of the data set, for the pictures of the mistakes.
     """
     metrics = report.metrics
@@ -76,7 +76,7 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
 
 
 def _environment() -> Environment:
-    """Return what renders the template: all that comes from outside is escaped."""
+    """Return the environment of the template, which escapes every value."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""What the model answered and facts about the run in, one report with all of its figures out."""
+"""Evaluate a model's predictions: one report with all figures and the facts of the run."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ from utils.training.predictions import EvaluationInputs, PredictionsWithFeatures
 
 
 class Terms(Protocol):
-    """What has to be known of a collection: an entry of `sources.catalog` is one."""
+    """The facts of a collection that a report shows: an entry of `sources.catalog` has them."""
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class Terms(Protocol):
 
     @property
     def licence(self) -> str:
-        """In words."""
+        """Licence in words."""
 
     @property
     def commercial(self) -> bool:
@@ -57,10 +57,10 @@ class Collection:
     """One collection that the data set holds pictures of.
 
     Attributes:
-        title: Its full name.
-        licence: Its terms, in words.
-        commercial: Whether they allow commercial use.
-        pictures: In the data set, those made from its pictures too.
+        title: Full name.
+        licence: Licence in words.
+        commercial: Whether the licence allows commercial use.
+        pictures: Number of its pictures in the data set, with those made from them.
     """
 
     title: str
@@ -75,29 +75,29 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is to be said of one test of one run.
+    """Everything that is reported about one test of one run.
 
     Attributes:
-        test: The raw answers.
-        verdicts: What the calibrated model says.
-        calibration: Fitted on val.
-        metrics: Of the calibrated probabilities among equally common classes.
-        before: Reliability of the softmax of the logits.
-        by_temperature: Reliability of what a temperature alone would have made of them.
-        after: Reliability of the calibrated probabilities where classes are as common as in
-            training, since in test they are, too.
-        called_by_temperature: Confidence and accuracy by the answer, of the same as above.
-        called: Of the same as `after`.
-        promises: Whether the sets hold what they promise, by class.
-        answered: Share of the pictures that get one class without doubt.
-        ambiguous: Share with more than one possible class, those unlike not counted.
-        unlike: Share that is unlike anything seen in training.
-        accuracy_answered: Share of right answers among the answered.
-        slices: Parts of test.
-        shortcuts: Balanced accuracy from facts that say nothing of what a picture shows.
-        mistakes: The most confident ones.
-        collections: That the data set holds.
-        facts: About the run.
+        test: Predictions of the test pictures, and their features.
+        verdicts: Calibrated predictions.
+        calibration: Calibration fitted on val.
+        metrics: Metrics of the calibrated probabilities, for equally common classes.
+        before: Reliability of the uncalibrated probabilities, the softmax of the logits.
+        by_temperature: Reliability after scaling by a temperature alone.
+        after: Reliability of the calibrated probabilities, with the prior of training, which test
+            shares.
+        called_by_temperature: Confidence and accuracy by predicted class, as in `by_temperature`.
+        called: Confidence and accuracy by predicted class, as in `after`.
+        promises: Coverage of the prediction sets by class.
+        answered: Share of the pictures in distribution with a single possible class.
+        ambiguous: Share of the pictures in distribution with several possible classes.
+        unlike: Share of the pictures out of distribution.
+        accuracy_answered: Share of correct predictions among the answered pictures.
+        slices: Share of correct predictions in parts of test.
+        shortcuts: Balanced accuracy of probes that do not see what a picture shows.
+        mistakes: Most confident mistakes.
+        collections: Collections of the data set.
+        facts: Facts about the run.
         history: One row per epoch.
     """
 
@@ -124,7 +124,7 @@ class Report:
 
     @property
     def risk(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return coverage and risk, N each."""
+        """Coverage and risk of the risk-coverage curve, N each."""
         confidence = self.verdicts.probabilities.max(axis=1)
         return risk_by_coverage(confidence, self.verdicts.likeliest == self.test.labels)
 
@@ -187,16 +187,16 @@ def evaluate(
     history: Sequence[Mapping[str, Any]],
     terms: Iterable[Terms],
 ) -> Report:
-    """Compute everything that the report says.
+    """Compute the whole report.
 
     Args:
         inputs: Predictions of the best weights, and features of train.
-        calibration: Fitted on train and val.
-        folder: Of the data set.
-        known: What its manifest says of each picture, by file.
-        facts: About the run, as plain values.
+        calibration: Calibration fitted on train and val.
+        folder: Folder of the data set.
+        known: Rows of its manifest, by file.
+        facts: Facts about the run, as plain values.
         history: One row per epoch.
-        terms: Of all collections that there might be.
+        terms: Facts of all collections that the data set may contain.
     """
     test, labels = inputs.test, inputs.test.labels
     rows = rows_of(known, test.files)
@@ -234,7 +234,7 @@ def evaluate(
 
 
 def collections_of(rows: Iterable[ManifestRow], terms: Iterable[Terms]) -> list[Collection]:
-    """Return the collections that a data set holds pictures of, with their terms."""
+    """Return the collections of which a data set holds pictures, with their licences."""
     counts = Counter(row.source for row in rows)
     return [
         Collection(entry.title, entry.licence, entry.commercial, counts[entry.name])

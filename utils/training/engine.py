@@ -1,4 +1,4 @@
-"""Train a model for an epoch: schedule, optimizer steps, average of the weights, sums."""
+"""Train a model epoch by epoch: learning rate, optimizer steps, average of the weights, sums."""
 
 import time
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ from utils.training.step.sums import MAX_BAD_STEPS, EpochSums
 from utils.training.step.train_step import TrainStep
 
 CHECK_EVERY = 32
-"""Steps between two looks at a GPU's counters: each look waits for the device."""
+"""Steps between two checks of the loss on a GPU: each check waits for the device."""
 
 
 class Trainer:
@@ -52,8 +52,8 @@ class Trainer:
         micro_batches: How batches are split.
         average: Average of the weights over the steps, with --ema.
         sums: Losses and confusion of the epoch at hand.
-        features: In frozen epochs, the features that the classifier learns from, if the network
-            has any.
+        features: Features that the classifier learns from in frozen epochs; None in others, and for
+            a network without such features.
     """
 
     def __init__(

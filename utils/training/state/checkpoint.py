@@ -59,18 +59,18 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
             if "inline_container" not in str(error):  # the file of PyTorch that writes
                 raise
             raise OutputError(
-                f"{path} could not be written, perhaps for lack of room on the disk",
-                todo="Free some space; --resume goes on from the last state that was saved",
+                f"{path} could not be written, perhaps because the disk is full",
+                todo="Free some space; --resume continues from the state that was saved last",
             ) from error
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a state into main memory; no code from the file is run, and what it says is checked.
+    """Read a state into main memory; no code from the file is run, and its values are checked.
 
-    What only the network and its optimizer can tell is left to `restore`.
+    Checks that need the network and its optimizer are left to `restore`.
 
     Raises:
-        ModelError: If it is missing, torn, something else, or has a value that cannot be used.
+        ModelError: If it is missing, damaged, something else, or has a value that cannot be used.
     """
     if not path.is_file():
         raise ModelError(
@@ -83,13 +83,13 @@ def load(path: Path) -> dict[str, Any]:
         version = state["version"]
     except Exception as error:  # zip, pickle and system errors have no common base
         raise ModelError(
-            f"{path} is torn or is no state of a run",
+            f"{path} is damaged or is not the state of a run",
             todo="Delete the run's folder and start anew without --resume",
         ) from error
     if version != VERSION:
         raise ModelError(
             f"{path} has version {shown(version)}",
-            expected=f"version {VERSION}, which this suite writes",
+            expected=f"version {VERSION}, which this program writes",
         )
     if missing := [name for name in KEYS if name not in state]:
         refuse(path, f"{', '.join(missing)} is missing")
@@ -100,10 +100,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _check_size(path: Path, facts: Facts, weights: Any) -> None:
-    """Compare the weights with those of the model, laid out without memory for a single one.
+    """Compare the weights with those of the model, which is built without memory for them.
 
     Raises:
-        ModelError: If they are not its own; a far larger model would be built otherwise.
+        ModelError: If they differ; otherwise a file could make us build a far larger model.
     """
     model = resolve(facts.settings.model)
     wanted = Preprocessing.from_dict(facts.preprocessing)
@@ -116,13 +116,13 @@ def _check_size(path: Path, facts: Facts, weights: Any) -> None:
     except (AttributeError, SizeError):
         fits = False
     except ModelError:
-        return  # a few networks cannot be laid out so
+        return  # a few networks cannot be built without memory
     if not fits:
         refuse(path, f"its weights are not those of {model.name} for {len(CLASSES)} classes")
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse what would take more memory than it takes room on the disk.
+    """Refuse a file that would take more memory than space on the disk.
 
     Raises:
         ValueError: If it was not written by `save`.
@@ -139,7 +139,7 @@ def restore(state: dict[str, Any], trainer: Trainer) -> Progress:
     """Put a loaded state into a trainer and return how far the run has come.
 
     Raises:
-        ModelError: If the state is of another network, or has a number that cannot be used.
+        ModelError: If the state is that of another network, or has a value that cannot be used.
     """
     try:
         check_tensors(state, trainer)
@@ -171,12 +171,12 @@ def load_weights(path: Path, network: torch.nn.Module) -> None:
     """Read the weights of a run's best epoch.
 
     Raises:
-        ModelError: If the file is missing, torn or of another network.
+        ModelError: If the file is missing, damaged or of another network.
     """
     try:
         network.load_state_dict(read_weights(path))
     except (ModelError, RuntimeError) as error:
         raise ModelError(
             f"{path} does not hold this run's best weights",
-            todo="Train again, or bring the file back",
+            todo="Train again, or restore the file",
         ) from error

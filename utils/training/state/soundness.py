@@ -1,4 +1,4 @@
-"""Check whether this network and its optimizer can go on with the tensors of a stored state."""
+"""Check whether the tensors of a stored state fit this network and its optimizer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,14 +12,14 @@ MAX_MICRO_BATCHES = 2**32
 
 
 class UnusableError(ValueError):
-    """What of a stored state cannot be used, in a few words."""
+    """A part of a stored state that cannot be used, named in a few words."""
 
 
 def check_tensors(state: Mapping[str, Any], trainer: Trainer) -> None:
-    """Compare a state with what the trainer, made from the same settings, has in its place.
+    """Compare a state with that of a trainer made from the same settings.
 
     Raises:
-        UnusableError: If names, shapes, kinds of numbers or options differ, or a number is none.
+        UnusableError: If names, shapes, dtypes or options differ, or a number is NaN or infinite.
     """
     _check_like("weights", state["weights"], trainer.network.state_dict())
     if trainer.average is not None:
@@ -38,7 +38,7 @@ def check_tensors(state: Mapping[str, Any], trainer: Trainer) -> None:
 
 
 def _check_like(title: str, stored: Any, own: Mapping[str, torch.Tensor]) -> None:
-    """Compare tensors by name, shape and kind, and look for what is no number."""
+    """Compare tensors by name, shape and dtype, and refuse NaN and infinity."""
     _require(isinstance(stored, Mapping) and stored.keys() == own.keys(), f"{title} by name")
     for name, expected in own.items():
         _check_tensor(f"{title} of {name}", stored[name], expected)
@@ -52,12 +52,12 @@ def _check_tensor(title: str, stored: Any, expected: torch.Tensor) -> None:
         and stored.dtype == expected.dtype
         and stored.device.type == "cpu"
     )
-    _require(is_alike, f"{title} by shape or kind")
-    _require(bool(torch.isfinite(stored).all()), f"{title}, which are no numbers")
+    _require(is_alike, f"{title} by shape or dtype")
+    _require(bool(torch.isfinite(stored).all()), f"{title}, which are NaN or infinite")
 
 
 def _check_optimizer(stored: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Compare options, which follow from the settings, and the moments of each weight."""
+    """Compare the options, which follow from the settings, and check the moments."""
     own = optimizer.state_dict()["param_groups"]
     groups, moments = stored["param_groups"], stored["state"]
     _require(isinstance(groups, list) and len(groups) == len(own), "groups of the optimizer")
