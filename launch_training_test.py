@@ -102,7 +102,7 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
     counts, coverage = session.pictures.counts(TRAIN), session.facts.settings.coverage
     known = read_rows(pictures)
     groups = group_codes(rows_of(known, inputs.val.files))
-    calibration = fit(inputs.train, inputs.val, counts, coverage, groups)
+    calibration = fit(inputs.train, inputs.val, counts, coverage, groups, inputs.val_by_epoch)
     report = evaluate(inputs, calibration, pictures, known, facts, session.history, SOURCES)
     card = model_card(session, calibration, report.metrics.headline)
     store_bundle(session.run.folder, read_weights(session.run.best), card)

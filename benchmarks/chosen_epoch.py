@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from utils.common.console import table
 from utils.common.labels import CLASSES
 from utils.common.seeds import generator
-from utils.evaluation.fitting import fit_quantiles, fit_scaling
+from utils.evaluation.conformal import fit_quantiles
+from utils.evaluation.temperature_scaling import fit_scaling
 from utils.training.predictions import Predictions, calibrated_log_loss
 from utils.training.state.progress import criterion
 

@@ -5,14 +5,9 @@ import pytest
 
 from models.scaling import softmax
 from utils.common.labels import CLASSES
-from utils.evaluation.fitting import (
-    fit_novelty,
-    fit_quantiles,
-    fit_scaling,
-    fit_temperature,
-    quantile_by_group,
-    rank_of,
-)
+from utils.evaluation.conformal import fit_quantiles, quantile_by_group, rank_of
+from utils.evaluation.fitting import fit_novelty
+from utils.evaluation.temperature_scaling import fit_scaling, fit_temperature
 from utils.training.predictions import EvaluationInputs
 
 NUM_CLASSES = len(CLASSES)

@@ -6,7 +6,7 @@ from scipy.stats import betabinom
 
 from models.calibration import Calibration
 from utils.common.labels import CLASSES
-from utils.evaluation.fitting import rank_of
+from utils.evaluation.conformal import rank_of
 from utils.evaluation.promises import expected_coverage, promises
 from utils.training.predictions import EvaluationInputs
 

@@ -56,7 +56,7 @@ def saved(path: Path, trainer: Trainer) -> dict[str, Any]:
     settings = dataclasses.replace(trainer.settings, model="test_resnet", workers=0, patience=5)
     preprocessing = trainer.preprocessing.to_dict()
     facts = Facts(settings, "0" * 64, "float32", threads=1, preprocessing=preprocessing)
-    checkpoint.save(path, trainer, Progress(), facts.to_dict())
+    checkpoint.save(path, trainer, Progress(), facts.to_dict(), [])
     return checkpoint.load(path)
 
 

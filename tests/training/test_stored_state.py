@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from launch_training_test import main
 from utils.common.errors import ModelError
+from utils.common.labels import CLASSES, VAL
 from utils.common.values import expected_of
 from utils.training.engine import Trainer
 from utils.training.processes.jobs import Job
@@ -51,7 +53,9 @@ def stored(
     list(trainer.train_epoch(0))
     path = tmp_path_factory.mktemp("stored") / "last.pt"
     facts = facts_of(preprocessing=trainer.preprocessing.to_dict())
-    checkpoint.save(path, trainer, Progress(1, 0, 0.5, 1, 0, [row()]), facts)
+    num_val = len(trainer.loader.pictures.splits[VAL])
+    logits = np.full((num_val, len(CLASSES)), np.nan, np.float32)  # 16 bits may overflow
+    checkpoint.save(path, trainer, Progress(1, 0, 0.5, 1, 0, [row()]), facts, [logits])
     return checkpoint.load(path)
 
 
@@ -233,7 +237,7 @@ MOMENTS = ("optimizer", "state", 0)
 
 class TestTensors:
     @pytest.mark.parametrize(
-        "part", ["weights", "optimizer", "sums", "parts"], ids=lambda part: part
+        "part", ["weights", "optimizer", "sums", "parts", "val_logits"], ids=lambda part: part
     )
     def test_nothing_else_stands_in_the_place_of_a_part(
         self, stored, make_trainer, part: str
@@ -269,6 +273,8 @@ class TestTensors:
             (("sums", "totals"), (None, torch.zeros(3), torch.zeros(4, dtype=torch.int64))),
             (("sums", "totals", 1), (NAN, -1.0)),
             (("sums", "confusion", 3), (-1,)),
+            (("val_logits",), ([torch.zeros(3, 5)] * 2, (torch.zeros(3, 5),))),
+            (("val_logits", 0), (None, [], torch.zeros(1, 5), torch.zeros(3, 5).double())),
             (("progress", "step"), (4, 10**9)),
         ],
         ids=lambda part: "/".join(map(str, part)) if isinstance(part, tuple) else None,
@@ -285,7 +291,7 @@ class TestTensors:
     def test_an_average_is_checked_like_the_weights(self, make_trainer, tmp_path: Path) -> None:
         trainer = make_trainer(ema=0.9)
         facts = facts_of(preprocessing=trainer.preprocessing.to_dict())
-        checkpoint.save(tmp_path / "last.pt", trainer, Progress(), facts)
+        checkpoint.save(tmp_path / "last.pt", trainer, Progress(), facts, [])
         state = checkpoint.load(tmp_path / "last.pt")
         for average in (None, {}, altered(state, ("average", WEIGHT, 0), NAN)["average"]):
             with pytest.raises(ModelError, match="does not fit this network: average"):
@@ -296,6 +302,8 @@ class TestTensors:
         trainer = make_trainer()
         assert checkpoint.restore(copy.deepcopy(stored), trainer).epoch == 1
         list(trainer.train_epoch(1))
+        (logits,) = checkpoint.val_logits_of(stored)
+        assert np.isnan(logits).all()
 
 
 class TestFile:

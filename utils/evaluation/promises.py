@@ -10,7 +10,7 @@ from scipy.special import betaln
 from models.calibration import Calibration, Verdicts
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import Figure, share
-from utils.evaluation.fitting import rank_of
+from utils.evaluation.conformal import rank_of
 from utils.evaluation.proportions import LEVEL
 
 

@@ -15,7 +15,6 @@ from models.scaling import softmax
 from utils.common.labels import CLASSES
 from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, share
-from utils.evaluation.fitting import fit_temperature
 from utils.evaluation.gallery import Mistake, mistakes
 from utils.evaluation.metrics import ALL_FIGURES, Metrics, measure
 from utils.evaluation.promises import Promise, promises
@@ -29,6 +28,7 @@ from utils.evaluation.reliability import (
 from utils.evaluation.rows import group_codes, rows_of
 from utils.evaluation.shortcuts import probe
 from utils.evaluation.slices import Slices, cut
+from utils.evaluation.temperature_scaling import fit_temperature
 from utils.training.predictions import EvaluationInputs, PredictionsWithFeatures
 
 

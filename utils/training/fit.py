@@ -95,7 +95,11 @@ def test(session: Session) -> EvaluationInputs | None:
     world.broadcast(lambda: session.run.count_look(session.progress.best_epoch))
     test = predictor.predict_with_features(TEST, "Test")
     world.broadcast(lambda: check_finite(TEST, test))
-    return EvaluationInputs(train, val, test) if train and val and test else None
+    if train is None or val is None or test is None:
+        return None
+    val_by_epoch = list(session.val_logits)
+    val_by_epoch[session.progress.best_epoch - 1] = val.logits
+    return EvaluationInputs(train, val, test, val_by_epoch)
 
 
 def is_out_of_patience(session: Session) -> bool:
@@ -150,6 +154,8 @@ def _close_epoch(
     trained = {"epoch": progress.epoch + 1, **train_figures(trainer, progress.epoch)}
     row = world.broadcast(lambda: {**trained, **val_figures(trainer, progress.epoch, predictions)})
     progress.history.append({**row, "seconds": round(seconds, 1)})
+    if predictions is not None:
+        session.val_logits.append(predictions.logits)
     reached, best = criterion(progress.history), progress.best_metric
     better = reached is not None and (best is None or reached < best)
     if better:

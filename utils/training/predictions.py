@@ -85,11 +85,14 @@ class EvaluationInputs:
         train: Features of some training pictures, to which OOD detection compares others.
         val: All val pictures, predicted by the best weights; the calibration is fitted on them.
         test: All test pictures, predicted by the best weights.
+        val_by_epoch: Logits of all val pictures after each epoch, N x number of classes each, from
+            which val has chosen the best epoch.
     """
 
     train: OodFeatures
     val: PredictionsWithFeatures
     test: PredictionsWithFeatures
+    val_by_epoch: Sequence[NDArray[np.float32]] = ()
 
 
 def interleave(shares: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -138,11 +141,19 @@ def balanced_log_loss(predictions: Predictions, temperature: float = 1.0) -> flo
         predictions: Predictions of at least one picture.
         temperature: Divisor of the logits.
     """
-    labels, shifted = predictions.labels, predictions.logits.astype(np.float64) / temperature
+    labels = predictions.labels
+    losses = log_losses(predictions.logits, labels, temperature)
+    return float(np.mean([losses[labels == label].mean() for label in np.unique(labels)]))
+
+
+def log_losses(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: float
+) -> NDArray[np.float64]:
+    """Return each picture's cross entropy, N; logits are N x number of classes."""
+    shifted = logits.astype(np.float64) / temperature
     shifted -= shifted.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
-    occurring = np.unique(labels)
-    return float(np.mean([losses[labels == label].mean() for label in occurring]))
+    losses: NDArray[np.float64] = np.log(np.exp(shifted).sum(axis=1))
+    return losses - shifted[np.arange(len(labels)), labels]
 
 
 def calibrated_log_loss(predictions: Predictions) -> float:
@@ -153,7 +164,12 @@ def calibrated_log_loss(predictions: Predictions) -> float:
     so that among epochs that get all of few pictures right the most confident is not the best just
     for that.
     """
-    spreads = np.log(TEMPERATURES) / LOG_TEMPERATURE_SPREAD
-    penalties = spreads**2 / 2 / len(predictions.labels)
     losses = [balanced_log_loss(predictions, temperature) for temperature in TEMPERATURES]
-    return float(np.min(losses + penalties))
+    return float(np.min(losses + temperature_penalties(len(predictions.labels))))
+
+
+def temperature_penalties(num_pictures: int) -> NDArray[np.float64]:
+    """Return minus the log prior of each of `TEMPERATURES`, divided by a number of pictures."""
+    spreads = np.log(TEMPERATURES) / LOG_TEMPERATURE_SPREAD
+    penalties: NDArray[np.float64] = spreads**2 / 2 / num_pictures
+    return penalties

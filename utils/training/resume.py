@@ -61,6 +61,7 @@ def resume(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
         if is_finished and not asked.test_only:
             world.broadcast(lambda: run.reopen(stored.settings.epochs))
         session = open_session(run, facts, pictures, trainer, progress, lock)
+        session.val_logits = checkpoint.val_logits_of(state) if world.is_first else []
         if grows:
             _spread_out(progress, trainer)
         session.lock = lock.pop_all()

@@ -1,8 +1,11 @@
 """A run at work: its folder and lock, its data, its trainer and how far it has come."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from utils.common.console import warn
 from utils.common.errors import shortlist
@@ -29,6 +32,8 @@ class Session:
         progress: How far the run has come.
         world: The processes that train together.
         lock: Holds the run's lock until the session closes.
+        val_logits: Logits of all val pictures after each finished epoch, N x number of classes
+            each, float32; on rank 0 alone.
     """
 
     run: Run
@@ -38,6 +43,7 @@ class Session:
     progress: Progress
     world: World
     lock: contextlib.ExitStack
+    val_logits: list[NDArray[np.float32]] = field(default_factory=list)
 
     def __enter__(self) -> "Session":
         return self
@@ -65,7 +71,8 @@ class Session:
                 "was before."
             )
             return
-        checkpoint.save(self.run.last, self.trainer, self.progress, self.facts.to_dict())
+        facts = self.facts.to_dict()
+        checkpoint.save(self.run.last, self.trainer, self.progress, facts, self.val_logits)
 
 
 def lock_run(run: Run, world: World) -> contextlib.ExitStack:

@@ -2,10 +2,13 @@
 
 import dataclasses
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.bundle import build_untrained, read_weights
 from models.preprocessing import Preprocessing
@@ -21,11 +24,20 @@ from utils.training.state.run_config import Facts, refuse
 from utils.training.state.soundness import UnusableError, check_tensors
 from utils.training.step.sums import EpochSums
 
-VERSION = 3
-KEYS = ("facts", "progress", "weights", "optimizer", "scaler", "average", "parts", "sums")
+VERSION = 4
+KEYS = (
+    *("facts", "progress", "weights", "optimizer", "scaler", "average", "parts", "sums"),
+    "val_logits",
+)
 
 
-def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]) -> None:
+def save(
+    path: Path,
+    trainer: Trainer,
+    progress: Progress,
+    facts: dict[str, Any],
+    val_logits: Sequence[NDArray[np.float32]],
+) -> None:
     """Let rank 0 write the state; the file before stays until this one is complete.
 
     The learning rate follows from the step, order and augmentation from seed and epoch, dropout
@@ -37,6 +49,7 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
             and the sums of the epoch at hand.
         progress: How far the run has come.
         facts: What the run was started with and keeps to, as plain values.
+        val_logits: Logits of all val pictures after each finished epoch; rank 0 has them.
     """
     sums = trainer.sums.over_all_ranks(trainer.world)
     if not trainer.world.is_first:
@@ -51,6 +64,7 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
         "average": trainer.average.module.state_dict() if trainer.average else None,
         "parts": trainer.micro_batches.total,
         "sums": {"totals": sums.totals, "confusion": sums.confusion},
+        "val_logits": [torch.from_numpy(logits) for logits in val_logits],
     }
     with whole_file(path, durable=True) as partial:
         try:
@@ -165,6 +179,11 @@ def restore(state: dict[str, Any], trainer: Trainer) -> Progress:
             f"The stored state does not fit this network{why}",
             todo="Start anew without --resume",
         ) from error
+
+
+def val_logits_of(state: dict[str, Any]) -> list[NDArray[np.float32]]:
+    """Return the logits of all val pictures after each finished epoch from a checked state."""
+    return [logits.numpy() for logits in state["val_logits"]]
 
 
 def load_weights(path: Path, network: torch.nn.Module) -> None:

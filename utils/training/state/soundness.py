@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from utils.common.labels import TRAIN
+from utils.common.labels import CLASSES, TRAIN, VAL
 from utils.training.engine import Trainer
 
 MAX_MICRO_BATCHES = 2**32
@@ -32,6 +32,8 @@ def check_tensors(state: Mapping[str, Any], trainer: Trainer) -> None:
     own = {"totals": trainer.sums.totals, "confusion": trainer.sums.confusion}
     _check_like("sums", state["sums"], own)
     _require(all(bool((state["sums"][name] >= 0).all()) for name in own), "sums below 0")
+    shape = len(trainer.loader.pictures.splits[VAL]), len(CLASSES)
+    _check_val_logits(state["val_logits"], state["progress"]["epoch"], shape)
     steps = trainer.loader.steps(TRAIN)
     step = state["progress"]["step"]
     _require(step <= steps, f"step {step} of an epoch of {steps}")
@@ -45,15 +47,26 @@ def _check_like(title: str, stored: Any, own: Mapping[str, torch.Tensor]) -> Non
 
 
 def _check_tensor(title: str, stored: Any, expected: torch.Tensor) -> None:
+    _check_form(title, stored, expected.shape, expected.dtype)
+    _require(bool(torch.isfinite(stored).all()), f"{title}, which are NaN or infinite")
+
+
+def _check_form(title: str, stored: Any, shape: tuple[int, ...], dtype: torch.dtype) -> None:
     is_alike = (
         isinstance(stored, torch.Tensor)
         and stored.layout == torch.strided
-        and stored.shape == expected.shape
-        and stored.dtype == expected.dtype
+        and stored.shape == shape
+        and stored.dtype == dtype
         and stored.device.type == "cpu"
     )
     _require(is_alike, f"{title} by shape or dtype")
-    _require(bool(torch.isfinite(stored).all()), f"{title}, which are NaN or infinite")
+
+
+def _check_val_logits(stored: Any, num_epochs: int, shape: tuple[int, int]) -> None:
+    """Check the logits of val, one table for each epoch; an epoch's may be NaN or infinite."""
+    _require(isinstance(stored, list) and len(stored) == num_epochs, "logits of val by epoch")
+    for logits in stored:
+        _check_form("logits of val", logits, shape, torch.float32)
 
 
 def _check_optimizer(stored: Any, optimizer: torch.optim.Optimizer) -> None:
