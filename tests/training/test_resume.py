@@ -161,7 +161,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_state_before(
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", save)
-        with pytest.raises(OutputError, match=r"last.pt could not be written, perhaps for lack"):
+        with pytest.raises(OutputError, match=r"last.pt could not be written, perhaps because"):
             main(arguments(*EVERY_STEP))
     run = tmp_path / "runs" / "test_resnet-1"
     assert torch.load(run / "last.pt", weights_only=True)["progress"]["step"] == 1

@@ -1,6 +1,5 @@
 """Train a model epoch by epoch: learning rate, optimizer steps, average of the weights, sums."""
 
-import time
 from collections.abc import Iterator
 
 import torch
@@ -11,7 +10,7 @@ from models.preprocessing import Normalisation, Preprocessing
 from models.sizes import Size, step_of
 from utils.common.console import progress
 from utils.common.errors import ModelError
-from utils.common.labels import TRAIN, VAL
+from utils.common.labels import TRAIN
 from utils.common.seeds import stable_hash
 from utils.training.data.batches import Batch
 from utils.training.data.frozen_features import FeatureLoader, compute_features
@@ -105,22 +104,6 @@ class Trainer:
             self.evaluated, self.preprocessing, self.normalise, self.compute, self.loader,
             self.micro_batches, self.stop, self.features,
         )  # fmt: skip
-
-    def find_non_finite(self) -> list[str]:
-        """Return the names of weights and running statistics that are NaN or infinite.
-
-        Waits for the device.
-        """
-        states = [self.network.state_dict()]
-        if self.average is not None:
-            states.append(self.average.module.state_dict())
-        names = (
-            name
-            for state in states
-            for name, tensor in state.items()
-            if not torch.isfinite(tensor).all()
-        )
-        return list(dict.fromkeys(names))
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0 over the whole training."""
@@ -218,19 +201,10 @@ class Trainer:
 
     def _frozen_features(self) -> FeatureLoader | None:
         """Compute what the classifier learns from while the rest is frozen."""
-        started = time.monotonic()
-        features = compute_features(
+        return compute_features(
             self.network.eval(), self.preprocessing, self.normalise, self.loader,
-            self.micro_batches, self.stop,
+            self.micro_batches, self.stop, self.settings.freeze_epochs,
         )  # fmt: skip
-        if features:
-            numbers = f"{features.count(TRAIN)} training and {features.count(VAL)} val pictures"
-            print(
-                f"Features of {numbers} computed once, in {time.monotonic() - started:.0f} s; "
-                f"until epoch {self.settings.freeze_epochs} only the classifier learns, from them.",
-                flush=True,
-            )
-        return features
 
     def _check_loss(self) -> None:
         if self.sums.is_diverging():

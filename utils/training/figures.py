@@ -20,6 +20,7 @@ from utils.training.predictions import (
     calibrated_log_loss,
 )
 from utils.training.state.runs import LAST_NAME
+from utils.training.state.soundness import find_non_finite
 
 VAL_FIGURES = ("val_loss", "val_calibrated_loss", "val_accuracy", "val_balanced_accuracy")
 
@@ -71,7 +72,7 @@ def val_figures(trainer: Trainer, epoch: int, predictions: Predictions | None) -
         )
         return dict(zip(VAL_FIGURES, reached, strict=True))
     pictures = f"{len(non_finite)} of {len(predictions.files)} val pictures"
-    broken = trainer.find_non_finite()
+    broken = find_non_finite(trainer)
     if broken:
         raise ModelError(
             f"After epoch {epoch + 1} the model's outputs are NaN or infinite for {pictures}, and "

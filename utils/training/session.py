@@ -18,6 +18,7 @@ from utils.training.state import checkpoint
 from utils.training.state.progress import Progress
 from utils.training.state.run_config import Facts
 from utils.training.state.runs import Run
+from utils.training.state.soundness import find_non_finite
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Session:
 
     def save(self) -> None:
         """Write everything that a resume needs, unless a weight is NaN or infinite."""
-        broken = self.world.broadcast(self.trainer.find_non_finite)
+        broken = self.world.broadcast(lambda: find_non_finite(self.trainer))
         if broken:
             warn(
                 f"weights are NaN or infinite ({shortlist(broken)}): {self.run.last} stays as it "

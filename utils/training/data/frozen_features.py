@@ -4,6 +4,7 @@ Training the classifier first, then all, is LP-FT: Kumar et al., "Fine-Tuning ca
 Features and Underperform Out-of-Distribution", ICLR 2022.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
@@ -49,10 +50,6 @@ class FeatureLoader:
     def __contains__(self, split: str) -> bool:
         return split in self._features
 
-    def count(self, split: str) -> int:
-        """Return how many pictures of a split have features."""
-        return len(self._features[split])
-
     def training_batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, beginning with any of its steps."""
         for ticket in self._loader.training_tickets(epoch, first_step):
@@ -80,6 +77,7 @@ def compute_features(
     loader: PictureLoader,
     micro_batches: MicroBatches,
     stop: StopRequest,
+    num_epochs: int,
 ) -> FeatureLoader | None:
     """Run a network once over the pictures of train and val; None if it has no such features.
 
@@ -92,11 +90,13 @@ def compute_features(
         loader: Loader of the pictures.
         micro_batches: How batches are split.
         stop: Looked at after each batch.
+        num_epochs: Number of frozen epochs.
 
     Raises:
         ModelError: If memory does not suffice.
         Stopped: If `stop` was set.
     """
+    started = time.monotonic()
     shape = features_shape(network, preprocessing)
     if shape is None:
         return None
@@ -111,6 +111,12 @@ def compute_features(
         title = f"Features of {split}"
         outputs = forward_batches(batches, forward, title, count, micro_batches, stop)
         features[split] = gather_features(outputs, count, shape, micro_batches.world)
+    numbers = f"{len(features[TRAIN])} training and {len(features[VAL])} val pictures"
+    print(
+        f"Features of {numbers} computed once, in {time.monotonic() - started:.0f} s; until epoch "
+        f"{num_epochs} only the classifier learns, from these.",
+        flush=True,
+    )
     return FeatureLoader(loader, features)
 
 

@@ -273,7 +273,7 @@ def _num_busy(num_pictures: int, num_processes: int) -> int:
 def cut(order: Sequence[int], batch_size: int) -> list[tuple[int, ...]]:
     """Cut an order into batches; a single last picture joins the batch before it.
 
-    For batch norm cannot learn from one picture alone.
+    Batch norm cannot learn from one picture alone.
 
     >>> cut(range(5), 2)
     [(0, 1), (2, 3, 4)]

@@ -1,4 +1,4 @@
-"""Check whether the tensors of a stored state fit this network and its optimizer."""
+"""Check weights for NaN and infinity, and whether a stored state fits a trainer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,21 @@ from utils.common.labels import CLASSES, TRAIN, VAL
 from utils.training.engine import Trainer
 
 MAX_MICRO_BATCHES = 2**32
+
+
+def find_non_finite(trainer: Trainer) -> list[str]:
+    """Return the names of weights and running statistics that are NaN or infinite.
+
+    Waits for the device.
+    """
+    networks = [trainer.network, *([trainer.average.module] if trainer.average else [])]
+    names = (
+        name
+        for network in networks
+        for name, tensor in network.state_dict().items()
+        if not torch.isfinite(tensor).all()
+    )
+    return list(dict.fromkeys(names))
 
 
 class UnusableError(ValueError):
