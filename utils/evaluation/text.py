@@ -1,6 +1,6 @@
 """Format a report as a short text for the terminal."""
 
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS, Figure
 from utils.evaluation.report import Report

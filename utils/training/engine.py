@@ -8,7 +8,7 @@ from torch import nn
 from models.device import Compute
 from models.preprocessing import Normalisation, Preprocessing
 from models.sizes import Size, step_of
-from utils.common.console import progress
+from utils.common.cli.console import progress
 from utils.common.errors import ModelError
 from utils.common.labels import TRAIN
 from utils.common.seeds import stable_hash

@@ -7,7 +7,7 @@ from torch import nn
 from models.preprocessing import Preprocessing
 from models.pretrained import WeightsUnavailableError, architecture_of, build
 from models.zoo import Model, resolve
-from utils.common import prompts
+from utils.common.cli import prompts
 from utils.common.labels import CLASSES
 from utils.training.processes.world import World
 from utils.training.settings import RunSettings, Settings, complete

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from models.preprocessing import Preprocessing
-from utils.common.console import warn
+from utils.common.cli.console import warn
 from utils.common.errors import DatasetError, ModelError
-from utils.common.processors import available_processors
+from utils.common.system.processors import available_processors
 from utils.training.data.pictures import PictureFolder, read_folder
 from utils.training.engine import Trainer
 from utils.training.network import rebuild_network

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from utils.common.console import warn
+from utils.common.cli.console import warn
 from utils.common.errors import shortlist
 from utils.common.labels import SPLITS
-from utils.common.memory import return_freed_memory
+from utils.common.system.memory import return_freed_memory
 from utils.training.data.pictures import PictureFolder
 from utils.training.engine import Trainer
 from utils.training.processes.world import World

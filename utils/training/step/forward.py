@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
 from utils.training.data.batches import Batch
 from utils.training.data.prefetch import prefetched
 from utils.training.processes.stopping import StopRequest

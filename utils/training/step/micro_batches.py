@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import torch
 
-from utils.common.console import warn
+from utils.common.cli.console import warn
 from utils.common.errors import ModelError
 from utils.training.processes.world import World
 from utils.training.step.device import blame_flag, is_out_of_memory
