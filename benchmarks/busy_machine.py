@@ -27,10 +27,10 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
-from utils.common.openmp import NUM_THREADS, WAITING, share_processors
-from utils.common.processors import available_processors
+from utils.common.system.openmp import NUM_THREADS, WAITING, share_processors
+from utils.common.system.processors import available_processors
 
 OURS, DEFAULT = "ours", "default"
 ALONE, BUSY = "alone", "busy"

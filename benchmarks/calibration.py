@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from models import load
 from models.gate import Gate
 from models.scaling import Scaling
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.evaluation import fitting
 from utils.training.predictions import balanced_accuracy, confusion_of

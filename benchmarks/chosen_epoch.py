@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.labels import CLASSES
 from utils.common.seeds import generator
 from utils.evaluation.fitting import fit_quantiles, fit_scaling

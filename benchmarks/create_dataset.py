@@ -30,9 +30,9 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
+from utils.common.disk.location import Location
 from utils.common.errors import SettingsError, run_script
-from utils.common.location import Location
 from utils.common.pictures import JPEG_QUALITY, fit_shorter_side
 from utils.common.seeds import generator
 from utils.dataset.images.pool import ProcessPool

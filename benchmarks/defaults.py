@@ -21,7 +21,7 @@ from trainings import Training, add_training_flags, train_all
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from models.zoo import FROM_SCRATCH, resolve
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
 from utils.training.state.runs import HISTORY_NAME
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
 from utils.common.errors import SettingsError, run_script
 from utils.common.labels import COLLECTED_CLASSES, TRAIN, VAL
 from utils.common.pictures import SUFFIXES

@@ -32,7 +32,7 @@ from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms.v2 import functional
 
 from models.preprocessing import Preprocessing
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
 from utils.common.labels import TRAIN
 from utils.common.pictures import read_picture, write_jpeg

@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 
+from benchmarks.tools.drawn_texture import draw_texture
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.common.pictures import write_jpeg
 from utils.common.seeds import generator
 from utils.dataset.output.manifest import ManifestRow, write_manifest
-from utils.quality.texture import draw_texture
 
 ROOT = Path(__file__).resolve().parent.parent
 HEIGHT, WIDTH = 256, 341

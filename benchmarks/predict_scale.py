@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from models.gate import Answer
 from models.stored_names import CARD_NAME
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES
 from utils.prediction import classify, sharded

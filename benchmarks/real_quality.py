@@ -26,7 +26,7 @@ import matplotlib.pyplot as plt
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from models import load
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
 from utils.common.errors import SettingsError, run_script
 from utils.common.labels import LOW_QUALITY
 from utils.common.pictures import SUFFIXES, read_picture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
 from utils.common.errors import ModelError
 from utils.training.state.runs import REPORT_NAME
 

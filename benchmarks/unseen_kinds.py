@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from models import load
 from models.gate import BATCH_SIZE, Gate
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, LOW_QUALITY, TEST
 from utils.common.pictures import write_jpeg

@@ -18,7 +18,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
 from utils.common.pictures import fit_shorter_side, read_picture, write_jpeg
 from utils.common.seeds import generator
 from utils.dataset.output.manifest import read_manifest, write_manifest

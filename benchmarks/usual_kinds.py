@@ -23,7 +23,7 @@ from usual_degradations import make_usual
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
 from utils.common.labels import LOW_QUALITY, TEST, VAL
 

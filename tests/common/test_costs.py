@@ -13,9 +13,11 @@ from PIL import Image
 
 from tests.common.corpus import draw, encode
 from utils.common.pictures import PictureError, read_picture
-from utils.common.reading import apart, bounds, clock, turns
+from utils.common.reading import bounds
 from utils.common.reading.containers import gif, jpeg, png, tiff
-from utils.common.reading.opening import open_picture
+from utils.common.reading.decoders import open_picture
+from utils.common.reading.isolation import clock, turns
+from utils.common.reading.isolation import process as apart
 
 
 def refusal(content: bytes, **options: int) -> str:

@@ -12,9 +12,9 @@ from PIL import Image
 from tests.common.corpus import encode
 from tests.common.test_costs import chunk
 from utils.common.pictures import PictureError, read_picture
-from utils.common.reading import png
-from utils.common.reading.png import decode_png, tells_late
-from utils.common.reading.sizes import REDUCING_GAP, averaged, fit_shorter_side
+from utils.common.reading import png_pixels as png
+from utils.common.reading.png_pixels import decode_png, tells_late
+from utils.common.reading.target_size import REDUCING_GAP, averaged, fit_shorter_side
 from utils.common.seeds import generator
 
 pytest.importorskip("isal")

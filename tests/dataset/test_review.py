@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from utils.common.disk.location import Originals
 from utils.common.labels import DERM, PAN
-from utils.common.location import Originals
 from utils.dataset.review import page
 from utils.dataset.review.page import MOST, draw, write_review
 from utils.dataset.settings import DatasetSettings

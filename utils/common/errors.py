@@ -18,7 +18,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 
-from utils.common.terminal import guard_terminal, printable
+from utils.common.cli.terminal import guard_terminal, printable
 
 EXIT_OK = 0
 EXIT_USER_ERROR = 2

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from utils.common.location import Originals
+from utils.common.disk.location import Originals
 from utils.dataset.accounting import Accounts, account
 from utils.dataset.images.notes import Notes, collect_notes
 from utils.dataset.images.pool import ProcessPool

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from utils.common.corrections import COLUMNS, CORRECTIONS_NAME, LEAVE_OUT
+from utils.common.disk.escapes import unescape
 from utils.common.errors import SourceError, shortlist
-from utils.common.escapes import unescape
 from utils.common.labels import COLLECTED_CLASSES
 from utils.sources.files.tables import read_table
 from utils.sources.files.tree import FileTree

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from models.zoo import FROM_SCRATCH, MENU, SIDES, Model, pick, plain, resolve
-from utils.common import prompts
-from utils.common.console import warn
+from utils.common.cli import prompts
+from utils.common.cli.command_line import faults, parse, setting
+from utils.common.cli.console import warn
 from utils.common.errors import DatasetError, ModelError, SettingsError, shortlist
 from utils.common.labels import SPLITS
-from utils.common.settings import faults, parse, setting
 from utils.common.values import above, at_least, between, shown
 
 AUTO = "auto"

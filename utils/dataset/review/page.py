@@ -14,10 +14,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from utils.common.corrections import COLUMNS, CORRECTIONS_NAME, LEAVE_OUT
 from utils.common.data_urls import as_data_url
-from utils.common.escapes import escape
-from utils.common.files import explain_write_errors, write_text
+from utils.common.disk.escapes import escape
+from utils.common.disk.location import DamagedError, Location, Originals
+from utils.common.disk.writing import explain_write_errors, write_text
 from utils.common.labels import COLLECTED_CLASSES
-from utils.common.location import DamagedError, Location, Originals
 from utils.common.pictures import PictureError
 from utils.common.seeds import stable_hash
 from utils.dataset.images.pool import ProcessPool

@@ -20,8 +20,8 @@ from typing import IO, Any
 
 from PIL import Image
 
-from utils.common.reading import clock
-from utils.common.reading.errors import PictureError
+from utils.common.reading.isolation import clock
+from utils.common.reading.picture_error import PictureError
 
 REQUEST = struct.Struct(">QQQ")
 """Number of bytes of the file, wanted shorter side, most pixels."""

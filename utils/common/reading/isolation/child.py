@@ -9,9 +9,11 @@ import traceback
 from dataclasses import asdict
 from typing import BinaryIO
 
-from utils.common.reading import apart, clock, messages
+from utils.common.reading import messages
 from utils.common.reading.bounds import memory_limit
-from utils.common.reading.errors import PictureError
+from utils.common.reading.isolation import clock
+from utils.common.reading.isolation import process as apart
+from utils.common.reading.picture_error import PictureError
 
 SPARE_BYTES = 2**29
 """For libraries that are loaded later, and decoders' tables."""
@@ -48,8 +50,6 @@ def serve() -> None:
 def _prepare() -> int:
     """Import the decoders and return the bytes of address space that this takes."""
     from PIL import AvifImagePlugin
-
-    from utils.common import pictures  # noqa: F401 - imports the decoders
 
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     with contextlib.suppress(ImportError):
