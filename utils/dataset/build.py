@@ -8,7 +8,7 @@ from utils.dataset.output.contact_sheet import CONTACT_SHEET_NAME
 from utils.dataset.output.seal import Seal
 from utils.dataset.output.verification import Verification
 from utils.dataset.output.workspace import Workspace
-from utils.dataset.report import describe, describe_outcome
+from utils.dataset.report import DRY_RUN, describe, describe_outcome
 from utils.dataset.settings import DatasetSettings
 from utils.sources.record import LeftOut, Record
 
@@ -44,12 +44,13 @@ def build(
         if CONTACT_SHEET_NAME in changed and not settings.dry_run:
             (output / CONTACT_SHEET_NAME).unlink(missing_ok=True)  # it is only drawn anew
         summary = None if verification else seal.unbroken(workspace)
-        outcome = f"No picture written: {output} is up to date."
+        outcome = DRY_RUN if settings.dry_run else f"No picture written: {output} is up to date."
         if summary is None:
             assembled = assemble(records, originals, workspace, recipe, left_out, verification)
-            summary, outcome = describe(assembled), describe_outcome(assembled, output)
+            summary = describe(assembled)
+            outcome = describe_outcome(assembled, output, is_dry=settings.dry_run)
             if not (settings.dry_run or assembled.may_change):
                 seal.put(workspace, summary, assembled.rejected)
     if verification is not None:
         summary = f"{summary}\n{verification.describe(is_dry=settings.dry_run)}"
-    return f"{summary}\n{'Dry run: nothing was written.' if settings.dry_run else outcome}"
+    return f"{summary}\n{outcome}"

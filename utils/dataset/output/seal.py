@@ -18,6 +18,7 @@ from utils.dataset.output.manifest import MANIFEST_NAME
 from utils.dataset.output.rejected import CONTRADICTION, REJECTED_NAME, Rejected
 from utils.dataset.output.workspace import Workspace
 from utils.dataset.recipe import Recipe
+from utils.quality.fingerprint import fingerprint_of_table
 from utils.sources.record import LeftOut, Record
 
 OUTPUTS = (
@@ -43,7 +44,8 @@ class Seal:
         originals: Originals,
         recipe: Recipe,
     ) -> None:
-        digest = hashlib.sha256(repr((VERSION, dataclasses.replace(recipe, workers=0))).encode())
+        decided = VERSION, fingerprint_of_table(), dataclasses.replace(recipe, workers=0)
+        digest = hashlib.sha256(repr(decided).encode())
         for record in records:
             facts = originals.locate(record.original).facts()
             digest.update(repr((record, facts)).encode())

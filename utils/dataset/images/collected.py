@@ -1,4 +1,4 @@
-"""Plans in, every planned picture prepared in the staging folder out, each original read once."""
+"""Prepare the pictures of the collections, each read once, and plan anew where one is unusable."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,16 +9,14 @@ from utils.common.seeds import stable_hash
 from utils.dataset.images.pool import ProcessPool
 from utils.dataset.images.prepare import (
     VERSION,
-    LowQualityJob,
     PictureJob,
     Prepared,
     look_closely,
-    prepare_low_quality,
     prepare_picture,
-)
+)  # fmt: skip
 from utils.dataset.leakage.links import Linkable, Links, find_links
 from utils.dataset.output.workspace import Workspace
-from utils.dataset.planning.plan import Planned, plan_low_quality, plan_pictures
+from utils.dataset.planning.plan import Planned, plan_pictures
 from utils.dataset.recipe import Recipe
 from utils.sources.record import Record
 
@@ -149,74 +147,3 @@ class Pictures:
                 record.original, *facts, record.md5, *limits, VERSION
             )
         return self._keys[record.original]
-
-
-class LowQuality:
-    """Prepares the degraded pictures, taking another parent where one cannot be degraded."""
-
-    def __init__(
-        self,
-        parents: Sequence[Planned],
-        pictures: Pictures,
-        workspace: Workspace,
-        recipe: Recipe,
-    ) -> None:
-        self.failed: dict[str, Prepared] = {}
-        self._parents = parents
-        self._pictures = pictures
-        self._workspace = workspace
-        self._recipe = recipe
-
-    def prepare(self, pool: ProcessPool) -> list[Planned]:
-        """Return a plan whose pictures are all prepared; on a dry run nothing is."""
-        recipe, workspace = self._recipe, self._workspace
-        while True:
-            plan = plan_low_quality(
-                self._parents, self.failed, recipe.seed, recipe.low_quality, recipe.limit
-            )
-            if workspace.read_only:
-                return plan
-            todo = [
-                planned
-                for planned in plan
-                if not workspace.is_done(self._key(planned), planned.label, planned.name)
-            ]
-            jobs = map(self._job, todo)
-            for results in pool.run(prepare_low_quality, jobs, len(todo), "Degrading pictures"):
-                workspace.note(results)
-            failed = {
-                parent_of(planned).name: self.result(planned)
-                for planned in plan
-                if self.result(planned).reason
-            }
-            if not failed:
-                return plan
-            self.failed |= failed
-
-    def result(self, planned: Planned) -> Prepared:
-        """Return the facts about a prepared picture."""
-        return self._workspace.prepared[self._key(planned)]
-
-    def failed_keys(self) -> set[int]:
-        """Return the keys of what could not be degraded."""
-        return {result.key for result in self.failed.values()}
-
-    def _job(self, planned: Planned) -> LowQualityJob:
-        parent, key = parent_of(planned), self._key(planned)
-        path = self._workspace.require(
-            self._pictures.result(parent.record), parent.label, parent.name
-        )
-        return LowQualityJob(key, path, self._workspace.staged(key), self._seed(planned))
-
-    def _seed(self, planned: Planned) -> tuple[object, ...]:
-        return self._recipe.seed, parent_of(planned).name, planned.variant
-
-    def _key(self, planned: Planned) -> int:
-        parent = self._pictures.result(planned.record)
-        return stable_hash("low quality", *self._seed(planned), parent.sha256.hex(), VERSION)
-
-
-def parent_of(planned: Planned) -> Planned:
-    """Return the picture that a LOW_QUALITY picture is made from."""
-    assert planned.parent is not None
-    return planned.parent
