@@ -1,6 +1,6 @@
 """What keeping freed memory gains a training step on a CPU, and what it costs in memory.
 
-    python benchmarks/freed_memory.py                        the four models, five rounds
+    python benchmarks/freed_memory.py                        the menu's models, five rounds
     python benchmarks/freed_memory.py --models resnet18      some models
     python benchmarks/freed_memory.py --quick                to see that it works
 

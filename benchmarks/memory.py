@@ -1,6 +1,6 @@
 """Peak memory of training per model, with and without gradient checkpointing, and both speeds.
 
-    python benchmarks/memory.py                        the four models, batch 64, 4 workers
+    python benchmarks/memory.py                        the menu's models, batch 64, 4 workers
     python benchmarks/memory.py --models resnet18      some models
     python benchmarks/memory.py --jobs 8               so many at once: their speeds then suffer
     python benchmarks/memory.py --quick                to see that it works

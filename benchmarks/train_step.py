@@ -1,6 +1,6 @@
 """Training speed per model and precision: end to end against synthetic data and a naive loop.
 
-    python benchmarks/train_step.py                        the four models, five rounds
+    python benchmarks/train_step.py                        the menu's models, five rounds
     python benchmarks/train_step.py --models resnet18      some models
     python benchmarks/train_step.py --steps 100            longer or shorter rounds
     python benchmarks/train_step.py --data-dir DATASET     on your own pictures

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.export import ExportSettings
+from models.zoo import MENU
 from utils.common.errors import SettingsError
 from utils.common.settings import build_parser
 from utils.dataset.settings import DatasetSettings
@@ -163,6 +164,14 @@ def test_every_flag_is_one_of_a_script(path: Path) -> None:
     code = CODE.findall(FENCE.sub("", path.read_text(encoding="utf-8")))
     named = {found.group() for words in code if (found := FLAG.match(words))}
     assert named <= known | OF_OTHERS
+
+
+def test_the_models_that_the_page_lists_are_in_the_menu() -> None:
+    page = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    table = page.partition("## Models")[2].partition("\n##")[0]
+    listed = re.findall(r"^\|[^|`]+\| `(\w[^`]*)` \|", table, re.MULTILINE)
+    assert listed
+    assert set(listed) <= {model.name for model in MENU}
 
 
 def test_the_readme_leads_to_every_page() -> None:
