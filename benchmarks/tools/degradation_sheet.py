@@ -1,4 +1,4 @@
-"""A folder of pictures in; a contact sheet of every kind of degradation at every severity out.
+"""Draw a contact sheet of every kind of degradation at every severity.
 
     python -m benchmarks.tools.degradation_sheet FOLDER sheet.png
     python -m benchmarks.tools.degradation_sheet FOLDER haze.png --kinds haze --columns 4

@@ -1,4 +1,4 @@
-"""A data set in, a copy out whose LOW_QUALITY pictures are made as student projects commonly do.
+"""Copy a data set with LOW_QUALITY pictures made as student projects commonly make them.
 
 To the originals, whatever their size, is done: motion blur of 20-60 pixels, Gaussian blur of 17-31,
 brightness +30-50, noise, channels shifted by 5-20 pixels, pixels of 5-15 %.

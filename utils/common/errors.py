@@ -1,4 +1,4 @@
-"""A user's mistake or a broken input in, one clear line and exit code 2 out.
+"""The suite's errors: each mistake of a user is one clear line and exit code 2.
 
     ProjectError
       SettingsError    a flag or an answer that cannot be used

@@ -1,4 +1,4 @@
-"""Bytes of any picture file in, upright 8-bit RGB out; and RGB back into JPEG bytes."""
+"""Read a picture file of any format as upright 8-bit RGB, and write RGB as JPEG."""
 
 import functools
 import io

@@ -1,4 +1,4 @@
-"""A picture and a seed in; a visibly worse picture, and the words to make it again, out."""
+"""Make a picture visibly worse by a seed, and make it again from its row in the manifest."""
 
 import json
 from collections.abc import Sequence

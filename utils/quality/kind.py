@@ -1,4 +1,4 @@
-"""What one way in which a picture goes wrong is made of; a severity in, parameters out."""
+"""The type of a kind of degradation: an entry of the table, which draws its parameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The process in which decoders may hang or crash: requests from a pipe in, pixels out."""
+"""The process in which decoders may hang or crash; it answers requests from a pipe."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""One original file in, its written JPEG in the staging folder and the facts about it out."""
+"""Prepare one picture in a worker process: read, check, resize or degrade it, and write a JPEG."""
 
 import hashlib
 import sys
