@@ -106,7 +106,7 @@ def test_those_and_only_those_are_made_again_that_a_change_concerns(
 
 def test_nothing_is_degraded_again_without_a_change(made: Made, degraded: list[Prepared]) -> None:
     settings, records = made
-    (Path(settings.output) / ".state" / "seal.json").unlink()
+    (Path(settings.output) / ".state" / "build_state.json").unlink()
     outcome = build(records, [], settings).splitlines()[-1]
     assert outcome.startswith("No picture written")
     assert not degraded
@@ -117,7 +117,7 @@ def test_another_way_to_the_same_bytes_replaces_nothing(
 ) -> None:
     settings, records = made
     monkeypatch.setattr(low_quality, "fingerprints_by_turn", lambda *seed: iter([1] * 9))
-    (Path(settings.output) / ".state" / "seal.json").unlink()
+    (Path(settings.output) / ".state" / "build_state.json").unlink()
     said: Any = build(records, [], settings)
     assert said.splitlines()[-1].startswith("No picture written")
     assert "Degradations changed" not in said

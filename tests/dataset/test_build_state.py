@@ -61,7 +61,7 @@ def test_every_change_is_noticed_and_mended(made, snapshot, monkeypatch) -> None
         assert snapshot(output) == expected
 
 
-def test_other_records_rules_and_settings_break_the_seal(made) -> None:
+def test_other_records_rules_and_settings_are_noticed(made) -> None:
     settings, records = made
     assert UP_TO_DATE not in build(records[1:], [], settings)
     assert UP_TO_DATE not in build(records, [], settings)
@@ -118,17 +118,17 @@ def test_an_unusable_original_is_read_again_whatever_its_stamp(made, snapshot, m
     assert snapshot(Path(settings.output)) == before
 
 
-def test_an_altered_seal_is_none(made, monkeypatch) -> None:
+def test_an_altered_state_is_none(made, monkeypatch) -> None:
     settings, records = made
-    seal = Path(settings.output) / ".state" / "seal.json"
-    whole = seal.read_text()
+    state = Path(settings.output) / ".state" / "build_state.json"
+    whole = state.read_text()
     for content in (
         *("", "[]", "null", "[" * 100_000, "{", '{"checksum": 1}'),
         *(whole.replace("nothing leaks", "all is well"), whole.replace('"inputs": "', '"x": "')),
     ):
-        seal.write_text(content)
+        state.write_text(content)
         assert "nothing leaks" in build(records, [], settings)
-        assert seal.read_text() == whole
+        assert state.read_text() == whole
 
 
 class TestVerify:

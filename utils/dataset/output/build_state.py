@@ -9,7 +9,7 @@ from typing import Any
 
 from utils.common.files import sha256_of_file, write_text
 from utils.common.location import Originals
-from utils.common.outputs import LEFT_OUT_NAME
+from utils.common.outputs import BUILD_STATE_NAME, LEFT_OUT_NAME
 from utils.dataset.images.prepare import VERSION
 from utils.dataset.leakage.leaks import LEAK_REPORT_NAME
 from utils.dataset.leakage.look_alikes import LOOK_ALIKES_NAME
@@ -27,7 +27,7 @@ OUTPUTS = (
 )
 
 
-class Seal:
+class BuildState:
     """Tells a finished data set that needs no look at its pictures, and keeps its summary.
 
     Args:
@@ -54,7 +54,7 @@ class Seal:
         self._inputs = digest.hexdigest()
         self._originals = originals
 
-    def unbroken(self, workspace: Workspace) -> str | None:
+    def summary_if_unchanged(self, workspace: Workspace) -> str | None:
         """Return the summary of the finished data set if nothing changed since, else None.
 
         Originals that could not be used are read again whatever their stamps say: somebody may
@@ -71,15 +71,15 @@ class Seal:
         return str(stored["summary"])
 
     def changed_tables(self, workspace: Workspace) -> list[str]:
-        """Return those files beside the pictures that are not what was sealed; none unsealed."""
+        """Return the files beside the pictures that are not as stored; none the first time."""
         stored = _read(workspace)
         if stored is None:
             return []
         hashes = _table_hashes(workspace)
         return [name for name in OUTPUTS if stored["tables"].get(name) != hashes[name]]
 
-    def put(self, workspace: Workspace, summary: str, rejected: Iterable[Rejected] = ()) -> None:
-        """Seal a finished data set.
+    def store(self, workspace: Workspace, summary: str, rejected: Iterable[Rejected] = ()) -> None:
+        """Store the state of a finished data set.
 
         Args:
             workspace: Its folder.
@@ -101,11 +101,11 @@ class Seal:
 
 
 def _path(workspace: Workspace) -> Path:
-    return workspace.state / "seal.json"
+    return workspace.state / BUILD_STATE_NAME
 
 
 def _read(workspace: Workspace) -> dict[str, Any] | None:
-    """Read a seal; a damaged or altered one, or one of another version, counts as none."""
+    """Read the stored state; a damaged, an altered or an earlier version's one is none."""
     try:
         stored = json.loads(_path(workspace).read_text(encoding="utf-8"))
         checksum = stored.pop("checksum")
