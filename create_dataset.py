@@ -11,9 +11,9 @@ Run it again at any time: what is in place already is not written again.
 
 from collections.abc import Sequence
 
+from utils.common.cli.command_line import parse
+from utils.common.cli.terminal import printable
 from utils.common.errors import run_script
-from utils.common.settings import parse
-from utils.common.terminal import printable
 from utils.dataset.settings import DatasetSettings
 
 

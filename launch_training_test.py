@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.common.commands import as_typed
-from utils.common.console import doing
+from utils.common.cli.commands import as_typed
+from utils.common.cli.console import doing
 from utils.common.errors import run_script
-from utils.common.imports import imported_at_once
 from utils.common.labels import TEST, TRAIN
-from utils.common.openmp import share_processors
+from utils.common.system.imports import imported_at_once
+from utils.common.system.openmp import share_processors
 from utils.training.processes.jobs import Job, this_job
 from utils.training.processes.launch import joined
 from utils.training.processes.world import World

@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from utils.common.console import doing
+from utils.common.cli.console import doing
 from utils.common.errors import EXIT_OK, run_script
-from utils.common.imports import imported_at_once
-from utils.common.openmp import share_processors
-from utils.common.termination import terminable
+from utils.common.system.imports import imported_at_once
+from utils.common.system.openmp import share_processors
+from utils.common.system.termination import terminable
 from utils.prediction.settings import PredictSettings, read_settings
 from utils.training.processes.launch import joined
 

@@ -24,10 +24,10 @@ from models.pretrained import build
 from models.reading import OWN_SIZE, Reading
 from models.stored_names import CARD_NAME, WEIGHTS_NAME
 from models.zoo import SIDES, Model, resolve
+from utils.common.disk.opening import open_regular
+from utils.common.disk.writing import sha256_of_file, whole_file, write_json
 from utils.common.errors import ModelError, shortlist
-from utils.common.files import sha256_of_file, whole_file, write_json
 from utils.common.labels import CLASSES
-from utils.common.opening import open_regular
 
 FORMAT = 3
 """Rises when files of the suite before could no longer be read."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from utils.common.cli.command_line import parse, setting
 from utils.common.errors import ModelError, SettingsError, run_script
-from utils.common.settings import parse, setting
 
 ONNX, TORCH_EXPORT = "onnx", "torch-export"
 ENDINGS = {ONNX: ".onnx", TORCH_EXPORT: ".pt2"}
@@ -93,7 +93,7 @@ def export(card: Any, network: Any, target: Path, file_format: str) -> str:
     import torch
 
     from models.preprocessing import Normalisation
-    from utils.common.files import whole_file
+    from utils.common.disk.writing import whole_file
 
     whole = torch.nn.Sequential(Normalisation(card.preprocessing), network).eval()
     facts = json.dumps(card.to_dict())

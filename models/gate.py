@@ -19,10 +19,10 @@ from models.device import Compute, compute_here, memory_format
 from models.fusion import fused
 from models.preprocessing import Normalisation
 from models.scaling import Prior, Scaling
+from utils.common.disk.opening import read_regular
 from utils.common.errors import ModelError
 from utils.common.labels import CLASSES
 from utils.common.limits import MAX_FILE_BYTES
-from utils.common.opening import read_regular
 from utils.common.pictures import PictureError
 
 Picture = str | Path | Image.Image

@@ -9,7 +9,7 @@ from typing import Any
 from models.preprocessing import MAX_SHRINK
 from models.reading import MAX_DIRECT_SIDE, OWN_SIZE, SHORTER_SIDE
 from utils.common.pictures import JPEG_QUALITY
-from utils.common.reading.sizes import REDUCING_GAP
+from utils.common.reading.target_size import REDUCING_GAP
 
 RESIZING = (
     "To resize to a shorter side S: scale = S / (shorter side), width and height = "

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.numbers import number
+from utils.common.disk.opening import read_regular
+from utils.common.disk.text import decode_text
 from utils.common.errors import ModelError, SettingsError, shortlist
 from utils.common.labels import CLASSES
-from utils.common.opening import read_regular
-from utils.common.text import decode_text
 
 if TYPE_CHECKING:
     from models.bundle import Card

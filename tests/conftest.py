@@ -22,8 +22,8 @@ from filelock import FileLock
 from PIL import Image
 
 from tests.preloaded import Preloaded
+from utils.common.disk.location import Originals
 from utils.common.labels import CLASSES, COLLECTED_CLASSES
-from utils.common.location import Originals
 from utils.dataset.assemble import assemble
 from utils.dataset.output.workspace import Workspace
 from utils.dataset.recipe import Recipe

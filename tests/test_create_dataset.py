@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import create_dataset
+from utils.common.disk.location import Location
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, SPLITS
-from utils.common.location import Location
 from utils.dataset.demo import training_command
 from utils.dataset.output.manifest import MANIFEST_NAME, read_manifest
 from utils.sources.catalog import NAMES, SOURCES, sources_for

@@ -11,8 +11,8 @@ import pytest
 
 from models.export import ExportSettings
 from models.zoo import MENU
+from utils.common.cli.command_line import build_parser
 from utils.common.errors import SettingsError
-from utils.common.settings import build_parser
 from utils.dataset.settings import DatasetSettings
 from utils.prediction.settings import PredictSettings
 from utils.sources import guide

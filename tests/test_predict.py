@@ -25,8 +25,8 @@ import predict
 from models import load
 from models.gate import Answer, Gate
 from tests.preloaded import Preloaded
+from utils.common.disk.escapes import unescape
 from utils.common.errors import ModelError, ProjectError, SettingsError
-from utils.common.escapes import unescape
 from utils.common.labels import CLASSES
 from utils.prediction import sorting, stream
 from utils.prediction.inputs import find_inputs

@@ -36,7 +36,7 @@ from benchmarks.peers.contenders import (
 )
 from benchmarks.tools.measuring import draw_dataset, machine, median_ratio, verdict
 from models.device import BFLOAT16, FLOAT32, choose_device, choose_precision
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import SettingsError, run_script
 
 LIMIT_LEVEL, LIMIT_DEFAULT, LIMIT_MEMORY = 1.0, 1.8, 1.1

@@ -22,7 +22,7 @@ from statistics import median
 from benchmarks.peers.contenders import OURS, Contender, Outcome, Task, installed, run
 from benchmarks.tools.measuring import machine, verdict
 from models.device import BFLOAT16, FLOAT32, choose_device, choose_precision
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
 
 LIMIT = 0.5

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models import load
 from models.gate import Gate
 from models.scaling import Scaling
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.evaluation import fitting
 from utils.training.predictions import balanced_accuracy, confusion_of

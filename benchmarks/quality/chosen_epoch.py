@@ -11,7 +11,7 @@ chosen.
 import numpy as np
 from numpy.typing import NDArray
 
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.labels import CLASSES
 from utils.common.seeds import generator
 from utils.evaluation.fitting import fit_quantiles, fit_scaling

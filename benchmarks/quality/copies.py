@@ -24,9 +24,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
+from utils.common.disk.location import Location
 from utils.common.errors import run_script
-from utils.common.location import Location
 from utils.common.pictures import PictureError, read_picture
 from utils.common.seeds import generator
 from utils.dataset.images.prepare import PictureJob, prepare_picture, thumbnail

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.scaling import softmax
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.labels import CLASSES
 from utils.common.seeds import generator
 from utils.evaluation.bootstrap import interval

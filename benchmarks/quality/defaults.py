@@ -17,7 +17,7 @@ from statistics import mean, stdev
 
 from benchmarks.tools.trainings import Training, add_training_flags, train_all
 from models.zoo import FROM_SCRATCH, resolve
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
 from utils.training.state.runs import HISTORY_NAME
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
 from utils.common.errors import SettingsError, run_script
 from utils.common.labels import COLLECTED_CLASSES, TRAIN, VAL
 from utils.common.pictures import SUFFIXES

@@ -33,7 +33,7 @@ from models import load
 from models.device import Compute, choose_device, choose_precision
 from models.pretrained import build
 from models.zoo import FROM_SCRATCH, resolve
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, VAL
 from utils.training.data.loader import PictureLoader

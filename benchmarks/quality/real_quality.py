@@ -23,7 +23,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from models import load
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
 from utils.common.errors import SettingsError, run_script
 from utils.common.labels import LOW_QUALITY
 from utils.common.pictures import SUFFIXES, read_picture

@@ -23,7 +23,7 @@ from benchmarks.quality.real_quality import recall_at
 from benchmarks.tools.trainings import STEADY, Training, add_training_flags, train_all
 from models import load
 from models.gate import BATCH_SIZE, Gate
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, LOW_QUALITY, TEST
 from utils.common.pictures import write_jpeg

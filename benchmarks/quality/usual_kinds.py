@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.quality.real_quality import find_pictures, judge, recall_at, scores_of
 from benchmarks.tools.trainings import STEADY, Training, add_training_flags, train_all
 from benchmarks.tools.usual_degradations import make_usual
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
 from utils.common.labels import LOW_QUALITY, TEST, VAL
 

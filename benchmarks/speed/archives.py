@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
 from utils.common.limits import MAX_PIXELS
 from utils.dataset.images.pool import ProcessPool

@@ -25,10 +25,10 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
-from utils.common.openmp import NUM_THREADS, WAITING, share_processors
-from utils.common.processors import available_processors
+from utils.common.system.openmp import NUM_THREADS, WAITING, share_processors
+from utils.common.system.processors import available_processors
 
 OURS, DEFAULT = "ours", "default"
 ALONE, BUSY = "alone", "busy"

@@ -28,9 +28,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
+from utils.common.disk.location import Location
 from utils.common.errors import SettingsError, run_script
-from utils.common.location import Location
 from utils.common.pictures import JPEG_QUALITY, fit_shorter_side
 from utils.common.seeds import generator
 from utils.dataset.images.pool import ProcessPool

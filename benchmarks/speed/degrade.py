@@ -18,14 +18,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from utils.common.console import progress, table
+from benchmarks.tools.drawn_texture import draw_texture
+from utils.common.cli.console import progress, table
 from utils.common.errors import SettingsError, run_script
 from utils.common.pictures import SUFFIXES, read_picture, write_jpeg
 from utils.common.seeds import generator
 from utils.quality.degrade import DegradationError, degrade
 from utils.quality.kinds import KINDS
 from utils.quality.sizes import VIEW_SIDE
-from utils.quality.texture import draw_texture
 
 LIMIT = 3.5
 """Solving for what is left of contrast or light, and the look at what good ones show, cost time."""

@@ -24,10 +24,10 @@ from benchmarks.tools.measuring import machine, median_ratio, take_turns
 from models import load
 from models.bundle import read_bundle
 from models.export import INPUT, ONNX, OUTPUT, export
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
 from utils.common.errors import run_script
 from utils.common.pictures import PictureError
-from utils.common.processors import available_processors
+from utils.common.system.processors import available_processors
 
 WANTED_GAIN, WANTED_EQUAL = 1.5, 0.999
 NUM_CALIBRATED = 300

@@ -20,10 +20,10 @@ from benchmarks.tools.measuring import machine, median_ratio
 from models.device import Compute, choose_precision
 from models.pretrained import build
 from models.zoo import MENU, resolve
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES
-from utils.common.memory import keep_large_freed_memory
+from utils.common.system.memory import keep_large_freed_memory
 from utils.training.step.optimisation import balanced_loss, make_optimizer
 
 CPU = torch.device("cpu")

@@ -36,7 +36,7 @@ from benchmarks.tools.measuring import (
     write_dataset,
 )
 from models.preprocessing import Preprocessing
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
 from utils.common.labels import TRAIN
 from utils.common.pictures import read_picture, write_jpeg

@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks.tools.measuring import ROOT, draw_dataset, machine, verdict
 from models.device import choose_device
 from models.zoo import MENU, resolve
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import ProjectError, run_script
 
 GB = 10**9

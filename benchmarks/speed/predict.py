@@ -32,7 +32,7 @@ from models.preprocessing import Normalisation
 from models.pretrained import build
 from models.texture import NUM_FEATURES
 from models.zoo import resolve
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES
 from utils.common.seeds import generator

@@ -21,7 +21,7 @@ from types import SimpleNamespace
 
 from models.gate import Answer
 from models.stored_names import CARD_NAME
-from utils.common.console import progress, table
+from utils.common.cli.console import progress, table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES
 from utils.prediction import classify, sharded

@@ -38,7 +38,7 @@ from models.device import FLOAT32, Compute, choose_device, choose_precision
 from models.preprocessing import Preprocessing
 from models.pretrained import build
 from models.zoo import MENU, Model, resolve
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, TRAIN
 from utils.training.data.batches import Batch, prepare_worker

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.tools.drawn_texture import draw_texture
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.common.pictures import write_jpeg
 from utils.common.seeds import generator
 from utils.dataset.output.manifest import ManifestRow, write_manifest
-from utils.quality.texture import draw_texture
 
 ROOT = Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH = 256, 341

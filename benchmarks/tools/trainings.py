@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
 from utils.common.errors import ModelError
 from utils.training.state.runs import REPORT_NAME
 

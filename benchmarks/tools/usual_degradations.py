@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
 from utils.common.pictures import fit_shorter_side, read_picture, write_jpeg
 from utils.common.seeds import generator
 from utils.dataset.output.manifest import read_manifest, write_manifest

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from PIL import Image
 
+from benchmarks.tools.drawn_texture import draw_texture
 from utils.common.seeds import generator
-from utils.quality.texture import draw_texture
 
 SECTOR = 512
 SIZE = (320, 240)

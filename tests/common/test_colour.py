@@ -12,8 +12,7 @@ from PIL import Image, ImageCms
 
 from tests.common.test_costs import chunk
 from utils.common.pictures import PictureError, read_image, read_picture
-from utils.common.reading.colour import BROKEN, is_srgb, to_srgb
-from utils.common.reading.icc import (
+from utils.common.reading.colours.icc import (
     ADOBE_RGB,
     DISPLAY_P3,
     SRGB,
@@ -21,8 +20,9 @@ from utils.common.reading.icc import (
     rgb_profile,
     srgb_curve,
 )
-from utils.common.reading.opening import open_picture
-from utils.common.reading.profiles import Profile, find_profile
+from utils.common.reading.colours.profiles import Profile, find_profile
+from utils.common.reading.colours.to_srgb import BROKEN, is_srgb, to_srgb
+from utils.common.reading.decoders import open_picture
 
 Encode = Callable[..., bytes]
 

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from utils.common.commands import as_typed
+from utils.common.cli.commands import as_typed
 
 
 @pytest.mark.skipif(os.name == "nt", reason="another shell")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from utils.common import console
+from utils.common.cli import console
 
 
 def test_text_is_left_and_numbers_are_right() -> None:

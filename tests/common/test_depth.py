@@ -15,8 +15,8 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from tests.common.test_colour import with_chunks
 from tests.common.test_costs import chunk
 from utils.common.pictures import ONE_COLOUR, PictureError, read_picture
-from utils.common.reading.conversion import CLEAR
-from utils.common.reading.depth import SCALED
+from utils.common.reading.colours.conversion import CLEAR
+from utils.common.reading.colours.depth import SCALED
 
 Encode = Callable[..., bytes]
 Make = Callable[..., Image.Image]
@@ -217,7 +217,7 @@ class TestDepth:
         layered.paste((90, 80, 70, 255), (0, 20, 64, 48))
         clear = encode(layered, "PNG")
         whole = [read_picture(one)[0].tobytes() for one in (content, clear)]
-        monkeypatch.setattr("utils.common.reading.depth.STRIP_PIXELS", 64 * 7)
+        monkeypatch.setattr("utils.common.reading.colours.depth.STRIP_PIXELS", 64 * 7)
         assert [read_picture(one)[0].tobytes() for one in (content, clear)] == whole
 
 

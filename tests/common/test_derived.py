@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.common.derived import is_derived
+from utils.common.disk.derived import is_derived
 
 BESIDE = frozenset(("a/p_1", "a/isic_0000001", "a/v"))
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from utils.common.pictures import PictureError, read_picture
-from utils.common.reading.icc import DISPLAY_P3, rgb_profile, srgb_curve
+from utils.common.reading.colours.icc import DISPLAY_P3, rgb_profile, srgb_curve
 
 pydicom = pytest.importorskip("pydicom")
 

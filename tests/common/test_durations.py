@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from utils.common.durations import in_short, in_words
+from utils.common.cli.durations import in_short, in_words
 
 UNITS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 

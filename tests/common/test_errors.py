@@ -130,7 +130,8 @@ def test_a_bug_shows_its_traceback() -> None:
 
 WITHOUT_STREAMS = """
 import os, sys
-from utils.common import console, errors, prompts
+from utils.common.cli import console, prompts
+from utils.common import errors
 
 def main():
     print("told")

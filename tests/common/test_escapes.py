@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from utils.common.escapes import escape, unescape
+from utils.common.disk.escapes import escape, unescape
 
 PLAIN = (
     *("a/b.jpg", "n\u00e4vus (1).jpg", "C:\\photos\\xab1.jpg", "\\\\server\\x\\e4.jpg"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.common.location import Location
+from utils.common.disk.location import Location
 from utils.common.reading.formats import HEAD_BYTES
 from utils.common.reading.heads import read_head, shows_picture
 from utils.sources.files.archives.listing import list_archive

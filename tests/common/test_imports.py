@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from utils.common.imports import imported_at_once
+from utils.common.system.imports import imported_at_once
 
 OF_A_NEW_PROCESS = """
 import gc
-from utils.common.imports import imported_at_once
+from utils.common.system.imports import imported_at_once
 searches = []
 gc.callbacks.append(lambda phase, facts: searches.append(phase))
 with imported_at_once():
@@ -22,7 +22,7 @@ print(len(searches), gc.isenabled(), gc.get_freeze_count() > 10_000)
 
 OF_A_CALLER = """
 import gc, sys, weakref
-from utils.common.imports import imported_at_once
+from utils.common.system.imports import imported_at_once
 
 def fail():
     error = ImportError()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.common.inside import is_inner_path, leading_out
+from utils.common.disk.inside import is_inner_path, leading_out
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from utils.common.disk.listing import MAX_NAMES, describe_counts, ending_of, list_folder
+from utils.common.disk.writing import is_clutter
 from utils.common.errors import SourceError
-from utils.common.files import is_clutter
-from utils.common.listing import MAX_NAMES, describe_counts, ending_of, list_folder
 
 CLUTTER = (
     "#recycle/a.jpg", "@Recycle/a.jpg", "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", ".Trashes/501/a.jpg",
@@ -69,7 +69,7 @@ def test_a_recycle_bin_that_nobody_may_look_into_is_one_entry(
 
 
 def test_of_very_full_bins_some_are_listed_and_that_is_said(lay, monkeypatch) -> None:
-    monkeypatch.setattr("utils.common.listing.MAX_CLUTTER", 3)
+    monkeypatch.setattr("utils.common.disk.listing.MAX_CLUTTER", 3)
     listing = list_folder(lay(*(f"#recycle/{n}.jpg" for n in range(5)), ".x/1", ".x/2"))
     assert listing.clutter == [*(f"#recycle/{n}.jpg" for n in range(3)), ".x/1", ".x/2"]
     assert listing.notes == ["#recycle/ holds more than 3 files; these are counted"]

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from utils.common import memory
-from utils.common.memory import available_memory, shared_memory_left
+from utils.common.system import memory
+from utils.common.system.memory import available_memory, shared_memory_left
 
 KEPT = """
-from utils.common.memory import keep_large_freed_memory, return_freed_memory
+from utils.common.system.memory import keep_large_freed_memory, return_freed_memory
 
 def resident():
     with open("/proc/self/statm") as stream:
@@ -30,7 +30,7 @@ print(before - resident())
 
 PAGE_FAULTS = """
 import resource
-from utils.common.memory import keep_large_freed_memory
+from utils.common.system.memory import keep_large_freed_memory
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from utils.common import location
-from utils.common.location import Location
-from utils.common.opening import NotRegularError, TooLargeError, open_regular, read_regular
+from utils.common.disk import location
+from utils.common.disk.location import Location
+from utils.common.disk.opening import NotRegularError, TooLargeError, open_regular, read_regular
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.common import openmp
-from utils.common.openmp import FEW_SPINS, NUM_THREADS, SPINS, WAITING, share_processors
+from utils.common.system import openmp
+from utils.common.system.openmp import FEW_SPINS, NUM_THREADS, SPINS, WAITING, share_processors
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +32,7 @@ print([name for name in sys.argv[1:] if name in os.environ])
 
 WEIGHTS = """
 import hashlib, sys
-from utils.common.openmp import share_processors
+from utils.common.system.openmp import share_processors
 if sys.argv[1] == "set":
     share_processors()
 import torch

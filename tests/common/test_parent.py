@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from utils.common import parent
+from utils.common.system import parent
 
 
 class Parent:

@@ -8,7 +8,7 @@ import pytest
 from tests.common.corpus import draw, encode
 from tests.common.test_costs import chunk
 from utils.common.pictures import PictureError, read_picture
-from utils.common.reading.colour import BROKEN
+from utils.common.reading.colours.to_srgb import BROKEN
 
 WHOLE = encode(draw(0, 64, 48), "PNG")
 HEAD, REST, END = WHOLE[:33], WHOLE[33:-12], WHOLE[-12:]

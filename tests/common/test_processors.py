@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.common import processors
-from utils.common.processors import available_processors, pool_size
+from utils.common.system import processors
+from utils.common.system.processors import available_processors, pool_size
 
 
 def test_one_for_each_processor_unless_told_otherwise() -> None:

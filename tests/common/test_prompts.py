@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from utils.common.cli.prompts import ask, ask_choice, ask_positive_integer, can_be_asked
 from utils.common.errors import SettingsError
-from utils.common.prompts import ask, ask_choice, ask_positive_integer, can_be_asked
 
 MENU = "Choose a model:\n1 - ResNet-18\n2 - ResNet-50\nYour choice: "
 

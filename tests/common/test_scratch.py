@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from utils.common.scratch import scratch_folder
+from utils.common.disk.scratch import scratch_folder
 
 ROOT = Path(__file__).parents[2]
-MAKE = "from utils.common.scratch import scratch_folder; print(scratch_folder('made-')); "
+MAKE = "from utils.common.disk.scratch import scratch_folder; print(scratch_folder('made-')); "
 
 
 @pytest.fixture

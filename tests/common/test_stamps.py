@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.common.location import Location
-from utils.common.stamps import HAS_CHANGE_TIME, short_stamp, stamp_of
+from utils.common.disk.location import Location
+from utils.common.disk.stamps import HAS_CHANGE_TIME, short_stamp, stamp_of
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from utils.common import console, errors
-from utils.common.terminal import PrintableStream, printable
+from utils.common import errors
+from utils.common.cli import console
+from utils.common.cli.terminal import PrintableStream, printable
 
 ROOT = Path(__file__).parent.parent.parent
 HOSTILE = {

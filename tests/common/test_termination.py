@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from utils.common.termination import PYTORCH_HANDLER, deaths_told_later
+from utils.common.system.termination import PYTORCH_HANDLER, deaths_told_later
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="the system has no such")
 

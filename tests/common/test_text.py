@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.common.text import decode_text, marked_encoding, tidy
+from utils.common.disk.text import decode_text, marked_encoding, tidy
 
 TEXT = "image,site\nISIC_1,l\u00e4nge\n"
 

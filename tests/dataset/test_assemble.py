@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from utils.common.disk.location import Originals
 from utils.common.errors import DatasetError, OutputError
 from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, OTHER, SPLITS
-from utils.common.location import Originals
 from utils.common.pictures import write_jpeg
 from utils.dataset.assemble import assemble
 from utils.dataset.output.manifest import MANIFEST_NAME, read_manifest

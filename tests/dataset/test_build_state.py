@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.common.stamps import HAS_CHANGE_TIME
+from utils.common.disk.stamps import HAS_CHANGE_TIME
 from utils.dataset.build import build
 from utils.dataset.settings import DatasetSettings
 from utils.sources.record import LeftOut, Record
@@ -72,7 +72,7 @@ def test_other_records_rules_and_settings_are_noticed(made) -> None:
 
 def keep_stamp(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no stamp tell anything, as on a disk that sets all times back."""
-    for place in ("utils.common.location.stamp_of", "utils.common.stamps.stamp_of"):
+    for place in ("utils.common.disk.location.stamp_of", "utils.common.disk.stamps.stamp_of"):
         monkeypatch.setattr(place, lambda found: (found.st_size, 0, 0, 0))
 
 

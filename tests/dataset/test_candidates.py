@@ -7,8 +7,8 @@ import pytest
 from utils.common.seeds import generator
 from utils.dataset.leakage import candidates
 from utils.dataset.leakage.candidates import Candidates
+from utils.dataset.leakage.orientations import NUM_TURNS, turned
 from utils.dataset.leakage.thumbnails import SIDE
-from utils.dataset.leakage.turns import NUM_TURNS, turned
 
 NUM = 40
 LARGE = 256

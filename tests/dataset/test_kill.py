@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.common.files import sha256_of_file
+from utils.common.disk.writing import sha256_of_file
 from utils.standins.drawings import draw_all_data
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from utils.common.disk.location import Originals
 from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN
-from utils.common.location import Originals
 from utils.common.seeds import generator
 from utils.dataset.assemble import assemble
 from utils.dataset.leakage.likeness import find_copies

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from utils.common.disk.writing import sha256_of_file
 from utils.common.errors import DatasetError, OutputError
-from utils.common.files import sha256_of_file
 from utils.dataset.output.manifest import (
     COLUMNS,
     MANIFEST_NAME,

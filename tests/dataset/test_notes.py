@@ -5,9 +5,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from utils.common.location import Location
+from utils.common.disk.location import Location
 from utils.common.pictures import read_picture
-from utils.common.reading.icc import DISPLAY_P3, rgb_profile, srgb_curve
+from utils.common.reading.colours.icc import DISPLAY_P3, rgb_profile, srgb_curve
 from utils.dataset.images.notes import collect_notes, describe_notes
 from utils.dataset.images.prepare import PictureJob, Prepared, prepare_picture
 from utils.dataset.output.journal import Journal

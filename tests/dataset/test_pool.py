@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from utils.common.errors import OutputError
-from utils.common.processors import available_processors
+from utils.common.system.processors import available_processors
 from utils.dataset.images.pool import ProcessPool
 
 ROOT = Path(__file__).parent.parent.parent

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.common.location import Location
+from benchmarks.tools.drawn_texture import draw_texture
+from utils.common.disk.location import Location
 from utils.dataset.images.prepare import PictureJob, Prepared, prepare_picture
 from utils.dataset.recipe import Recipe
-from utils.quality.texture import draw_texture
 
 GOOD = draw_texture(np.random.default_rng(2), 300, 400)
 

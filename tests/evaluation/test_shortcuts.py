@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from utils.common.disk.location import Location
 from utils.common.labels import CLASSES, LOW_QUALITY, PAN
-from utils.common.location import Location
 from utils.common.pictures import write_jpeg
 from utils.dataset.images.prepare import PictureJob, prepare_picture
 from utils.dataset.output.manifest import ManifestRow

@@ -22,8 +22,8 @@ from models.pretrained import build
 from models.stored_names import CARD_NAME, WEIGHTS_NAME
 from models.zoo import resolve
 from tests.preloaded import Preloaded
+from utils.common.disk.writing import sha256_of_file
 from utils.common.errors import ModelError
-from utils.common.files import sha256_of_file
 from utils.common.labels import CLASSES
 
 ROOT = Path(__file__).parents[2]

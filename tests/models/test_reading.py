@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from models.reading import Reading
-from utils.common.location import Location
+from utils.common.disk.location import Location
 from utils.common.pictures import PictureError, read_picture
-from utils.common.reading.icc import DISPLAY_P3, rgb_profile, srgb_curve
+from utils.common.reading.colours.icc import DISPLAY_P3, rgb_profile, srgb_curve
 from utils.dataset.images.prepare import PictureJob, prepare_picture
 from utils.training.data.decoding import read_pixels
 from utils.training.data.pictures import Picture

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from utils.common.disk.location import Location
 from utils.common.labels import CLASSES
-from utils.common.location import Location
 from utils.prediction.names import Names, SeenNames, match
 from utils.prediction.pictures import Input
 from utils.prediction.rows import WrittenRow

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from utils.common.location import Location
-from utils.common.terminal import printable
+from utils.common.cli.terminal import printable
+from utils.common.disk.location import Location
 from utils.prediction.pictures import Input
 from utils.prediction.sorting import sort_pictures
 

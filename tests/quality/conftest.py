@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.quality.texture import draw_texture
+from benchmarks.tools.drawn_texture import draw_texture
 
 
 @pytest.fixture(scope="session")

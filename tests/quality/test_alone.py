@@ -12,7 +12,7 @@ from utils.quality.alone import (
     fringe,
     highlights,
 )
-from utils.quality.blur import motion_blur
+from utils.quality.effects.blur import motion_blur
 from utils.quality.measures import luma
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.quality.blur import (
+from utils.quality.effects.blur import (
     defocus_blur,
     disc_kernel,
     motion_blur,

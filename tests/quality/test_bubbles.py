@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.quality.bubbles import _places, gel_bubbles
+from utils.quality.effects.bubbles import _places, gel_bubbles
 
 LOOK = {"bubble_seed": 5, "size": 0.12, "angle": 40.0}
 SHAPE = (256, 341)

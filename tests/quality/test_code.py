@@ -16,7 +16,7 @@ MODULE = '''"""A module."""
 
 import numpy as np
 
-from utils.quality import draws
+from utils.quality.effects import draws
 from utils.quality.sizes import resize as scaled
 
 WEIGHTS = (1, 2)

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.tools.drawn_texture import draw_texture
 from utils.common.seeds import stable_hash
 from utils.quality import degrade as room
-from utils.quality.compression import recompress
 from utils.quality.degrade import (
     MOST_DRAWS,
     DegradationError,
@@ -25,10 +25,10 @@ from utils.quality.degrade import (
     is_visibly_worse,
     reapply,
 )
+from utils.quality.effects.compression import recompress
 from utils.quality.kind import SEVERITIES
 from utils.quality.kinds import KINDS
 from utils.quality.sizes import shape_at
-from utils.quality.texture import draw_texture
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +37,7 @@ import hashlib, sys
 import cv2, numpy as np
 from utils.quality.degrade import degrade
 from utils.quality.kinds import KINDS
-from utils.quality.texture import draw_texture
+from benchmarks.tools.drawn_texture import draw_texture
 
 cv2.setNumThreads(int(sys.argv[1]))
 total = hashlib.sha256()

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy.special import chdtri
 
+from benchmarks.tools.drawn_texture import draw_texture
 from utils.quality.alone import ALONE
 from utils.quality.degrade import COMBINED, draw_kinds
 from utils.quality.kind import SEVERITIES
 from utils.quality.kinds import ALWAYS_BITE, KINDS
 from utils.quality.measures import MEASURES
-from utils.quality.texture import draw_texture
 
 SHAPES = [(32, 32), (33, 47), (47, 33), (32, 640), (256, 341), (301, 257), (515, 400)]
 ALL_KINDS = pytest.mark.parametrize("name", KINDS)

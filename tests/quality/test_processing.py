@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from utils.quality.alone import acuity
-from utils.quality.compression import messenger, recompress
+from utils.quality.effects.compression import messenger, recompress
+from utils.quality.effects.noise import smear
 from utils.quality.measures import ssim
-from utils.quality.noise import smear
 from utils.quality.sizes import resize, shape_at
 
 CLEAN = {"noise_seed": 1, "noise": 0.0}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from utils.quality.effects.shadow import cast_shadow, lamp_banding
 from utils.quality.light import to_light
-from utils.quality.shadow import cast_shadow, lamp_banding
 
 WALL = np.full((128, 160, 3), 200, np.uint8)
 SHADOW = {"covered": 0.4, "place": 30.0, "lean": 10.0, "softness": 0.05}

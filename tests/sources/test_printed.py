@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from utils.common.terminal import printable
+from utils.common.cli.terminal import printable
 from utils.sources.collect import Collected
 from utils.sources.source import Reading
 from utils.sources.unclaimed import Unclaimed

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.common.derived import DERIVED_RULE
-from utils.common.listing import CLUTTER_RULE
+from utils.common.disk.derived import DERIVED_RULE
+from utils.common.disk.listing import CLUTTER_RULE
 from utils.sources.catalog import SOURCES
 from utils.sources.collect import Collected, choose_sources, read_all
 from utils.sources.files.tree import REPEATED, FileTree

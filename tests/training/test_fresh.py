@@ -26,7 +26,7 @@ NUM_EPOCHS = 3
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory, small_all_data) -> Path:
     """Return a data set of 9 small pictures of each class, LOW_QUALITY made from the others."""
-    from utils.common.location import Originals
+    from utils.common.disk.location import Originals
     from utils.dataset.assemble import assemble
     from utils.dataset.output.workspace import Workspace
     from utils.dataset.recipe import Recipe

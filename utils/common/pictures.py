@@ -9,20 +9,25 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageFile
 
 from utils.common.limits import MAX_PIXELS
-from utils.common.reading import clock
-from utils.common.reading.apart import ElsewhereError, is_needed, leave_to_child, read_apart
 from utils.common.reading.bounds import check_memory, check_size, has_slow_decoder
-from utils.common.reading.conversion import Meaning, convert, meaning_of
+from utils.common.reading.colours.conversion import Meaning, convert, meaning_of
 from utils.common.reading.damage import check_messages, decoding, look_into
-from utils.common.reading.errors import PictureError as PictureError
+from utils.common.reading.decoders import check_format, open_picture, read_exif
 from utils.common.reading.formats import SUFFIXES as SUFFIXES
-from utils.common.reading.jpeg import check_cmyk, check_other_kind, decode_jpeg
+from utils.common.reading.isolation import clock
+from utils.common.reading.isolation.process import (
+    ElsewhereError,
+    is_needed,
+    leave_to_child,
+    read_in_child,
+)
+from utils.common.reading.isolation.turns import one_at_a_time
+from utils.common.reading.jpeg_pixels import check_cmyk, check_other_kind, decode_jpeg
 from utils.common.reading.messages import heard
-from utils.common.reading.opening import check_format, open_picture, read_exif
-from utils.common.reading.png import decode_png
-from utils.common.reading.sizes import REDUCING_GAP, averaged, reduction
-from utils.common.reading.sizes import fit_shorter_side as fit_shorter_side
-from utils.common.reading.turns import one_at_a_time
+from utils.common.reading.picture_error import PictureError as PictureError
+from utils.common.reading.png_pixels import decode_png
+from utils.common.reading.target_size import REDUCING_GAP, averaged, reduction
+from utils.common.reading.target_size import fit_shorter_side as fit_shorter_side
 
 JPEG_QUALITY = 92
 ORIENTATION_TAG = 0x0112
@@ -89,7 +94,7 @@ def read_picture(
             raise ElsewhereError
         return _read(content, shorter_side, max_pixels)
     except ElsewhereError:
-        image, facts = read_apart(content, shorter_side, max_pixels)
+        image, facts = read_in_child(content, shorter_side, max_pixels)
         lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
         return image, Original(**facts | lists)
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.sources.record import NOT_UNDERSTOOD, LeftOut, Record
 
 KEPT = "kept"

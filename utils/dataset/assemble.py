@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from utils.common.location import Originals
+from utils.common.disk.location import Originals
 from utils.dataset.accounting import Accounts, account
 from utils.dataset.images.collected import Pictures
 from utils.dataset.images.low_quality import LowQuality

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from utils.common.location import Originals
+from utils.common.disk.location import Originals
 from utils.dataset.assemble import assemble
 from utils.dataset.output.build_state import BuildState
 from utils.dataset.output.contact_sheet import CONTACT_SHEET_NAME

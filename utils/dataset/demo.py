@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.common.commands import as_typed
+from utils.common.cli.commands import as_typed
 from utils.dataset.output.contact_sheet import CONTACT_SHEET_NAME
 
 TRAINING_FLAGS = (

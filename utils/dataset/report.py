@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.errors import shortlist
 from utils.common.labels import CLASSES, LOW_QUALITY, SPLITS
 from utils.dataset.accounting import describe_accounts

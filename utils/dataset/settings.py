@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.common.cli.command_line import setting
 from utils.common.errors import SettingsError
 from utils.common.limits import MAX_PIXELS, SMALLEST_GOOD
-from utils.common.settings import setting
 from utils.dataset.planning.names import STATE_NAME
 from utils.dataset.recipe import Recipe
 

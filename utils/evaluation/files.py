@@ -4,8 +4,8 @@ import csv
 import io
 from pathlib import Path
 
-from utils.common.escapes import escape
-from utils.common.files import write_json, write_text
+from utils.common.disk.escapes import escape
+from utils.common.disk.writing import write_json, write_text
 from utils.common.labels import CLASSES
 from utils.evaluation.page import as_page
 from utils.evaluation.plots import save_confusion_matrix, save_curves

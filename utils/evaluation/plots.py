@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from utils.common.files import whole_file
+from utils.common.disk.writing import whole_file
 from utils.common.labels import CLASSES
 from utils.evaluation.colours import readable_on, shade
 from utils.evaluation.reliability import NUM_BINS, Reliability

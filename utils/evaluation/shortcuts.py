@@ -19,9 +19,9 @@ from sklearn.ensemble import RandomForestClassifier
 from utils.common.labels import CLASSES
 from utils.common.limits import ACCEPTED
 from utils.common.pictures import read_picture, table_sums
-from utils.common.processors import available_processors
-from utils.common.reading.opening import open_picture
+from utils.common.reading.decoders import open_picture
 from utils.common.seeds import stable_hash
+from utils.common.system.processors import available_processors
 from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, figures
 from utils.evaluation.metrics import make_basic_statistic

@@ -1,6 +1,6 @@
 """A report in, its short version for the terminal out."""
 
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS, Figure
 from utils.evaluation.report import Report

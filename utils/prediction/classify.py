@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from models.bundle import Card
 from models.calibration import CERTAIN
 from models.gate import Gate
-from utils.common.console import progress, warn
+from utils.common.cli.console import progress, warn
 from utils.prediction.labels import Labels
 from utils.prediction.names import match
 from utils.prediction.pictures import Pictures

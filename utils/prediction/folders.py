@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from utils.common.files import is_clutter, is_link
-from utils.common.listing import CLUTTER_RULE, entries_of, is_folder, list_folder, num_clutter
+from utils.common.disk.listing import CLUTTER_RULE, entries_of, is_folder, list_folder, num_clutter
+from utils.common.disk.writing import is_clutter, is_link
 from utils.prediction.spool import in_order
 
 KNOWS_LINKS = os.name != "nt" or hasattr(os.path, "isjunction")

@@ -6,11 +6,11 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from utils.common.console import warn
+from utils.common.cli.console import warn
+from utils.common.disk.listing import CLUTTER_RULE, ending_of
+from utils.common.disk.location import Location
+from utils.common.disk.writing import is_clutter
 from utils.common.errors import SettingsError, shortlist
-from utils.common.files import is_clutter
-from utils.common.listing import CLUTTER_RULE, ending_of
-from utils.common.location import Location
 from utils.common.reading.heads import shows_picture
 from utils.prediction.folders import files_below
 from utils.prediction.lists import read_list

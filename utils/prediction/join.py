@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
+from utils.common.disk.writing import whole_file
 from utils.common.errors import SettingsError, shortlist
-from utils.common.files import whole_file
 from utils.prediction.classify import Tally
 from utils.prediction.labels import Labels
 from utils.prediction.names import Names, match

@@ -3,7 +3,7 @@
 import os
 from functools import lru_cache
 
-from utils.common.files import is_link
+from utils.common.disk.writing import is_link
 from utils.prediction.pictures import Input
 
 NUM_FOLDERS = 2**14

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import BinaryIO
 
+from utils.common.disk.text import decode_text, marked_encoding
 from utils.common.errors import SettingsError
-from utils.common.text import decode_text, marked_encoding
 
 MAX_LINE_BYTES = 2**16
 """No path is longer on any system."""

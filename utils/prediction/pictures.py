@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from utils.common.listing import describe_counts
-from utils.common.location import Location
+from utils.common.disk.listing import describe_counts
+from utils.common.disk.location import Location
 from utils.prediction.spool import Spool
 
 

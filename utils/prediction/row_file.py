@@ -9,9 +9,9 @@ from typing import Any, Protocol, TextIO
 
 from filelock import FileLock, Timeout
 
-from utils.common.console import warn
+from utils.common.cli.console import warn
+from utils.common.disk.writing import explain_write_errors, refuse_links, whole_file
 from utils.common.errors import OutputError, SettingsError, shortlist
-from utils.common.files import explain_write_errors, refuse_links, whole_file
 from utils.prediction.names import Names
 from utils.prediction.rows import (
     ENCODING,

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from models.calibration import AMBIGUOUS, CERTAIN, UNLIKE, UNSURE
 from models.gate import Answer
-from utils.common.escapes import escape, unescape
+from utils.common.cli.terminal import printable
+from utils.common.disk.escapes import escape, unescape
 from utils.common.labels import CLASSES, DERM_CLINIC
-from utils.common.terminal import printable
 
 COLUMNS = ("file", "label", "probability", "set", "abstained", *CLASSES, "error")
 DIGITS = 6

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from models.prior import EQUAL, read_prior
 from models.stored_names import CARD_NAME
+from utils.common.cli.command_line import parse, setting
+from utils.common.disk.writing import sha256_of_file
 from utils.common.errors import SettingsError
-from utils.common.files import sha256_of_file
-from utils.common.processors import available_processors
-from utils.common.settings import parse, setting
+from utils.common.system.processors import available_processors
 from utils.common.values import at_least
 from utils.prediction.shards import MAX_SHARDS, Shard
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from utils.common.disk.writing import write_json
 from utils.common.errors import SettingsError
-from utils.common.files import write_json
 
 FORM = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 EXPECTED = "I/N, a share I from 1 to N of N shares, such as 1/4"

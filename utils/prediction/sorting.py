@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from utils.common.console import progress, warn
+from utils.common.cli.console import progress, warn
+from utils.common.disk.location import DamagedError
+from utils.common.disk.writing import explain_write_errors
 from utils.common.errors import MAX_OFFENDERS, SettingsError, shortlist
-from utils.common.files import explain_write_errors
-from utils.common.location import DamagedError
 from utils.prediction.links import is_behind_link, leads_out
 from utils.prediction.names import SeenNames
 from utils.prediction.pictures import Input, Pictures

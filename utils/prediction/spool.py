@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from utils.common.files import explain_write_errors
+from utils.common.disk.writing import explain_write_errors
 
 CHUNK = 512
 """Values that are written and read at once."""

@@ -18,12 +18,12 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from models.bundle import Card
 from models.gate import Answer, Gate, sample
 from models.preprocessing import Preprocessing
-from utils.common.console import warn
+from utils.common.cli.console import warn
+from utils.common.disk.location import DamagedError
 from utils.common.errors import OutputError
-from utils.common.location import DamagedError
-from utils.common.memory import LARGER_SHARED_MEMORY, byte_size, shared_memory_left
 from utils.common.pictures import PictureError
-from utils.common.termination import deaths_told_later
+from utils.common.system.memory import LARGER_SHARED_MEMORY, byte_size, shared_memory_left
+from utils.common.system.termination import deaths_told_later
 from utils.prediction.pictures import Input, Pictures
 
 Item = TypeVar("Item")

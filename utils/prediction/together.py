@@ -10,7 +10,7 @@ import torch
 
 from models.device import choose_device, own_gpu
 from utils.common.errors import SettingsError
-from utils.common.processors import available_processors
+from utils.common.system.processors import available_processors
 from utils.prediction.join import is_finished
 from utils.prediction.pictures import Inputs
 from utils.prediction.settings import MAX_WORKERS, PredictSettings

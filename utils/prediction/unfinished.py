@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from utils.common.disk.opening import open_regular
 from utils.common.errors import OutputError, SettingsError
-from utils.common.opening import open_regular
 from utils.prediction.rows import (
     ENCODING,
     ERRORS,

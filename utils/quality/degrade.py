@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.common.memory import keep_freed_memory
 from utils.common.seeds import generator, stable_hash
+from utils.common.system.memory import keep_freed_memory
 from utils.quality.kind import SEVERITIES, Parameters
 from utils.quality.kinds import ALWAYS_BITE, KINDS
 from utils.quality.measures import changed_share, view

@@ -1,20 +1,20 @@
 """The table of what goes wrong with pictures in clinics: one entry per kind of degradation."""
 
-from utils.quality import draws
-from utils.quality.blur import defocus_blur, motion_blur, partial_defocus
-from utils.quality.bubbles import gel_bubbles
-from utils.quality.colour import chromatic_aberration, colour_cast, haze
-from utils.quality.compression import (
+from utils.quality.effects import draws
+from utils.quality.effects.blur import defocus_blur, motion_blur, partial_defocus
+from utils.quality.effects.bubbles import gel_bubbles
+from utils.quality.effects.colour import chromatic_aberration, colour_cast, haze
+from utils.quality.effects.compression import (
     ENLARGEMENTS,
     jpeg_compression,
     low_resolution,
     messenger,
 )
-from utils.quality.exposure import glare, over_exposure, under_exposure
+from utils.quality.effects.exposure import glare, over_exposure, under_exposure
+from utils.quality.effects.noise import sensor_noise, smear
+from utils.quality.effects.occlusion import occlusion
+from utils.quality.effects.shadow import cast_shadow, lamp_banding
 from utils.quality.kind import Kind, Limit
-from utils.quality.noise import sensor_noise, smear
-from utils.quality.occlusion import occlusion
-from utils.quality.shadow import cast_shadow, lamp_banding
 
 IMAGEQX = "Jalaboi et al. 2022 (ImageQX), arXiv 2209.04699"
 TRUEIMAGE = "Vodrahalli et al. 2020 (TrueImage), arXiv 2010.02086"

@@ -8,9 +8,9 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
-from utils.common.console import table
+from utils.common.cli.console import table
+from utils.common.cli.terminal import printable
 from utils.common.errors import DownloadError, SettingsError
-from utils.common.terminal import printable
 from utils.sources.catalog import NAMES, SOURCES, owner_of, sources_for
 from utils.sources.files.tree import FileTree
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD, LeftOut, Record

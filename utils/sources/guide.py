@@ -7,7 +7,7 @@ writes both again after a change of the catalog.
 
 from pathlib import Path
 
-from utils.common.files import write_text
+from utils.common.disk.writing import write_text
 from utils.sources.catalog import SOURCES
 from utils.sources.source import Source
 

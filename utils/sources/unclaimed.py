@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from posixpath import splitext
 
-from utils.common.derived import DERIVED_RULE
+from utils.common.disk.derived import DERIVED_RULE
+from utils.common.disk.listing import NO_ENDING, ending_of
 from utils.common.errors import shortlist
-from utils.common.listing import NO_ENDING, ending_of
 from utils.sources.catalog import FOLDERS, SOURCES, owner_of
 from utils.sources.files.tree import FileTree, stem
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD, LeftOut

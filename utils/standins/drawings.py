@@ -13,10 +13,10 @@ from pathlib import Path
 
 import cv2
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
+from utils.common.disk.writing import is_clutter, write_bytes, write_text
 from utils.common.errors import SettingsError, shortlist
-from utils.common.files import is_clutter, write_bytes, write_text
-from utils.common.processors import pool_size
+from utils.common.system.processors import pool_size
 from utils.standins.layouts import LAYOUTS
 from utils.standins.layouts.drawing import Drawing, draw_file
 from utils.standins.layouts.plan import Plan

@@ -19,7 +19,7 @@ from models.fusion import fused
 from models.preprocessing import Normalisation, Preprocessing
 from models.sizes import Size, step_of
 from models.texture import describe
-from utils.common.console import progress, warn
+from utils.common.cli.console import progress, warn
 from utils.common.errors import ModelError
 from utils.common.labels import TRAIN, VAL
 from utils.common.seeds import stable_hash

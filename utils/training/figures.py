@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.common.console import warn
+from utils.common.cli.console import warn
+from utils.common.disk.writing import write_text
 from utils.common.errors import ModelError, shortlist
-from utils.common.files import write_text
 from utils.common.labels import CLASSES, TRAIN
 from utils.training.engine import Trainer
 from utils.training.predictions import (

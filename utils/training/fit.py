@@ -4,8 +4,8 @@ import functools
 import time
 
 from models.bundle import save_tensors
-from utils.common.console import say
-from utils.common.durations import in_short
+from utils.common.cli.console import say
+from utils.common.cli.durations import in_short
 from utils.common.errors import ModelError
 from utils.common.labels import TEST, TRAIN, VAL
 from utils.training.data.loader import epoch_order

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from math import log, prod
 
-from utils.common.durations import in_words
+from utils.common.cli.durations import in_words
 from utils.common.labels import TEST, TRAIN, VAL
 from utils.training.data.loader import PictureLoader
 from utils.training.engine import Trainer

@@ -17,13 +17,13 @@ from models.preprocessing import Preprocessing
 from models.pretrained import WeightsUnavailableError, architecture_of, build
 from models.reading import Reading
 from models.zoo import Model, resolve
-from utils.common import prompts
-from utils.common.console import warn
+from utils.common.cli import prompts
+from utils.common.cli.console import warn
+from utils.common.disk.writing import write_json
 from utils.common.errors import DatasetError, ModelError, shortlist
-from utils.common.files import write_json
 from utils.common.labels import CLASSES, SPLITS, TRAIN
-from utils.common.memory import return_freed_memory
-from utils.common.processors import available_processors
+from utils.common.system.memory import return_freed_memory
+from utils.common.system.processors import available_processors
 from utils.training.data.enlarging import warn_of_enlarging
 from utils.training.data.frozen_features import check_frozen_epochs
 from utils.training.data.loader import PictureLoader

@@ -19,11 +19,11 @@ from models.zoo import (
     plain,
     resolve,
 )  # fmt: skip
-from utils.common import prompts
-from utils.common.console import warn
+from utils.common.cli import prompts
+from utils.common.cli.command_line import faults, parse, setting
+from utils.common.cli.console import warn
 from utils.common.errors import DatasetError, ModelError, SettingsError, shortlist
 from utils.common.labels import SPLITS
-from utils.common.settings import faults, parse, setting
 from utils.common.values import above, at_least, between, shown
 
 AUTO = "auto"

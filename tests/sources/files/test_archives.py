@@ -26,8 +26,8 @@ from tests.sources.files.conftest import (
     zip64,
     zipped,
 )
+from utils.common.disk.location import DamagedError
 from utils.common.errors import OutputError, SourceError, run_script
-from utils.common.location import DamagedError
 from utils.sources.files.tables import read_table
 from utils.sources.files.tree import FileTree
 

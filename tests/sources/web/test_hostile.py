@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from utils.common.console import table
+from utils.common.cli.console import table
 from utils.common.labels import PAN
 from utils.sources.files.tree import FileTree
 from utils.sources.readers.gallery import UrlGallery

@@ -3,7 +3,7 @@
 from PIL import Image
 
 from utils.common.limits import MAX_ASPECT, MAX_PIXELS
-from utils.common.reading.errors import PictureError
+from utils.common.reading.picture_error import PictureError
 
 BYTES_PER_PIXEL = 8
 """That decoding may take for each pixel of the largest picture allowed: 1.6 GB or more."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 
-from utils.common.reading.apart import ElsewhereError
 from utils.common.reading.bounds import memory_limit
 from utils.common.reading.containers import gif, isobmff, jpeg, jpeg2000, png, tiff, webp
-from utils.common.reading.errors import PictureError
+from utils.common.reading.isolation.process import ElsewhereError
+from utils.common.reading.picture_error import PictureError
 
 CUT = ("truncated", "premature end of jpeg")
 COSTLY = ("too large", "too much memory", "exceeds")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from utils.common.reading.bounds import check_size
-from utils.common.reading.errors import PictureError
+from utils.common.reading.picture_error import PictureError
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 META_BYTES = 2048

@@ -4,7 +4,7 @@ import os
 import stat
 import zlib
 
-from utils.common.location import DamagedError, Location, data_start
+from utils.common.disk.location import DamagedError, Location, data_start
 from utils.common.reading.formats import HEAD_BYTES, picture_format
 
 MIN_BYTES = 16

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
-from utils.common.location import Originals
-from utils.common.processors import in_threads
+from utils.common.disk.location import Originals
 from utils.common.seeds import stable_hash
+from utils.common.system.processors import in_threads
 from utils.dataset.images.pool import ProcessPool
 from utils.dataset.images.prepare import (
     VERSION,

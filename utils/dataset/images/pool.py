@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import cv2
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
 from utils.common.errors import OutputError
-from utils.common.processors import pool_size
+from utils.common.system.processors import pool_size
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

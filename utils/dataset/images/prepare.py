@@ -13,12 +13,12 @@ import PIL
 import simplejpeg
 from PIL import Image
 
-from utils.common.files import write_bytes
+from utils.common.disk.location import DamagedError, Location
+from utils.common.disk.stamps import short_stamp
+from utils.common.disk.writing import write_bytes
 from utils.common.limits import ACCEPTED
-from utils.common.location import DamagedError, Location
 from utils.common.pictures import PictureError, read_picture, write_jpeg
-from utils.common.reading.opening import NEEDS
-from utils.common.stamps import short_stamp
+from utils.common.reading.decoders import NEEDS
 from utils.dataset.leakage.thumbnails import CLOSE_SIDE, close_view, thumbnail
 from utils.quality.degrade import DegradationError, degrade
 from utils.quality.poor import TOO_SMALL, why_poor

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from utils.dataset.leakage.orientations import NUM_TURNS, UNDONE_AFTER
 from utils.dataset.leakage.thumbnails import SIDE, grey
-from utils.dataset.leakage.turns import NUM_TURNS, UNDONE_AFTER
 
 TERMS = 8
 """Frequencies of the cosine transform along each axis."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from utils.common.console import table
+from utils.common.cli.console import table
+from utils.common.cli.terminal import printable
+from utils.common.disk.writing import update_bytes
 from utils.common.errors import shortlist
-from utils.common.files import update_bytes
 from utils.common.labels import SPLITS
-from utils.common.terminal import printable
 from utils.dataset.leakage.likeness import MAX_OF_STRANGERS, SEARCH, correlation, is_plain
 from utils.dataset.leakage.links import (
     ALIKE,

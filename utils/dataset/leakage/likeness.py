@@ -14,9 +14,9 @@ import numpy as np
 
 from utils.dataset.leakage.alignment import FLAT, MIN_BLOCKS, MIN_SHARE, detail, lay_over, tells_of
 from utils.dataset.leakage.candidates import Candidates, find_candidates
+from utils.dataset.leakage.orientations import turned_each
 from utils.dataset.leakage.thumbnails import CLOSE_SIDE, SIDE, grey
 from utils.dataset.leakage.thumbnails import thumbnail as thumbnail
-from utils.dataset.leakage.turns import turned_each
 
 MIN_AGREEMENT, MIN_CLOSE_AGREEMENT = 0.5, 0.45
 """Least median over the blocks of the correlation between the details of two copies.

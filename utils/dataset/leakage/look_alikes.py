@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from utils.common.files import update_bytes
+from utils.common.disk.writing import update_bytes
 from utils.common.limits import ACCEPTED
 from utils.common.pictures import read_picture
 from utils.common.seeds import stable_hash

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from utils.common.files import sha256_of_file, write_text
-from utils.common.location import Originals
-from utils.common.outputs import BUILD_STATE_NAME, LEFT_OUT_NAME
+from utils.common.disk.location import Originals
+from utils.common.disk.outputs import BUILD_STATE_NAME, LEFT_OUT_NAME
+from utils.common.disk.writing import sha256_of_file, write_text
 from utils.dataset.images.prepare import VERSION
 from utils.dataset.leakage.leaks import LEAK_REPORT_NAME
 from utils.dataset.leakage.look_alikes import LOOK_ALIKES_NAME

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from utils.common.inside import is_inner_path
+from utils.common.disk.inside import is_inner_path
 from utils.common.labels import CLASSES, SPLITS
 from utils.quality.kind import SEVERITIES
 

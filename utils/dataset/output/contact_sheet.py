@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from utils.common.files import whole_file
+from utils.common.disk.writing import whole_file
 from utils.common.labels import CLASSES, SPLITS
 from utils.common.limits import ACCEPTED
 from utils.common.pictures import read_picture

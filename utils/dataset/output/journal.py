@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from utils.common.files import explain_write_errors, whole_file
+from utils.common.disk.writing import explain_write_errors, whole_file
 from utils.dataset.images.prepare import Prepared
 from utils.dataset.images.results import is_sound
 

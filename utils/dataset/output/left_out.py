@@ -5,9 +5,9 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from utils.common.escapes import escape
-from utils.common.files import update_bytes
-from utils.common.outputs import LEFT_OUT_NAME
+from utils.common.disk.escapes import escape
+from utils.common.disk.outputs import LEFT_OUT_NAME
+from utils.common.disk.writing import update_bytes
 from utils.sources.record import NOT_UNDERSTOOD, LeftOut
 
 LEFT_OUT_COLUMNS = ("original", "source", "rule")

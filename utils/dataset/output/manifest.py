@@ -10,11 +10,11 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
+from utils.common.disk.escapes import escape, unescape
+from utils.common.disk.inside import leading_out
+from utils.common.disk.outputs import MANIFEST_NAME as MANIFEST_NAME
+from utils.common.disk.writing import sha256_of_file, whole_file
 from utils.common.errors import DatasetError, shortlist
-from utils.common.escapes import escape, unescape
-from utils.common.files import sha256_of_file, whole_file
-from utils.common.inside import leading_out
-from utils.common.outputs import MANIFEST_NAME as MANIFEST_NAME
 from utils.common.values import shown
 from utils.dataset.output.cells import INTEGERS, expected_in
 from utils.dataset.planning.names import JOURNAL_NAME, STATE_NAME

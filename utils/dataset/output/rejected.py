@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.common.escapes import escape
-from utils.common.files import update_bytes
+from utils.common.disk.escapes import escape
+from utils.common.disk.writing import update_bytes
 from utils.sources.record import NOT_UNDERSTOOD, LeftOut
 
 REJECTED_NAME = "rejected.csv"

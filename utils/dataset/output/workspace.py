@@ -12,9 +12,10 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from utils.common.console import warn
-from utils.common.errors import DatasetError, OutputError, shortlist
-from utils.common.files import (
+from utils.common.cli.console import warn
+from utils.common.disk.outputs import BUILD_STATE_NAME
+from utils.common.disk.stamps import short_stamp
+from utils.common.disk.writing import (
     explain_write_errors,
     flush_to_disk,
     is_clutter,
@@ -23,10 +24,9 @@ from utils.common.files import (
     remove_partial_files,
     sha256_of_file,
 )
+from utils.common.errors import DatasetError, OutputError, shortlist
 from utils.common.labels import SPLITS
-from utils.common.outputs import BUILD_STATE_NAME
-from utils.common.processors import in_threads
-from utils.common.stamps import short_stamp
+from utils.common.system.processors import in_threads
 from utils.dataset.images.prepare import Prepared
 from utils.dataset.output.journal import Journal
 from utils.dataset.output.manifest import MANIFEST_NAME

@@ -3,9 +3,9 @@
 import re
 from pathlib import PurePosixPath
 
+from utils.common.disk.outputs import JOURNAL_NAME as JOURNAL_NAME
+from utils.common.disk.outputs import STATE_NAME as STATE_NAME
 from utils.common.labels import LOW_QUALITY
-from utils.common.outputs import JOURNAL_NAME as JOURNAL_NAME
-from utils.common.outputs import STATE_NAME as STATE_NAME
 from utils.common.seeds import stable_hash
 from utils.sources.record import Record
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from utils.common.text import LATIN_1, UTF_8, WINDOWS_1252, decode_text, tidy
+from utils.common.disk.text import LATIN_1, UTF_8, WINDOWS_1252, decode_text, tidy
 from utils.sources.files.ids import word_of
 
 MAX_COLUMNS = 1_000

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from utils.common.text import tidy
+from utils.common.disk.text import tidy
 
 MISSING = frozenset(
     (

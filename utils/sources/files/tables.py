@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
+from utils.common.disk.location import DamagedError
+from utils.common.disk.opening import TooLargeError, read_regular
+from utils.common.disk.text import tidy
 from utils.common.errors import SourceError, shortlist
-from utils.common.location import DamagedError
-from utils.common.opening import TooLargeError, read_regular
-from utils.common.text import tidy
 from utils.sources.files.dialect import (
     Dialect,
     UnreadableError,

@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from posixpath import splitext
 
-from utils.common.console import warn
-from utils.common.derived import is_derived
+from utils.common.cli.console import warn
+from utils.common.disk.derived import is_derived
+from utils.common.disk.listing import CLUTTER_RULE, Listing, list_folder
+from utils.common.disk.location import Location, Originals
+from utils.common.disk.writing import is_clutter
 from utils.common.errors import SourceError
-from utils.common.files import is_clutter
-from utils.common.listing import CLUTTER_RULE, Listing, list_folder
-from utils.common.location import Location, Originals
 from utils.common.pictures import SUFFIXES
 from utils.common.reading.heads import shows_picture
 from utils.sources.files.archives.contents import Contents

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from utils.common.console import table
+from utils.common.cli.console import table
+from utils.common.disk.writing import explain_write_errors, write_text
 from utils.common.errors import DownloadError, SettingsError, SourceError
-from utils.common.files import explain_write_errors, write_text
 from utils.sources.catalog import NAMES, SOURCES
 from utils.sources.collect import where_to_get
 from utils.sources.files.tree import FileTree, walk

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
+from utils.common.disk.writing import explain_write_errors
 from utils.common.errors import DownloadError, OutputError
-from utils.common.files import explain_write_errors
 from utils.sources.web.failures import FetchError
 from utils.sources.web.guard.session import Session, open_session
 from utils.sources.web.manners import POLITE, Manners

@@ -11,8 +11,8 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from utils.common.console import progress
-from utils.common.files import write_bytes
+from utils.common.cli.console import progress
+from utils.common.disk.writing import write_bytes
 from utils.common.pictures import PictureError, read_picture
 from utils.sources.web.download import check_space
 from utils.sources.web.failures import FetchError, PrivateHostError

@@ -7,9 +7,9 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from utils.common.console import warn
+from utils.common.cli.console import warn
+from utils.common.disk.writing import write_text
 from utils.common.errors import shortlist
-from utils.common.files import write_text
 from utils.sources.web.hosts import FAILED, MISSED, OK, STATUSES, Outcome
 
 LEDGER_NAME = "downloads.csv"

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.common.disk.writing import remove_partial_files
 from utils.common.errors import DownloadError
-from utils.common.files import remove_partial_files
 from utils.sources.files.tables import own_tables
 from utils.sources.files.tree import FileTree, is_picture
 from utils.sources.readers.gallery import UrlGallery

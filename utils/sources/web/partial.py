@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from utils.common.files import write_json
+from utils.common.disk.writing import write_json
 from utils.sources.web.transport import MAX_DIGITS, Reply
 
 SPAN = re.compile(rf"bytes (\d{{1,{MAX_DIGITS}}})-(\d{{1,{MAX_DIGITS}}})/(\d{{1,{MAX_DIGITS}}}|\*)")

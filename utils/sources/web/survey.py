@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from utils.common.console import table
+from utils.common.cli.console import table
+from utils.common.cli.terminal import printable
 from utils.common.errors import SettingsError, SourceError, run_script
-from utils.common.terminal import printable
 from utils.sources.files.tables import Row, read_table
 from utils.sources.files.tree import FileTree
 from utils.sources.web.urls import host_of, path_of, without_password

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from utils.common.files import write_bytes
-from utils.common.memory import keep_freed_memory
+from utils.common.disk.writing import write_bytes
 from utils.common.seeds import generator, uniform
+from utils.common.system.memory import keep_freed_memory
 from utils.standins.sketches import SKETCHES
 
 MD5 = "{md5}"

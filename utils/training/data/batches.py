@@ -16,9 +16,9 @@ from torch.utils.data import Dataset, get_worker_info
 from models.preprocessing import Preprocessing
 from models.sizes import Size, with_size
 from utils.common.labels import CLASSES, LOW_QUALITY
-from utils.common.memory import keep_freed_memory
-from utils.common.parent import end_with_parent
 from utils.common.pictures import PictureError
+from utils.common.system.memory import keep_freed_memory
+from utils.common.system.parent import end_with_parent
 from utils.quality.degrade import DegradationError
 from utils.training.data.fresh import degrade_anew, draw_parent, is_drawn_anew
 from utils.training.data.pictures import PictureFolder

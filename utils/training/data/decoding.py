@@ -9,8 +9,8 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from models.reading import MAX_DIRECT_SIDE, SHORTER_SIDE
+from utils.common.disk.location import Location
 from utils.common.limits import MAX_PIXELS
-from utils.common.location import Location
 from utils.common.pictures import PictureError, fit_shorter_side, read_picture
 from utils.training.data.pictures import CHANGED, Picture
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from utils.common.console import warn
+from utils.common.cli.console import warn
 from utils.training.data.pictures import Picture
 from utils.training.data.transforms import MIN_SCALE
 

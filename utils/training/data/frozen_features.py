@@ -14,10 +14,10 @@ from torch import nn
 
 from models.answers import Prepare
 from models.preprocessing import Preprocessing
-from utils.common.console import warn
+from utils.common.cli.console import warn
 from utils.common.errors import SettingsError
 from utils.common.labels import TRAIN, VAL
-from utils.common.memory import available_memory, byte_size
+from utils.common.system.memory import available_memory, byte_size
 from utils.training.data.batches import Batch
 from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import PictureFolder

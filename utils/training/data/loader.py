@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader
 from models.preprocessing import Preprocessing
 from models.sizes import Size
 from utils.common.labels import TRAIN
-from utils.common.memory import return_freed_memory
 from utils.common.seeds import generator
+from utils.common.system.memory import return_freed_memory
 from utils.training.data.batches import (
     IGNORED,
     Arrival,

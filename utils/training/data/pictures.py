@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from posixpath import splitext
 
-from utils.common.console import warn
-from utils.common.derived import DERIVED_RULE, is_derived
+from utils.common.cli.console import warn
+from utils.common.cli.terminal import printable
+from utils.common.disk.derived import DERIVED_RULE, is_derived
+from utils.common.disk.listing import CLUTTER_RULE, describe_counts, ending_of, list_folder
+from utils.common.disk.location import Location
+from utils.common.disk.writing import sha256_of_file
 from utils.common.errors import DatasetError, shortlist
-from utils.common.files import sha256_of_file
 from utils.common.labels import CLASSES, SPLITS, TRAIN
-from utils.common.listing import CLUTTER_RULE, describe_counts, ending_of, list_folder
-from utils.common.location import Location
 from utils.common.pictures import SUFFIXES, PictureError
-from utils.common.processors import in_threads
 from utils.common.reading.heads import shows_picture
-from utils.common.terminal import printable
+from utils.common.system.processors import in_threads
 from utils.dataset.output.manifest import (
     MANIFEST_NAME,
     ManifestRow,

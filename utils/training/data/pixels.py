@@ -23,12 +23,12 @@ import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
+from utils.common.disk.writing import explain_write_errors, refuse_links, whole_file
 from utils.common.errors import OutputError, SettingsError
-from utils.common.files import explain_write_errors, refuse_links, whole_file
-from utils.common.memory import available_memory, byte_size
 from utils.common.pictures import PictureError
-from utils.common.processors import available_processors
+from utils.common.system.memory import available_memory, byte_size
+from utils.common.system.processors import available_processors
 from utils.training.data.decoding import decoded_size, read_pixels
 from utils.training.data.pictures import CHANGED, PACK_DAMAGED, Picture, PictureFolder, unreadable
 from utils.training.data.shared_memory import share_memory

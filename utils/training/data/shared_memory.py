@@ -3,7 +3,7 @@
 import torch
 
 from utils.common.errors import SettingsError
-from utils.common.memory import LARGER_SHARED_MEMORY, byte_size
+from utils.common.system.memory import LARGER_SHARED_MEMORY, byte_size
 
 
 def share_memory(num_bytes: int, purpose: str, todo: str) -> torch.Tensor:

@@ -15,10 +15,10 @@ import threading
 from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
 
-from utils.common.console import warn
+from utils.common.cli.console import warn
 from utils.common.errors import ProjectError
-from utils.common.memory import LARGER_SHARED_MEMORY
-from utils.common.termination import deaths_told_later
+from utils.common.system.memory import LARGER_SHARED_MEMORY
+from utils.common.system.termination import deaths_told_later
 
 TICK_S = 1.0
 TOLD_AFTER, ENDED_AFTER = 60, 900

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.common.disk.writing import write_json
 from utils.common.errors import ModelError
-from utils.common.files import write_json
 from utils.common.values import expected_of, shown
 from utils.training.settings import Settings, stored_settings
 from utils.training.state.runs import LAST_NAME

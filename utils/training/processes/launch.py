@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
-from utils.common.console import hush
+from utils.common.cli.console import hush
 from utils.training.processes.world import World
 
 LAUNCHED = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"}

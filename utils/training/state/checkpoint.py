@@ -11,8 +11,8 @@ from models.bundle import build_untrained, read_weights
 from models.preprocessing import Preprocessing
 from models.sizes import SizeError
 from models.zoo import resolve
+from utils.common.disk.writing import whole_file
 from utils.common.errors import ModelError, OutputError
-from utils.common.files import whole_file
 from utils.common.labels import CLASSES
 from utils.common.values import shown
 from utils.training.engine import Trainer

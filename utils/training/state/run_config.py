@@ -15,7 +15,7 @@ import torch
 
 from models.bundle import read_preprocessing
 from models.device import PRECISIONS
-from utils.common.console import warn
+from utils.common.cli.console import warn
 from utils.common.errors import ModelError, shortlist
 from utils.common.labels import CLASSES
 from utils.common.values import at_least, expected_of, shown

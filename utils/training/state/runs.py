@@ -11,9 +11,14 @@ from filelock import FileLock, Timeout
 
 from models.stored_names import CARD_NAME, WEIGHTS_NAME
 from models.zoo import resolve
+from utils.common.disk.opening import read_regular
+from utils.common.disk.writing import (
+    explain_write_errors,
+    refuse_links,
+    remove_partial_files,
+    write_text,
+)
 from utils.common.errors import ModelError, OutputError
-from utils.common.files import explain_write_errors, refuse_links, remove_partial_files, write_text
-from utils.common.opening import read_regular
 from utils.training.settings import AUTO, Settings
 
 LAST_NAME = "last.pt"

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from utils.common.console import warn
+from utils.common.cli.console import warn
 from utils.training.data.batches import Batch
 
 NUM_BEFORE = 2

@@ -7,7 +7,7 @@ from torch import nn
 
 from models.device import FLOAT16, choose_device, own_gpu
 from utils.common.errors import SettingsError
-from utils.common.memory import keep_large_freed_memory
+from utils.common.system.memory import keep_large_freed_memory
 from utils.training.processes.world import World
 from utils.training.settings import Settings
 

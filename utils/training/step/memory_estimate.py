@@ -10,7 +10,7 @@ from torch import nn
 from models.device import Compute
 from models.preprocessing import Preprocessing
 from utils.common.errors import SettingsError
-from utils.common.memory import available_memory, byte_size
+from utils.common.system.memory import available_memory, byte_size
 from utils.training.data.loader import PREFETCH
 from utils.training.settings import RunSettings
 from utils.training.step.running_statistics import RunningStatistics

@@ -2,7 +2,7 @@
 
 import struct
 
-from utils.common.reading.errors import PictureError
+from utils.common.reading.picture_error import PictureError
 
 PREFIX = b"Exif\0\0"
 ENTRY_BYTES = 12

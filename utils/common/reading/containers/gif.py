@@ -1,7 +1,7 @@
 """The blocks of a GIF: whether all are whole, and how many frames they hold."""
 
 from utils.common.reading.containers.zeros import is_all_zero
-from utils.common.reading.errors import PictureError
+from utils.common.reading.picture_error import PictureError
 
 HEADER_BYTES = 13
 HAS_TABLE = 0x80

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from utils.common.reading.containers.zeros import is_all_zero, refuse_zeros
-from utils.common.reading.errors import PictureError
+from utils.common.reading.picture_error import PictureError
 
 BOX = struct.Struct(">I4s")
 FULL_BOX_BYTES = 4

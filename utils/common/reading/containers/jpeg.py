@@ -9,7 +9,7 @@ import numpy as np
 
 from utils.common.reading.containers.exif import PREFIX, check_exif
 from utils.common.reading.containers.zeros import MIN_RUN, longest_is_over, refuse_zeros
-from utils.common.reading.errors import NOT_READ, PictureError
+from utils.common.reading.picture_error import NOT_READ, PictureError
 
 SOI, EOI, SOS, DNL, DHT, DQT, DRI, DAC = 0xD8, 0xD9, 0xDA, 0xDC, 0xC4, 0xDB, 0xDD, 0xCC
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE

@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass
 
 from utils.common.reading.containers.zeros import MIN_RUN, refuse_zeros
-from utils.common.reading.errors import PictureError
+from utils.common.reading.picture_error import PictureError
 
 START = b"\xff\x4f\xff\x51"
 STARTS = (START, b"\0\0\0\x0cjP  \r\n\x87\n")

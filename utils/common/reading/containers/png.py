@@ -5,7 +5,7 @@ import zlib
 
 from utils.common.reading.containers.exif import check_exif
 from utils.common.reading.containers.zeros import MIN_RUN, longest_is_over
-from utils.common.reading.errors import PictureError
+from utils.common.reading.picture_error import PictureError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHUNK = struct.Struct(">I4s")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import simplejpeg
 
 from utils.common.reading.containers.zeros import MIN_RUN, refuse_zeros
-from utils.common.reading.errors import PictureError
+from utils.common.reading.picture_error import PictureError
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*", b"MM*\0")
 VALUES = {1: "B", 3: "H", 4: "I", 16: "Q", 13: "I", 18: "Q", 6: "b", 7: "B", 2: "B"}

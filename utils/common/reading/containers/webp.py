@@ -8,7 +8,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from utils.common.reading.containers.exif import check_exif
 from utils.common.reading.containers.zeros import longest_is_over
-from utils.common.reading.errors import PictureError
+from utils.common.reading.picture_error import PictureError
 
 CHUNK = struct.Struct("<4sI")
 RIFF_BYTES = 12

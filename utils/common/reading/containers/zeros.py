@@ -2,7 +2,7 @@
 
 import re
 
-from utils.common.reading.errors import PictureError
+from utils.common.reading.picture_error import PictureError
 
 NO_ZERO = re.compile(rb"[^\x00]")
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
+from utils.common.disk.location import DamagedError, Location
 from utils.common.limits import MAX_DICTIONARY
-from utils.common.location import DamagedError, Location
 
 PIECE_BYTES = 2**14
 """Compressed bytes that a decoder gets at once: what is behind its end is copied."""

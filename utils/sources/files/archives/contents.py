@@ -7,10 +7,10 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 
+from utils.common.cli.terminal import printable
+from utils.common.disk.location import DamagedError, Location
+from utils.common.disk.opening import NotRegularError
 from utils.common.limits import MAX_DICTIONARY, MAX_FOLDERS, MAX_PATH_LENGTH
-from utils.common.location import DamagedError, Location
-from utils.common.opening import NotRegularError
-from utils.common.terminal import printable
 from utils.sources.files.archives.findings import Fate, Finding, LeftOutError, shown
 from utils.sources.files.archives.members import Members
 

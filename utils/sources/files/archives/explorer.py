@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Container, Iterator
 from typing import BinaryIO
 
-from utils.common.files import is_clutter
+from utils.common.disk.location import Location
+from utils.common.disk.writing import is_clutter
 from utils.common.limits import MAX_DEPTH
-from utils.common.location import Location
 from utils.sources.files.archives.allowance import Allowance
 from utils.sources.files.archives.compression import Decompressed, codec_of
 from utils.sources.files.archives.contents import BROKEN, Contents, explained, notes_on, reason_of

@@ -2,7 +2,7 @@
 
 from array import array
 
-from utils.common.location import ZIP_HEADER, ZIP_MARK
+from utils.common.disk.location import ZIP_HEADER, ZIP_MARK
 from utils.sources.files.archives.volumes import Volume
 
 MAX_GAP = 96

@@ -5,9 +5,9 @@ import os
 from collections.abc import Container, Sequence
 from pathlib import Path
 
-from utils.common.opening import open_regular
-from utils.common.stamps import stamp_of
-from utils.common.terminal import printable
+from utils.common.cli.terminal import printable
+from utils.common.disk.opening import open_regular
+from utils.common.disk.stamps import stamp_of
 from utils.sources.files.archives.allowance import Allowance
 from utils.sources.files.archives.contents import BROKEN, Contents, explained
 from utils.sources.files.archives.explorer import Explorer

@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from utils.common.disk.location import Location
 from utils.common.limits import MAX_FOLDERS, MAX_PATH_LENGTH
-from utils.common.location import Location
 from utils.sources.files.archives.allowance import Allowance
 from utils.sources.files.archives.findings import Finding, judge, shown
 from utils.sources.files.paths import is_absolute, leads_out

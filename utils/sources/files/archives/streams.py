@@ -8,8 +8,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from utils.common.location import DamagedError
-from utils.common.opening import open_regular
+from utils.common.disk.location import DamagedError
+from utils.common.disk.opening import open_regular
 
 BUFFER_BYTES = 2**16
 

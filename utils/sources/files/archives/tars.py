@@ -4,7 +4,7 @@ import re
 import tarfile
 from typing import Any, BinaryIO, cast
 
-from utils.common.location import Location
+from utils.common.disk.location import Location
 from utils.sources.files.archives.findings import Finding, judge, shown
 from utils.sources.files.archives.members import Link, Members
 from utils.sources.files.archives.streams import BUFFER_BYTES

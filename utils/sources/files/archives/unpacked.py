@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
+from utils.common.disk.scratch import scratch_folder
+from utils.common.disk.writing import explain_write_errors, refuse_links, whole_file
 from utils.common.errors import OutputError
-from utils.common.files import explain_write_errors, refuse_links, whole_file
-from utils.common.scratch import scratch_folder
 from utils.common.seeds import stable_hash
 
 CHUNK = 2**20

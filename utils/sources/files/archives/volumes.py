@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from utils.common.location import Location, data_start
+from utils.common.disk.location import Location, data_start
 from utils.sources.files.archives.compression import DEFLATED, Decompressed
 from utils.sources.files.archives.streams import Window, buffered
 

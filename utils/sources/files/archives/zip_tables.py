@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from utils.common.location import ZIP_MARK
-from utils.common.terminal import printable
+from utils.common.cli.terminal import printable
+from utils.common.disk.location import ZIP_MARK
 from utils.sources.files.archives.findings import Finding, judge
 from utils.sources.files.archives.streams import BUFFER_BYTES, Window
 from utils.sources.files.archives.volumes import Volume

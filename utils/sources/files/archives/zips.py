@@ -3,9 +3,9 @@
 import stat
 from dataclasses import replace
 
+from utils.common.cli.terminal import printable
+from utils.common.disk.location import DamagedError, Location
 from utils.common.limits import MAX_PATH_LENGTH
-from utils.common.location import DamagedError, Location
-from utils.common.terminal import printable
 from utils.sources.files.archives.extents import Extents
 from utils.sources.files.archives.findings import Finding, judge, shown
 from utils.sources.files.archives.members import Link, Members

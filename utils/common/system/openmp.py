@@ -3,7 +3,7 @@
 import os
 from collections.abc import MutableMapping
 
-from utils.common.processors import allowed_processors, available_processors
+from utils.common.system.processors import allowed_processors, available_processors
 
 NUM_THREADS = "OMP_NUM_THREADS"
 SPINS = "GOMP_SPINCOUNT"

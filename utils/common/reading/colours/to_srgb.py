@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from utils.common.reading.profiles import Profile
+from utils.common.reading.colours.profiles import Profile
 
 BROKEN = "the colour profile is broken and ignored"
 CONVERTED = "converted to sRGB from {}"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from utils.common.cli.command_line import build_parser, parse, setting
 from utils.common.errors import SettingsError
-from utils.common.settings import build_parser, parse, setting
 
 
 @dataclass(frozen=True)

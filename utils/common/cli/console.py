@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from utils.common.terminal import printable
+from utils.common.cli.terminal import printable
 
 _is_hushed = False
 

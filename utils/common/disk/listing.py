@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 from posixpath import splitext
 
+from utils.common.disk.outputs import STATE_NAME, is_output
+from utils.common.disk.writing import is_clutter
 from utils.common.errors import SourceError, shortlist
-from utils.common.files import is_clutter
 from utils.common.labels import SPLITS
-from utils.common.outputs import STATE_NAME, is_output
 
 CLUTTER_RULE = "hidden files, recycle bins and previews"
 MAX_CLUTTER = 10_000

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.common.errors import OutputError
-from utils.common.files import (
+from utils.common.disk.writing import (
     explain_write_errors,
     sha256_of_file,
     whole_file,
@@ -18,6 +17,7 @@ from utils.common.files import (
     write_json,
     write_text,
 )
+from utils.common.errors import OutputError
 
 
 def files_in(folder: Path) -> list[str]:

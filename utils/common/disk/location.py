@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from utils.common.disk.opening import TooLargeError, open_regular, read_regular
+from utils.common.disk.stamps import stamp_of
 from utils.common.limits import MAX_FILE_BYTES
-from utils.common.opening import TooLargeError, open_regular, read_regular
-from utils.common.stamps import stamp_of
 
 ZIP_HEADER = struct.Struct("<4s22xHH")
 """What stands before a zip's member: a mark, and how long the name and the extra field are."""

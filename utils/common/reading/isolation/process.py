@@ -20,8 +20,8 @@ from typing import IO, Any
 
 from PIL import Image
 
-from utils.common.reading import clock
-from utils.common.reading.errors import PictureError
+from utils.common.reading.isolation import clock
+from utils.common.reading.picture_error import PictureError
 
 REQUEST = struct.Struct(">QQQ")
 """Number of bytes of the file, wanted shorter side, most pixels."""
@@ -178,7 +178,7 @@ def leave_to_child() -> None:
         raise ElsewhereError
 
 
-def read_apart(
+def read_in_child(
     content: bytes, shorter_side: int, max_pixels: int
 ) -> tuple[Image.Image, dict[str, Any]]:
     """Return upright RGB and the facts about the original, as fields of `Original`.

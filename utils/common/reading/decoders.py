@@ -13,7 +13,6 @@ from PIL import Image, ImageFile, TiffImagePlugin
 from utils.common.limits import MAX_PIXELS
 from utils.common.reading.bounds import check_size
 from utils.common.reading.chunks import jpeg_xl_size, webp_size, without_png_chunks
-from utils.common.reading.errors import NOT_READ, PictureError
 from utils.common.reading.formats import (
     BY_NAME,
     HEAD_BYTES,
@@ -21,6 +20,7 @@ from utils.common.reading.formats import (
     missing_package,
     picture_format,
 )
+from utils.common.reading.picture_error import NOT_READ, PictureError
 
 NEEDS = " needs "
 NOT_HEADERS = (SyntaxError, IndexError, TypeError, struct.error)

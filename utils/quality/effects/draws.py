@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from utils.quality.effects.occlusion import FINGERS, STRAPS
 from utils.quality.kind import Parameters
-from utils.quality.occlusion import FINGERS, STRAPS
 
 
 def between(rng: np.random.Generator, low: float, high: float) -> float:

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from utils.quality.alone import highlights
+from utils.quality.effects.noise import grain, noise_of_value
 from utils.quality.light import LIGHT_OF_VALUE, tabulate, to_light, to_picture
 from utils.quality.measures import luma
-from utils.quality.noise import grain, noise_of_value
 from utils.quality.sizes import coordinates, resize, sample, shape_at
 from utils.quality.solve import least
 

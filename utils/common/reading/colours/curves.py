@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from utils.common.reading.icc import D65, DISPLAY_P3, SRGB, Curve, Primaries, srgb_curve
+from utils.common.reading.colours.icc import D65, DISPLAY_P3, SRGB, Curve, Primaries, srgb_curve
 
 WHITE_NITS = 203
 """What is as bright as paper in HDR pictures (ITU-R BT.2408); brighter parts come out white."""

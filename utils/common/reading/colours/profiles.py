@@ -17,9 +17,9 @@ from utils.common.reading.chunks import (
     png_chunks,
     unpack_profile,
 )
-from utils.common.reading.curves import PRIMARIES, TRANSFERS
-from utils.common.reading.icc import ADOBE_RGB, SRGB, Primaries, rgb_profile, srgb_curve
-from utils.common.reading.opening import read_exif
+from utils.common.reading.colours.curves import PRIMARIES, TRANSFERS
+from utils.common.reading.colours.icc import ADOBE_RGB, SRGB, Primaries, rgb_profile, srgb_curve
+from utils.common.reading.decoders import read_exif
 
 GAMMA_TOLERANCE = 0.05
 """Of a PNG's gamma: what differs from 1 / 2.2 by less means sRGB, as in libpng."""

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from utils.dataset.leakage.turns import NUM_TURNS, UNDONE_AFTER, turned, turned_each
+from utils.dataset.leakage.orientations import NUM_TURNS, UNDONE_AFTER, turned, turned_each
 
 PICTURES = np.arange(2 * 9).reshape(2, 3, 3)
 

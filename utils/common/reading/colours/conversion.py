@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from utils.common.reading.colour import is_srgb, to_srgb
-from utils.common.reading.depth import (
+from utils.common.reading.colours.depth import (
     colour_to_8_bit,
     grey_to_8_bit,
     is_deep_colour,
@@ -15,9 +14,10 @@ from utils.common.reading.depth import (
     strips,
     told_bits,
 )
-from utils.common.reading.opening import load
-from utils.common.reading.png import tells_late
-from utils.common.reading.profiles import AS_SRGB, Profile, find_profile
+from utils.common.reading.colours.profiles import AS_SRGB, Profile, find_profile
+from utils.common.reading.colours.to_srgb import is_srgb, to_srgb
+from utils.common.reading.decoders import load
+from utils.common.reading.png_pixels import tells_late
 
 CLEAR = "transparent everywhere, so its transparency is ignored"
 GREY = ("1", "L", "LA", "La")

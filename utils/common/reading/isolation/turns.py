@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from filelock import FileLock, Timeout
 
-from utils.common.reading import clock
+from utils.common.reading.isolation import clock
 
 LARGE_BYTES = 2**27
 """A picture that takes more waits for its turn; smaller ones fit into memory side by side."""

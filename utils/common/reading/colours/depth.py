@@ -10,8 +10,8 @@ from PIL import Image
 
 from utils.common.limits import ACCEPTED
 from utils.common.reading.chunks import png_chunks
-from utils.common.reading.errors import PictureError
-from utils.common.reading.opening import PLANAR, SEPARATE, load, open_picture
+from utils.common.reading.decoders import PLANAR, SEPARATE, load, open_picture
+from utils.common.reading.picture_error import PictureError
 
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits that cameras and scanners deliver in 16."""

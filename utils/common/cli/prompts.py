@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from utils.common.cli.terminal import printable
 from utils.common.errors import SettingsError
-from utils.common.terminal import printable
 
 Answer = TypeVar("Answer")
 

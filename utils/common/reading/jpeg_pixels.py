@@ -7,10 +7,10 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from utils.common.reading.apart import leave_to_child
 from utils.common.reading.containers.jpeg import mend_jpeg
+from utils.common.reading.isolation.process import leave_to_child
 from utils.common.reading.messages import heard
-from utils.common.reading.sizes import reduced, reduction
+from utils.common.reading.target_size import reduced, reduction
 
 WARNINGS = ("corrupt jpeg", "premature end", "invalid", "inconsistent", "unknown", "warning")
 """How messages begin of a decoder that knows this kind of JPEG, and finds fault with this one."""

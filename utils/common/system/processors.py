@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from utils.common.console import progress
+from utils.common.cli.console import progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -1,0 +1,1 @@
+"""This computer and its processes: memory, processors, threads, and how they end."""

@@ -1,0 +1,1 @@
+"""One pure function for each kind of degradation, and what draws its parameters."""
