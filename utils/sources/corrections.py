@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from utils.common.corrections import COLUMNS, CORRECTIONS_NAME, LEAVE_OUT
+from utils.common.disk.corrections import COLUMNS, CORRECTIONS_NAME, LEAVE_OUT
 from utils.common.disk.escapes import unescape
 from utils.common.errors import SourceError, shortlist
 from utils.common.labels import COLLECTED_CLASSES

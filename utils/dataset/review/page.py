@@ -12,8 +12,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from utils.common.corrections import COLUMNS, CORRECTIONS_NAME, LEAVE_OUT
 from utils.common.data_urls import as_data_url
+from utils.common.disk.corrections import COLUMNS, CORRECTIONS_NAME, LEAVE_OUT
 from utils.common.disk.escapes import escape
 from utils.common.disk.location import DamagedError, Location, Originals
 from utils.common.disk.writing import explain_write_errors, write_text
