@@ -1,18 +1,12 @@
 """Choose the most confident mistakes on test, and turn their pictures into data URLs."""
 
-import base64
-import io
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from models.calibration import Verdicts
 from utils.common.labels import CLASSES
-from utils.common.limits import ACCEPTED
-from utils.common.pictures import read_picture
 from utils.training.predictions import Predictions
 
 MOST = 24
@@ -20,8 +14,6 @@ MOST = 24
 
 SIDE = 224
 """Longer side of a picture in the report, in pixels."""
-
-JPEG_QUALITY = 85
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +55,3 @@ def mistakes(predictions: Predictions, verdicts: Verdicts) -> list[Mistake]:
         )
         for index in surest
     ]
-
-
-def data_url(path: Path) -> str:
-    """Return a small copy of a picture as a data URL."""
-    image = read_picture(path.read_bytes(), SIDE, ACCEPTED)[0]
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from utils.common.data_urls import as_data_url
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS
 from utils.evaluation.colours import readable_on, shade
-from utils.evaluation.gallery import data_url
+from utils.evaluation.gallery import SIDE
 from utils.evaluation.page_tables import (
     between,
     brier_score,
@@ -71,7 +72,7 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         guessing=1 / sum(count > 0 for count in metrics.pictures.values()),
         num_wrong=int(np.sum(report.verdicts.likeliest != report.test.labels)),
         abstained=ABSTAINED,
-        picture_of=lambda mistake: data_url(pictures / mistake.file),
+        picture_of=lambda mistake: as_data_url((pictures / mistake.file).read_bytes(), SIDE),
     )  # fmt: skip
 
 

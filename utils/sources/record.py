@@ -35,6 +35,7 @@ class Record:
         splits: The splits that the publisher leaves open.
         md5: MD5 that the file's bytes must have, "" where none is published.
         series: Name and number of a numbered series, in which neighbours often are one patient.
+        is_corrected: Whether a person gave it its class, whatever the collection says.
     """
 
     source: str
@@ -45,6 +46,7 @@ class Record:
     splits: tuple[str, ...] = ANY_SPLIT
     md5: str = ""
     series: tuple[str, int] | None = None
+    is_corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,17 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, TypeVar
 
-from models.zoo import FROM_SCRATCH, MENU, SIDES, Model, pick, plain, resolve
+from models.zoo import (
+    CONVNET,
+    FROM_SCRATCH,
+    MENU,
+    SIDES,
+    TRANSFORMER,
+    Model,
+    pick,
+    plain,
+    resolve,
+)  # fmt: skip
 from utils.common.cli import prompts
 from utils.common.cli.command_line import faults, parse, setting
 from utils.common.cli.console import warn
@@ -93,8 +103,8 @@ class Settings:
         check=at_least(1, MANY),
     )  # fmt: skip
     lr: float | None = setting(
-        None, f"peak learning rate (default: {MENU[0].recipe.lr:g} for convolutional networks, "
-        f"{MENU[2].recipe.lr:g} for transformers, {FROM_SCRATCH.lr:g} from random weights)",
+        None, f"peak learning rate (default: {CONVNET.lr:g} for convolutional networks, "
+        f"{TRANSFORMER.lr:g} for transformers, {FROM_SCRATCH.lr:g} from random weights)",
         type=float, metavar="X", check=above(0),
     )  # fmt: skip
     lr_scaling: str = setting(
