@@ -1,11 +1,12 @@
 """Measure what it costs the sets' promise that the same val pictures choose the epoch.
 
-python -m benchmarks.quality.chosen_epoch
+    python -m benchmarks.quality.chosen_epoch
 
 Simulated runs whose epochs are all as good, and differ by chance in part of each logit: whichever
-looks best on val looks better there than it is, and so do its quantiles. Told is the share of new
-pictures whose set holds their class, with the chosen epoch and with the last one, which val has not
-chosen.
+looks best on val looks better there than it is, and so do its quantiles. Shown is the share of new
+pictures whose set contains their class: with quantiles of the val pictures' own scores, with those
+of cross-fitted scores, which training takes, and with half of val for the epoch and half for the
+rest.
 """
 
 import numpy as np
@@ -15,6 +16,7 @@ from utils.common.cli.console import table
 from utils.common.labels import CLASSES
 from utils.common.seeds import generator
 from utils.evaluation.conformal import fit_quantiles
+from utils.evaluation.cross_fitting import cross_fitted_probabilities, folds_of
 from utils.evaluation.temperature_scaling import fit_scaling
 from utils.training.predictions import Predictions, calibrated_log_loss
 from utils.training.state.progress import criterion
@@ -24,6 +26,7 @@ NUM_EPOCHS = 15
 NUM_NEW = 2000
 NUM_RUNS = 100
 PICTURES = (100, 200, 400)
+COUNTS = (1,) * len(CLASSES)
 OWN = (0.1, 0.3)
 """Shares of the variance of a logit that are an epoch's own."""
 
@@ -36,30 +39,46 @@ def main() -> None:
     for num_val in PICTURES:
         for own in OWN:
             runs = np.array([cover(num_val, own, number) for number in range(NUM_RUNS)])
-            lost = runs[:, 1] - runs[:, 0]
-            error = lost.std(ddof=1) / np.sqrt(NUM_RUNS)
-            means = [f"{mean:.1%}" for mean in runs.mean(axis=0)]
-            rows.append([num_val, own, *means, f"{100 * lost.mean():.1f} +- {100 * error:.1f}"])
-    header = ["val pictures", "epochs' own", "chosen", "last", "points lost"]
+            errors = runs.std(axis=0, ddof=1) / np.sqrt(NUM_RUNS)
+            means = zip(runs.mean(axis=0), errors, strict=True)
+            rows.append([num_val, own, *(f"{mean:.1%} +- {error:.1%}" for mean, error in means)])
+    header = ["val pictures", "epochs' own", "own scores", "cross-fitted", "split val"]
     print(f"Of {COVERAGE:.0%} promised, {NUM_EPOCHS} epochs, {NUM_RUNS} runs each:")
     print(table(header, rows))
 
 
-def cover(num_val: int, own: float, number: int) -> tuple[float, float]:
-    """Return the shares of new pictures that are covered by the chosen and by the last epoch."""
+def cover(num_val: int, own: float, number: int) -> tuple[float, float, float]:
+    """Return the shares of new pictures that are covered in the three ways."""
     rng = generator("chosen epoch", num_val, own, number)
     labels, epochs = simulate(rng, num_val, own)
     truth, new = simulate(rng, NUM_NEW, own)
+    files = tuple(f"{number}/{row}.jpg" for row in range(num_val))
+    chosen = choose(epochs, labels, np.arange(num_val))
+    val, groups = Predictions(files, labels, epochs[chosen]), np.arange(num_val)
+    scaling = fit_scaling(val.logits, labels, COUNTS)
+    given = scaling.probabilities(new[chosen])
+    half = folds_of(files, labels, groups) % 2 == 0
+    by_half = choose(epochs, labels, np.flatnonzero(half))
+    other = fit_scaling(epochs[by_half][~half], labels[~half], COUNTS)
+    return (
+        covered(scaling.probabilities(val.logits), labels, given, truth),
+        covered(cross_fitted_probabilities(epochs, val, groups, COUNTS), labels, given, truth),
+        covered(
+            other.probabilities(epochs[by_half][~half]), labels[~half],
+            other.probabilities(new[by_half]), truth,
+        ),
+    )  # fmt: skip
+
+
+def choose(epochs: Logits, labels: NDArray[np.int64], rows: NDArray[np.int64]) -> int:
+    """Return the epoch that some of the val pictures choose."""
+    names = ("",) * len(rows)
     history = [
-        {"val_calibrated_loss": calibrated_log_loss(Predictions(("",) * num_val, labels, logits))}
+        {"val_calibrated_loss": calibrated_log_loss(Predictions(names, labels[rows], logits[rows]))}
         for logits in epochs
     ]
     reached = [criterion(history[: epoch + 1]) for epoch in range(NUM_EPOCHS)]
-    chosen = int(np.argmin(np.array(reached, dtype=np.float64)))
-    first, last = (
-        covered(epochs[epoch], labels, new[epoch], truth) for epoch in (chosen, NUM_EPOCHS - 1)
-    )
-    return first, last
+    return int(np.argmin(np.array(reached, dtype=np.float64)))
 
 
 def simulate(rng: np.random.Generator, count: int, own: float) -> tuple[NDArray[np.int64], Logits]:
@@ -75,17 +94,22 @@ def simulate(rng: np.random.Generator, count: int, own: float) -> tuple[NDArray[
 
 
 def covered(
-    val: NDArray[np.float32],
+    val: NDArray[np.float64],
     labels: NDArray[np.int64],
-    new: NDArray[np.float32],
+    new: NDArray[np.float64],
     truth: NDArray[np.int64],
 ) -> float:
-    """Return the mean over the classes of the share of new pictures whose set holds their class."""
-    scaling = fit_scaling(val, labels, [1] * len(CLASSES))
-    quantiles, _ = fit_quantiles(scaling.probabilities(val), labels, COVERAGE)
-    given = scaling.probabilities(new)
+    """Return the mean over the classes of the share of new pictures whose set has their class.
+
+    Args:
+        val: Probabilities of val pictures, from which the quantiles are taken.
+        labels: Classes of these.
+        new: Probabilities of new pictures.
+        truth: Classes of these.
+    """
+    quantiles, _ = fit_quantiles(val, labels, COVERAGE)
     shares = [
-        float((1 - given[truth == label, label] <= quantile).mean())
+        float((1 - new[truth == label, label] <= quantile).mean())
         for label, quantile in enumerate(quantiles)
         if quantile is not None
     ]
