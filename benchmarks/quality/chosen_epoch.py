@@ -18,8 +18,7 @@ from utils.common.seeds import generator
 from utils.evaluation.conformal import fit_quantiles
 from utils.evaluation.cross_fitting import cross_fitted_probabilities, folds_of
 from utils.evaluation.temperature_scaling import fit_scaling
-from utils.training.predictions import Predictions, calibrated_log_loss
-from utils.training.state.progress import criterion
+from utils.training.predictions import Predictions, calibrated_log_loss, criterion
 
 COVERAGE = 0.9
 NUM_EPOCHS = 15
@@ -73,11 +72,10 @@ def cover(num_val: int, own: float, number: int) -> tuple[float, float, float]:
 def choose(epochs: Logits, labels: NDArray[np.int64], rows: NDArray[np.int64]) -> int:
     """Return the epoch that some of the val pictures choose."""
     names = ("",) * len(rows)
-    history = [
-        {"val_calibrated_loss": calibrated_log_loss(Predictions(names, labels[rows], logits[rows]))}
-        for logits in epochs
+    losses = [
+        calibrated_log_loss(Predictions(names, labels[rows], logits[rows])) for logits in epochs
     ]
-    reached = [criterion(history[: epoch + 1]) for epoch in range(NUM_EPOCHS)]
+    reached = [criterion(losses[: epoch + 1]) for epoch in range(NUM_EPOCHS)]
     return int(np.argmin(np.array(reached, dtype=np.float64)))
 
 

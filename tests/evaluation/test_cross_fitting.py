@@ -13,8 +13,7 @@ from utils.evaluation.cross_fitting import (
     losses_without,
 )
 from utils.evaluation.temperature_scaling import fit_scaling
-from utils.training.predictions import Predictions, calibrated_log_loss
-from utils.training.state.progress import criterion
+from utils.training.predictions import Predictions, calibrated_log_loss, criterion
 
 NUM_CLASSES = len(CLASSES)
 COUNTS = [1] * NUM_CLASSES
@@ -36,11 +35,10 @@ def predictions(logits: np.ndarray, labels: np.ndarray) -> Predictions:
 
 def chosen(val_by_epoch: list[np.ndarray], labels: np.ndarray, rows: np.ndarray) -> int:
     """Return the epoch that some pictures choose, as training does it."""
-    history = [
-        {"val_calibrated_loss": calibrated_log_loss(predictions(logits[rows], labels[rows]))}
-        for logits in val_by_epoch
+    losses = [
+        calibrated_log_loss(predictions(logits[rows], labels[rows])) for logits in val_by_epoch
     ]
-    return int(np.argmin([criterion(history[: end + 1]) for end in range(len(history))]))
+    return int(np.argmin([criterion(losses[: end + 1]) for end in range(len(losses))]))
 
 
 def test_the_loss_without_a_fold_is_that_of_all_other_pictures() -> None:

@@ -19,10 +19,10 @@ from utils.evaluation.temperature_scaling import fit_scaling
 from utils.training.predictions import (
     TEMPERATURES,
     Predictions,
+    criterion,
     log_losses,
     temperature_penalties,
 )
-from utils.training.state.progress import criterion
 
 NUM_FOLDS = 10
 
@@ -94,8 +94,8 @@ def epochs_without(
     ]
     chosen = {}
     for fold in np.unique(folds).tolist():
-        history = [{"val_calibrated_loss": known and known[fold]} for known in losses]
-        reached = [criterion(history[: epoch + 1]) for epoch in range(len(history))]
+        of_others = [known and known[fold] for known in losses]
+        reached = [criterion(of_others[: epoch + 1]) for epoch in range(len(of_others))]
         finite = [(value, epoch) for epoch, value in enumerate(reached) if value is not None]
         chosen[fold] = min(finite)[1]
     return chosen

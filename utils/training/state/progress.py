@@ -1,11 +1,12 @@
 """How far a run has come, and whether what a file says of it can be true."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from utils.common.values import Range, at_least, expected_of, shown
+from utils.training.predictions import criterion
 from utils.training.settings import MANY
 from utils.training.state.run_config import refuse
 
@@ -30,10 +31,6 @@ FIGURES: dict[str, tuple[Any, Range]] = {
 """Type and range of each column of the history."""
 
 
-SMOOTHED_EPOCHS = 2
-"""Epochs over which the val loss is averaged to compare epochs."""
-
-
 @dataclass(slots=True)
 class Progress:
     """How far a run has come.
@@ -54,25 +51,10 @@ class Progress:
     epochs_without_gain: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
 
-
-def criterion(history: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return the criterion by which the best epoch is chosen, of the last epoch of a history.
-
-    It is the calibrated val loss, as the mean of this epoch and the one before; None if this epoch
-    has none. On few val pictures one epoch looks good by chance, two in a row seldom do. On the
-    real pictures (three seeds, epochs chosen on 71 pictures and tested on 108, and vice versa) test
-    balanced accuracy was 1.9 +- 1.2 points higher than with the highest val balanced accuracy, and
-    1.1 +- 1.9 points higher than with the loss of one epoch; always taking the last epoch did as
-    well, but would not notice overfitting.
-
-    >>> criterion([{"val_calibrated_loss": loss} for loss in (9.0, 0.5, 0.25)])
-    0.375
-    """
-    losses: list[float | None] = [row["val_calibrated_loss"] for row in history[-SMOOTHED_EPOCHS:]]
-    if losses[-1] is None:
-        return None
-    known = [loss for loss in losses if loss is not None]
-    return sum(known) / len(known)
+    @property
+    def val_losses(self) -> list[float | None]:
+        """Return the calibrated val loss of each finished epoch."""
+        return [row["val_calibrated_loss"] for row in self.history]
 
 
 def check_progress(stored: Any, place: object) -> None:
@@ -106,7 +88,7 @@ def check_progress(stored: Any, place: object) -> None:
         _check_row(row, number, history[0], place)
     if stored["epochs_without_gain"] > epoch or best > epoch:
         refuse(place, f"best_epoch is {best} after {epoch} epochs", "one of them")
-    reached = criterion(history[:best]) if best else None
+    reached = criterion([row["val_calibrated_loss"] for row in history[:best]]) if best else None
     if reached != stored["best_metric"]:
         found = f"best_metric is {shown(stored['best_metric'])}"
         which = f"{reached}, which epoch {best} reached" if best else "none, without a best epoch"
