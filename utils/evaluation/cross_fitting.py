@@ -94,7 +94,7 @@ def epochs_without(
     ]
     chosen = {}
     for fold in np.unique(folds).tolist():
-        of_others = [known and known[fold] for known in losses]
+        of_others = [None if known is None else known[fold] for known in losses]
         reached = [criterion(of_others[: epoch + 1]) for epoch in range(len(of_others))]
         finite = [(value, epoch) for epoch, value in enumerate(reached) if value is not None]
         chosen[fold] = min(finite)[1]
