@@ -43,7 +43,7 @@ lint: install-dev
 	$(BIN)/mypy
 
 gpu: install-dev
-	$(BIN)/python benchmarks/gpu.py
+	$(BIN)/python -m benchmarks.speed.gpu
 
 clean:
 	rm -rf demo .pytest_cache .mypy_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""Public collections under ALL_DATA in, the five-class data set DATASET/{train,val,test} out.
+"""Assemble the five-class data set DATASET/{train,val,test} from collections under ALL_DATA.
 
     python create_dataset.py                   assemble DATASET from what is under ALL_DATA
     python create_dataset.py --download starter
@@ -6,6 +6,7 @@
     python create_dataset.py --download open   fetch all collections that need no login, and stop
     python create_dataset.py --dry-run         read and check everything, write nothing
     python create_dataset.py --demo            draw small stand-ins and assemble demo/DATASET
+    python create_dataset.py --review PAN      a page to judge whether PAN is PAN
     python create_dataset.py --limit 500       at most 500 pictures per class and split
 
 Run it again at any time: what is in place already is not written again.
@@ -27,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from utils.dataset.build import build
     from utils.dataset.demo import describe_demo
     from utils.dataset.planning.split import TooFewGroupsError
+    from utils.dataset.review.page import write_review
     from utils.sources import collect
     from utils.sources.catalog import FOLDERS
     from utils.sources.files.tree import FileTree, list_all_data
@@ -70,6 +72,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if settings.dry_run and not settings.no_download:
         for line in collect.pending(sources, tree, settings.retry_failed):
             print(line)
+    for label in settings.review:
+        rows = collected.corrections.rows
+        print(write_review(collected.records, label, tree.originals, settings, rows).describe())
+    if settings.review:
+        return
     try:
         print(build(collected.records, collected.left_out, settings, tree.originals))
     except TooFewGroupsError as error:

@@ -25,7 +25,7 @@ from utils.training.settings import Settings, ask_missing, check_data_folder, re
 from utils.training.state.runs import Run, find_run
 
 if TYPE_CHECKING:
-    from utils.training.predictions import Answers
+    from utils.training.predictions import EvaluationInputs
     from utils.training.session import Session
 
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def choose(
     arguments: Sequence[str],
 ) -> tuple[Settings, frozenset[str], Run | None, Job]:
-    """Settle what is to be done: read the command line and ask for what is missing."""
+    """Read the command line, find the run to resume, and ask for what is missing."""
     asked, given = read_settings(arguments)
     job = this_job(asked.output_dir, arguments)
     asked = job.recall(asked)
@@ -52,67 +52,66 @@ def choose(
 
 
 def run(world: World, asked: Settings, given: frozenset[str], found: Run | None, job: Job) -> int:
-    """Train and test, or whatever else was settled, and return the exit code."""
+    """Train and test, or do what else was chosen, and return the exit code."""
     # PyTorch takes seconds to import; --help, a wrong flag and the questions need not wait for it.
     with doing("Loading PyTorch"), imported_at_once():
-        from utils.training.engine import Stopped
         from utils.training.fit import test, train
-        from utils.training.processes.stopping import StopRequest, listening
-        from utils.training.session import go_on, start
+        from utils.training.processes.stopping import Stopped, listening
+        from utils.training.resume import resume
+        from utils.training.start import start
 
-    session = start(asked, world) if found is None else go_on(found, asked, given, world)
+    session = start(asked, world) if found is None else resume(found, asked, given, world)
     if session is None:
         job.forget()
         return 0
     if world.is_first:
         job.keep(asked, session.run.folder)
-    stop = StopRequest()
-    folder = session.run.folder
-    session.trainer.stop = stop
+    folder, stop = session.run.folder, session.trainer.stop
     with session:
         try:
             with listening(stop):
                 if not asked.test_only:
                     train(session)
-                answers = test(session)
+                inputs = test(session)
         except Stopped:
             print(f"Stopped. Go on with: python launch_training_test.py --resume {folder}")
             return world.all_reduce_max(stop.exit_code)
-        if answers is None:
+        if inputs is None:
             return 0
         session.end_workers()
-        told = conclude(session, answers)
+        told = conclude(session, inputs)
         job.forget()
     print(f"\n{told}\n\n{what_next(session)}")
     return 0
 
 
-def conclude(session: "Session", answers: "Answers") -> str:
-    """Write the model that can be used and its report, and return what is to be printed."""
-    # Not before: workers and training would carry what these packages take.
+def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
+    """Store the model with its calibration, write the report, and return it as text."""
+    # Only here, since workers and training need not carry the memory of these packages.
     with doing("Loading what makes the report"), imported_at_once():
         from models.bundle import read_weights, store_bundle
         from utils.evaluation.files import write_report
         from utils.evaluation.fitting import fit
-        from utils.evaluation.report import examine
+        from utils.evaluation.report import evaluate
         from utils.evaluation.rows import group_codes, read_rows, rows_of
         from utils.evaluation.text import as_text
         from utils.sources.catalog import SOURCES
+        from utils.training.summary import model_card, run_summary
 
-    pictures, facts = session.pictures.folder, session.summary()
+    pictures, facts = session.pictures.folder, run_summary(session)
     counts, coverage = session.pictures.counts(TRAIN), session.facts.settings.coverage
     known = read_rows(pictures)
-    groups = group_codes(rows_of(known, answers.val.files))
-    calibration = fit(answers.train, answers.val, counts, coverage, groups)
-    report = examine(answers, calibration, pictures, known, facts, session.history, SOURCES)
-    card = session.card(calibration, report.metrics.headline)
+    groups = group_codes(rows_of(known, inputs.val.files))
+    calibration = fit(inputs.train, inputs.val, counts, coverage, groups, inputs.val_by_epoch)
+    report = evaluate(inputs, calibration, pictures, known, facts, session.history, SOURCES)
+    card = model_card(session, calibration, report.metrics.headline)
     store_bundle(session.run.folder, read_weights(session.run.best), card)
     write_report(session.run.folder, report, pictures)
     return as_text(report)
 
 
 def what_next(session: "Session") -> str:
-    """Say what was trained, where its report is, and how the model is used."""
+    """Return what was trained, where the report is, and how to use the model."""
     from utils.evaluation.files import PAGE_NAME
 
     folder, progress = session.run.folder, session.progress

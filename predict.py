@@ -1,4 +1,4 @@
-"""A trained model and pictures in, the class of each out: as rows, and as folders if wanted.
+"""Classify pictures with a trained model: a row for each, and class folders if wanted.
 
 python predict.py runs/resnet18-1 photo.jpg                     prints a table
 python predict.py runs/resnet18-1 folder/ more.zip --output predictions.csv
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from utils.prediction.pictures import Inputs
 
 EXIT_SOME_FAILED = 3
-PATIENCE = timedelta(days=30)
-"""One process may be done long before another is."""
+TIMEOUT = timedelta(days=30)
+"""How long one process waits for another, which may have far more to do."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return its exit code."""
-    with joined(PATIENCE) as world:
+    with joined(TIMEOUT) as world:
         settings = world.broadcast(lambda: read_settings(argv))
         with terminable():
             if world.size == 1:
@@ -44,12 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             inputs = answer_together(world, settings, lambda: find(settings))
             if world.is_first:
                 join(replace(settings, join=world.size), inputs, are_kept=False)
-            return EXIT_OK  # of any other torchrun tells at length, as of a crash
+            return EXIT_OK  # any other code torchrun reports at length, like a crash
 
 
 def answer(settings: PredictSettings) -> int:
-    """Look at all pictures, write or print a row for each, and sort them if wanted."""
-    # After the flags, so that --help and a mistyped flag are answered at once.
+    """Classify all pictures, write or print a row for each, and sort them if wanted."""
+    # After the flags, so that --help and a mistyped flag need not wait.
     from utils.prediction.sorting import Sorted, sort_pictures
 
     inputs = find(settings)
@@ -77,7 +77,7 @@ def answer(settings: PredictSettings) -> int:
 
 
 def answer_shard(settings: PredictSettings) -> int:
-    """Look at the pictures of one shard."""
+    """Classify the pictures of one shard."""
     with doing("Loading PyTorch"), imported_at_once():
         from utils.prediction import sharded
 
@@ -94,12 +94,12 @@ def answer_shard(settings: PredictSettings) -> int:
 def join(
     settings: PredictSettings, inputs: "Inputs | None" = None, *, are_kept: bool = True
 ) -> int:
-    """Put the rows of all shards together, and sort the pictures if wanted.
+    """Join the rows of all shards, and sort the pictures if wanted.
 
     Args:
-        settings: Of the whole call.
-        inputs: All pictures, if they are listed.
-        are_kept: Whether the files of the shards stay.
+        settings: Settings of the whole call.
+        inputs: All pictures; listed here when left out.
+        are_kept: Whether to keep the files of the shards.
     """
     with imported_at_once():
         from utils.prediction.join import open_joined
@@ -127,8 +127,8 @@ def find(settings: PredictSettings, moved: "Names | None" = None) -> "Inputs":
     """List all pictures but those that a stopped call has moved away already.
 
     Args:
-        settings: Of the call.
-        moved: Pictures that may have been, if that is known; else those with rows.
+        settings: Settings of the call.
+        moved: Pictures that may have been moved; those with rows when left out.
     """
     from utils.prediction.inputs import find_inputs
 

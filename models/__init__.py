@@ -1,4 +1,4 @@
-"""Five classes in, a network with its preprocessing out; stored ones are loaded as a gate.
+"""Build networks with their preprocessing, and load trained ones as a gate that classifies.
 
 from models import load
 gate = load("runs/resnet18-1")
@@ -19,22 +19,22 @@ def load(
     amp: bool = False,
     prior: str | Path | Mapping[str, float] = "equal",
 ) -> "Gate":
-    """Load a trained model, which then answers with `gate(pictures)`.
+    """Load a trained model, which is called with pictures: `gate(pictures)`.
 
-    No code from the folder is run and nothing is fetched, so a stranger's model can be loaded.
+    No code from the folder is run and nothing is downloaded, so a stranger's model is safe to load.
 
     Args:
-        folder: A run's folder, or a copy of its `best.safetensors` and `best.json`.
+        folder: A run's folder, or a folder with its `best.safetensors` and `best.json`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        amp: Compute in 16 bit where the hardware is fast at it.
+        amp: Whether to compute in 16 bits where the hardware is fast at it.
         prior: How common each class is where the pictures come from: "equal", "train", a number for
             each class by its name, or a JSON file with such numbers.
 
     Raises:
-        ModelError: If the two files are missing, torn or do not belong together.
+        ModelError: If the two files are missing, damaged or do not belong together.
         SettingsError: If there is no such device, or no such prior.
     """
-    # PyTorch takes seconds to import; who only asks for a name or for --help need not wait.
+    # PyTorch takes seconds to import; --help and a wrong name need not wait for it.
     from models.bundle import read_bundle
     from models.device import Compute, choose_device, choose_precision
     from models.gate import Gate

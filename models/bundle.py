@@ -1,7 +1,8 @@
-"""A trained model in, two files that anybody can load without running code out; and back.
+"""Store a trained model as two files that are safe to load, and load it again.
 
-`best.safetensors` holds numbers alone, `best.json` all else. Both may come from a stranger: nothing
-that they say is believed before it is checked, and no name in them leads to a file or an address.
+`best.safetensors` holds the tensors, `best.json` (the card) all else. Both may come from a
+stranger: every value is checked before it is used, and no name in them leads to a file or an
+address.
 """
 
 import json
@@ -14,9 +15,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from models.answers import logits_and_features
 from models.calibration import PREFIX, Calibration
 from models.device import compute_here
+from models.inference import logits_and_features
 from models.instructions import how_to_use
 from models.numbers import number
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
@@ -30,33 +31,33 @@ from utils.common.errors import ModelError, shortlist
 from utils.common.labels import CLASSES
 
 FORMAT = 3
-"""Rises when files of the suite before could no longer be read."""
+"""Version of the card; rises when older files can no longer be read."""
 
 MAX_CARD_BYTES = 2**20
 MIN_SIDE, MAX_SIDE = SIDES
 
 MAX_STORED_SIDE = 4096
-"""Of the pictures of a data set, in pixels, as create_dataset.py takes it for --image-size."""
+"""Longest shorter side of a data set's pictures, in pixels: the limit of --image-size."""
 
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}
-"""What safetensors calls the kinds of numbers that networks are made of."""
+"""Names of safetensors for the dtypes of networks."""
 
 UNTESTED = "this model was not calibrated"
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """All that is to be known of a stored model besides its weights.
+    """All that is needed to use a stored model besides its weights.
 
     Attributes:
-        model: A row of the zoo.
-        preprocessing: What it wants to see.
-        reading: How pictures are brought there.
-        calibration: Makes its outputs trustworthy; None without one.
+        model: The model, an entry of the zoo.
+        preprocessing: Preprocessing of the network.
+        reading: Steps from a picture file to the pixels that are preprocessed.
+        calibration: Calibration of the outputs; None without one.
         uncalibrated: Why there is none; empty if there is one.
-        data_hash: Stands for the data set that it was trained on.
+        data_hash: Hash of the data set that it was trained on.
         metrics: Figures of its test, for people to read.
-        versions: Of what it was made with, for people to read.
+        versions: Versions of the software that it was made with, for people to read.
     """
 
     model: Model
@@ -88,7 +89,7 @@ class Card:
 
 
 def store_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) -> None:
-    """Write both files; the card last, with a hash that ties it to these weights."""
+    """Write both files, the card last, with a hash that ties it to these weights."""
     arrays = card.calibration.arrays() if card.calibration else {}
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     save_tensors(folder / WEIGHTS_NAME, {**weights, **tensors})
@@ -97,19 +98,19 @@ def store_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) 
 
 
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write tensors alone, as safetensors."""
+    """Write tensors as a safetensors file."""
     from safetensors.torch import save as serialise
 
     whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
     with whole_file(path, durable=True) as partial:
-        partial.write_bytes(serialise(whole))  # its own save_file lets nobody else read
+        partial.write_bytes(serialise(whole))  # its save_file makes a file that others cannot read
 
 
 def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
-    """Load a stored model and let it look at an empty picture, to see that it works.
+    """Load a stored model and run it on an empty picture, to see that it works.
 
     Raises:
-        ModelError: If a file is missing, torn, or not what the other one says.
+        ModelError: If a file is missing, damaged, or does not match the other one.
     """
     compute_here()
     place, weights_place = folder / CARD_NAME, folder / WEIGHTS_NAME
@@ -117,8 +118,8 @@ def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
         if not path.is_file():
             raise ModelError(
                 f"There is no {path}",
-                expected=f"a folder with {WEIGHTS_NAME} and {CARD_NAME}, as a finished run is",
-                todo="Name such a folder; one of an older run gets them with "
+                expected=f"a folder with {WEIGHTS_NAME} and {CARD_NAME}, such as a finished run's",
+                todo="Name such a folder; an older run gets these files with "
                 "python launch_training_test.py --test-only --resume RUN",
             )
     fields = _read_json(place)
@@ -130,17 +131,17 @@ def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ModelError(
-            f"{place} is no description of a model: {what[:200]}",
-            expected="what launch_training_test.py writes",
-            todo="Bring it again; one of an older run is written anew by "
+            f"{place} does not describe a model: {what[:200]}",
+            expected="a file written by launch_training_test.py",
+            todo="Copy it again; that of an older run is rewritten by "
             "python launch_training_test.py --test-only --resume RUN",
         ) from error
     if sha256_of_file(weights_place) != digest:
         raise ModelError(
             f"{weights_place} is not the file that {place} describes",
             expected=f"the SHA-256 {str(digest)[:12]}...",
-            todo="Bring both from the same run; python launch_training_test.py --test-only "
-            "--resume RUN writes them anew",
+            todo="Copy both from the same run; python launch_training_test.py --test-only "
+            "--resume RUN rewrites them",
         )
     network = _network(weights_place, model, wanted)
     _try(network, card, place)
@@ -151,15 +152,15 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """Return the weights of a network, without the arrays of its calibration.
 
     Raises:
-        ModelError: If there is no such file, or it is torn or something else.
+        ModelError: If there is no such file, or it is damaged or something else.
     """
     try:
         open_regular(path).close()  # a pipe would be waited for
         with safe_open(path, "pt") as stored:
             return {
-                # Of its own: Windows replaces no file that something in memory still rests on.
+                # A copy, since Windows does not replace a file that is still mapped into memory.
                 name: stored.get_tensor(name).clone()
-                for name in stored.keys()  # noqa: SIM118 - it is no dictionary
+                for name in stored.keys()  # noqa: SIM118 - it is not a dictionary
                 if not name.startswith(PREFIX)
             }
     except (OSError, SafetensorError) as error:
@@ -174,29 +175,29 @@ def _read_json(path: Path) -> dict[str, Any]:
             raise ValueError(f"more than {MAX_CARD_BYTES:,} bytes")
         fields = json.loads(content, parse_constant=_refuse_constant)
         if not isinstance(fields, dict):
-            raise ValueError(f"a {type(fields).__name__} instead of names with values")
+            raise ValueError(f"a {type(fields).__name__} instead of an object")
     except (ValueError, RecursionError) as error:
         raise ModelError(
-            f"{path} is torn or no JSON: {error}",
-            expected="what launch_training_test.py writes",
+            f"{path} is damaged or not JSON: {error}",
+            expected="a file written by launch_training_test.py",
         ) from error
     return fields
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a finite number")
 
 
 def _refuse_file(path: Path, error: Exception) -> NoReturn:
     raise ModelError(
-        f"{path} is torn or no safetensors file: {str(error).splitlines()[0]}",
-        expected="a whole file of numbers alone; nothing else is loaded",
-        todo="Bring the file again",
+        f"{path} is damaged or not a safetensors file: {str(error).splitlines()[0]}",
+        expected="a complete safetensors file; nothing else is loaded",
+        todo="Copy the file again",
     ) from error
 
 
 def _model(fields: Mapping[str, Any]) -> Model:
-    """Return the model of a card; its name leads to a row of timm's own list and nowhere else."""
+    """Return the model of a card; only names of timm's own list are accepted."""
     if fields["format"] != FORMAT:
         raise ValueError(f"format {fields['format']!r} instead of {FORMAT}")
     name = fields["model"]
@@ -231,10 +232,11 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
 
 
 def read_preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
-    """Read a stranger's preprocessing.
+    """Read the preprocessing of a file that may come from a stranger.
 
     Raises:
-        ValueError: If one of its numbers is out of range; an absent one is a KeyError.
+        KeyError: If a value is missing.
+        ValueError: If a value is out of range.
     """
     numbers = {name: [number(value) for value in fields[name]] for name in ("mean", "std")}
     crop_pct = number(fields["crop_pct"])
@@ -257,7 +259,7 @@ def _channels(name: str, numbers: Sequence[float], lowest: float) -> tuple[float
 
 def _whole(name: str, value: Any) -> int:
     if type(value) is not int or not MIN_SIDE <= value <= MAX_SIDE:
-        raise ValueError(f"{name} is no whole number from {MIN_SIDE} to {MAX_SIDE}")
+        raise ValueError(f"{name} is not a whole number from {MIN_SIDE} to {MAX_SIDE}")
     return value
 
 
@@ -278,10 +280,10 @@ def _text(value: Any) -> str:
 
 
 def _check_weights(path: Path, model: Model, wanted: Preprocessing) -> None:
-    """Compare names, shapes and kinds of numbers before memory is taken for any of them.
+    """Compare names, shapes and dtypes before any tensor is loaded.
 
     Raises:
-        ModelError: If the file is not of this model.
+        ModelError: If the file does not hold the weights of this model.
     """
     with torch.device("meta"):
         own = build_untrained(model, wanted).state_dict()
@@ -309,7 +311,7 @@ def _check_weights(path: Path, model: Model, wanted: Preprocessing) -> None:
         raise ModelError(
             f"{path} does not hold the weights of {model.name} for {len(CLASSES)} classes: "
             f"{shortlist(faults)}",
-            todo="Bring both files from the same run",
+            todo="Copy both files from the same run",
         )
 
 
@@ -331,20 +333,20 @@ def _network(path: Path, model: Model, wanted: Preprocessing) -> nn.Module:
 
 
 def build_untrained(model: Model, wanted: Preprocessing) -> nn.Module:
-    """Build a network for our classes, with weights that are still to come.
+    """Build a network for our classes, whose weights are still to be loaded.
 
     Args:
-        model: A row of the zoo.
-        wanted: Its preprocessing, which tells the size of its input.
+        model: The model, an entry of the zoo.
+        wanted: Preprocessing of the network, which tells the size of its input.
 
     Raises:
-        ModelError: If timm cannot.
+        ModelError: If timm cannot build it.
     """
     try:
         return build(model, len(CLASSES), pretrained=False, size=wanted.size)[0]
-    except ModelError:  # of a size that it cannot take
+    except ModelError:  # about an input size that it does not support
         raise
-    except Exception as error:  # timm's hundreds of models have no common one
+    except Exception as error:  # timm's models raise whatever they like
         raise ModelError(
             f"timm cannot build {model.name} for {len(CLASSES)} classes: {type(error).__name__}",
             expected="a model that launch_training_test.py has trained",
@@ -352,26 +354,27 @@ def build_untrained(model: Model, wanted: Preprocessing) -> nn.Module:
 
 
 def _try(network: nn.Module, card: Card, path: Path) -> None:
-    """Let a network look at one empty picture.
+    """Run a network on one empty picture.
 
     Raises:
-        ModelError: If it cannot, or what comes out is no answer.
+        ModelError: If it fails, or its outputs are not finite or do not fit the card.
     """
     wanted = card.preprocessing
-    todo = "Bring both files from the same run"
+    todo = "Copy both files from the same run"
     try:
         with torch.inference_mode():
             empty = torch.zeros(1, 3, wanted.height, wanted.width, dtype=torch.uint8)
             logits, features = logits_and_features(network, Normalisation(wanted), empty)
     except (RuntimeError, AssertionError, AttributeError, ValueError, TypeError) as error:
         raise ModelError(
-            f"{card.model.name} cannot look at a picture of {wanted.width} x {wanted.height} "
-            f"pixels, as {path} wants it",
+            f"{card.model.name} does not accept a picture of {wanted.width} x {wanted.height} "
+            f"pixels, the size that {path} names",
             todo=todo,
         ) from error
     if logits.shape != (1, len(CLASSES)) or not torch.isfinite(logits).all():
         raise ModelError(
-            f"{card.model.name} with the weights beside {path} gives no numbers", todo=todo
+            f"{card.model.name} with the weights beside {path} does not give finite outputs",
+            todo=todo,
         )
     novelty = card.calibration and card.calibration.novelty
     if novelty and novelty.projection.shape[0] != features.shape[1]:

@@ -1,6 +1,6 @@
-"""Logits and features in, calibrated probabilities, sets of possible classes and doubts out.
+"""Apply a calibration: probabilities, prediction sets, and out-of-distribution detection.
 
-Only applies what `utils.evaluation` has fitted on val; numpy is all that it needs.
+It was fitted by `utils.evaluation` on val; applying it needs numpy alone.
 """
 
 from collections.abc import Mapping
@@ -16,33 +16,35 @@ from utils.common.errors import ModelError
 from utils.common.labels import CLASSES
 
 UNSURE = "UNSURE"
-"""The label of a picture that is unlike anything seen in training."""
+"""Label of an out-of-distribution picture, one unlike anything seen in training."""
 
 CERTAIN, AMBIGUOUS, UNLIKE = "", "ambiguous", "unlike"
-"""What `abstained` says."""
+"""Values of `abstained`."""
 
 SET_RULE = (
     "A class is possible where 1 - its probability among equally common classes is at most its "
     "quantile, and always where its quantile is null or the class is the likeliest; a picture is "
     "ambiguous where several are."
 )
-"""How sets follow from probabilities, for who applies a stored model without this suite."""
+"""How sets follow from probabilities, for people who use a stored model without this program."""
 
 PREFIX = "novelty."
 
 
 @dataclass(frozen=True, slots=True)
 class Novelty:
-    """How far a picture is from everything seen in training, and how far is too far.
+    """Out-of-distribution detection by the distance from the pictures seen in training.
 
-    The distance is Mahalanobis's to the nearest centre, Euclidean after `projection` (Lee et al.
-    2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples").
+    It is the Mahalanobis distance to the nearest class centre, which is Euclidean after
+    `projection` (Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution
+    Samples").
 
     Attributes:
-        threshold: Distances above it are unlike; None if there were too few val pictures.
+        threshold: Largest distance of a picture like those of training; None if there were too few
+            val pictures.
         reason: Why there is no threshold; empty if there is one.
-        projection: D x K, float32, from features to the space of distances.
-        centres: C x K, float32, there.
+        projection: Matrix from features to the space of distances, D x K, float32.
+        centres: Class centres in that space, C x K, float32.
     """
 
     threshold: float | None
@@ -51,14 +53,14 @@ class Novelty:
     centres: NDArray[np.float32]
 
     def distances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return how far pictures are, N, at least 0; features are N x D, float32."""
+        """Return the distances of pictures, N, at least 0; features are N x D, float32."""
         places = features @ self.projection
         squared = [np.square(places - centre).sum(axis=1) for centre in self.centres]
         nearest: NDArray[np.float32] = np.sqrt(np.min(squared, axis=0))
         return nearest
 
     def is_unlike(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Tell which pictures are unlike anything seen in training, N."""
+        """Return which pictures are out of distribution, N."""
         if self.threshold is None:
             return np.zeros(len(features), dtype=bool)
         return self.distances(features) > self.threshold
@@ -66,13 +68,13 @@ class Novelty:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What is to be said of pictures.
+    """The calibrated predictions for pictures.
 
     Attributes:
-        probabilities: N x number of classes, float64, rows sum to 1; where classes are as common
-            as was said.
-        sets: Which classes each picture may be of, N x number of classes.
-        is_unlike: N.
+        probabilities: Probabilities under the prior that was given, N x number of classes, float64;
+            rows sum to 1.
+        sets: Prediction sets: whether each class is possible, N x number of classes.
+        is_unlike: Whether each picture is out of distribution, N.
     """
 
     probabilities: NDArray[np.float64]
@@ -87,18 +89,18 @@ class Verdicts:
 
     @property
     def is_ambiguous(self) -> NDArray[np.bool_]:
-        """Tell which pictures have more than one possible class, N."""
+        """Return which pictures have more than one possible class, N."""
         has_several: NDArray[np.bool_] = self.sets.sum(axis=1) > 1
         return has_several
 
     @property
     def is_answered(self) -> NDArray[np.bool_]:
-        """Tell which pictures get one class without any doubt, N."""
+        """Return which pictures are in distribution and have a single possible class, N."""
         return ~(self.is_unlike | self.is_ambiguous)
 
     @property
     def labels(self) -> list[str]:
-        """Return each picture's class by name, `UNSURE` for the unlike."""
+        """Return the name of each picture's class, `UNSURE` where it is out of distribution."""
         return [
             UNSURE if unlike else CLASSES[label]
             for unlike, label in zip(self.is_unlike, self.likeliest, strict=True)
@@ -106,7 +108,7 @@ class Verdicts:
 
     @property
     def abstained(self) -> list[str]:
-        """Return "unlike", "ambiguous" or, for an answer, "" for each picture."""
+        """Return for each picture "unlike", "ambiguous", or "" where the answer is certain."""
         return [
             UNLIKE if unlike else AMBIGUOUS if ambiguous else CERTAIN
             for unlike, ambiguous in zip(self.is_unlike, self.is_ambiguous, strict=True)
@@ -123,23 +125,24 @@ class Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What makes a model's outputs trustworthy; everything in it was fitted on val.
+    """Everything that was fitted on val to calibrate a model's outputs.
 
-    A class is possible where one minus its probability is at most its quantile (split conformal,
-    one quantile for each class: Vovk 2012, "Conditional validity of inductive conformal
-    predictors"). A class without a quantile is always possible, as if that were infinite: too few
-    val pictures are no reason to exclude it. The likeliest class is always possible: an empty set,
-    which a picture gets where the model is right almost always, would say that nobody can tell, and
-    a larger set holds the true class no less often.
+    A class is in a picture's prediction set if one minus its probability is at most its quantile
+    (split conformal prediction with one quantile per class: Vovk 2012, "Conditional validity of
+    inductive conformal predictors"). A class without a quantile is always in the set, as if its
+    quantile were infinite: too few val pictures are no reason to exclude it. The likeliest class is
+    always in the set, too: where the model is right almost always, sets would else be empty, as if
+    nobody could tell, and a larger set contains the true class no less often.
 
-    A quantile is of the pictures of one class, so its promise holds however common that class is.
+    Each quantile rests on the pictures of one class, so its coverage holds however common that
+    class is.
 
     Attributes:
-        scaling: Makes probabilities of logits.
-        coverage: Share of each class's pictures whose set is to hold their class.
-        quantiles: For each class; None with too few val pictures.
-        reasons: Why a class has none, by its name.
-        novelty: Tells what is unlike anything seen in training.
+        scaling: Turns logits into probabilities.
+        coverage: Share of each class's pictures whose set is to contain their class.
+        quantiles: Quantile of each class; None with too few val pictures.
+        reasons: Why a class has no quantile, by the class's name.
+        novelty: Out-of-distribution detection.
     """
 
     scaling: Scaling
@@ -154,11 +157,11 @@ class Calibration:
         features: NDArray[np.float32],
         prior: Prior | None = None,
     ) -> Verdicts:
-        """Say what pictures are, what else they may be, and whether they are like any seen.
+        """Return probabilities, prediction sets and out-of-distribution flags of pictures.
 
         Args:
             logits: N x number of classes.
-            features: N x D, of the same pictures.
+            features: Texture features of the same pictures, N x D.
             prior: How common each class is where they come from, relative to one another; all are
                 equally common when left out.
         """
@@ -170,10 +173,10 @@ class Calibration:
         return Verdicts(probabilities, sets, is_unlike)
 
     def possible(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell which classes each picture may be of, N x number of classes.
+        """Return the prediction sets, N x number of classes.
 
         Args:
-            probabilities: Among equally common classes, N x number of classes.
+            probabilities: Probabilities among equally common classes, N x number of classes.
         """
         sets = np.ones(probabilities.shape, dtype=bool)
         for label, quantile in enumerate(self.quantiles):
@@ -183,12 +186,12 @@ class Calibration:
 
     @property
     def unpromised(self) -> tuple[str, ...]:
-        """Return the names of the classes that have no quantile."""
+        """Return the names of the classes without a quantile, whose coverage is not promised."""
         return tuple(name for name, q in zip(CLASSES, self.quantiles, strict=True) if q is None)
 
     @property
     def caveat(self) -> str:
-        """Say in one line what classes without a quantile do to every answer; "" without any."""
+        """Return one line on what classes without a quantile do to every answer; "" if none."""
         names = self.unpromised
         if not names:
             return ""
@@ -205,7 +208,7 @@ class Calibration:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all that are no arrays, as numbers and text."""
+        """Return everything but the arrays, as plain values."""
         return {
             **self.scaling.to_dict(),
             "coverage": self.coverage,
@@ -220,7 +223,7 @@ class Calibration:
         }
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Return all arrays by name, to be stored as safetensors beside the weights."""
+        """Return the arrays by name, which are stored as safetensors beside the weights."""
         return {
             f"{PREFIX}projection": self.novelty.projection,
             f"{PREFIX}centres": self.novelty.centres,
@@ -230,10 +233,10 @@ class Calibration:
     def from_dict(
         cls, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]
     ) -> "Calibration":
-        """Rebuild what `to_dict` and `arrays` gave.
+        """Rebuild a calibration from the results of `to_dict` and `arrays`.
 
         Raises:
-            ModelError: If something is missing or of another kind.
+            ModelError: If a value is missing or of the wrong type.
         """
         try:
             quantiles = tuple(optional_number(fields["quantiles"][name]) for name in CLASSES)
@@ -247,11 +250,11 @@ class Calibration:
             )
             scaling, coverage = Scaling.from_dict(fields), number(fields["coverage"])
             if novelty.projection.shape[1] != novelty.centres.shape[1]:
-                raise ValueError("shapes that do not fit")
+                raise ValueError("its arrays have shapes that do not match")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"The calibration cannot be used: {type(error).__name__}, {error}",
-                expected="what launch_training_test.py stores with a model",
+                expected="one that launch_training_test.py has stored",
             ) from error
         return cls(scaling, coverage, quantiles, reasons, novelty)
 
@@ -264,7 +267,11 @@ def _include_likeliest(
 
 
 def matrix(array: NDArray[Any]) -> NDArray[np.float32]:
-    """Return a two-dimensional array of finite numbers; anything else is a ValueError."""
+    """Return a two-dimensional array of finite numbers as float32; refuse anything else.
+
+    Raises:
+        ValueError: If it has other dimensions, is empty, or holds NaN or infinity.
+    """
     if array.ndim != 2 or not array.size or not np.isfinite(array).all():
-        raise ValueError(f"an array of shape {array.shape} is no table of numbers")
+        raise ValueError(f"an array of shape {array.shape} is not a matrix of finite numbers")
     return array.astype(np.float32, copy=False)

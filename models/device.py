@@ -1,4 +1,4 @@
-"""A device's name in, where and in which precision to compute out: by hardware flags."""
+"""Choose the device, the precision and the memory format to compute with."""
 
 import contextlib
 import os
@@ -16,19 +16,19 @@ FLOAT16 = "float16"
 PRECISIONS = (FLOAT32, BFLOAT16, FLOAT16)
 
 AMPERE = 8
-"""CUDA's major version from which bfloat16 is computed in hardware."""
+"""Major compute capability of CUDA from which bfloat16 is computed in hardware."""
 
 MIN_CONVOLUTIONS = 4
-"""A transformer has one, to cut the picture into patches; it gains nothing from channels_last."""
+"""Convolutions from which channels_last pays; a transformer has one, for its patches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """Where and how to compute.
+    """The device and the precision of a computation.
 
     Attributes:
-        device: Of the model and its batches.
-        precision: "float32", "bfloat16" or "float16" of matrix products and convolutions.
+        device: Device of the model and its batches.
+        precision: Precision of matrix products and convolutions, one of `PRECISIONS`.
     """
 
     device: torch.device
@@ -42,14 +42,14 @@ class Compute:
 
 
 _computed_in: int | None = None
-"""The process in which `compute_here` was called last; a forked one inherits its parent's."""
+"""Id of the process that called `compute_here` last; a forked process inherits its parent's."""
 
 
 def compute_here() -> None:
-    """Compute on one thread in a process that was forked from one that has computed.
+    """Compute on one thread in a process that was forked after its parent had computed.
 
-    The threads of the parent are not there, and what waits for them would wait for ever. To be
-    called before anything is computed for who may fork, as web servers do.
+    A fork does not copy the parent's threads, and whatever waits for them would wait for ever. Call
+    this before computing anything in a program that may have been forked, such as a web server.
     """
     global _computed_in
     if _computed_in not in (None, os.getpid()):
@@ -72,7 +72,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise SettingsError(
-            f"--device {name} is no device", expected="auto, cpu, cuda, cuda:N or mps"
+            f"--device {name} is not a device", expected="auto, cpu, cuda, cuda:N or mps"
         ) from None
     count = {
         "cpu": 1,
@@ -81,14 +81,14 @@ def choose_device(name: str) -> torch.device:
     }.get(device.type, 0)
     if (device.index or 0) >= count:
         raise SettingsError(
-            f"--device {name} is not there: PyTorch finds {count} {device.type} devices",
-            todo="Leave --device out to take what is there",
+            f"--device {name} does not exist: PyTorch finds {count} {device.type} devices",
+            todo="Leave --device out to use the device that there is",
         )
     return device
 
 
 def choose_precision(device: torch.device, amp: bool | None) -> str:
-    """Choose 16-bit arithmetic where the hardware is fast at it, or as --amp/--no-amp says."""
+    """Choose 16 bits where the hardware is fast at it, unless --amp or --no-amp decides."""
     if amp is False:
         return FLOAT32
     if device.type == "cuda":
@@ -107,7 +107,7 @@ def _cpu_computes_bfloat16() -> bool:
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:
-    """Return the order of pixels in memory that suits a network."""
+    """Return the memory format that suits a network."""
     convolutions = sum(isinstance(module, nn.Conv2d) for module in network.modules())
     if convolutions >= MIN_CONVOLUTIONS:
         return torch.channels_last
@@ -115,18 +115,18 @@ def memory_format(network: nn.Module) -> torch.memory_format:
 
 
 def own_gpu(local_rank: int) -> torch.device:
-    """Return the GPU of one of several processes of this computer, which each have their own.
+    """Return the GPU of one of several processes on this computer, which use one each.
 
     Args:
-        local_rank: Of the process, from 0.
+        local_rank: Rank of the process among those on this computer, from 0.
 
     Raises:
-        SettingsError: If this computer has none for it.
+        SettingsError: If this computer has no GPU for it.
     """
     if local_rank >= torch.cuda.device_count():
         raise SettingsError(
-            f"There is no GPU for process {local_rank + 1} of this computer: PyTorch finds "
+            f"There is no GPU for process {local_rank + 1} on this computer: PyTorch finds "
             f"{torch.cuda.device_count()}",
-            todo="Give torchrun --nproc-per-node=gpu",
+            todo="Start torchrun with --nproc-per-node=gpu",
         )
     return torch.device("cuda", local_rank)

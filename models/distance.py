@@ -1,4 +1,4 @@
-"""A network in, one that tells the distance to everything seen in training besides out."""
+"""A network that also returns the distance of out-of-distribution detection, for export."""
 
 import torch
 from torch import nn
@@ -8,16 +8,16 @@ from models.texture import describe_at_once
 
 
 def hypotenuse(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Return what `torch.hypot` does, in operations that ONNX has."""
+    """Compute `torch.hypot` with operations that ONNX has."""
     return (one.square() + other.square()).sqrt()
 
 
 class WithDistance(nn.Module):
-    """Gives logits and the distance that tells what is unlike training, for an exported file.
+    """Returns logits and the distance from the pictures of training.
 
     Args:
-        network: From pixels, N x 3 x H x W, uint8, to logits.
-        novelty: What `Novelty.distances` computes with numpy.
+        network: Network from pixels, N x 3 x H x W, uint8, to logits.
+        novelty: Detection whose `distances` are computed here with PyTorch.
     """
 
     projection: torch.Tensor

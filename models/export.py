@@ -1,4 +1,4 @@
-"""A stored model in, a file for other programs out, checked against PyTorch on drawn pictures.
+"""Export a stored model for other programs, and compare the file with PyTorch.
 
 python -m models.export runs/resnet18-1 --format onnx
 python -m models.export runs/resnet18-1 --format torch-export
@@ -23,17 +23,18 @@ ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 NUM_DRAWN = 100
 MAX_DIFFERENCE = 1e-3
-"""Between two logits; classes whose logits differ by less may change places."""
+"""Largest difference of two logits; classes whose logits differ by less may change places."""
 
 BATCH_SIZES = (1, 9, 10, 20, 20, 20, 20)
-"""Several, because the file must take any number of pictures."""
+"""Several sizes, because the file must accept any number of pictures."""
 
 CARD_KEY = "skin_picture_gate"
-"""Under which the file's metadata hold what is known of the model, as JSON."""
+"""Key of the model's card, as JSON, in the metadata of the file."""
 
 INPUT, OUTPUT, DISTANCE = "pixels", "logits", "distance"
 
-Look = Callable[[Any], Any]
+Forward = Callable[[Any], Any]
+"""Computes logits from pixels, N x 3 x H x W, uint8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +42,19 @@ class ExportSettings:
     """The settings of one export."""
 
     run: str = setting("", "folder of a finished run", "run", metavar="RUN")
-    format: str = setting(ONNX, "of the file", choices=tuple(ENDINGS))
+    format: str = setting(ONNX, "format of the file", choices=tuple(ENDINGS))
     output: str = setting(
         "", "file to write (default: RUN/<model> with .onnx or .pt2)", metavar="FILE"
     )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Export one model and say how far it is from PyTorch."""
+    """Export one model and print how far it is from PyTorch."""
     settings, _ = parse(ExportSettings, argv, __doc__, program="-m models.export")
     if settings.format == ONNX:
         check_onnx()
 
-    # After the flags, so that --help and a mistyped flag are answered at once.
+    # After the flags, so that --help and a mistyped flag need not wait.
     from models.bundle import read_bundle
 
     card, network = read_bundle(Path(settings.run))
@@ -66,7 +67,7 @@ def check_onnx() -> None:
     """Fail early where the optional packages are missing.
 
     Raises:
-        SettingsError: With the one command that installs them.
+        SettingsError: If one is missing; names the command that installs them.
     """
     if not all(importlib.util.find_spec(name) for name in ONNX_PACKAGES):
         raise SettingsError(
@@ -79,16 +80,16 @@ def check_onnx() -> None:
 def export(card: Any, network: Any, target: Path, file_format: str) -> str:
     """Write a model to a file, compare that with PyTorch, and return the figures as a line.
 
-    A file that fails is not left behind.
+    A file that fails the comparison is deleted.
 
     Args:
-        card: A `bundle.Card`.
-        network: Of it, in evaluation mode, on the CPU.
-        target: The file.
-        file_format: Of `ENDINGS`.
+        card: Card of the model, a `bundle.Card`.
+        network: The network, in evaluation mode, on the CPU.
+        target: The file to write.
+        file_format: One of `ENDINGS`.
 
     Raises:
-        ModelError: If the network cannot be exported, or the file answers otherwise.
+        ModelError: If the network cannot be exported, or the file computes something else.
     """
     import torch
 
@@ -103,8 +104,8 @@ def export(card: Any, network: Any, target: Path, file_format: str) -> str:
     with whole_file(target) as partial:
         try:
             with _quiet():
-                version, look = write(whole, card, partial, facts)
-        except Exception as error:  # the exporters have no common one
+                version, exported = write(whole, card, partial, facts)
+        except Exception as error:  # the exporters raise whatever they like
             lines = str(error).strip().splitlines() or [""]
             raise ModelError(
                 f"{card.model.name} cannot be exported as {title}: {type(error).__name__}, "
@@ -112,31 +113,33 @@ def export(card: Any, network: Any, target: Path, file_format: str) -> str:
                 todo="Try the other --format",
             ) from error
         with torch.inference_mode():
-            figures = compare(whole, look, card)
+            figures = compare(whole, exported, card)
     return f"{target}: {title}, {version}; {figures}"
 
 
-def compare(whole: Look, look: Look, card: Any) -> str:
-    """Let both look at the same drawn pictures.
+def compare(whole: Forward, exported: Forward, card: Any) -> str:
+    """Compare the logits of the same drawn pictures.
 
     Args:
-        whole: Gives logits for N x 3 x H x W, uint8.
-        look: Shall give the same.
-        card: Tells the size of the pictures.
+        whole: The model in PyTorch.
+        exported: The exported model.
+        card: Card of the model, which tells the size of its input.
 
     Returns:
-        What was found, as part of a sentence.
+        The result, as part of a sentence.
 
     Raises:
-        ModelError: If they differ.
+        ModelError: If the logits differ by more than `MAX_DIFFERENCE`, or a class changes.
     """
     import torch
 
     batches = list(_draw_batches(card.preprocessing.height, card.preprocessing.width))
     own = torch.cat([whole(batch) for batch in batches])
-    theirs = torch.cat([look(batch) for batch in batches])
+    theirs = torch.cat([exported(batch) for batch in batches])
     if own.shape != theirs.shape:
-        raise ModelError(f"The exported model gives {tuple(theirs.shape)} for {tuple(own.shape)}")
+        raise ModelError(
+            f"The exported model returns {tuple(theirs.shape)} instead of {tuple(own.shape)}"
+        )
     difference = float((own - theirs).abs().max())
     first, second = own.topk(2, dim=1).values.unbind(1)
     same = own.argmax(1) == theirs.argmax(1)
@@ -145,11 +148,11 @@ def compare(whole: Look, look: Look, card: Any) -> str:
         f"{len(own)} drawn pictures, largest logit difference {difference:.1e}, "
         f"same class for {int(same.sum())}"
     )
-    if not difference <= MAX_DIFFERENCE or num_changed:  # so written, NaN fails too
+    if not difference <= MAX_DIFFERENCE or num_changed:  # written so that NaN fails too
         raise ModelError(
-            f"The exported model answers otherwise than PyTorch: {figures}",
+            f"The exported model differs from PyTorch: {figures}",
             expected=f"a difference of at most {MAX_DIFFERENCE:g} and the same classes",
-            todo="The file was not kept; try the other --format",
+            todo="The file was deleted; try the other --format",
         )
     return figures
 
@@ -176,8 +179,8 @@ def _draw_batches(height: int, width: int) -> Iterator[Any]:
         yield torch.from_numpy(pixels.clip(0, 255).astype(np.uint8).transpose(0, 3, 1, 2).copy())
 
 
-def _write_export(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, Look]:
-    """Write a .pt2 file; return its version and what runs it as it was read again."""
+def _write_export(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, Forward]:
+    """Write a .pt2 file; return its version and the program as it was read again."""
     import torch
 
     program = _trace(whole, card)
@@ -188,8 +191,8 @@ def _write_export(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, L
     return f"PyTorch {torch.__version__}", read.module()
 
 
-def _write_onnx(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, Look]:
-    """Write an .onnx file; return its opset and what runs it."""
+def _write_onnx(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, Forward]:
+    """Write an .onnx file; return its opset and a function that runs it."""
     import onnxruntime
     import torch
 
@@ -214,7 +217,7 @@ def _write_onnx(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, Loo
 
 
 def _trace(whole: Any, card: Any) -> Any:
-    """Return the network as a graph that takes any number of pictures."""
+    """Return the network as a graph that accepts any number of pictures."""
     import torch
 
     example = torch.zeros(
@@ -225,13 +228,13 @@ def _trace(whole: Any, card: Any) -> Any:
 
 
 def _sequential(shapes: tuple[Any, ...]) -> dict[str, Any]:
-    """Name the one argument of `nn.Sequential`."""
+    """Return the shapes under the name of the one argument of `nn.Sequential`."""
     return {"input": shapes[0]}
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what the exporters say of their own future."""
+    """Silence the deprecation warnings of the exporters."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""A network in, one that answers the same with its batch norms folded into its convolutions out."""
+"""Fold batch norms into the convolutions before them, for faster inference."""
 
 import copy
 from dataclasses import dataclass
@@ -15,20 +15,21 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from models.device import FLOAT32, Compute
 
 CONVOLUTIONS = (nn.Conv2d, Conv2dSame)
-"""Which convolve with the very weights that they hold; others standardise or mix them first."""
+"""Convolutions that use their weights as they are; others standardise or mix them first."""
 
 MAX_DIFFERENCE = 1e-3
-"""Between answers, as a share of the largest: rounding is far below, a wrong fold far above."""
+"""Largest difference of outputs, relative to the largest output: rounding is far below it, a wrong
+fold far above."""
 
 
 @dataclass(slots=True)
 class _Use:
-    """What became of the output of a convolution in one forward pass.
+    """The use of a convolution's output in one forward pass.
 
     Attributes:
-        convolution: Which gave it.
-        norm: The batch norm that took it, if one did.
-        count: How many operations took it.
+        convolution: The convolution.
+        norm: The batch norm that took the output, if one did.
+        count: Number of operations that took the output.
     """
 
     convolution: nn.Module
@@ -37,32 +38,32 @@ class _Use:
 
 
 class _Watch(TorchDispatchMode):
-    """Notes which operations take the outputs of convolutions while a network computes."""
+    """Records which operations take the outputs of convolutions in a forward pass."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # of torch
         self.uses: list[_Use] = []
         self.calls: dict[nn.Module, int] = {}
-        # An output dies as early as ever: large inputs must not cost more memory than usual.
+        # Weak, so that outputs are freed as early as usual and large inputs take no more memory.
         self._by_output = WeakTensorKeyDictionary()
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Count what goes in, then compute."""
+        """Count the inputs that are outputs of convolutions, then compute."""
         for value in tree_leaves((args, kwargs)):
             if isinstance(value, torch.Tensor) and value in self._by_output:
                 self._by_output[value].count += 1
         return function(*args, **(kwargs or {}))
 
     def note_output(self, module: nn.Module, _: Any, output: torch.Tensor) -> None:
-        """Be told by a convolution what it gives."""
+        """Record the output of a convolution; a forward hook."""
         self.calls[module] = self.calls.get(module, 0) + 1
         self._by_output[output] = use = _Use(module)
         self.uses.append(use)
 
     def note_input(self, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        """Be told by a batch norm what it takes."""
+        """Record the input of a batch norm; a forward pre-hook."""
         self.calls[module] = self.calls.get(module, 0) + 1
         if inputs[0] in self._by_output:
             self._by_output[inputs[0]].norm = module
@@ -78,28 +79,29 @@ class _Watch(TorchDispatchMode):
 
 
 def fused(network: nn.Module, compute: Compute, height: int, width: int) -> nn.Module:
-    """Return a network that gives the same answers but for rounding, sooner.
+    """Return a faster network with the same outputs but for rounding.
 
     In evaluation a batch norm scales and shifts by fixed numbers, which the weights of the
-    convolution before it can do. What cannot be folded stays as it is. The network itself is not
-    changed; the other one shares all weights with it that are not folded.
+    convolution before it can take over. Others stay as they are. The network itself is not changed;
+    the result shares all weights with it that are not folded.
 
-    Only in float32 on a CPU, where memory that is read once more is what batch norm costs. In 16
-    bit the folded weights would be rounded otherwise.
+    Only in float32 on a CPU, where batch norm costs another pass through memory. In 16 bits the
+    folded weights would be rounded differently.
 
     Args:
-        network: In evaluation mode, on the device. Its forward pass must not depend on pixels.
+        network: In evaluation mode, on the device. The operations of its forward pass must not
+            depend on the pixels.
         compute: Device and precision.
-        height: Of its input, in pixels.
-        width: Of its input, in pixels.
+        height: Height of the input, in pixels.
+        width: Width of the input, in pixels.
     """
     norms = [module for module in network.modules() if _is_plain_norm(module)]
     if compute.device.type != "cpu" or compute.precision != FLOAT32 or not norms:
         return network
-    # Light to dark in all directions: batch norm would not show on an even picture.
+    # Light to dark in all directions: an even picture would not show a wrong batch norm.
     picture = torch.linspace(-2, 2, 3 * height * width).view(1, 3, height, width)
     with torch.no_grad():
-        pairs, expected = _look(network, picture)
+        pairs, expected = _foldable(network, picture)
         if not pairs:
             return network
         other = _folded(network, pairs)
@@ -115,10 +117,10 @@ def _is_plain_norm(module: nn.Module) -> bool:
     )
 
 
-def _look(
+def _foldable(
     network: nn.Module, picture: torch.Tensor
 ) -> tuple[list[tuple[nn.Module, nn.Module]], torch.Tensor]:
-    """Return what can be folded, and what the network says of a picture."""
+    """Return the pairs that can be folded, and the outputs for a picture."""
     watch = _Watch()
     hooks = []
     for module in network.modules():
@@ -128,15 +130,15 @@ def _look(
             hooks.append(module.register_forward_pre_hook(watch.note_input))
     try:
         with watch:
-            answers: torch.Tensor = network(picture)
+            outputs: torch.Tensor = network(picture)
     finally:
         for hook in hooks:
             hook.remove()
-    return watch.pairs(), answers
+    return watch.pairs(), outputs
 
 
 def _folded(network: nn.Module, pairs: list[tuple[nn.Module, nn.Module]]) -> nn.Module:
-    """Return a copy in which these convolutions do the work of the batch norms behind them."""
+    """Return a copy in which these convolutions take over the batch norms after them."""
     memo: dict[int, Any] = {id(one): one for one in (*network.parameters(), *network.buffers())}
     other = copy.deepcopy(network, memo)
     rests = {}

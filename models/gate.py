@@ -1,4 +1,4 @@
-"""Pictures in, what a trained model says of each out: its class, or why it gives none."""
+"""Classify pictures with a trained model: each gets its class, or the reason why not."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from models.answers import logits_and_features
 from models.bundle import Card
 from models.calibration import Calibration, Novelty, Verdicts
 from models.device import Compute, compute_here, memory_format
 from models.fusion import fused
+from models.inference import logits_and_features
 from models.preprocessing import Normalisation
 from models.scaling import Prior, Scaling
 from utils.common.disk.opening import read_regular
@@ -32,15 +32,16 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model says of one picture.
+    """A model's answer for one picture.
 
     Attributes:
-        label: Its class, UNSURE if it is unlike anything seen in training; empty after an error.
-        probability: Of the likeliest class, calibrated, where classes are as common as the gate was
-            told; None after an error.
-        possible: Classes that it may be of, at the coverage that the model was calibrated for.
-        abstained: "ambiguous" if these are several classes, "unlike", else empty.
-        probabilities: Of each class, by its name.
+        label: The picture's class; UNSURE if it is out of distribution, empty after an error.
+        probability: Calibrated probability of the likeliest class under the gate's prior; None
+            after an error.
+        possible: Prediction set, at the coverage that the model was calibrated for.
+        abstained: "ambiguous" if the set has several classes, "unlike" if the picture is out of
+            distribution, else empty.
+        probabilities: Probability of each class, by its name.
         error: Why the picture could not be read; empty if it could.
     """
 
@@ -53,11 +54,11 @@ class Answer:
 
 
 class Gate:
-    """A trained model, ready to answer.
+    """A trained model, ready to classify.
 
     Args:
-        card: What is known of it.
-        network: With its weights, in evaluation mode.
+        card: Card of the model.
+        network: Its network with weights, in evaluation mode.
         compute: Device and precision.
         prior: How common each class is where the pictures come from, relative to one another; all
             are equally common when left out.
@@ -71,19 +72,18 @@ class Gate:
         self.compute = compute
         self._process = os.getpid()
         self._calibration = card.calibration or _no_calibration(card.uncalibrated)
-        self._layout = memory_format(network)
-        wanted = card.preprocessing
-        network = network.to(compute.device).to(memory_format=self._layout)
+        wanted, layout = card.preprocessing, memory_format(network)
+        network = network.to(compute.device).to(memory_format=layout)
         self._network = fused(network, compute, wanted.height, wanted.width)
-        self._normalise = Normalisation(wanted).to(compute.device)
+        self._normalise = Normalisation(wanted, layout).to(compute.device)
 
-    # A path that is a text is an iterable of texts as well: the first overload that fits is taken.
+    # A string is an iterable of strings, too: the first overload that fits is taken.
     @overload
     def __call__(self, pictures: Picture) -> Answer: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(self, pictures: Iterable[Picture]) -> list[Answer]: ...
     def __call__(self, pictures: Picture | Iterable[Picture]) -> Answer | list[Answer]:
-        """Say what one picture is, or each of several.
+        """Classify one picture, or each of several.
 
         A picture that cannot be read gets an answer with the reason in `error`.
 
@@ -102,7 +102,7 @@ class Gate:
         return answers + self._answer_mixed(batch)
 
     def sample(self, content: bytes | Image.Image) -> NDArray[np.uint8]:
-        """Return what the model sees of a picture, uint8, 3 x height x width.
+        """Return the model's input for a picture, uint8, 3 x height x width.
 
         Raises:
             PictureError: If it cannot be read.
@@ -112,7 +112,7 @@ class Gate:
         return sample(self.card, content)
 
     def answer(self, pixels: torch.Tensor) -> list[Answer]:
-        """Say what pictures are whose samples, N x 3 x H x W, uint8, are ready."""
+        """Classify pictures of which the inputs, N x 3 x H x W, uint8, are ready."""
         verdicts = self.judge(pixels)
         columns = (
             verdicts.labels, verdicts.possible, verdicts.abstained, verdicts.probabilities.tolist()
@@ -120,18 +120,18 @@ class Gate:
         return [
             Answer(label, max(row), possible, abstained, dict(zip(CLASSES, row, strict=True)))
             if np.isfinite(row).all()
-            else Answer(error="no answer, the model's outputs are no numbers")
+            else Answer(error="no answer, the model's outputs are NaN or infinite")
             for label, possible, abstained, row in zip(*columns, strict=True)
         ]
 
     def judge(self, pixels: torch.Tensor) -> Verdicts:
-        """Return the same as arrays."""
-        logits, features = self.look_at(pixels)
+        """Return the answers of `answer` as arrays."""
+        logits, features = self.forward(pixels)
         return self._calibration.judge(logits.cpu().numpy(), features.cpu().numpy(), self._prior)
 
     @torch.inference_mode()
-    def look_at(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits and features of samples, N x 3 x H x W, uint8, on the gate's device.
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits and texture features of inputs, N x 3 x H x W, uint8, on the gate's device.
 
         Raises:
             ModelError: In a forked process, if the model is not on the CPU.
@@ -139,10 +139,10 @@ class Gate:
         self._notice_fork()
         moved = pixels.to(self.compute.device, non_blocking=True)
         with self.compute.autocast():
-            return logits_and_features(self._network, self._prepare, moved)
+            return logits_and_features(self._network, self._normalise, moved)
 
     def _notice_fork(self) -> None:
-        """Get on without the parent's threads in a process that was forked, or say why not."""
+        """Do without the parent's threads in a forked process, or say why that is impossible."""
         compute_here()
         if os.getpid() == self._process:
             return
@@ -153,10 +153,6 @@ class Gate:
                 todo="Load it in each process, after the fork",
             )
         self._process = os.getpid()
-
-    def _prepare(self, pixels: torch.Tensor) -> torch.Tensor:
-        normalised: torch.Tensor = self._normalise(pixels)
-        return normalised.contiguous(memory_format=self._layout)
 
     def _sample(self, picture: Picture) -> NDArray[np.uint8] | str:
         try:
@@ -171,14 +167,14 @@ class Gate:
             return f"unreadable, {error}"
 
     def _answer_mixed(self, batch: Sequence[NDArray[np.uint8] | str]) -> list[Answer]:
-        """Answer for samples, with the reasons of those that are missing in their places."""
+        """Classify inputs; where a reason stands in place of one, return that as an error."""
         samples = [one for one in batch if not isinstance(one, str)]
         answers = iter(self.answer(torch.from_numpy(np.stack(samples))) if samples else [])
         return [Answer(error=one) if isinstance(one, str) else next(answers) for one in batch]
 
 
 def sample(card: Card, content: bytes | Image.Image) -> NDArray[np.uint8]:
-    """Return what a model sees of a picture, uint8, 3 x height x width.
+    """Return a model's input for a picture, uint8, 3 x height x width.
 
     Raises:
         PictureError: If it cannot be read.
@@ -187,7 +183,7 @@ def sample(card: Card, content: bytes | Image.Image) -> NDArray[np.uint8]:
 
 
 def _no_calibration(reason: str) -> Calibration:
-    """Return one that promises nothing: every class is possible for every picture."""
+    """Return a calibration that promises nothing: all classes are possible for all pictures."""
     empty = np.zeros((0, 0), dtype=np.float32)
     without = (None,) * len(CLASSES)
     reasons = dict.fromkeys(CLASSES, reason)

@@ -1,7 +1,7 @@
-"""A stored model's card in, the steps from a picture file to its answer out, as plain text.
+"""Write down, as plain text, all steps from a picture file to a stored model's answer.
 
-Whoever has the model without this suite gets the same pixels and the same answers by them, with
-Pillow, numpy and what runs the network.
+With them, anybody who has the model without this program gets the same pixels and the same answers,
+using Pillow, numpy and something that runs the network.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ def how_to_use(fields: dict[str, Any]) -> str:
     """Return all steps, with the numbers of one model.
 
     Args:
-        fields: As `Card.to_dict` gives them.
+        fields: Fields of the card, from `Card.to_dict`.
     """
     reading, preprocessing = fields["reading"], fields["preprocessing"]
     steps = [

@@ -1,4 +1,4 @@
-"""RGB pixels of any size in, the pixels that a model expects out: cropped, resized, normalised."""
+"""Crop, resize and normalise RGB pixels of any size to the input of a model."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,18 +13,18 @@ from torch import nn
 INTERPOLATIONS = {"bicubic": cv2.INTER_CUBIC, "bilinear": cv2.INTER_LINEAR}
 
 MAX_SHRINK = 1.5
-"""Cubic and linear interpolation skip pixels when shrinking more than this; areas are averaged."""
+"""Shrinking factor above which areas are averaged: cubic and linear interpolation skip pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What one model wants to see, as its pretrained configuration says.
+    """The preprocessing of a model, from its pretrained configuration.
 
     Attributes:
-        height: Of the input, in pixels.
-        width: Of the input, in pixels.
-        mean: Of each RGB channel, in the range 0-1.
-        std: Of each RGB channel, in the range 0-1.
+        height: Height of the input, in pixels.
+        width: Width of the input, in pixels.
+        mean: Mean of each RGB channel, in the range 0-1.
+        std: Standard deviation of each RGB channel, in the range 0-1.
         interpolation: "bicubic" or "bilinear".
         crop_pct: Share of the picture's shorter side that the centre crop shows.
     """
@@ -60,20 +60,20 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Preprocessing":
-        """Rebuild what `to_dict` gave, after a way through JSON or a checkpoint."""
+        """Rebuild the result of `to_dict`, also after storing it as JSON or in a checkpoint."""
         return cls(**{**fields, "mean": tuple(fields["mean"]), "std": tuple(fields["std"])})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as numbers, text and lists."""
+        """Return the fields as plain values."""
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
 
     def largest_window(self, image_height: int, image_width: int) -> tuple[float, float]:
-        """Return (height, width) of the largest part with the input's aspect, in pixels."""
+        """Return (height, width) of the largest window with the input's aspect ratio, in pixels."""
         scale = min(image_height / self.height, image_width / self.width)
         return self.height * scale, self.width * scale
 
     def centre_crop(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Cut out the centre and resize it, as every evaluated picture is.
+        """Crop the centre and resize it, as in every evaluation.
 
         Args:
             image: RGB, uint8, height x width x 3, any size.
@@ -103,22 +103,29 @@ class Preprocessing:
 
 
 class Normalisation(nn.Module):
-    """Scales batches on whatever device it was moved to; a quarter of the bytes travel there.
+    """Normalises batches on their device, to which they travel as uint8: a quarter of the bytes.
 
     Args:
-        preprocessing: Gives mean and standard deviation of the channels.
+        preprocessing: Preprocessing with mean and standard deviation of the channels.
+        memory_format: Memory format of the output; that of the input when left out.
     """
 
     mean: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(self, preprocessing: Preprocessing) -> None:
+    def __init__(
+        self, preprocessing: Preprocessing, memory_format: torch.memory_format | None = None
+    ) -> None:
         super().__init__()
         mean = torch.tensor(preprocessing.mean).view(1, 3, 1, 1) * 255
         scale = 1 / (torch.tensor(preprocessing.std).view(1, 3, 1, 1) * 255)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("scale", scale, persistent=False)
+        self.memory_format = memory_format
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Scale pixels, N x 3 x H x W, from uint8 0-255 to float32 around 0."""
-        return (pixels.float() - self.mean) * self.scale
+        normalised = (pixels.float() - self.mean) * self.scale
+        if self.memory_format is None:
+            return normalised
+        return normalised.contiguous(memory_format=self.memory_format)

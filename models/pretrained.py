@@ -1,4 +1,4 @@
-"""A model's row of the zoo in, the network with its weights and its preprocessing out."""
+"""Build a network with its weights and its preprocessing, from the hub, a file or at random."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -26,7 +26,7 @@ OTHER_WEIGHTS = (
 
 
 class WeightsUnavailableError(ModelError):
-    """Pretrained weights that cannot be had here and now."""
+    """Pretrained weights are not available here and now."""
 
 
 def build(
@@ -38,20 +38,20 @@ def build(
     size: Size | None = None,
     is_growing: bool = False,
 ) -> tuple[nn.Module, Preprocessing]:
-    """Make a network with `num_classes` outputs.
+    """Build a network with `num_classes` outputs, and its preprocessing.
 
     Args:
-        model: A row of the zoo.
+        model: The model, an entry of the zoo.
         num_classes: Outputs of its classifier.
         pretrained: Load timm's weights from the hub, or from its cache on this computer.
         pretrained_path: Load this .safetensors, .pth or .pt file instead.
-        seed: Random weights, those of a new classifier too, follow from it.
+        seed: Seed of random weights, also of those of a new classifier.
         size: Height and width of its input, in pixels; None for its own.
-        is_growing: Whether it is to take smaller pictures, too, see `sizes.stages_of`.
+        is_growing: Whether it has to accept smaller pictures, too; see `sizes.stages_of`.
 
     Raises:
-        WeightsUnavailableError: If the hub's weights cannot be had.
-        ModelError: If the file's weights are not for this model, or its input cannot have the size.
+        WeightsUnavailableError: If the hub's weights are not available.
+        ModelError: If the file's weights are not for this model, or it does not support the size.
     """
     from_hub = pretrained and not pretrained_path
     make = partial(_from_source if model.is_sourced else _create, model, num_classes=num_classes)
@@ -76,15 +76,15 @@ def build(
 def architecture_of(network: nn.Module, num_classes: int, size: Size | None = None) -> str:
     """Return the name in timm's own list of a network that came from elsewhere.
 
-    Under that name alone it is stored, so that who loads it need not ask a stranger's page.
+    It is stored under that name alone, so that loading it needs nobody's page on the hub.
 
     Args:
-        network: Made by `build`.
+        network: A network made by `build`.
         num_classes: Outputs of its classifier.
         size: Height and width of its input, in pixels; None for its own.
 
     Raises:
-        ModelError: If it has been changed, so that the name alone would make another network.
+        ModelError: If it was modified, so that the name alone would build another network.
     """
     name = str(_config_of(network)["architecture"])
     with torch.device("meta"):
@@ -92,15 +92,15 @@ def architecture_of(network: nn.Module, num_classes: int, size: Size | None = No
     own = network.state_dict()
     if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in plain.items()}:
         raise ModelError(
-            f"This model is a {name} with changes of its own, which cannot be stored",
+            f"This model is a modified {name}, which cannot be stored",
             expected="an architecture of timm's own list",
-            todo=f"Take --model {name}, if need be with --pretrained-path FILE",
+            todo=f"Take --model {name}, if necessary with --pretrained-path FILE",
         )
     return name
 
 
 def _from_source(model: Model, **arguments: Any) -> nn.Module:
-    """Make a network that is described on the hub or in a folder, by whoever put it there."""
+    """Build a network from somebody's description on the hub or in a folder."""
     from huggingface_hub import get_session, hf_hub_url, try_to_load_from_cache
 
     source, _, place = model.timm_name.partition(":")
@@ -109,13 +109,13 @@ def _from_source(model: Model, **arguments: Any) -> nn.Module:
         if source == "hf-hub" and not isinstance(try_to_load_from_cache(hub_id, HUB_CONFIG), str):
             get_session().head(hf_hub_url(hub_id, HUB_CONFIG), timeout=HUB_TIMEOUT_S)
         return _create(model, **arguments)
-    except Exception as error:  # as below, and whatever else a stranger's description brings about
+    except Exception as error:  # as below, and whatever a stranger's description causes
         if is_about_size(error):
             raise
         raise WeightsUnavailableError(
-            f"{model.name} cannot be had: {first_line(error)}",
-            expected="a model of timm's with its config.json",
-            todo="Look at the name, or give that of its architecture with --pretrained-path FILE",
+            f"{model.name} is not available: {first_line(error)}",
+            expected="a model of timm with its config.json",
+            todo="Check the name, or give that of its architecture with --pretrained-path FILE",
         ) from error
 
 
@@ -141,31 +141,31 @@ def _from_hub(model: Model, **arguments: Any) -> nn.Module:
         found = next((path for path in cached if isinstance(path, str)), None)
         if found:
             overlay = {"file": found}
-    # The hub's client and timm report failures as whatever their HTTP library of the day raises.
+    # The hub's client and timm raise whatever their HTTP library raises.
     try:
         if hub_id and not overlay:
-            # The hub's own client would retry for most of a minute before it says so.
+            # The hub's own client would retry for most of a minute before it fails.
             get_session().head(hf_hub_url(hub_id, HUB_FILES[0]), timeout=HUB_TIMEOUT_S)
         return _create(model, pretrained=True, pretrained_cfg_overlay=overlay, **arguments)
     except Exception as error:
         raise WeightsUnavailableError(
-            f"The pretrained weights of {model.name} cannot be had: {first_line(error)}",
+            f"The pretrained weights of {model.name} are not available: {first_line(error)}",
             expected="an answer from the model hub",
             todo=OTHER_WEIGHTS,
         ) from error
 
 
 def load_weights_file(network: nn.Module, path: Path, model: Model) -> None:
-    """Load a weights file; only a classifier of another class count may differ, and is told.
+    """Load a weights file; only a classifier for other classes may differ, with a message.
 
-    What the file holds besides these weights is told, too, where it stands among them.
+    A message also names what else the file holds among these weights.
 
     Raises:
-        ModelError: If the file is no weights file or its weights are not for this model.
+        ModelError: If the file is not a weights file or its weights are not for this model.
     """
     found = find_weights(read_weights_file(path), network)
     if not found:
-        raise ModelError(f"{path} holds no table of weights", expected="names with tensors")
+        raise ModelError(f"{path} holds no weights", expected="a state dict: tensors by name")
     checked = [(one, *_check(one, network)) for one in found]
     fitting = [entry for entry in checked if not entry[-1]]
     chosen, weights, is_new, faults = (fitting or checked)[0]
@@ -177,26 +177,27 @@ def load_weights_file(network: nn.Module, path: Path, model: Model) -> None:
     network.load_state_dict(weights, strict=False)
     _tell(path, chosen, [one for one, *_ in fitting if one.is_renamed == chosen.is_renamed])
     if is_new:
-        print(f"The classifier in {path.name} is for other classes; it is trained anew.")
+        print(f"The classifier in {path.name} is for other classes; a new one is trained.")
 
 
 def _tell(path: Path, chosen: Found, fitting: list[Found]) -> None:
-    """Say which weights were taken where there is a choice, and what was left out beside them."""
+    """Print which weights were taken where there is a choice, and which were ignored."""
     names = [one.name for one in fitting]
     if len(names) > 1:
         kind = "the average over the steps" if chosen.is_average else "the first that fits"
         print(
-            f"{path.name} holds weights of this model {len(names)} times ({shortlist(names)}): "
-            f"{chosen.name}, {kind}, is taken."
+            f"{path.name} holds {len(names)} sets of weights for this model ({shortlist(names)}): "
+            f"{chosen.name}, {kind}, is used."
         )
     taken = tuple(one.beginning for one in fitting if one.place == chosen.place)
     strangers = [name for name in chosen.others if not name.startswith(taken)]
     if strangers:
-        print(f"{path.name} also holds what is not of this model: {shortlist(strangers)}.")
+        told = shortlist(strangers)
+        print(f"{path.name} also holds weights that this model does not have: {told}.")
 
 
 def _check(found: Found, network: nn.Module) -> tuple[dict[str, torch.Tensor], bool, list[str]]:
-    """Return the weights to load, whether the classifier is left out, and what does not fit."""
+    """Return the weights to load, whether the classifier is left out, and what is wrong."""
     weights = {name: found.weights[name] for name in found.weights if not name.startswith(PREFIX)}
     own = network.state_dict()
     head = [name for name in own if name.startswith(_head_prefixes(network))]
@@ -229,7 +230,7 @@ def _head_prefixes(network: nn.Module) -> tuple[str, ...]:
 
 
 def _config_of(network: nn.Module) -> Mapping[str, Any]:
-    """Return what timm has noted on a network of how it was made."""
+    """Return the configuration that timm keeps on a network that it built."""
     config: Mapping[str, Any] = vars(network)["pretrained_cfg"]
     return config
 
@@ -239,7 +240,7 @@ def _shape(tensor: torch.Tensor) -> str:
 
 
 def _fault(tensor: torch.Tensor, own: torch.Tensor) -> str:
-    """Return why the numbers of a tensor cannot be copied into a network's own; "" if they can."""
+    """Return why a tensor cannot be copied into a network's own; "" if it can."""
     if tensor.is_meta or tensor.layout is not torch.strided:
         return f"has no plain numbers ({'meta' if tensor.is_meta else tensor.layout})"
     is_whole = own.is_floating_point() and not tensor.is_floating_point()

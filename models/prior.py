@@ -1,4 +1,4 @@
-"""How common each class is where pictures come from: by a name, by numbers, or from a JSON file."""
+"""Read a prior: how common each class is, by a name, by numbers, or from a JSON file."""
 
 import json
 import math
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EQUAL = "equal"
 TRAIN = "train"
 PRIORS = (EQUAL, TRAIN)
-"""Priors that have a name: all classes are as common, or as common as in the training pictures."""
+"""Named priors: all classes equally common, or as common as in training."""
 
 MAX_PRIOR_BYTES = 2**16
 EXPECTED = (
@@ -29,14 +29,14 @@ EXPECTED = (
 
 
 def read_prior(prior: str | Path | Mapping[str, float]) -> str:
-    """Check a prior, and return one of `PRIORS` or JSON, which is a prior by itself.
+    """Check a prior, and return one of `PRIORS`, or its numbers as JSON.
 
     Args:
         prior: One of `PRIORS`, the path of a JSON file, its text, or a number for each class by its
             name; numbers are at least 0 and count relative to one another.
 
     Raises:
-        SettingsError: If there is no such file, or it holds something else.
+        SettingsError: If there is no such file, or it is not a prior.
     """
     if isinstance(prior, Mapping):
         return _checked(prior, "The prior")
@@ -52,15 +52,15 @@ def read_prior(prior: str | Path | Mapping[str, float]) -> str:
             f"{what} cannot be read: {error.strerror or error}", expected=EXPECTED
         ) from error
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{what} is no JSON: {error}", expected=EXPECTED) from error
+        raise SettingsError(f"{what} is not JSON: {error}", expected=EXPECTED) from error
 
 
 def prior_of(prior: str, card: "Card") -> "Prior | None":
-    """Return a prior as `Scaling.probabilities` takes it, None for equally common classes.
+    """Return a prior for `Scaling.probabilities`; None for equally common classes.
 
     Args:
-        prior: As `read_prior` gives it.
-        card: Of the model that is asked.
+        prior: Result of `read_prior`.
+        card: Card of the model.
 
     Raises:
         ModelError: If it is that of training, which only a calibrated model knows.
@@ -74,7 +74,7 @@ def prior_of(prior: str, card: "Card") -> "Prior | None":
         return np.array([numbers[name] for name in CLASSES], dtype=np.float64)
     if card.calibration is None:
         raise ModelError(
-            f"How common each class was in training is not known: {card.uncalibrated}",
+            f"It is not known how common each class was in training: {card.uncalibrated}",
             todo=f"Give another prior than {TRAIN}",
         )
     return card.calibration.scaling.train_prior
@@ -85,7 +85,7 @@ def _checked(content: Any, what: str) -> str:
     named = content if isinstance(content, Mapping) else {}
     faults = [
         *(f"no {name}" for name in CLASSES if name not in named),
-        *(f"{str(name)[:60]!r}, which is no class" for name in named if name not in CLASSES),
+        *(f"{str(name)[:60]!r}, which is not a class" for name in named if name not in CLASSES),
     ]
     if faults:
         raise SettingsError(f"{what} has {shortlist(faults)}", expected=EXPECTED)

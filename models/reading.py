@@ -1,4 +1,4 @@
-"""A picture as somebody sends it in, the pixels that training would have made of it out."""
+"""Read any picture file into the pixels that training would have seen of it."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -18,27 +18,27 @@ from utils.common.pictures import (
 )
 
 SHORTER_SIDE = 256
-"""In pixels; a picture that create_dataset.py has not made is brought to what it would have got."""
+"""Shorter side that create_dataset.py gives pictures by default, in pixels."""
 
 MAX_DIRECT_SIDE = 512
-"""Longer shorter sides are decoded at a reduced scale, which is several times faster."""
+"""Shorter sides above it are decoded at a reduced scale, which is several times faster."""
 
 OWN_SIZE = 0
-"""For a shorter side: the assembly left every picture at its own size."""
+"""Shorter side that stands for the original size of each picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What happened to the pictures of a data set between their originals and the model.
+    """The steps between the originals of a data set and the model.
 
-    A model is asked best with what it was trained on. So an original goes the same way: upright
-    sRGB, resized as the assembly does it, written as a JPEG of the same quality and read again.
-    A picture of the data set itself, which has gone it already, is taken as it is.
+    A model does best on the kind of pictures that it was trained on. So an original takes the same
+    steps: upright sRGB, resized as by create_dataset.py, written as a JPEG of the same quality and
+    read again. A picture of the data set itself, which has taken them, is used as it is.
 
     Attributes:
-        shorter_side: That the assembly gave to every picture, in pixels; 0 if each kept its own,
-            as with `--image-size 0`.
-        is_written: Whether it wrote them as JPEG; else the originals were read directly.
+        shorter_side: Shorter side of every picture of the data set, in pixels; 0 if each kept its
+            own, as with `--image-size 0`.
+        is_written: Whether create_dataset.py wrote them as JPEG; else originals were read directly.
     """
 
     shorter_side: int = SHORTER_SIDE
@@ -48,11 +48,11 @@ class Reading:
     def of_sizes(
         cls, sizes: Iterable[tuple[int, int] | None], keeps_bytes: bool = False
     ) -> "Reading":
-        """Tell how the pictures of a data set were made.
+        """Find out how the pictures of a data set were made.
 
         Args:
-            sizes: Of them as a manifest says, None without one.
-            keeps_bytes: Whether one of them is its original, byte for byte.
+            sizes: Size of each picture in the manifest; None without one.
+            keeps_bytes: Whether a picture is its original, byte for byte.
         """
         sides = {size and min(size) for size in sizes}
         if None in sides or not sides:
@@ -68,12 +68,12 @@ class Reading:
         """Return upright sRGB, uint8, height x width x 3, of any picture.
 
         Args:
-            source: The bytes of a picture file, or a Pillow image. One that Pillow has opened and
-                not decoded yet gives the very pixels of its file; one that is decoded takes the
-                same steps from there on.
+            source: The bytes of a picture file, or a Pillow image. An image that is opened but not
+                decoded yet gives the same pixels as its file; a decoded one takes the steps that
+                are left.
 
         Raises:
-            PictureError: If it cannot be decoded, is too large or too narrow.
+            PictureError: If it cannot be decoded, or is too large or too narrow.
         """
         content = bytes_behind(source) if isinstance(source, Image.Image) else source
         picture, original = _read(source, content, self.shorter_side)
@@ -88,11 +88,11 @@ class Reading:
         return np.asarray(read_picture(write_jpeg(picture), reduced)[0])
 
     def image_pixels(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return `pixels` of a Pillow image."""
+        """Return the `pixels` of a Pillow image."""
         return self.pixels(image)
 
     def _is_own(self, original: Original) -> bool:
-        """Whether a picture is as the assembly leaves one, which is not written once more."""
+        """Return whether a picture is one of the data set, which is not written again."""
         if self.shorter_side == OWN_SIZE:
             return original.is_plain
         shorter = min(original.width, original.height)

@@ -1,4 +1,4 @@
-"""Logits in, probabilities out that hold where the classes are as common as one says."""
+"""Turn logits into calibrated probabilities under any prior of the classes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ from models.numbers import number
 from utils.common.labels import CLASSES
 
 MAX_TEMPERATURE = 20.0
-"""Its inverse is the lowest."""
+"""Highest temperature; its inverse is the lowest."""
 
 LOG_TEMPERATURE_SPREAD = 0.5
-"""Standard deviation of the logarithm of temperatures before any val picture is seen."""
+"""Standard deviation of the prior of the temperature's logarithm."""
 
 Prior = NDArray[np.float64]
-"""How common each class is where the pictures come from, number of classes, at least 0."""
+"""How common each class is, relative to one another: number of classes, at least 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """What makes probabilities of logits.
+    """Turns logits into probabilities.
 
     Bias-corrected temperature scaling (Alexandari, Kundaje and Shrikumar 2020, "Maximum Likelihood
     with Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation"): the softmax of
     logits / temperature + biases + log(prior). The loss of training weighs all classes alike, so
-    that the first two terms speak for equally common ones, and the third makes them those of
-    another place (Saerens, Latinne and Decaestecker 2002, "Adjusting the Outputs of a Classifier
-    to New a Priori Probabilities").
+    the first two terms assume equally common classes, and the third adapts them to another prior
+    (Saerens, Latinne and Decaestecker 2002, "Adjusting the Outputs of a Classifier to New a Priori
+    Probabilities").
 
     Attributes:
-        temperature: Above 0.
-        biases: For each class.
-        class_shares: Of the training pictures, for each class; they sum to 1.
+        temperature: Temperature of the logits, above 0.
+        biases: Bias of each class.
+        class_shares: Share of each class in the training pictures; they sum to 1.
     """
 
     temperature: float = 1.0
@@ -48,11 +48,11 @@ class Scaling:
 
         Args:
             logits: N x number of classes.
-            prior: Relative to one another; all classes are equally common when left out.
+            prior: Prior of the classes; all are equally common when left out.
         """
         scores = logits.astype(np.float64) / self.temperature + np.array(self.biases)
         if prior is not None:
-            with np.errstate(divide="ignore"):  # of a class that never comes
+            with np.errstate(divide="ignore"):  # of a class that never occurs
                 scores = scores + np.log(prior)
         return softmax(scores)
 
@@ -71,11 +71,11 @@ class Scaling:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Scaling":
-        """Rebuild what `to_dict` gave.
+        """Rebuild the result of `to_dict`.
 
         Raises:
-            KeyError: If something is missing.
-            ValueError: If something is of another kind.
+            KeyError: If a value is missing.
+            ValueError: If a value is of the wrong type or out of range.
         """
         temperature = number(fields["temperature"])
         biases, shares = (

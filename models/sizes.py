@@ -1,7 +1,7 @@
-"""A model and the size of its input in, what timm is told to build it so out: tried without memory.
+"""Find the arguments of timm that build a model for another input size, without memory.
 
-A convolutional network takes pictures of any size. A transformer is laid out for one: timm does so
-for any size that its patches and windows fit, and resamples the positions of pretrained weights.
+A convolutional network accepts pictures of any size. A transformer is built for one size: timm
+supports any size that its patches and windows fit, and resamples pretrained position embeddings.
 """
 
 import dataclasses
@@ -18,44 +18,44 @@ from models.zoo import SIDES, Model
 from utils.common.errors import ModelError
 
 ARGUMENT = "img_size"
-"""What timm calls the size of the input where a network is laid out for one."""
+"""timm's argument for the input size of a network that is built for one."""
 
 DYNAMIC = ("dynamic_img_size",)
-"""What timm calls it where such a network is to take smaller pictures as well."""
+"""timm's arguments that let such a network accept smaller pictures as well."""
 
 STEP = 32
-"""Most convolutional networks halve a side five times."""
+"""Multiple of most input sides, in pixels: convolutional networks halve a side five times."""
 
 Create = Callable[..., nn.Module]
 Size = tuple[int, int]
 
 
 class SizeError(ModelError):
-    """The network cannot take pictures of a size."""
+    """The network does not support an input size."""
 
 
 def size_arguments(
     model: Model, create: Create, size: Size, is_growing: bool = False
 ) -> dict[str, Any]:
-    """Return what to give to timm, so that a network takes pictures of another size.
+    """Return arguments of timm with which a network accepts pictures of another size.
 
-    The network is laid out without memory and shown one picture that has none, so a size that
-    does not fit costs neither time nor a download.
+    The network is built and run on the meta device, so that a size that does not fit costs neither
+    time nor a download.
 
     Args:
-        model: A row of the zoo.
-        create: Makes the network with what is returned here.
+        model: The model, an entry of the zoo.
+        create: Builds the network with such arguments.
         size: Height and width of the input, in pixels.
-        is_growing: Whether it is to take all of `stages_of` the size, too.
+        is_growing: Whether it has to accept the smaller sizes of `stages_of`, too.
 
     Raises:
-        ModelError: If the network cannot take pictures of this size, or of a smaller one.
+        ModelError: If the network does not support this size, or a smaller one.
     """
-    arguments = {} if size == own_size(model) else _laid_out(model, create, size)
+    arguments = {} if size == own_size(model) else _sized(model, create, size)
     return _growing(model, create, size, arguments) if is_growing else arguments
 
 
-def _laid_out(model: Model, create: Create, size: Size) -> dict[str, Any]:
+def _sized(model: Model, create: Create, size: Size) -> dict[str, Any]:
     with torch.device("meta"):
         try:
             network = create(**{ARGUMENT: size})
@@ -67,15 +67,15 @@ def _laid_out(model: Model, create: Create, size: Size) -> dict[str, Any]:
         except (AssertionError, RuntimeError, ValueError) as error:
             raise _refused(model, size, first_line(error)) from error
         _check_patches(model, network, size)
-        _look(model, network, size)
+        _try_size(model, network, size)
     return arguments
 
 
 def _growing(model: Model, create: Create, size: Size, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Add what lets a network take smaller pictures while it stays laid out for the full size.
+    """Add arguments with which a network built for the full size accepts smaller pictures.
 
     Raises:
-        ModelError: If nothing does.
+        ModelError: If there are none.
     """
     if size[0] != size[1]:
         raise _refused(model, size, "only a square input can grow")
@@ -84,20 +84,20 @@ def _growing(model: Model, create: Create, size: Size, arguments: dict[str, Any]
             try:
                 network = create(**arguments, **more)
                 for side in stages_of(size[0], step_of(network)):
-                    _look(model, network, (side, side))
+                    _try_size(model, network, (side, side))
             except (TypeError, ModelError):
                 continue
             return {**arguments, **more}
     raise ModelError(
-        f"{model.name} is laid out for pictures of {size[1]} x {size[0]} pixels alone and cannot "
-        "train on smaller ones first",
+        f"{model.name} accepts only pictures of {size[1]} x {size[0]} pixels and cannot train on "
+        "smaller ones first",
         expected="a convolutional network, a ViT or a Swin Transformer",
         todo="Leave out --progressive-resizing, or choose another --model",
     )
 
 
 def stages_of(full: int, step: int) -> tuple[int, ...]:
-    """Return the sides that an input grows through: multiples of a step from half on, then full.
+    """Return the sides of a growing input: multiples of a step from half the full side on.
 
     >>> stages_of(224, 32), stages_of(160, 32), stages_of(32, 32)
     ((128, 160, 192, 224), (96, 128, 160), (32,))
@@ -107,7 +107,7 @@ def stages_of(full: int, step: int) -> tuple[int, ...]:
 
 
 def step_of(network: nn.Module) -> int:
-    """Return what the sides of a growing input are multiples of: 32, or as near with patches.
+    """Return the step of a growing input's sides: 32, or the multiple of the patches near it.
 
     >>> step_of(nn.Sequential())
     32
@@ -117,12 +117,12 @@ def step_of(network: nn.Module) -> int:
 
 
 def is_about_size(error: Exception) -> bool:
-    """Return whether a network was told of sizes what it does not ask for."""
+    """Return whether an error is about an argument for the size that a network lacks."""
     return isinstance(error, TypeError) and any(name in str(error) for name in (ARGUMENT, *DYNAMIC))
 
 
 def own_size(model: Model) -> Size | None:
-    """Return height and width that timm gives a model's input; None if it is not of its list."""
+    """Return height and width of a model's input in timm; None if it is not of timm's list."""
     import timm
 
     config = None if model.is_sourced else timm.get_pretrained_cfg(model.timm_name)
@@ -130,17 +130,17 @@ def own_size(model: Model) -> Size | None:
 
 
 def with_size(preprocessing: Preprocessing, size: Size | None) -> Preprocessing:
-    """Return the same preprocessing for an input of another size, in pixels; None for its own."""
+    """Return the same preprocessing with another input size, in pixels; None keeps its own."""
     if size is None:
         return preprocessing
     return dataclasses.replace(preprocessing, height=size[0], width=size[1])
 
 
 def patch_of(network: nn.Module) -> Size:
-    """Return height and width of the patches that a network cuts pictures into, in pixels.
+    """Return height and width of the patches of a network, in pixels.
 
     Returns:
-        1 x 1 of a network that does not, or that fills up what is left over.
+        1 x 1 for a network without patches, or one that pads incomplete patches.
     """
     for child in network.children():
         first = getattr(child, "proj", None)
@@ -152,18 +152,18 @@ def patch_of(network: nn.Module) -> Size:
 
 
 def _check_patches(model: Model, network: nn.Module, size: Size) -> None:
-    """Refuse a size of which the patches would leave a margin that is never seen."""
+    """Refuse a size that is not a multiple of the patches: a margin would never be seen."""
     patch = patch_of(network)
     if size[0] % patch[0] or size[1] % patch[1]:
         why = f"it cuts them into patches of {patch[1]} x {patch[0]}"
         raise _refused(model, size, why, math.lcm(*patch))
 
 
-def _look(model: Model, network: nn.Module, size: Size) -> None:
-    """Let a network without memory look at a picture without memory.
+def _try_size(model: Model, network: nn.Module, size: Size) -> None:
+    """Run a network on the meta device on a picture of a size.
 
     Raises:
-        ModelError: If it cannot.
+        ModelError: If it fails.
     """
     try:
         with torch.inference_mode():
@@ -181,8 +181,8 @@ def _refused(model: Model, size: Size, why: str, step: int | None = None) -> Siz
     own = own_size(model)
     usual = f"such as its own {own[1]} x {own[0]}" if own else "such as its own"
     return SizeError(
-        f"{model.name} cannot take pictures of {size[1]} x {size[0]} pixels: {why}",
-        expected=f"a size that it can be laid out for, {usual}",
+        f"{model.name} does not accept pictures of {size[1]} x {size[0]} pixels: {why}",
+        expected=f"a size that it supports, {usual}",
         todo=f"Try --input-size {' or '.join(map(str, near))}" if near else
         "Try an --input-size that is a multiple of 32, or leave it out",
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Pixels in, numbers out that say how a picture looks: its colours, its texture.
+"""Compute features of a picture's colours and texture, for out-of-distribution detection.
 
-They hardly depend on what a picture shows, but noise, print, screens and patterns are far from
-photographs in them. What a trained network's last layer holds is no such measure: it has learned
-to see the five classes, and sees one of them in anything.
+They hardly depend on the content of a picture, but in them noise, print, screens and patterns are
+far from photographs. The features of a trained network do not serve here: it has learned to see
+five classes, and sees one of them in anything.
 """
 
 from collections.abc import Callable
@@ -13,39 +13,42 @@ from torch.nn import functional
 NUM_FEATURES = 111
 
 NUM_SCALES = 5
-"""Of the differences between neighbours: 1, 2, 4, 8 and 16 pixels apart."""
+"""Scales of the differences between neighbours: 1, 2, 4, 8 and 16 pixels."""
 
 FEW = 2
-"""Pictures at a time whose intermediate results stay in a CPU's cache: three times faster."""
+"""Pictures computed at a time on a CPU, whose cache holds their intermediate results: three times
+faster."""
 
 FLOORS = (0.25, 1.0, 1.0)
-"""Of lightness and of two colour contrasts, in levels of 0-255: less is as good as nothing.
+"""Least spread of lightness and of the two colour contrasts, in levels of 0-255.
 
-Colours of grey pictures differ by nothing at all, which is no more remarkable than by little.
+Less counts as so much: that the colours of a grey picture do not differ at all is no more
+remarkable than that they differ little.
 """
 
 FAINT = 2.0
-"""Levels; differences that are no larger have no direction and no colour that could be told."""
+"""Levels; smaller differences between neighbours have no reliable direction or colour."""
 
 FLAT = 2.4
-"""Levels of lightness; neighbours that differ by less are one flat field."""
+"""Levels of lightness; neighbours that differ by less count as flat."""
 
 CELLS = 7
-"""Across and down; how texture is spread over a picture is told by so many parts of it."""
+"""Cells across and down, between which the distribution of texture is compared."""
 
-Look = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Describe = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+"""Computes features, and the next level, half as large."""
 
 PAIRS = ((0, 1), (0, 2), (1, 2))
-"""Of lightness and the two colour contrasts."""
+"""Pairs of lightness and the two colour contrasts."""
 
 
 def describe(pixels: torch.Tensor) -> torch.Tensor:
-    """Describe how pictures look.
+    """Return features of the colours and the texture of pictures.
 
     Mean and spread of lightness and of two colour contrasts. Then, at each scale: how much
-    neighbours differ across and down; how evenly that is spread, from pixel to pixel and from one
-    part of the picture to another; how much of it is flat; whether contours run in all directions
-    or in few; and whether lightness and colours change together.
+    neighbours differ across and down; how evenly that is spread, between pixels and between parts
+    of the picture; how much of it is flat; whether contours run in all directions or in few; and
+    whether lightness and colours change together.
 
     Args:
         pixels: N x 3 x H x W, RGB, uint8, at least 32 x 32.
@@ -54,44 +57,46 @@ def describe(pixels: torch.Tensor) -> torch.Tensor:
         N x `NUM_FEATURES`, float32.
     """
     few = FEW if pixels.device.type == "cpu" else max(1, len(pixels))
-    columns, level = _in_parts(_look_at_pixels, pixels, few)
+    columns, level = _in_parts(_describe_pixels, pixels, few)
     whole = [columns]
     for scale in range(1, NUM_SCALES):
-        columns, level = _in_parts(_look_at_level, level, few * 4**scale)
+        columns, level = _in_parts(_describe_level, level, few * 4**scale)
         whole.append(columns)
     return torch.cat(whole, dim=1)
 
 
 def describe_at_once(pixels: torch.Tensor) -> torch.Tensor:
-    """Return what `describe` does, without parts: a graph for any number of pictures."""
-    columns, level = _look_at_pixels(pixels)
+    """Compute `describe` without splitting the batch, so that an exported graph fits any N."""
+    columns, level = _describe_pixels(pixels)
     whole = [columns]
     for _ in range(1, NUM_SCALES):
-        columns, level = _look_at_level(level)
+        columns, level = _describe_level(level)
         whole.append(columns)
     return torch.cat(whole, dim=1)
 
 
-def _in_parts(look: Look, batch: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    columns, levels = zip(*map(look, batch.split(size)), strict=True)
+def _in_parts(
+    compute: Describe, batch: torch.Tensor, size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    columns, levels = zip(*map(compute, batch.split(size)), strict=True)
     return torch.cat(columns), torch.cat(levels)
 
 
-def _look_at_pixels(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Describe colours and the finest texture, N x 27; return the next level, half as large."""
+def _describe_pixels(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return features of colours and the finest texture, N x 27, and the next level."""
     red, green, blue = pixels.float().unbind(dim=1)
     opponents = torch.stack(
         [(red + green + blue) / 3, red - green, (red + green) / 2 - blue], dim=1
     )
     means = opponents.mean(dim=(2, 3), keepdim=True)
     spreads = (opponents - means).square_().mean(dim=(2, 3)).sqrt()
-    texture, level = _look_at_level(opponents)
+    texture, level = _describe_level(opponents)
     colours = [means.flatten(1), (spreads + spreads.new_tensor(FLOORS)).log()]
     return torch.cat([*colours, texture], dim=1), level
 
 
-def _look_at_level(opponents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Describe the differences between neighbours, N x 21; return the next level."""
+def _describe_level(opponents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return features of the differences between neighbours, N x 21, and the next level."""
     floors = opponents.new_tensor(FLOORS)
     corner = opponents[:, :, :-1, :-1]
     across, down = opponents[:, :, :-1, 1:] - corner, opponents[:, :, 1:, :-1] - corner
@@ -110,7 +115,7 @@ def _look_at_level(opponents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _spread(sizes: torch.Tensor) -> torch.Tensor:
-    """Tell how texture differs from one part of the picture to another, N x 3."""
+    """Return how much texture differs between parts of the picture, N x 3."""
     sides = [max(1, side // CELLS) for side in sizes.shape[2:]]
     cells = (functional.avg_pool2d(sizes, sides).sum(dim=1).flatten(1) + 1).log()
     mean = cells.mean(dim=1)
@@ -124,10 +129,10 @@ def _direction(
     across_squared: torch.Tensor,
     down_squared: torch.Tensor,
 ) -> torch.Tensor:
-    """Tell whether contours run in all directions, 0, or in one or that and across it, 1; N x 1.
+    """Return whether contours run in all directions (0) or along a grid (1), N x 1.
 
-    The mean of their directions, fourfold so that a direction and those across it are one, weighted
-    by how strong they are.
+    It is the length of the mean of their directions, weighted by their strength; angles are
+    multiplied by four, so that a direction and those at right angles to it are the same.
     """
     cosine, sine = across_squared - down_squared, 2 * across * down
     total = across_squared + down_squared
@@ -138,7 +143,7 @@ def _direction(
 
 
 def _agreement(across: torch.Tensor, down: torch.Tensor, energies: torch.Tensor) -> torch.Tensor:
-    """Tell whether lightness and the two contrasts change together, 1, or each alone, 0; N x 3."""
+    """Return whether lightness and the contrasts change together (1) or separately (0), N x 3."""
     columns = []
     for one, other in PAIRS:
         joint = across[:, one] * across[:, other] + down[:, one] * down[:, other]

@@ -1,8 +1,8 @@
-"""A weights file in, the tensors that one network wants out: whatever they are wrapped in.
+"""Find the weights of a network in a file, whatever they are wrapped in.
 
-Scripts store a network's weights beside much else, below names of their own (`model_state_dict`,
-`model_ema`), and with what the network was wrapped in before each name (`module.`, `_orig_mod.`,
-`model.`). So no list of such names decides, but the names that the network itself has.
+Scripts store weights beside much else, under keys of their own (`model_state_dict`, `model_ema`),
+and with prefixes of wrappers before each name (`module.`, `_orig_mod.`, `model.`). So the names of
+the network itself decide, not a list of such keys.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from utils.common.errors import ModelError
 
 EXPECTED = "a .safetensors file, or a .pth or .pt file of tensors alone"
 WRAPPED = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
-"""Parts of names that torch.compile and its like put in, at any depth."""
+"""Parts that torch.compile and similar wrappers insert into names, at any depth."""
 
 AVERAGES = ("ema", "swa", "average", "averaged")
 MAX_DEPTH = 5
@@ -34,14 +34,14 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Tensors that may be a network's, under the network's own names.
+    """Tensors that may be a network's weights, under the network's own names.
 
     Attributes:
-        place: Names that lead to their table in the file.
-        weights: By name.
-        beginning: What stands before each name.
-        others: Names of the same table that stand beside them.
-        is_renamed: Whether the names are an original release's, changed to timm's.
+        place: Keys that lead to their dictionary in the file.
+        weights: Tensors by name.
+        beginning: Prefix of each name in the file.
+        others: Names in the same dictionary without that prefix.
+        is_renamed: Whether the names were those of an original release, changed to timm's.
     """
 
     place: tuple[str, ...]
@@ -52,13 +52,13 @@ class Found:
 
     @property
     def is_average(self) -> bool:
-        """Whether they are called an average over the steps of a training."""
+        """Whether their name says that they are an average over the steps of a training."""
         words = self.name.lower().replace(".", "_").split("_")
         return not set(words).isdisjoint(AVERAGES)
 
     @property
     def name(self) -> str:
-        """What to call them."""
+        """Their name for messages."""
         return ".".join((*self.place, self.beginning)).strip(".") or "those without a name"
 
 
@@ -66,7 +66,7 @@ def read_weights_file(path: Path) -> Any:
     """Read a file without running anything in it.
 
     Raises:
-        ModelError: If it is no file of tensors and plain values.
+        ModelError: If it does not hold tensors and plain values alone.
     """
     try:
         if path.suffix.lower() == ".safetensors":
@@ -79,7 +79,7 @@ def read_weights_file(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{path} is no file of tensors, or would run code when loaded", expected=EXPECTED
+            f"{path} is not a file of tensors, or would run code when loaded", expected=EXPECTED
         ) from error
     except Exception as error:  # zip, safetensors and system errors have no common base
         raise ModelError(
@@ -88,7 +88,7 @@ def read_weights_file(path: Path) -> Any:
 
 
 def _is_program(path: Path) -> bool:
-    """Tell a TorchScript archive, for which PyTorch itself gives dangerous advice."""
+    """Return whether a file is a TorchScript archive, on which PyTorch gives dangerous advice."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -96,7 +96,7 @@ def _is_program(path: Path) -> bool:
 
 
 def find_weights(content: Any, network: nn.Module) -> list[Found]:
-    """Return what in a file may be the weights of a network, the likeliest first; [] if nothing."""
+    """Return all that may be a network's weights in a file, the best match first."""
     own = {name: tensor.shape for name, tensor in network.state_dict().items()}
     found = [
         candidate
@@ -113,7 +113,7 @@ def find_weights(content: Any, network: nn.Module) -> list[Found]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, without a full stop."""
+    """Return the first line of an error's message, without a full stop."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__).rstrip(".")
 
@@ -137,13 +137,13 @@ def _tables(content: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 def _below_prefixes(
     place: tuple[str, ...], table: Tensors, own: Mapping[str, torch.Size]
 ) -> Iterator[Found]:
-    """Yield what stands behind each beginning that leads to names of the network."""
+    """Yield the tensors behind each prefix that leads to names of the network."""
     plain = {_unwrapped(name): tensor for name, tensor in table.items()}
     beginnings = Counter(
         name[: -len(ending)] for name in plain for ending in _endings(name) if ending in own
     )
     for beginning, count in beginnings.items():
-        if count * 2 < len(own):  # such as a name like "weight" at the end of any other
+        if count * 2 < len(own):  # a short name such as "weight" ends many others
             continue
         weights = {
             name.removeprefix(beginning): tensor
@@ -155,7 +155,7 @@ def _below_prefixes(
 
 
 def _as_released(place: tuple[str, ...], table: Tensors, network: nn.Module) -> Found:
-    """Rename the weights of an original release as timm does it for this architecture."""
+    """Rename the weights of an original release as timm does for this architecture."""
     plain = {_unwrapped(name): tensor for name, tensor in table.items()}
     while len(beginnings := {name.partition(".")[0] for name in plain}) == 1 and all(
         "." in name for name in plain
@@ -179,7 +179,7 @@ def _unwrapped(name: str) -> str:
 
 
 def _endings(name: str) -> Iterator[str]:
-    """Yield a name and what is left of it without its first parts.
+    """Yield a name, and the rest of it after each of its parts.
 
     >>> list(_endings("model.fc.bias"))
     ['model.fc.bias', 'fc.bias', 'bias']
@@ -190,7 +190,7 @@ def _endings(name: str) -> Iterator[str]:
 
 
 def _plain_values() -> list[Any]:
-    """Return what scripts store beside weights and what runs no code: arguments and figures."""
+    """Return harmless types that scripts store beside weights: arguments and numbers."""
     core = getattr(np, "_core", None) or np.core
     kinds = {type(np.dtype(code)) for code in "?bhilqBHILQefd"}
     scalar = core.multiarray.scalar

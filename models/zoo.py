@@ -1,4 +1,4 @@
-"""A model's name in, its row of the table out: the four of the menu, or any other that timm knows.
+"""Find a model by its name: those of the menu, and any other that timm knows.
 
 Importing this file imports neither torch nor timm, so that `--help` answers at once.
 """

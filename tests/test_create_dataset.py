@@ -447,3 +447,34 @@ class TestDemo:
     def test_a_dry_run_draws_nothing_that_was_not_there(self, create, tmp_path: Path) -> None:
         assert "Next: " not in create("--demo", "--workers", 1, "--dry-run").out
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+class TestReview:
+    def test_corrections_saved_from_the_page_are_obeyed(
+        self, create, tmp_path: Path, make_picture, encode
+    ) -> None:
+        folder = tmp_path / "ALL_DATA" / "hospital_varese" / "train"
+        folder.mkdir(parents=True)
+        for number in range(6):
+            (folder / f"{number}.jpg").write_bytes(encode(make_picture(number, 160, 120)))
+        seen = create("--no-download", "--review", "PAN")
+        page = tmp_path / "DATASET" / "review_PAN.html"
+        assert seen.code == 0
+        assert f"PAN: {page.relative_to(tmp_path)} shows " in seen.out
+        assert not (tmp_path / "DATASET" / MANIFEST_NAME).exists()
+        name = "hospital_varese/train/0.jpg"
+        row = f"source,original,label\nhospital_varese,{name},leave out\n"
+        (tmp_path / "ALL_DATA" / "corrections.csv").write_text(row)
+        made = create("--no-download", "--allow-empty", "--workers", 1)
+        assert made.code == 0, made.err
+        rows = read_manifest(tmp_path / "DATASET")
+        originals = {row.original for row in rows}
+        assert len(originals) == 5
+        assert name not in originals
+        assert "hospital_varese: 1 left out (left out by corrections.csv)" in made.out
+
+    def test_a_class_that_is_none_is_one_line(self, create) -> None:
+        assert create("--review", "PANORAMA").line == (
+            "Error: --review does not know PANORAMA. "
+            "Expected some of DERM, DERM_CLINIC, OTHER, PAN."
+        )

@@ -1,5 +1,6 @@
 """What the pages say can be followed: every link leads somewhere, every command can be typed."""
 
+import ast
 import importlib
 import re
 import shlex
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.export import ExportSettings
+from models.zoo import MENU
 from utils.common.cli.command_line import build_parser
 from utils.common.errors import SettingsError
 from utils.dataset.settings import DatasetSettings
@@ -17,6 +19,7 @@ from utils.sources import guide
 from utils.training.settings import Settings
 
 ROOT = Path(__file__).parent.parent
+BENCHMARKS = ROOT / "benchmarks"
 MAX_README_BYTES = 9_000
 
 TEXTS = [
@@ -111,9 +114,20 @@ def fault_of_module(words: list[str]) -> str:
     inside = module.removeprefix("skin_picture_gate.")
     if inside.partition(".")[0] not in ("models", "utils", "benchmarks"):
         return ""
-    if not (ROOT / f"{inside.replace('.', '/')}.py").is_file():
+    path = ROOT / f"{inside.replace('.', '/')}.py"
+    if not path.is_file():
         return f"there is no module {module}"
+    if path.is_relative_to(BENCHMARKS):
+        return fault_of_benchmark(path, rest)
     return fault_of_flags(inside, rest)
+
+
+def fault_of_benchmark(path: Path, arguments: list[str]) -> str:
+    """Return which flags are written neither in a benchmark nor in what benchmarks share."""
+    texts = [file.read_text(encoding="utf-8") for file in (path, *BENCHMARKS.glob("tools/*.py"))]
+    flags = [word.partition("=")[0] for word in arguments if word.startswith("--")]
+    unknown = [flag for flag in flags if not any(f'"{flag}"' in text for text in texts)]
+    return f"{path.stem} knows no {' '.join(unknown)}" if unknown else ""
 
 
 def fault_of_flags(name: str, arguments: list[str]) -> str:
@@ -165,6 +179,14 @@ def test_every_flag_is_one_of_a_script(path: Path) -> None:
     assert named <= known | OF_OTHERS
 
 
+def test_the_models_that_the_page_lists_are_in_the_menu() -> None:
+    page = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    table = page.partition("## Models")[2].partition("\n##")[0]
+    listed = re.findall(r"^\|[^|`]+\| `(\w[^`]*)` \|", table, re.MULTILINE)
+    assert listed
+    assert set(listed) <= {model.name for model in MENU}
+
+
 def test_the_readme_leads_to_every_page() -> None:
     links = LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     assert {name_of(path) for path in (ROOT / "docs").glob("*.md")} <= set(links)
@@ -189,6 +211,17 @@ def test_the_examples_in_the_help_are_understood(name: str) -> None:
     assert len(list(commands(f"```\n{examples}\n```"))) >= 3
 
 
+@pytest.mark.parametrize("path", sorted(BENCHMARKS.rglob("[!_]*.py")), ids=name_of)
+def test_a_benchmark_tells_how_it_is_run(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    told = re.sub(r"(?<=\S) {2,}.*", "", ast.get_docstring(ast.parse(text)) or "")
+    block = f"```\n{told}\n```"
+    assert faults(block) == []
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    runs = [words for words in commands(block) if name in words or name_of(path) in words]
+    assert bool(runs) == ("__main__" in text)
+
+
 class TestTheCheckItself:
     """A check that finds nothing would prove nothing."""
 
@@ -203,6 +236,9 @@ class TestTheCheckItself:
             ("`predict.py --sort`", "predict.py knows no --sort"),
             ("`python -m models.exports RUN`", "there is no module models.exports"),
             ("`python -m skin_picture_gate.models.export R --onnx`", "knows no --onnx"),
+            ("`python -m benchmarks.speed.lauder`", "there is no module benchmarks.speed.lauder"),
+            ("`python -m benchmarks.speed.loader --qick`", "loader knows no --qick"),
+            ("`python benchmarks/loader.py`", "there is no benchmarks/loader.py"),
         ],
     )
     def test_a_wrong_command_is_found(self, text: str, fault: str) -> None:
@@ -214,7 +250,8 @@ class TestTheCheckItself:
         [
             "`python launch_training_test.py`, `python -m venv .venv`, `pytest -q`",
             "```\nfind . | python predict.py RUN - --output a.csv | head --lines=3\n```",
-            "`predict.py --resume`, `benchmarks/predict.py`",
+            "`predict.py --resume`, `benchmarks/speed/predict.py`",
+            "`python -m benchmarks.speed.loader --quick`, `python -m benchmarks.speed.gpu`",
         ],
     )
     def test_a_right_one_is_not(self, text: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import launch_training_test
 import predict
-from models import pretrained
+from models import pretrained, zoo
 from models.pretrained import WeightsUnavailableError
 from tests.preloaded import Preloaded
 from utils.common.errors import ModelError, ProjectError, SettingsError, run_script
@@ -23,10 +23,13 @@ from utils.training import figures
 from utils.training.settings import Settings, ask_missing, read_settings
 
 ROOT = Path(launch_training_test.__file__).parent
-MENU = (
+FOUR = (
     "Choose a model:\n1 - ResNet-18\n2 - ResNet-50\n3 - Vision Transformer (ViT)\n"
-    "4 - Swin Transformer\nYour choice: "
+    "4 - Swin Transformer\n"
 )
+MORE = "".join(f"{model.choice} - {model.title}\n" for model in zoo.MENU[4:])
+MENU = f"{FOUR}{MORE}Your choice: "
+NO_NUMBER = len(zoo.MENU) + 1
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 def test_it_asks_three_things_and_asks_again(typed, capsys: pytest.CaptureFixture[str]) -> None:
-    typed("abc\n0\n-3\n16\n\n2\n9\n1\n")
+    typed(f"abc\n0\n-3\n16\n\n2\n{NO_NUMBER}\n1\n")
     settings = ask_missing(Settings())
     assert (settings.batch_size, settings.workers, settings.model) == (16, 2, "resnet18")
     assert capsys.readouterr().out == (
@@ -68,7 +71,7 @@ def test_the_menu_takes_a_name_as_well_as_a_number(
         ("vit_base_patch16_224", ""), ("test_vit", ""), ("hf_hub:somebody/x", ""),
         (
             "tf_efficientnet_b0_ns",
-            "--model tf_efficientnet_b0_ns is taken as tf_efficientnet_b0.ns_jft_in1k.\n",
+            "--model tf_efficientnet_b0_ns is taken to mean tf_efficientnet_b0.ns_jft_in1k.\n",
         ),
     ],
 )  # fmt: skip
@@ -103,7 +106,7 @@ def test_a_flag_spares_its_question(
         ("", "Choose batch_size:", "-b/--batch-size"),
         ("x\n0\n", "Choose batch_size:", "-b/--batch-size"),
         ("4\n", "Choose num_workers:", "-j/--workers"),
-        ("4\n2\n7\n", "Choose a model:", "--model"),
+        (f"4\n2\n{NO_NUMBER}\n", "Choose a model:", "--model"),
     ],
 )
 def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, flag: str) -> None:
@@ -157,7 +160,8 @@ def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, fl
         ),
         (
             ["--pretrained-path", "nowhere.pth"],
-            "--pretrained-path nowhere.pth is no file. Expected a .safetensors, .pth or .pt file.",
+            "--pretrained-path nowhere.pth is not a file. "
+            "Expected a .safetensors, .pth or .pt file.",
         ),
         (
             ["--pretrained-path", "x.pth", "--no-pretrained"],

@@ -144,7 +144,7 @@ def test_what_assembles_the_data_set_does_not_know_torch(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_no_room_lets_pillow_choose_a_decoder(path: Path) -> None:
-    """`reading.opening` opens the formats that are read; any other way would open all."""
+    """`reading.decoders` opens the formats that are read; any other way would open all."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
     astray = [

@@ -1,4 +1,4 @@
-"""A random generator in; a picture with detail at every scale out, for tests and benchmarks."""
+"""Draw a picture with detail at every scale, for tests and benchmarks."""
 
 import cv2
 import numpy as np

@@ -16,8 +16,7 @@ from utils.common.pictures import PictureError, read_picture
 from utils.common.reading import bounds
 from utils.common.reading.containers import gif, jpeg, png, tiff
 from utils.common.reading.decoders import open_picture
-from utils.common.reading.isolation import clock, turns
-from utils.common.reading.isolation import process as apart
+from utils.common.reading.isolation import clock, process, turns
 
 
 def refusal(content: bytes, **options: int) -> str:
@@ -158,21 +157,21 @@ class TestAnotherProcess:
 
     def test_it_is_kept_and_started_anew_when_it_died_in_between(self) -> None:
         read_picture(self.CONTENT)
-        first = apart._child
+        first = process._child
         read_picture(self.CONTENT)
-        assert apart._child is first
+        assert process._child is first
         assert first
         first._process.kill()
         first._process.wait()
         assert read_picture(self.CONTENT)[0].size == (320, 240)
-        assert apart._child is not first
+        assert process._child is not first
 
     def test_a_decoder_that_dies_of_a_picture_is_told(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         read_picture(self.CONTENT)
-        assert apart._child
-        monkeypatch.setattr(apart._child, "_send", lambda content: apart._child._process.kill())
+        assert process._child
+        monkeypatch.setattr(process._child, "_send", lambda content: process._child._process.kill())
         with pytest.raises(PictureError) as caught:
             read_picture(self.CONTENT)
         assert caught.value.reason == "damaged"
@@ -181,12 +180,12 @@ class TestAnotherProcess:
 
     def test_a_stuck_decoder_is_ended(self) -> None:
         code = [
-            "import sys, time; from utils.common.reading import clock",
+            "import sys, time; from utils.common.reading.isolation import clock",
             "clock.is_running = True; clock.start(0.1)",
             "while True: pass",
         ]
         done = subprocess.run([sys.executable, "-c", "\n".join(code)], capture_output=True)
-        assert done.returncode == apart.TIMED_OUT
+        assert done.returncode == process.TIMED_OUT
         assert b"Timeout" in done.stderr
 
     def test_one_that_took_too_long_is_told_from_one_that_crashed(
@@ -199,9 +198,9 @@ class TestAnotherProcess:
                 raise EOFError
 
             def end(self) -> int:
-                return apart.TIMED_OUT
+                return process.TIMED_OUT
 
-        monkeypatch.setattr(apart, "_child", Stuck())
+        monkeypatch.setattr(process, "_child", Stuck())
         monkeypatch.setattr(clock, "BASE_S", -1.0)
         with pytest.raises(PictureError) as caught:
             read_picture(self.CONTENT)
@@ -210,7 +209,7 @@ class TestAnotherProcess:
     def test_no_decoder_to_start_is_no_fault_of_the_picture(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        apart._stop()
+        process._stop()
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
         with pytest.raises(PictureError) as caught:
             read_picture(self.CONTENT)
@@ -220,14 +219,14 @@ class TestAnotherProcess:
     @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
     def test_a_forked_process_starts_its_own(self) -> None:
         read_picture(self.CONTENT)
-        before = apart._child
+        before = process._child
         pid = os.fork()
         if not pid:
-            whole = apart._child is None and read_picture(self.CONTENT)[0].size == (320, 240)
-            apart._stop()
+            whole = process._child is None and read_picture(self.CONTENT)[0].size == (320, 240)
+            process._stop()
             os._exit(0 if whole else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-        assert apart._child is before
+        assert process._child is before
         assert read_picture(self.CONTENT)[0].size == (320, 240)
 
     def test_decoders_in_python_run_there(self) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.common.corpus import encode
 from tests.common.test_costs import chunk
 from utils.common.pictures import PictureError, read_picture
-from utils.common.reading import png_pixels as png
+from utils.common.reading import png_pixels
 from utils.common.reading.png_pixels import decode_png, tells_late
 from utils.common.reading.target_size import REDUCING_GAP, averaged, fit_shorter_side
 from utils.common.seeds import generator
@@ -44,7 +44,7 @@ def pack(
 ) -> bytes:  # fmt: skip
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, interlace))
     pieces = (chunk(b"IDAT", packed[at : at + 5000]) for at in range(0, len(packed), 5000))
-    return b"".join([png.SIGNATURE, head, before, *pieces, behind, chunk(b"IEND", b"")])
+    return b"".join([png_pixels.SIGNATURE, head, before, *pieces, behind, chunk(b"IEND", b"")])
 
 
 def by_pillow(content: bytes) -> Image.Image:
@@ -72,7 +72,7 @@ def test_pixels_are_those_of_pillow(size: tuple[int, int], divisors: tuple[int, 
 def test_all_filters_across_strips(
     strip_bytes: int, divisors: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(png, "STRIP_BYTES", strip_bytes)
+    monkeypatch.setattr(png_pixels, "STRIP_BYTES", strip_bytes)
     found = decode_png(PLAIN, divisors)
     assert found is not None
     wanted = by_pillow(PLAIN)
@@ -166,7 +166,7 @@ def test_damage_among_the_pixels(start: int) -> None:
 
 def test_without_the_libraries_pillow_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = read_picture(PLAIN, 40)
-    monkeypatch.setattr(png, "pyspng", None)
+    monkeypatch.setattr(png_pixels, "pyspng", None)
     assert decode_png(PLAIN) is None
     found = read_picture(PLAIN, 40)
     assert found[0].tobytes() == usual[0].tobytes()

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.slow
 def test_many_pictures_become_four_thirds_as_many(tmp_path: Path) -> None:
-    command = [sys.executable, "benchmarks/create_dataset.py", "--folder", str(tmp_path)]
+    command = [sys.executable, "-m", "benchmarks.speed.create_dataset", "--folder", str(tmp_path)]
     done = subprocess.run(
         [*command, "--scale", "30"], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -74,6 +74,16 @@ def test_each_rule_joins_the_pair_that_is_meant_and_no_other(
     assert edges == {name: [[1, 3]] if name == rule else [] for name in RULES}
 
 
+def test_of_copies_under_two_classes_the_corrected_one_is_right(link: Link) -> None:
+    told = {"original": "bytes"}
+    pictures = [link("a", PAN, 300, **told), link("b", DERM, 100, is_corrected=True, **told)]
+    links = find_links(pictures)
+    assert links.contradictions == {}
+    assert links.kept_instead == {"a.jpg": "b.jpg"}
+    both = [*pictures, link("c", DERM_CLINIC, is_corrected=True, **told)]
+    assert find_links(both).contradictions.keys() == {"a.jpg", "b.jpg", "c.jpg"}
+
+
 def test_only_neighbours_of_one_series_are_joined(link: Link) -> None:
     numbers = [("mole", 3), ("mole", 1), ("mole", 2), ("mole", 5), ("wart", 4), ("wart", 3)]
     pictures = [link(f"{name}{number}", series=(name, number)) for name, number in numbers]

@@ -282,7 +282,7 @@ class TestLinks:
             FileTree.scan(small_all_data[0], made / ".state")
         assert snapshot(private) == before
 
-    @pytest.mark.parametrize("name", ["prepared.jsonl", "lock", "seal.json"])
+    @pytest.mark.parametrize("name", ["prepared.jsonl", "lock", "build_state.json"])
     def test_files_of_the_working_state(
         self, made: Path, private: Path, build, small_all_data, snapshot, name: str
     ) -> None:

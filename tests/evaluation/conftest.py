@@ -1,4 +1,4 @@
-"""Fixtures of the evaluation's tests: answers of a model that is wrong now and then."""
+"""Fixtures of the evaluation's tests: predictions of a model that is wrong now and then."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,9 +13,9 @@ from utils.common.labels import CLASSES, LOW_QUALITY, OTHER
 from utils.common.pictures import write_jpeg
 from utils.dataset.output.manifest import ManifestRow, write_manifest
 from utils.evaluation.fitting import fit
-from utils.evaluation.report import Report, examine
+from utils.evaluation.report import Report, evaluate
 from utils.evaluation.rows import read_rows
-from utils.training.predictions import Answers, Examined, Looks
+from utils.training.predictions import EvaluationInputs, OodFeatures, PredictionsWithFeatures
 
 PER_CLASS = {"train": 12, "val": 25, "test": 8}
 COUNTS = [PER_CLASS["train"]] * len(CLASSES)
@@ -29,14 +29,14 @@ HISTORY = [
 ]  # fmt: skip
 
 
-def answer(files: list[str], seed: int = 0, clarity: float = 3.0) -> Examined:
-    """Return the answers of a model that tends to the class in each file's name."""
+def predict(files: list[str], seed: int = 0, clarity: float = 3.0) -> PredictionsWithFeatures:
+    """Return the predictions of a model that tends to the class in each file's name."""
     rng = np.random.default_rng([seed, len(files)])
     labels = np.array([CLASSES.index(file.split("/")[1]) for file in files])
     logits = rng.normal(size=(len(files), len(CLASSES))).astype(np.float32)
     logits[np.arange(len(files)), labels] += clarity
     features = rng.normal(size=(len(files), 4)).astype(np.float32)
-    return Examined(tuple(files), labels, 3 * logits, features)
+    return PredictionsWithFeatures(tuple(files), labels, 3 * logits, features)
 
 
 @pytest.fixture(scope="session")
@@ -66,36 +66,36 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def answers() -> Answers:
-    """Return what a model said of the pictures of `data_folder`."""
+def inputs() -> EvaluationInputs:
+    """Return the predictions of a model for the pictures of `data_folder`."""
     files = {
         split: [f"{split}/{label}/{n:02}.jpg" for label in CLASSES for n in range(count)]
         for split, count in PER_CLASS.items()
     }
-    train, val, test = (answer(files[split], seed) for seed, split in enumerate(files))
-    return Answers(Looks(train.files, train.labels, train.features), val, test)
+    train, val, test = (predict(files[split], seed) for seed, split in enumerate(files))
+    return EvaluationInputs(OodFeatures(train.files, train.labels, train.features), val, test)
 
 
 @pytest.fixture(scope="session")
-def calibration(answers: Answers) -> Calibration:
-    return fit(answers.train, answers.val, COUNTS, coverage=0.9)
+def calibration(inputs: EvaluationInputs) -> Calibration:
+    return fit(inputs.train, inputs.val, COUNTS, coverage=0.9)
 
 
 @pytest.fixture(scope="session")
 def make_report(
-    answers: Answers, calibration: Calibration, data_folder: Path
+    inputs: EvaluationInputs, calibration: Calibration, data_folder: Path
 ) -> Callable[..., Report]:
-    """Give a function that examines answers, by default those of the fixture."""
+    """Give a function that evaluates predictions, by default those of the fixture."""
 
     class Terms:
         name, title, licence, commercial = "both", "Two & more", "CC BY-NC 4.0", False
 
     def make(
-        of: Answers = answers, calibration: Calibration = calibration, **facts: object
+        of: EvaluationInputs = inputs, calibration: Calibration = calibration, **facts: object
     ) -> Report:
         told = {"best_epoch": 2, "looks_at_test": ["at noon, weights of epoch 2"], **facts}
         known = read_rows(data_folder)
-        return examine(of, calibration, data_folder, known, told, HISTORY, [Terms()])
+        return evaluate(of, calibration, data_folder, known, told, HISTORY, [Terms()])
 
     return make
 

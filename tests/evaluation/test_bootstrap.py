@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.coverage import NAMES, cover, cover_share
+from benchmarks.quality.coverage import NAMES, cover, cover_share
 from utils.evaluation.bootstrap import draw, share
 
 

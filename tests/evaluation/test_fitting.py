@@ -5,15 +5,10 @@ import pytest
 
 from models.scaling import softmax
 from utils.common.labels import CLASSES
-from utils.evaluation.fitting import (
-    fit_novelty,
-    fit_quantiles,
-    fit_scaling,
-    fit_temperature,
-    quantile_by_group,
-    rank_of,
-)
-from utils.training.predictions import Answers
+from utils.evaluation.conformal import fit_quantiles, quantile_by_group, rank_of
+from utils.evaluation.fitting import fit_novelty
+from utils.evaluation.temperature_scaling import fit_scaling, fit_temperature
+from utils.training.predictions import EvaluationInputs
 
 NUM_CLASSES = len(CLASSES)
 
@@ -196,8 +191,8 @@ def test_a_constant_feature_does_no_harm() -> None:
     assert np.isfinite(novelty.distances(features)).all()
 
 
-def test_too_few_val_pictures_give_no_threshold(answers: Answers) -> None:
-    features = answers.val.features[:48]
-    novelty = fit_novelty(answers.train.features, answers.train.labels, features)
+def test_too_few_val_pictures_give_no_threshold(inputs: EvaluationInputs) -> None:
+    features = inputs.val.features[:48]
+    novelty = fit_novelty(inputs.train.features, inputs.train.labels, features)
     assert novelty.threshold is None
     assert novelty.reason == "48 val pictures; to refuse 2% takes at least 49"

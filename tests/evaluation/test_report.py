@@ -19,7 +19,7 @@ from utils.evaluation.files import write_report
 from utils.evaluation.fitting import fit
 from utils.evaluation.report import Report
 from utils.evaluation.text import as_text
-from utils.training.predictions import Answers, Examined
+from utils.training.predictions import EvaluationInputs, PredictionsWithFeatures
 
 VOID = {"meta", "img", "wbr", "br"}
 
@@ -133,8 +133,8 @@ def test_the_printed_matrix_has_names_and_says_what_is_what(report: Report) -> N
     assert lines[-1].startswith("* fewer than 30 groups")
 
 
-def part(predictions: Examined, chosen: np.ndarray) -> Examined:
-    return Examined(
+def part(predictions: PredictionsWithFeatures, chosen: np.ndarray) -> PredictionsWithFeatures:
+    return PredictionsWithFeatures(
         tuple(np.array(predictions.files)[chosen]),
         predictions.labels[chosen],
         predictions.logits[chosen],
@@ -144,10 +144,10 @@ def part(predictions: Examined, chosen: np.ndarray) -> Examined:
 
 @pytest.mark.slow
 def test_a_class_without_pictures_is_null(
-    tmp_path: Path, make_report: Callable[..., Report], answers: Answers, data_folder: Path
+    tmp_path: Path, make_report: Callable[..., Report], inputs: EvaluationInputs, data_folder: Path
 ) -> None:
-    test = part(answers.test, answers.test.labels != CLASSES.index("PAN"))
-    report = make_report(replace(answers, test=test))
+    test = part(inputs.test, inputs.test.labels != CLASSES.index("PAN"))
+    report = make_report(replace(inputs, test=test))
     write_report(tmp_path, report, data_folder)
     row = json.loads((tmp_path / "report.json").read_text())["per_class"]["PAN"]
     assert (row["recall"]["value"], row["recall"]["interval"], row["pictures"]) == (None, None, 0)
@@ -159,10 +159,10 @@ def test_a_class_without_pictures_is_null(
 
 @pytest.mark.slow
 def test_a_test_without_mistakes_says_so(
-    tmp_path: Path, make_report: Callable[..., Report], answers: Answers, data_folder: Path
+    tmp_path: Path, make_report: Callable[..., Report], inputs: EvaluationInputs, data_folder: Path
 ) -> None:
-    test = part(answers.test, answers.test.predicted == answers.test.labels)
-    report = make_report(replace(answers, test=test))
+    test = part(inputs.test, inputs.test.predicted == inputs.test.labels)
+    report = make_report(replace(inputs, test=test))
     write_report(tmp_path, report, data_folder)
     assert report.metrics.accuracy.value == 1
     assert "There are none." in (tmp_path / "report.html").read_text()
@@ -182,12 +182,12 @@ def test_every_look_at_test_is_shown(
 
 @pytest.mark.slow
 def test_a_class_with_too_few_val_pictures_stays_possible_and_the_report_says_so(
-    tmp_path: Path, make_report: Callable[..., Report], answers: Answers, data_folder: Path
+    tmp_path: Path, make_report: Callable[..., Report], inputs: EvaluationInputs, data_folder: Path
 ) -> None:
     pan = CLASSES.index("PAN")
-    kept = np.flatnonzero(answers.val.labels != pan)
-    few = np.append(kept, np.flatnonzero(answers.val.labels == pan)[:8])
-    calibration = fit(answers.train, part(answers.val, few), [12] * len(CLASSES), coverage=0.9)
+    kept = np.flatnonzero(inputs.val.labels != pan)
+    few = np.append(kept, np.flatnonzero(inputs.val.labels == pan)[:8])
+    calibration = fit(inputs.train, part(inputs.val, few), [12] * len(CLASSES), coverage=0.9)
     report = make_report(calibration=calibration)
     write_report(tmp_path, report, data_folder)
     with (tmp_path / "predictions.csv").open() as stream:

@@ -8,13 +8,13 @@ import pytest
 
 from utils.evaluation.rows import group_codes, read_rows, rows_of
 from utils.evaluation.slices import Slice, Slices, cut
-from utils.training.predictions import Answers
+from utils.training.predictions import EvaluationInputs
 
 
 @pytest.fixture
-def found(data_folder: Path, answers: Answers) -> Slices:
+def found(data_folder: Path, inputs: EvaluationInputs) -> Slices:
     """Return the parts if every second picture of a class was recognised, and all of PAN."""
-    rows = rows_of(read_rows(data_folder), answers.test.files)
+    rows = rows_of(read_rows(data_folder), inputs.test.files)
     right = np.array([int(row.file[-5]) % 2 == 0 or row.label == "PAN" for row in rows])
     return cut(rows, right, group_codes(rows))
 
@@ -45,9 +45,9 @@ def test_two_kinds_count_for_both(found: Slices) -> None:
 
 
 def test_real_poor_pictures_stand_apart_and_by_their_flaws(
-    data_folder: Path, answers: Answers
+    data_folder: Path, inputs: EvaluationInputs
 ) -> None:
-    rows = rows_of(read_rows(data_folder), answers.test.files)
+    rows = rows_of(read_rows(data_folder), inputs.test.files)
     votes = (
         '{"blurred": 5, "dark": 4, "unrecognizable": 5}',
         '{"blurred": 3, "bright": 4}',
@@ -71,8 +71,8 @@ def test_real_poor_pictures_stand_apart_and_by_their_flaws(
     assert sum(part.pictures for part in found.by_severity) == len(poor) - 4
 
 
-def test_without_a_manifest_there_are_no_parts(answers: Answers, tmp_path: Path) -> None:
-    rows = rows_of(read_rows(tmp_path), answers.test.files)
+def test_without_a_manifest_there_are_no_parts(inputs: EvaluationInputs, tmp_path: Path) -> None:
+    rows = rows_of(read_rows(tmp_path), inputs.test.files)
     right = np.ones(len(rows), bool)
     assert not any(cut(rows, right, group_codes(rows)).to_dict().values())
     assert len(set(group_codes(rows))) == len(rows)

@@ -100,17 +100,18 @@ def test_a_model_without_calibration_excludes_no_class(
 
 def test_outputs_that_are_no_numbers_are_an_error(gate: Gate, monkeypatch) -> None:
     monkeypatch.setattr(
-        gate, "look_at", lambda _: (torch.full((1, 5), torch.nan), torch.zeros(1, NUM_FEATURES))
+        gate, "forward", lambda _: (torch.full((1, 5), torch.nan), torch.zeros(1, NUM_FEATURES))
     )
     with np.errstate(invalid="ignore"):
         [answer] = gate.answer(torch.zeros((1, 3, 160, 160), dtype=torch.uint8))
-    assert (answer.label, answer.error) == ("", "no answer, the model's outputs are no numbers")
+    assert answer.label == ""
+    assert answer.error == "no answer, the model's outputs are NaN or infinite"
 
 
 def test_what_cannot_be_loaded_is_said(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="There is no"):
         load(tmp_path / "nowhere")
-    with pytest.raises(SettingsError, match="--device abacus is no device"):
+    with pytest.raises(SettingsError, match="--device abacus is not a device"):
         load(bundle, "abacus")
 
 

@@ -40,7 +40,7 @@ def test_another_class_count_makes_a_new_classifier_and_says_so(
     assert equal(network, weights, but="fc.")
     assert network.get_classifier().out_features == 5
     assert capsys.readouterr().out == (
-        "The classifier in w.safetensors is for other classes; it is trained anew.\n"
+        "The classifier in w.safetensors is for other classes; a new one is trained.\n"
     )
 
 
@@ -136,8 +136,8 @@ def test_of_weights_and_their_average_the_average_is_taken_and_that_is_said(
         ("state_dict.ema", "state_dict.model") if is_flat else ("model_ema.module", "model")
     )
     assert capsys.readouterr().out == (
-        f"w.pth holds weights of this model 2 times ({first}, {second}): {first}, the average over "
-        "the steps, is taken.\n"
+        f"w.pth holds 2 sets of weights for this model ({first}, {second}): {first}, the average "
+        "over the steps, is used.\n"
     )
 
 
@@ -148,8 +148,8 @@ def test_of_several_without_an_average_the_first_is_taken(
     network, _ = build(TINY, 7, True, str(tmp_path / "w.pth"))
     assert equal(network, weights)
     assert capsys.readouterr().out == (
-        "w.pth holds weights of this model 2 times (student, teacher): student, the first that "
-        "fits, is taken.\n"
+        "w.pth holds 2 sets of weights for this model (student, teacher): student, the first that "
+        "fits, is used.\n"
     )
 
 
@@ -162,8 +162,8 @@ def test_what_stands_beside_the_weights_of_a_model_is_named(
     network, _ = build(TINY, 7, True, str(tmp_path / "w.ckpt"))
     assert equal(network, weights, but="fc.")
     assert capsys.readouterr().out == (
-        "w.ckpt also holds what is not of this model: criterion.weight.\n"
-        "The classifier in w.ckpt is for other classes; it is trained anew.\n"
+        "w.ckpt also holds weights that this model does not have: criterion.weight.\n"
+        "The classifier in w.ckpt is for other classes; a new one is trained.\n"
     )
 
 
@@ -243,7 +243,7 @@ def test_weights_that_the_hub_does_not_give_are_an_error(monkeypatch: pytest.Mon
     with pytest.raises(WeightsUnavailableError) as raised:
         build(resolve("resnet18"), 5, True)
     assert str(raised.value) == (
-        "The pretrained weights of resnet18 cannot be had: Name or service not known. "
+        "The pretrained weights of resnet18 are not available: Name or service not known. "
         "Expected an answer from the model hub. Give --pretrained-path FILE with weights for this "
         "model, or --no-pretrained to train from random weights."
     )
@@ -294,14 +294,14 @@ def test_a_description_of_another_network_than_its_name_says_is_refused(describe
     config["model_args"] = {"stem_width": 48}
     (described / "config.json").write_text(json.dumps(config))
     network, _ = build(resolve(f"local-dir:{described}"), 5, False)
-    with pytest.raises(ModelError, match=r"^This model is a test_resnet with changes of its own"):
+    with pytest.raises(ModelError, match=r"^This model is a modified test_resnet"):
         architecture_of(network, 5)
 
 
 def test_a_model_that_nobody_describes_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(WeightsUnavailableError) as raised:
         build(resolve(f"local-dir:{tmp_path / 'nowhere'}"), 5, True)
-    assert str(raised.value).startswith(f"local-dir:{tmp_path / 'nowhere'} cannot be had: ")
+    assert str(raised.value).startswith(f"local-dir:{tmp_path / 'nowhere'} is not available: ")
     assert "\n" not in str(raised.value)
 
 
@@ -335,5 +335,5 @@ def test_a_program_of_torchscript_is_refused_without_advice_to_run_it(tmp_path: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch gives TorchScript up
         torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "w.pt")
-    with pytest.raises(ModelError, match=r"is no file of tensors, or would run code when loaded"):
+    with pytest.raises(ModelError, match=r"is not a file of tensors, or would run code"):
         build(TINY, 7, True, str(tmp_path / "w.pt"))

@@ -38,12 +38,15 @@ def test_a_gate_answers_under_its_prior(bundle: Path, drawn_dataset: Path) -> No
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        ("{", "is no JSON: "),
+        ("{", "is not JSON: "),
         ("[1, 2]", "has no DERM, no DERM_CLINIC, no LOW_QUALITY, no OTHER, no PAN"),
         ('{"DERM": 1}', "has no DERM_CLINIC, no LOW_QUALITY, no OTHER, no PAN"),
-        (json.dumps({**NUMBERS, "CAT": 1}), "has 'CAT', which is no class"),
-        (json.dumps({**NUMBERS, "PAN": "1"}), "cannot be used: '1' is no number"),
-        (json.dumps({**NUMBERS, "PAN": float("nan")}), "cannot be used: nan is no number"),
+        (json.dumps({**NUMBERS, "CAT": 1}), "has 'CAT', which is not a class"),
+        (json.dumps({**NUMBERS, "PAN": "1"}), "cannot be used: '1' is not a finite number"),
+        (
+            json.dumps({**NUMBERS, "PAN": float("nan")}),
+            "cannot be used: nan is not a finite number",
+        ),
         (json.dumps({**NUMBERS, "PAN": -1}), "has a number below 0, or no number above it"),
         (json.dumps(dict.fromkeys(CLASSES, 0)), "has a number below 0, or no number above it"),
         (json.dumps(dict.fromkeys(CLASSES, 1e308)), "has a number below 0, or no number above it"),
@@ -70,6 +73,6 @@ def test_a_model_that_was_not_calibrated_does_not_know_that_of_training(
     make_bundle, tmp_path: Path
 ) -> None:
     folder = make_bundle(tmp_path / "run", calibrated=False)
-    with pytest.raises(ModelError, match="was in training is not known: this model was not"):
+    with pytest.raises(ModelError, match="was in training: this model was not"):
         load(folder, prior="train")
     assert load(folder, prior=NUMBERS)

@@ -67,7 +67,7 @@ def test_positions_of_a_file_are_resampled(tmp_path: Path) -> None:
     ],
 )
 def test_a_size_that_does_not_fit_is_refused(name: str, side: int, words: str) -> None:
-    with pytest.raises(ModelError, match="cannot take pictures of") as raised:
+    with pytest.raises(ModelError, match="does not accept pictures of") as raised:
         build(resolve(name), NUM, pretrained=True, size=(side, side))
     assert words in str(raised.value)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.answers import logits_and_features
+from models.inference import logits_and_features
 from models.texture import NUM_FEATURES, describe
 
 SIDE = 64

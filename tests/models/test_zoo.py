@@ -1,4 +1,4 @@
-"""Names of models: the four of the menu, any of timm, and what is said of an unknown one."""
+"""Names of models: those of the menu, any of timm, and what is said of an unknown one."""
 
 import subprocess
 import sys
@@ -6,19 +6,41 @@ from pathlib import Path
 
 import pytest
 
-from models.zoo import MENU, pick, resolve
+from models import zoo
+from models.zoo import CONVNET, MENU, TRANSFORMER, Model, pick, resolve
 from utils.common.errors import ModelError
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_menu_is_the_one_promised() -> None:
-    assert [(model.choice, model.name, model.timm_name) for model in MENU] == [
-        ("1", "resnet18", "resnet18"),
-        ("2", "resnet50", "resnet50"),
-        ("3", "vit", "vit_base_patch16_224"),
-        ("4", "swin", "swin_base_patch4_window7_224"),
-    ]
+SMALL = (
+    Model("resnet18", "resnet18", "ResNet-18", CONVNET, "1"),
+    Model("vit", "vit_base_patch16_224", "Vision Transformer (ViT)", TRANSFORMER, "2"),
+)
+MODELS = pytest.mark.parametrize("model", MENU, ids=lambda model: model.name)
+
+
+@pytest.fixture
+def small_menu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a menu of two in place of the real one, whose names would come first, too."""
+    monkeypatch.setattr(zoo, "MENU", SMALL)
+
+
+def test_the_four_that_were_promised_keep_their_numbers_and_names() -> None:
+    promised = {
+        "1": ("resnet18", "resnet18"),
+        "2": ("resnet50", "resnet50"),
+        "3": ("vit", "vit_base_patch16_224"),
+        "4": ("swin", "swin_base_patch4_window7_224"),
+    }
+    assert promised.items() <= {one.choice: (one.name, one.timm_name) for one in MENU}.items()
+
+
+def test_the_menu_counts_its_models_and_tells_them_apart() -> None:
+    assert [model.choice for model in MENU] == [str(n) for n in range(1, len(MENU) + 1)]
+    for of in (lambda one: {one.name, one.timm_name}, lambda one: {one.title}):
+        spellings = [spelling for model in MENU for spelling in of(model)]
+        assert len({zoo.plain(spelling) for spelling in spellings}) == len(spellings)
 
 
 def test_every_model_of_the_menu_is_known_to_timm() -> None:
@@ -27,7 +49,7 @@ def test_every_model_of_the_menu_is_known_to_timm() -> None:
     assert not {model.timm_name for model in MENU} - set(timm.list_models())
 
 
-@pytest.mark.parametrize("model", MENU, ids=lambda model: model.name)
+@MODELS
 def test_a_model_is_found_by_both_names(model) -> None:
     assert resolve(model.name) is model
     assert resolve(model.timm_name) is model
@@ -68,9 +90,10 @@ def test_every_deprecated_name_of_timm_leads_to_one_of_its_list() -> None:
     assert all(resolve(name).timm_name == now for name, now in successors.items())
 
 
-@pytest.mark.parametrize("said", ["1", "1.", " 1 ", "1)", "01", "1 - ResNet-18", "ResNet-18"])
-def test_an_answer_to_the_menu_is_a_number_a_line_or_a_title(said: str) -> None:
-    assert pick(said) is MENU[0]
+@MODELS
+@pytest.mark.parametrize("said", ["{}", "{}.", " {} ", "{})", "0{}", "{} - {title}", "{title}"])
+def test_an_answer_to_the_menu_is_a_number_a_line_or_a_title(model: Model, said: str) -> None:
+    assert pick(said.format(model.choice, title=model.title)) is model
 
 
 @pytest.mark.parametrize(
@@ -84,7 +107,7 @@ def test_an_answer_to_the_menu_may_be_any_name(said: str, name: str) -> None:
     assert pick(said).name == name
 
 
-@pytest.mark.parametrize("said", ["", " ", "0", "5", "11", "1.5", "-1", "?"])
+@pytest.mark.parametrize("said", ["", " ", "0", str(len(MENU) + 1), "1.5", "-1", "?"])
 def test_other_answers_to_the_menu_mean_nothing(said: str) -> None:
     assert pick(said) is None
 
@@ -99,7 +122,9 @@ def test_other_answers_to_the_menu_mean_nothing(said: str) -> None:
         ("vit-base", "vit_base_patch16_224"),
     ],
 )  # fmt: skip
-def test_the_first_of_the_nearest_names_is_the_one_that_was_meant(name: str, nearest: str) -> None:
+def test_the_first_of_the_nearest_names_is_the_one_that_was_meant(
+    small_menu: None, name: str, nearest: str
+) -> None:
     with pytest.raises(ModelError, match=f"The nearest names are {nearest}[,.]"):
         resolve(name)
 
@@ -111,12 +136,14 @@ def test_the_first_of_the_nearest_names_is_the_one_that_was_meant(name: str, nea
         ("swin_t", "swin_tiny_patch4_window7_224"), ("dinov2", "vit_base_patch14_dinov2"),
     ],
 )  # fmt: skip
-def test_an_unknown_name_is_answered_with_the_nearest(name: str, nearest: str) -> None:
+def test_an_unknown_name_is_answered_with_the_nearest(
+    small_menu: None, name: str, nearest: str
+) -> None:
     with pytest.raises(ModelError) as raised:
         resolve(name)
     message = str(raised.value)
     assert message.startswith(
-        f"timm knows no model '{name}'. Expected resnet18, resnet50, vit, swin or any timm name. "
+        f"timm knows no model '{name}'. Expected resnet18, vit or any timm name. "
         "The nearest names are "
     )
     names = message.partition("nearest names are ")[2].rstrip(".").split(", ")
@@ -124,8 +151,9 @@ def test_an_unknown_name_is_answered_with_the_nearest(name: str, nearest: str) -
     assert len(set(names)) == len(names)
 
 
-def test_a_name_without_neighbours_gets_the_four() -> None:
-    with pytest.raises(ModelError, match=r"swin or any timm name\.$"):
+def test_a_name_without_neighbours_gets_the_menu() -> None:
+    names = ", ".join(model.name for model in MENU)
+    with pytest.raises(ModelError, match=rf"Expected {names} or any timm name\.$"):
         resolve("???")
 
 

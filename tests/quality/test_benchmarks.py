@@ -23,13 +23,15 @@ def test_sheet_of_two_kinds(tmp_path: Path, textures: list[np.ndarray]) -> None:
     for i, texture in enumerate(textures):
         cv2.imwrite(str(tmp_path / f"{i}.jpg"), texture)
     sheet = tmp_path / "sheet.png"
-    printed = run("benchmarks/degradation_sheet.py", tmp_path, sheet, "--kinds", "haze", "glare")
+    printed = run(
+        "-m", "benchmarks.tools.degradation_sheet", tmp_path, sheet, "--kinds", "haze", "glare"
+    )
     assert "2 kinds, severities 0-5, 4 parents" in printed
     assert cv2.imread(str(sheet)).shape == (2 * (24 + 450), 6 * 450, 3)
 
 
 def test_speed_table_has_a_row_per_kind() -> None:
-    printed = run("benchmarks/degrade.py", "--pictures", 4, "--rounds", 2)
+    printed = run("-m", "benchmarks.speed.degrade", "--pictures", 4, "--rounds", 2)
     for name in KINDS:
         assert f"\n{name} " in printed
     assert "a random draw costs" in printed

@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from scipy.special import chdtri
 
 from benchmarks.tools.drawn_texture import draw_texture
 from utils.quality.alone import ALONE
@@ -88,7 +89,7 @@ def test_kinds_are_drawn_by_their_weights() -> None:
     total = sum(kind.weight for kind in KINDS.values())
     expected = {name: sum(single.values()) * kind.weight / total for name, kind in KINDS.items()}
     chi_square = sum((single[name] - count) ** 2 / count for name, count in expected.items())
-    assert chi_square < 40.8  # 0.1 % point with 17 degrees of freedom
+    assert chi_square < chdtri(len(KINDS) - 1, 0.001)
     assert sum(single.values()) / len(draws) == pytest.approx(1 - COMBINED, abs=0.02)
 
 

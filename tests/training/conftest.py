@@ -73,13 +73,15 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_trainer(tiny_dataset: Path) -> Callable[..., Trainer]:
     """Give a function that makes a trainer of a tiny network, the same at every call."""
 
-    def make(model: str = TINY, device: str = "cpu", **settings: Any) -> Trainer:
+    def make(
+        model: str = TINY, device: str = "cpu", precision: str = "float32", **settings: Any
+    ) -> Trainer:
         usual = {"batch_size": 8, "workers": 0, "model": model, "epochs": 2, "lr": 1e-3}
         complete = RunSettings(**{**usual, "weight_decay": 0.05, **settings})
         network, preprocessing = build(resolve(model), len(CLASSES), pretrained=False)
         batch_size = complete.batch_size * complete.grad_accum_steps
         loader = PictureLoader(read_folder(tiny_dataset), preprocessing, batch_size, 0, 0)
-        compute = Compute(torch.device(device), "float32")
+        compute = Compute(torch.device(device), precision)
         return Trainer(network, preprocessing, compute, complete, loader)
 
     return make

@@ -1,18 +1,16 @@
 """A training beside others: what is read of it, when it is stopped, what is said if it fails."""
 
-import importlib.util
 import sys
 import time
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from benchmarks.peers import contenders
 from utils.common.errors import ProjectError
 
 ENDS_GROUPS = pytest.mark.skipif(sys.platform == "win32", reason="ends groups of processes")
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 EPOCHS = """
 import json, sys, time
@@ -26,17 +24,7 @@ for epoch in range(1, 6):
 
 
 @pytest.fixture
-def contenders(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    spec = importlib.util.spec_from_file_location("contenders", BENCHMARKS / "contenders.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "contenders", module)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def run_peer(contenders: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def run_peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def run(code: str, target: float | None = None):
         def command(self, contender, output: Path) -> list[str]:
             return [sys.executable, "-c", code, str(output / "report.jsonl")]
@@ -85,7 +73,7 @@ TURN_S = 0.5
 
 
 @pytest.fixture
-def run_peers_in_turns(contenders: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def run_peers_in_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def run(codes: dict[str, str]):
         def command(self, contender, output: Path) -> list[str]:
             return [sys.executable, "-c", codes[contender.name], str(output / "report.jsonl")]
@@ -122,7 +110,7 @@ def test_in_turns_one_that_fails_ends_all(run_peers_in_turns) -> None:
         run_peers_in_turns({"timm": "import time; time.sleep(600)", "fastai": "1 / 0"})
 
 
-def test_ours_is_told_the_same_as_a_peer(contenders: ModuleType, tmp_path: Path) -> None:
+def test_ours_is_told_the_same_as_a_peer(tmp_path: Path) -> None:
     task = contenders.Task(tmp_path, "net", "weights.pth", 8, 4, 3, 5, "another-python")
     ours = task.command(contenders.Contender(contenders.OURS, contenders.FLOAT32), tmp_path)
     peer = task.command(contenders.Contender("timm", contenders.FLOAT32), tmp_path)

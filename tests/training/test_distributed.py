@@ -24,7 +24,7 @@ from utils.common.labels import TEST, TRAIN
 from utils.training.data.batches import IGNORED
 from utils.training.data.loader import PictureLoader, deal, smallest_share
 from utils.training.data.pictures import read_folder
-from utils.training.processes.rendezvous import fresh_part
+from utils.training.processes.rendezvous import fresh_store
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = str(ROOT / "launch_training_test.py")
@@ -221,7 +221,7 @@ def test_after_a_kill_torchrun_goes_on_by_itself(
     wait_for_epoch(process, run, 2)
     os.kill(workers_of(process)[0], signal.SIGKILL)
     said = finish(process)
-    assert f"Started again: going on with {run}." in said
+    assert f"Restarted: continuing {run}." in said
     assert [folder.name for folder in tmp_path.iterdir() if folder.name[0] != "."] == [run.name]
     assert state(run)["progress"]["epoch"] == MANY_EPOCHS
     assert not list((tmp_path / ".jobs").iterdir())
@@ -254,7 +254,7 @@ def test_after_a_computer_is_lost_the_others_go_on_by_themselves(
     for worker in lost:
         os.kill(worker, signal.SIGKILL)
     said = finish(agents[0]) + agents[1].communicate()[0]
-    assert f"Started again: going on with {run}." in said
+    assert f"Restarted: continuing {run}." in said
     assert state(run)["progress"]["epoch"] == MANY_EPOCHS
     assert state(run)["facts"]["processes"] == 2
     report = json.loads((run / "report.json").read_text())
@@ -265,7 +265,7 @@ def test_a_meeting_is_not_led_astray_by_what_is_left_of_one_before() -> None:
     store = dist.HashStore()
     for _ in range(3):
         with ThreadPoolExecutor(3) as pool:
-            parts = list(pool.map(lambda rank: fresh_part(store, rank, 3), range(3)))
+            parts = list(pool.map(lambda rank: fresh_store(store, rank, 3), range(3)))
         assert not parts[2].check(["address"])
         parts[1].set("address", "here")
         assert parts[0].get("address") == parts[2].get("address") == b"here"
@@ -273,7 +273,7 @@ def test_a_meeting_is_not_led_astray_by_what_is_left_of_one_before() -> None:
 
 def test_a_meeting_does_not_wait_for_ever() -> None:
     with pytest.raises(dist.DistStoreError):
-        fresh_part(dist.HashStore(), 0, 2, timedelta(milliseconds=50))
+        fresh_store(dist.HashStore(), 0, 2, timedelta(milliseconds=50))
 
 
 @pytest.mark.slow

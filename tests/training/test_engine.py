@@ -2,7 +2,6 @@
 
 import doctest
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,16 +9,15 @@ import timm
 import torch
 
 from models import device
-from models.device import Compute, choose_device, choose_precision
-from models.texture import NUM_FEATURES
+from models.device import choose_device, choose_precision
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import TEST, TRAIN
-from utils.training import engine, predictions
+from utils.training import predictions
 from utils.training.data import loader
 from utils.training.data.batches import Batch
 from utils.training.engine import Trainer
 from utils.training.state import checkpoint
-from utils.training.step import optimisation
+from utils.training.step import optimisation, train_step
 from utils.training.step.optimisation import (
     balanced_loss,
     class_weights,
@@ -70,39 +68,10 @@ def test_an_epoch_counts_every_picture_once(trainer: Trainer) -> None:
     assert list(trainer.train_epoch(0)) == [1, 2, 3]
     confusion = trainer.sums.confusion.reshape(5, 5)
     assert confusion.sum(dim=1).tolist() == trainer.loader.pictures.counts(TRAIN)
-    answers = trainer.predict(TEST, "Test")
-    assert answers.logits.shape == (15, 5)
-    assert answers.logits.dtype == np.float32
-    assert answers.files == tuple(p.file for p in trainer.loader.pictures.splits[TEST])
-
-
-def test_some_pictures_are_described_as_among_all(trainer: Trainer) -> None:
-    every = trainer.examine(TEST, "Test")
-    some = trainer.describe(TEST, "Test", positions=[9, 2, 5])
-    assert some.files == tuple(every.files[position] for position in (9, 2, 5))
-    assert some.labels.tolist() == every.labels[[9, 2, 5]].tolist()
-    np.testing.assert_allclose(some.features, every.features[[9, 2, 5]], atol=1e-5)
-    assert every.features.shape == (len(every.files), NUM_FEATURES)
-
-
-def test_a_description_does_not_change_an_answer(trainer: Trainer) -> None:
-    examined, predicted = trainer.examine(TEST, "Test"), trainer.predict(TEST, "Test")
-    assert (examined.logits == predicted.logits).all()
-    assert examined.files == predicted.files
-
-
-def test_pictures_are_described_without_the_network(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = trainer.describe(TEST, "Test", range(15)).features
-    monkeypatch.setattr(trainer.network, "forward", lambda pixels: pytest.fail("was asked"))
-    assert (trainer.describe(TEST, "Test", range(15)).features == expected).all()
-
-
-def test_the_same_answers_come_for_any_batch_size(trainer: Trainer) -> None:
-    before = trainer.predict(TEST, "Test").logits
-    trainer.loader.batch_size = 4
-    np.testing.assert_allclose(trainer.predict(TEST, "Test").logits, before, atol=1e-5)
+    found = trainer.predictor().predict(TEST, "Test")
+    assert found.logits.shape == (15, 5)
+    assert found.logits.dtype == np.float32
+    assert found.files == tuple(p.file for p in trainer.loader.pictures.splits[TEST])
 
 
 def snapshot(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -112,12 +81,12 @@ def snapshot(trainer: Trainer) -> dict[str, torch.Tensor]:
 def test_a_step_whose_loss_is_no_number_changes_nothing(trainer: Trainer, monkeypatch) -> None:
     list(trainer.train_epoch(0))
     weights, counted = snapshot(trainer), trainer.sums.confusion.clone()
-    real_loss = engine.balanced_loss
+    real_loss = train_step.balanced_loss
 
     def broken(*arguments):
         return real_loss(*arguments) * math.nan
 
-    monkeypatch.setattr(engine, "balanced_loss", broken)
+    monkeypatch.setattr(train_step, "balanced_loss", broken)
     batch = next(trainer.loader.training_batches(1))
     trainer._step(batch, 1, 0, 3)
     after = snapshot(trainer)
@@ -126,7 +95,7 @@ def test_a_step_whose_loss_is_no_number_changes_nothing(trainer: Trainer, monkey
     assert trainer.sums.totals[2:].tolist() == [1, 1]
     trainer._step(batch, 1, 1, 3)
     trainer._check_loss()
-    monkeypatch.setattr(engine, "balanced_loss", real_loss)
+    monkeypatch.setattr(train_step, "balanced_loss", real_loss)
     trainer._step(batch, 1, 2, 3)
     assert trainer.sums.totals[2:].tolist() == [2, 0]
     assert torch.isfinite(trainer.sums.totals).all()
@@ -145,7 +114,7 @@ def test_three_such_steps_in_a_row_end_the_training(trainer: Trainer) -> None:
 
 def test_skipped_steps_are_counted_over_the_end_of_a_short_epoch(trainer: Trainer) -> None:
     batch = next(trainer.loader.training_batches(0))
-    trainer._weights.fill_(math.nan)
+    trainer.train_step.class_weights.fill_(math.nan)
     for _ in range(3):
         trainer._check_loss()
         trainer._step(batch, 0, 0, 1)
@@ -156,17 +125,17 @@ def test_skipped_steps_are_counted_over_the_end_of_a_short_epoch(trainer: Traine
 
 
 @pytest.mark.slow
-def test_bfloat16_trains_too(tiny_dataset: Path, trainer: Trainer) -> None:
-    trainer.compute = Compute(torch.device("cpu"), "bfloat16")
+def test_bfloat16_trains_too(make_trainer) -> None:
+    trainer = make_trainer(precision="bfloat16")
     list(trainer.train_epoch(0))
     assert trainer.sums.totals[2] == 0
     assert {parameter.dtype for parameter in trainer.network.parameters()} == {torch.float32}
-    assert trainer.predict(TEST, "Test").logits.dtype == np.float32
+    assert trainer.predictor().predict(TEST, "Test").logits.dtype == np.float32
 
 
 def test_pixels_are_laid_out_as_the_network_likes_them(trainer: Trainer) -> None:
     batch = Batch(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
-    pixels = trainer._normalised(batch.pixels)
+    pixels = trainer.normalise(batch.pixels)
     assert pixels.is_contiguous(memory_format=torch.channels_last)
     plain = device.memory_format(timm.create_model("test_vit"))
     assert plain == torch.contiguous_format
@@ -174,9 +143,9 @@ def test_pixels_are_laid_out_as_the_network_likes_them(trainer: Trainer) -> None
 
 def test_an_absent_device_is_one_line() -> None:
     assert choose_device("cpu").type == "cpu"
-    with pytest.raises(SettingsError, match=r"--device toaster is no device\. Expected auto, cpu"):
+    with pytest.raises(SettingsError, match=r"--device toaster is not a device\. Expected auto"):
         choose_device("toaster")
-    with pytest.raises(SettingsError, match="--device cuda:99 is not there: PyTorch finds"):
+    with pytest.raises(SettingsError, match="--device cuda:99 does not exist: PyTorch finds"):
         choose_device("cuda:99")
 
 

@@ -9,24 +9,21 @@ import torch
 from torch import nn
 
 from launch_training_test import main
+from models.preprocessing import Normalisation
 from models.pretrained import build
 from models.zoo import resolve
 from tests.training.conftest import TINY
 from utils.common.errors import SettingsError
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.training.data import frozen_features
-from utils.training.data.frozen_features import (
-    Classifier,
-    check_frozen_epochs,
-    features_of,
-    features_shape,
-    put_together,
-)
+from utils.training.data.frozen_features import check_frozen_epochs, gather_features
 from utils.training.data.loader import PictureLoader, epoch_order
 from utils.training.data.pictures import read_folder
-from utils.training.engine import Stopped, Trainer
+from utils.training.engine import Trainer
+from utils.training.processes.stopping import Stopped
 from utils.training.processes.world import World
 from utils.training.settings import Settings
+from utils.training.step.classifier import Classifier, features_of, features_shape
 
 FAMILIES = (
     "test_resnet", "test_vit", "test_convnext", "test_efficientnet", "test_byobnet",
@@ -45,14 +42,13 @@ class Killed(BaseException):
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Collect how many pictures each pass through a whole network saw."""
     seen: list[int] = []
-    original = Trainer._normalised
+    original = Normalisation.forward
 
-    def normalised(self: Trainer, pixels: torch.Tensor) -> torch.Tensor:
-        if not pixels.is_floating_point():
-            seen.append(len(pixels))
+    def forward(self: Normalisation, pixels: torch.Tensor) -> torch.Tensor:
+        seen.append(len(pixels))
         return original(self, pixels)
 
-    monkeypatch.setattr(Trainer, "_normalised", normalised)
+    monkeypatch.setattr(Normalisation, "forward", forward)
     return seen
 
 
@@ -60,7 +56,7 @@ def train(trainer: Trainer, *epochs: int) -> dict[str, torch.Tensor]:
     """Train some epochs, val after each as in a run, and return the weights."""
     for epoch in epochs:
         list(trainer.train_epoch(epoch))
-        trainer.predict(VAL, "Validation")
+        trainer.predictor().predict(VAL, "Validation")
     return {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
 
 
@@ -114,7 +110,7 @@ def test_on_the_same_view_it_is_what_the_whole_network_learns(
 ) -> None:
     once, each_time = (make_trainer("test_vit", freeze_epochs=1, **flags) for _ in range(2))
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_look_once", lambda self: None)
+        patch.setattr(Trainer, "_frozen_features", lambda self: None)
         expected = train(each_time, 0)
     found = train(once, 0)
     for name, tensor in expected.items():
@@ -129,19 +125,19 @@ def test_on_the_same_view_it_is_what_the_whole_network_learns(
         torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-3)
 
 
-def test_val_is_answered_from_features_and_test_is_not(make_trainer, passes: list[int]) -> None:
+def test_val_is_predicted_from_features_and_test_is_not(make_trainer, passes: list[int]) -> None:
     trainer = make_trainer(freeze_epochs=1)
     list(trainer.train_epoch(0))
-    from_features = trainer.predict(VAL, "Validation")
+    from_features = trainer.predictor().predict(VAL, "Validation")
     passes.clear()
-    assert len(trainer.predict(TEST, "Test").files) == sum(passes)
-    trainer._features = None
-    whole = trainer.predict(VAL, "Validation")
+    assert len(trainer.predictor().predict(TEST, "Test").files) == sum(passes)
+    trainer.features = None
+    whole = trainer.predictor().predict(VAL, "Validation")
     assert from_features.files == whole.files
     torch.testing.assert_close(*map(torch.from_numpy, (from_features.logits, whole.logits)))
 
 
-def test_out_of_memory_features_come_in_parts(make_trainer, capsys) -> None:
+def test_out_of_memory_features_are_computed_in_micro_batches(make_trainer, capsys) -> None:
     plain, starved = (make_trainer("test_vit", freeze_epochs=1) for _ in range(2))
     original = starved.network.forward
 
@@ -154,9 +150,9 @@ def test_out_of_memory_features_come_in_parts(make_trainer, capsys) -> None:
     expected = train(plain, 0)
     for name, tensor in train(starved, 0).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-4, atol=1e-5)
-    assert starved.parts == 2
+    assert starved.micro_batches.per_rank == 2
     assert not starved.network.get_classifier()._forward_hooks
-    assert "each batch now goes through the model in 2 parts" in capsys.readouterr().err
+    assert "each batch is now split into 2 micro-batches" in capsys.readouterr().err
 
 
 def test_a_stop_is_heard_while_features_are_computed(make_trainer) -> None:
@@ -185,7 +181,7 @@ def test_the_view_is_a_function_of_seed_and_file(
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 7])
-def test_shares_are_put_together_in_order(processes: int) -> None:
+def test_shares_are_gathered_in_order(processes: int) -> None:
     features = torch.arange(1.0, 11).reshape(5, 2)
 
     class Share(World):
@@ -199,7 +195,7 @@ def test_shares_are_put_together_in_order(processes: int) -> None:
         world = Share()
         world.rank = rank
         share = [(part,) for part in features[rank::processes].split(2)]
-        whole += put_together(share, 5, torch.Size([2]), world)
+        whole += gather_features(share, 5, torch.Size([2]), world)
     assert torch.equal(whole, features)
 
 
@@ -247,11 +243,11 @@ def test_what_frozen_epochs_cannot_do_is_said_before(
     check(TINY, tiny_dataset, pretrained=False)
     assert capsys.readouterr().err == (
         "Warning: --freeze-epochs 2 teaches little from random weights: a classifier can only be "
-        "as good as the features that it is told.\n"
+        "as good as the features that it works on.\n"
     )
     check(TWO_CLASSIFIERS, tiny_dataset)
     assert capsys.readouterr().err == (
-        f"Warning: {TWO_CLASSIFIERS} has no single layer that makes its outputs of features: the "
+        f"Warning: {TWO_CLASSIFIERS} has no single layer that turns features into its outputs: the "
         "whole network runs in each frozen epoch.\n"
     )
     monkeypatch.setattr(frozen_features, "available_memory", lambda: 10_000)
@@ -264,7 +260,7 @@ def test_what_frozen_epochs_cannot_do_is_said_before(
 def test_a_network_without_features_learns_as_a_whole(
     make_trainer, monkeypatch: pytest.MonkeyPatch, passes: list[int]
 ) -> None:
-    monkeypatch.setattr("utils.training.engine.features_shape", lambda *_: None)
+    monkeypatch.setattr("utils.training.data.frozen_features.features_shape", lambda *_: None)
     trainer = make_trainer(freeze_epochs=2)
     before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
     after = train(trainer, 0, 1)

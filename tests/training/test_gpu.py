@@ -13,9 +13,10 @@ from utils.common.labels import CLASSES
 from utils.training.data.batches import Batch
 from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import read_folder
-from utils.training.data.prefetch import copied_ahead
+from utils.training.data.prefetch import prefetched
 from utils.training.engine import Trainer
 from utils.training.step import device
+from utils.training.step.train_step import TrainStep
 
 pytestmark = [
     pytest.mark.gpu,
@@ -78,14 +79,14 @@ def test_deterministic_runs_end_with_the_same_bits(
     assert_same_run(*(tmp_path / "runs" / f"test_resnet-{number}" for number in (1, 2)))
 
 
-def test_batches_copied_ahead_are_the_same_in_the_same_order() -> None:
+def test_prefetched_batches_are_the_same_in_the_same_order() -> None:
     batches = [
         Batch(torch.full((64, 3, SIDE, SIDE), number, dtype=torch.uint8), torch.full((64,), number))
         for number in range(9)
     ]
     arrived = []
     pinned = (Batch(*(tensor.pin_memory() for tensor in batch.tensors())) for batch in batches)
-    for batch in copied_ahead(pinned, torch.device("cuda")):
+    for batch in prefetched(pinned, torch.device("cuda")):
         busy = torch.ones(4096, 4096, device="cuda")
         for _ in range(20):
             busy = busy @ busy * 1e-4  # the copy of the next batch overtakes this
@@ -97,47 +98,45 @@ def test_batches_copied_ahead_are_the_same_in_the_same_order() -> None:
 
 @pytest.mark.parametrize("model", ["test_resnet", "test_vit", "swin_tiny_patch4_window7_224"])
 @pytest.mark.parametrize("flags", [{}, {"ema": 0.9, "layer_decay": 0.8, "grad_accum_steps": 2}])
-def test_a_recorded_step_is_the_issued_one(
+def test_a_captured_step_is_the_eager_one(
     make_trainer, batch: Batch, model: str, flags: dict[str, float]
 ) -> None:
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True)
     side = 224 if model.startswith("swin") else SIDE
     pixels = torch.nn.functional.interpolate(batch.pixels[:32].float(), side).byte()
-    recorded, issued = (
-        make_trainer(model, device="cuda", batch_size=16, **flags) for _ in range(2)
-    )
-    issued._recorder = None
-    for trainer in (recorded, issued):
+    recorded, eager = (make_trainer(model, device="cuda", batch_size=16, **flags) for _ in range(2))
+    eager.train_step.recorder = None
+    for trainer in (recorded, eager):
         for step in range(12):  # the last batch of each epoch is smaller
             size = 5 if step % 3 == 2 else 16
             part = Batch(pixels[step : step + size], batch.labels[step : step + size])
             trainer.network.train()
             trainer._step(part, step // 3, step % 3, 3)
-    assert sorted(recorded._recorder._recordings) == [5, 16]
-    assert torch.equal(recorded.sums.totals, issued.sums.totals)
-    assert torch.equal(recorded.sums.confusion, issued.sums.confusion)
-    after = recorded.answering.state_dict()
-    for name, tensor in issued.answering.state_dict().items():
+    assert sorted(recorded.train_step.recorder._recordings) == [5, 16]
+    assert torch.equal(recorded.sums.totals, eager.sums.totals)
+    assert torch.equal(recorded.sums.confusion, eager.sums.confusion)
+    after = recorded.evaluated.state_dict()
+    for name, tensor in eager.evaluated.state_dict().items():
         assert torch.equal(after[name], tensor), name
 
 
-def test_weights_that_thaw_learn_in_recorded_steps_as_in_issued_ones(
+def test_weights_that_thaw_learn_in_captured_steps_as_in_eager_ones(
     make_trainer, batch: Batch
 ) -> None:
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True)
-    recorded, issued = (make_trainer(device="cuda", batch_size=16) for _ in range(2))
-    for trainer in (recorded, issued):
+    recorded, eager = (make_trainer(device="cuda", batch_size=16) for _ in range(2))
+    for trainer in (recorded, eager):
         for step in range(12):
             trainer._freeze(step < 6)
-            if trainer is issued:
-                trainer._recorder = None
+            if trainer is eager:
+                trainer.train_step.recorder = None
             part = Batch(batch.pixels[step : step + 16], batch.labels[step : step + 16])
             trainer._step(part, step // 3, step % 3, 3)
-    assert recorded._recorder._recordings
+    assert recorded.train_step.recorder._recordings
     after = recorded.network.state_dict()
-    for name, tensor in issued.network.state_dict().items():
+    for name, tensor in eager.network.state_dict().items():
         assert torch.equal(after[name], tensor), name
 
 
@@ -146,18 +145,18 @@ def test_steps_on_features_are_recorded_and_learn_the_same(
 ) -> None:
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True)
-    recorded, issued = (
+    recorded, eager = (
         make_trainer(device="cuda", batch_size=8, epochs=4, freeze_epochs=3) for _ in range(2)
     )
     for epoch in range(3):
         list(recorded.train_epoch(epoch))
-    assert recorded._recorder._recordings
-    monkeypatch.setattr(Trainer, "_make_recorder", lambda self: None)
-    issued._recorder = None
+    assert recorded.train_step.recorder._recordings
+    monkeypatch.setattr(TrainStep, "_make_recorder", lambda self, *_: None)
+    eager.train_step.recorder = None
     for epoch in range(3):
-        list(issued.train_epoch(epoch))
+        list(eager.train_epoch(epoch))
     after = recorded.network.state_dict()
-    for name, tensor in issued.network.state_dict().items():
+    for name, tensor in eager.network.state_dict().items():
         assert torch.equal(after[name], tensor), name
 
 
@@ -165,9 +164,9 @@ def test_a_recorded_step_without_a_number_is_left_out(make_trainer, batch: Batch
     trainer = make_trainer(device="cuda", batch_size=NUM_PICTURES)
     for step in range(4):
         trainer._step(batch, 0, step, 9)
-    assert trainer._recorder._recordings
+    assert trainer.train_step.recorder._recordings
     before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
-    trainer._weights.fill_(float("nan"))
+    trainer.train_step.class_weights.fill_(float("nan"))
     trainer._step(batch, 0, 4, 9)
     assert trainer.sums.totals[2:].tolist() == [1, 1]
     for name, tensor in trainer.network.state_dict().items():
@@ -190,7 +189,7 @@ def peaks_of_a_step(trainer: Trainer, batch: Batch) -> tuple[int, int]:
     return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
 
 
-def test_a_batch_that_does_not_fit_is_cut_and_trains_the_same(make_trainer, batch: Batch) -> None:
+def test_a_batch_that_does_not_fit_is_split_and_trains_the_same(make_trainer, batch: Batch) -> None:
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True)
     torch.set_float32_matmul_precision("highest")
@@ -199,18 +198,18 @@ def test_a_batch_that_does_not_fit_is_cut_and_trains_the_same(make_trainer, batc
     used_by_whole, _ = peaks_of_a_step(whole, batch)
     del whole
     explicit = make_trainer(device="cuda", batch_size=NUM_PICTURES)
-    explicit.parts = 2
-    _, taken_by_parts = peaks_of_a_step(explicit, batch)
+    explicit.micro_batches.per_rank = 2
+    _, taken_by_halves = peaks_of_a_step(explicit, batch)
     starved = make_trainer(device="cuda", batch_size=NUM_PICTURES)
     torch.cuda.empty_cache()
-    assert taken_by_parts < used_by_whole
-    allowed = (taken_by_parts + used_by_whole) / 2
+    assert taken_by_halves < used_by_whole
+    allowed = (taken_by_halves + used_by_whole) / 2
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(allowed / total)
     for step in range(2):
         starved._step(batch, 0, step, 9)
-    assert starved.parts >= 2
-    if starved.parts == 2:
+    assert starved.micro_batches.per_rank >= 2
+    if starved.micro_batches.per_rank == 2:
         after = starved.network.state_dict()
         for name, tensor in explicit.network.state_dict().items():
             torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-5)

@@ -15,6 +15,7 @@ from utils.common.errors import ModelError, SettingsError, run_script
 from utils.common.labels import TEST, VAL
 from utils.training.engine import Trainer
 from utils.training.predictions import Predictions
+from utils.training.predictor import Predictor
 from utils.training.step.running_statistics import check_batches, has_batch_norm
 
 EPOCHS = 3
@@ -32,10 +33,10 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def spoil_answers(method: str, split: str, calls: set[int], value: float, rows: int) -> None:
         asked = []
-        real = getattr(Trainer, method)
+        real = getattr(Predictor, method)
 
-        def answer(trainer: Trainer, of: str, title: str) -> Predictions:
-            found = real(trainer, of, title)
+        def answer(predictor: Predictor, of: str, title: str) -> Predictions:
+            found = real(predictor, of, title)
             asked.append(of)
             if of == split and asked.count(of) in calls:
                 logits = found.logits.copy()
@@ -43,7 +44,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 found = replace(found, logits=logits)
             return found
 
-        monkeypatch.setattr(Trainer, method, answer)
+        monkeypatch.setattr(Predictor, method, answer)
 
     return spoil_answers
 
@@ -82,8 +83,9 @@ def test_without_any_epoch_of_numbers_test_is_not_looked_at(
     for more in ([], ["--resume", str(run)]):
         assert outcome([*options, *more]) == 2
         assert capsys.readouterr().err.splitlines()[-1] == (
-            "Error: None of 3 epochs gave numbers on val, so there is nothing to test. Start anew "
-            "with a lower --lr than 0.001, or with --no-amp."
+            "Error: In none of 3 epochs were all outputs on val finite, so there is nothing to "
+            "test. "
+            "Start anew with a lower --lr than 0.001, or with --no-amp."
         )
     assert not (run / "looks_at_test.txt").exists()
     assert not (run / "best.safetensors").exists()
@@ -94,20 +96,20 @@ def test_weights_that_are_no_numbers_leave_the_last_good_state(
     options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, place: str
 ) -> None:
     run = tmp_path / "runs" / "test_resnet-1"
-    real = Trainer.predict
+    real = Predictor.predict
     kept = []
 
-    def predict(trainer: Trainer, split: str, title: str) -> Predictions:
+    def predict(predictor: Predictor, split: str, title: str) -> Predictions:
         kept.append((run / "last.pt").read_bytes())
         if len(kept) == 2:
-            trainer.network.state_dict()[place][0] = torch.nan
-        return real(trainer, split, title)
+            predictor.network.state_dict()[place][0] = torch.nan
+        return real(predictor, split, title)
 
-    monkeypatch.setattr(Trainer, "predict", predict)
+    monkeypatch.setattr(Predictor, "predict", predict)
     assert outcome(options) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         "Error: After epoch 2 the model's outputs are NaN or infinite for 10 of 10 val pictures, "
-        f"and so are its weights: {place}. Expected weights that are numbers. Start anew with a "
+        f"and so are its weights: {place}. Expected finite weights. Start anew with a "
         "lower --lr than 0.001, or with --no-amp; last.pt is as it was before."
     )
     assert (run / "last.pt").read_bytes() == kept[1]
@@ -118,13 +120,13 @@ def test_weights_that_are_no_numbers_leave_the_last_good_state(
 def test_no_report_is_made_of_answers_that_are_no_numbers(
     options: list[str], tmp_path: Path, spoil, capsys, split: str, looks: int
 ) -> None:
-    spoil("examine", split, {1}, np.nan, rows=2)
+    spoil("predict_with_features", split, {1}, np.nan, rows=2)
     assert outcome(options) == 2
     num_pictures = 5 * {VAL: 2, TEST: 3}[split]
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"Error: The model's outputs are NaN or infinite for 2 of {num_pictures} {split} pictures: "
-        f"{split}/DERM/0.jpg, {split}/DERM/1.jpg. Expected numbers, from which a report can be "
-        "made. Look at these pictures, or train anew with --no-amp or a lower --lr."
+        f"{split}/DERM/0.jpg, {split}/DERM/1.jpg. Expected finite outputs, from which a report "
+        "can be made. Look at these pictures, or train anew with --no-amp or a lower --lr."
     )
     run = tmp_path / "runs" / "test_resnet-1"
     assert not (run / "report.json").exists()
@@ -141,7 +143,7 @@ def test_a_step_that_spoils_running_statistics_is_left_out(make_trainer) -> None
         trainer.network.bn1.running_var.data[3] = torch.inf
         return answers
 
-    trainer._forward = forward
+    trainer.train_step.forward = forward
     with pytest.raises(ModelError, match="The loss was NaN or infinite 3 steps in a row"):
         list(trainer.train_epoch(0))
     after = trainer.network.state_dict()
@@ -200,7 +202,7 @@ def test_batch_norm_is_found_wherever_it_is_and_whatever_it_keeps(tracks: bool) 
     assert not has_batch_norm(nn.Sequential(nn.LayerNorm(4), nn.GroupNorm(2, 4)))
     with pytest.raises(SettingsError, match="cannot learn from one picture at a time"):
         check_batches(hidden, "hidden", pictures_per_step=1, num_train=9)
-    with pytest.raises(SettingsError, match="from one training picture alone"):
+    with pytest.raises(SettingsError, match="from a single training picture"):
         check_batches(hidden, "hidden", pictures_per_step=8, num_train=1)
     check_batches(hidden, "hidden", pictures_per_step=2, num_train=9)
     check_batches(nn.LayerNorm(4), "plain", pictures_per_step=1, num_train=1)

@@ -13,12 +13,13 @@ from utils.common.labels import TEST
 from utils.training.engine import Trainer
 from utils.training.step import device
 from utils.training.step.activation_checkpointing import (
-    recompute_hidden_answers,
-    save_activations_memory,
+    checkpoint_activations,
+    recompute_hidden_activations,
 )
 from utils.training.step.cuda_graph import Recorder
 from utils.training.step.device import blame_flag, prepare
 from utils.training.step.optimisation import balanced_loss, class_weights, make_optimizer, set_rate
+from utils.training.step.train_step import TrainStep
 
 
 def state(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -72,17 +73,18 @@ def test_no_recording_outlives_a_change_of_what_learns(
     make_trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = make_trainer(freeze_epochs=1)
-    monkeypatch.setattr(Trainer, "_make_recorder", lambda self: Recorder(self.optimizer))
-    recorders = [Recorder(trainer.optimizer)]
-    trainer._recorder = recorders[0]
+    step = trainer.train_step
+    monkeypatch.setattr(TrainStep, "_make_recorder", lambda self, *_: Recorder(self.optimizer))
+    recorders = [Recorder(step.optimizer)]
+    step.recorder = recorders[0]
     for is_frozen in (True, True, False, False):
         trainer._freeze(is_frozen)
-        recorders.append(trainer._recorder)
+        recorders.append(step.recorder)
     assert recorders[1] is recorders[2] is not recorders[0]
     assert recorders[3] is recorders[4] is not recorders[2]
 
 
-def test_the_average_of_the_weights_is_what_answers(make_trainer) -> None:
+def test_the_average_of_the_weights_is_what_predicts(make_trainer) -> None:
     plain, averaged = make_trainer(), make_trainer(ema=0.9)
     expected = None
     for done, _ in enumerate(averaged.train_epoch(0)):
@@ -98,10 +100,10 @@ def test_the_average_of_the_weights_is_what_answers(make_trainer) -> None:
             torch.testing.assert_close(value, expected[name])
     list(plain.train_epoch(0))
     assert all(torch.equal(value, state(averaged)[name]) for name, value in state(plain).items())
-    answers = averaged.predict(TEST, "Test").logits
-    assert (answers != plain.predict(TEST, "Test").logits).any()
+    answers = averaged.predictor().predict(TEST, "Test").logits
+    assert (answers != plain.predictor().predict(TEST, "Test").logits).any()
     plain.network.load_state_dict(averaged.average.module.state_dict())
-    assert (answers == plain.predict(TEST, "Test").logits).all()
+    assert (answers == plain.predictor().predict(TEST, "Test").logits).all()
 
 
 @pytest.mark.slow
@@ -114,9 +116,9 @@ def test_checkpointing_changes_no_bit_of_weights_and_statistics(make_trainer, mo
     assert all(torch.equal(value, after[name]) for name, value in state(plain).items())
 
 
-def test_hidden_answers_computed_again_change_no_bit_and_keep_less() -> None:
+def test_hidden_activations_computed_again_change_no_bit_and_keep_less() -> None:
     gradients, kept = [], []
-    for prepare_network in (lambda network: None, recompute_hidden_answers):
+    for prepare_network in (lambda network: None, recompute_hidden_activations):
         torch.manual_seed(0)
         network = timm.create_model(
             "swin_base_patch4_window7_224", img_size=56, depths=(2, 2), embed_dim=16,
@@ -139,8 +141,8 @@ def test_hidden_answers_computed_again_change_no_bit_and_keep_less() -> None:
 
 
 def test_a_model_that_cannot_recompute_is_one_line() -> None:
-    with pytest.raises(SettingsError, match="Linear knows no gradient checkpointing"):
-        save_activations_memory(torch.nn.Linear(1, 1))
+    with pytest.raises(SettingsError, match="Linear does not support activation checkpointing"):
+        checkpoint_activations(torch.nn.Linear(1, 1))
 
 
 def test_attention_is_fused() -> None:
@@ -187,7 +189,7 @@ def test_what_a_flag_cannot_do_here_is_one_line() -> None:
         "set 'torch.use_deterministic_algorithms(True)'.\nMore words"
     )
     assert str(blame_flag(error)) == (
-        "--deterministic cannot be kept with this model: adaptive_max_pool2d_backward_cuda has no "
+        "--deterministic is not possible with this model: adaptive_max_pool2d_backward_cuda has no "
         "such algorithm. Start anew without --deterministic, or with another model."
     )
 

@@ -1,4 +1,4 @@
-"""A batch that does not fit is cut into parts, and what is trained stays what it was."""
+"""A batch that does not fit is split into micro-batches, and what is trained stays the same."""
 
 import copy
 import dataclasses
@@ -15,7 +15,7 @@ from models.device import Compute
 from models.preprocessing import Normalisation
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import TEST, TRAIN
-from utils.training.engine import MAX_GRADIENT_NORM, Trainer
+from utils.training.engine import Trainer
 from utils.training.processes.world import World
 from utils.training.settings import Settings
 from utils.training.state import checkpoint
@@ -25,6 +25,7 @@ from utils.training.step import memory_estimate as footprint
 from utils.training.step.device import is_out_of_memory
 from utils.training.step.memory_estimate import activation_bytes, check_memory
 from utils.training.step.optimisation import class_weights, learning_rate
+from utils.training.step.train_step import MAX_GRADIENT_NORM
 
 
 def state(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -47,7 +48,7 @@ def starve(trainer: Trainer, limit: int, first_calls: int = 0) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return answers
 
-    trainer._forward = forward
+    trainer.train_step.forward = forward
 
 
 def saved(path: Path, trainer: Trainer) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def saved(path: Path, trainer: Trainer) -> dict[str, Any]:
     settings = dataclasses.replace(trainer.settings, model="test_resnet", workers=0, patience=5)
     preprocessing = trainer.preprocessing.to_dict()
     facts = Facts(settings, "0" * 64, "float32", threads=1, preprocessing=preprocessing)
-    checkpoint.save(path, trainer, Progress(), facts.to_dict())
+    checkpoint.save(path, trainer, Progress(), facts.to_dict(), [])
     return checkpoint.load(path)
 
 
@@ -66,17 +67,17 @@ def test_the_weights_are_those_of_explicit_accumulation(make_trainer, model: str
     starved = make_trainer(model, batch_size=8)
     starve(starved, limit=5)
     list(starved.train_epoch(0))
-    assert starved.parts == explicit.parts == 2
+    assert starved.micro_batches.per_rank == explicit.micro_batches.per_rank == 2
     assert_equal(state(starved), state(explicit))
     assert torch.equal(starved.sums.confusion, explicit.sums.confusion)
-    norm = "; batch norm sees one part at a time" if model == "test_resnet" else ""
+    norm = "; batch norm sees one micro-batch at a time" if model == "test_resnet" else ""
     assert capsys.readouterr().err == (
-        "Warning: out of memory: each batch now goes through the model in 2 parts and still makes "
-        f"one step{norm}.\n"
+        "Warning: out of memory: each batch is now split into 2 micro-batches and still makes one "
+        f"optimizer step{norm}.\n"
     )
 
 
-def test_a_failure_in_the_second_part_leaves_no_trace(make_trainer) -> None:
+def test_a_failure_in_the_second_micro_batch_leaves_no_trace(make_trainer) -> None:
     explicit = make_trainer(batch_size=2, grad_accum_steps=4)
     list(explicit.train_epoch(0))
     starved = make_trainer(batch_size=4, grad_accum_steps=2)
@@ -85,12 +86,12 @@ def test_a_failure_in_the_second_part_leaves_no_trace(make_trainer) -> None:
     assert_equal(state(starved), state(explicit))
 
 
-def test_it_is_what_a_plain_loop_over_the_parts_trains(make_trainer) -> None:
-    """Class weights, a short last batch and parts of unequal size come out right."""
+def test_it_is_what_a_plain_loop_over_micro_batches_trains(make_trainer) -> None:
+    """Class weights, a short last batch and micro-batches of unequal size come out right."""
     starved = make_trainer(batch_size=7)  # batches of 7, 7, 7 and 4
     starve(starved, limit=4)
     network = copy.deepcopy(starved.network).train()
-    starved._weights = weights = torch.tensor(class_weights([1, 2, 3, 4, 5]))
+    starved.train_step.class_weights = weights = torch.tensor(class_weights([1, 2, 3, 4, 5]))
     list(starved.train_epoch(0))
 
     steps = starved.loader.steps(TRAIN)
@@ -122,42 +123,42 @@ def test_it_is_what_a_plain_loop_over_the_parts_trains(make_trainer) -> None:
 
 def test_without_batch_norm_the_gradients_are_those_of_the_whole_batch(make_trainer) -> None:
     gradients = []
-    for parts in (1, 3):
+    for count in (1, 3):
         trainer = make_trainer("test_vit")
         trainer.network.train()
         batch = next(trainer.loader.training_batches(0))
-        weight_sum = trainer._weights[batch.labels].sum()
-        trainer._add_up_gradients(batch.pixels, batch.labels, weight_sum, parts)
+        weight_sum = trainer.train_step.class_weights[batch.labels].sum()
+        trainer.train_step.accumulate(batch, weight_sum, count)
         gradients.append([weight.grad for weight in trainer.network.parameters()])
     for whole, added in zip(*gradients, strict=True):
         torch.testing.assert_close(whole, added, rtol=1e-4, atol=1e-5)
 
 
-def test_the_parts_are_remembered(make_trainer, tmp_path) -> None:
+def test_the_number_of_micro_batches_is_remembered(make_trainer, tmp_path) -> None:
     starved = make_trainer()
     starve(starved, limit=5)
     list(starved.train_epoch(0))
     again = make_trainer()
     checkpoint.restore(saved(tmp_path / "last.pt", starved), again)
-    assert again.parts == 2
+    assert again.micro_batches.per_rank == 2
 
 
-def test_another_number_of_processes_changes_the_parts_for_as_long_as_it_lasts(
+def test_the_number_per_rank_follows_from_the_number_of_processes(
     make_trainer, tmp_path: Path
 ) -> None:
     state = {"parts": 3}
-    for size, parts in ((1, 3), (2, 2), (4, 1), (1, 3)):
+    for size, per_rank in ((1, 3), (2, 2), (4, 1), (1, 3)):
         trainer = make_trainer()
-        trainer.world = World()
-        trainer.world.size = size
-        trainer.parts_of_all = state["parts"]
-        assert trainer.parts == parts
+        trainer.micro_batches.world = world = World()
+        world.size = size
+        trainer.micro_batches.total = state["parts"]
+        assert trainer.micro_batches.per_rank == per_rank
         state = saved(tmp_path / "last.pt", trainer)
 
 
-def test_answers_are_given_in_parts_too(make_trainer) -> None:
+def test_predictions_are_made_in_micro_batches_too(make_trainer) -> None:
     trainer = make_trainer()
-    expected = trainer.predict(TEST, "Test").logits
+    expected = trainer.predictor().predict(TEST, "Test").logits
     full = trainer.network.forward
 
     def forward(pixels: torch.Tensor) -> torch.Tensor:
@@ -166,9 +167,9 @@ def test_answers_are_given_in_parts_too(make_trainer) -> None:
         return full(pixels)
 
     trainer.network.forward = forward
-    answers = trainer.predict(TEST, "Test").logits
+    answers = trainer.predictor().predict(TEST, "Test").logits
     torch.testing.assert_close(torch.from_numpy(answers), torch.from_numpy(expected))
-    assert trainer.parts == 4
+    assert trainer.micro_batches.per_rank == 4
 
 
 def test_an_end_is_found(make_trainer) -> None:
@@ -188,7 +189,7 @@ def test_other_errors_are_not_taken_for_it(make_trainer) -> None:
     def forward(_: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("shapes do not match")
 
-    trainer._forward = forward
+    trainer.train_step.forward = forward
     with pytest.raises(RuntimeError, match="shapes do not match"):
         list(trainer.train_epoch(0))
     assert is_out_of_memory(RuntimeError("cuBLAS error: CUBLAS_STATUS_ALLOC_FAILED"))

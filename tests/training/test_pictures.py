@@ -88,7 +88,7 @@ def test_a_class_that_is_tested_must_be_trained(own_dataset: Path) -> None:
 def test_a_folder_that_is_no_class_is_named(own_dataset: Path) -> None:
     (own_dataset / "manifest.csv").unlink()
     (own_dataset / "train" / "CATS").mkdir()
-    with pytest.raises(DatasetError, match=f"no class: CATS. Expected {', '.join(CLASSES)}"):
+    with pytest.raises(DatasetError, match=f"not classes: CATS. Expected {', '.join(CLASSES)}"):
         read_folder(own_dataset)
 
 
@@ -113,7 +113,7 @@ def test_a_picture_of_other_bytes_than_the_manifest_tells_is_not_trained_on(
         list(loader.evaluation_batches(VAL))
     loader.close()
     assert str(caught.value) == (
-        f"{path} cannot be read: changed, its bytes have another SHA-256 than manifest.csv tells. "
+        f"{path} cannot be read: changed, its SHA-256 differs from that in manifest.csv. "
         "Bring the picture back; python create_dataset.py --verify does so for all that it wrote."
     )
 
@@ -125,7 +125,7 @@ def test_one_that_is_swapped_meanwhile_is_told_without_a_manifest_too(
     loader = PictureLoader(read_folder(own_dataset), small_preprocessing, 4, 0, 0)
     assert len(list(loader.evaluation_batches(VAL))) == 1
     swapped(own_dataset, "val/PAN/0.jpg")
-    with pytest.raises(DatasetError, match=r"another SHA-256 than the start of this process tells"):
+    with pytest.raises(DatasetError, match="its SHA-256 differs from that at the start of this"):
         list(loader.evaluation_batches(VAL))
 
 
@@ -214,8 +214,8 @@ def test_pictures_in_two_splits_or_classes_are_told(own_dataset: Path, capsys) -
     shutil.copy(own_dataset / "val/PAN/0.jpg", own_dataset / "val/DERM/copy.jpg")
     read_folder(own_dataset)
     assert capsys.readouterr().err == (
-        f"Warning: 1 pictures of {own_dataset} are in more than one split, so figures of val and "
-        "test are too good: such as train/PAN/0.jpg and test/PAN/copy.jpg.\n"
+        f"Warning: 1 pictures of {own_dataset} are in more than one split, so the figures "
+        "on val and test are too good: for example train/PAN/0.jpg and test/PAN/copy.jpg.\n"
         f"Warning: 1 pictures of {own_dataset} are in more than one class, so they contradict "
-        "each other: such as val/DERM/copy.jpg and val/PAN/0.jpg.\n"
+        "each other: for example val/DERM/copy.jpg and val/PAN/0.jpg.\n"
     )

@@ -115,8 +115,8 @@ def test_damaged_pixels_of_a_pack_are_told(own_dataset: Path) -> None:
     with pytest.raises(PictureError) as caught:
         everything(own_dataset, PACKED)
     assert str(unreadable(own_dataset, picture.file, caught.value)) == (
-        f"{own_dataset / picture.file} cannot be read: damaged in the pack, the checksum in "
-        f"{packed} is another. Delete the pack: it is made again."
+        f"{own_dataset / picture.file} cannot be read: damaged in the pack, its checksum in "
+        f"{packed} differs. Delete the pack: it is made again."
     )
 
 
@@ -137,7 +137,7 @@ def test_a_changed_or_broken_picture_is_never_packed(own_dataset: Path, cache: s
     broken = own_dataset / "val" / "PAN" / "0.jpg"
     Image.new("RGB", (90, 64)).save(broken)
     if cache != NONE:
-        with pytest.raises(DatasetError, match=f"{broken} cannot be read: changed, its bytes have"):
+        with pytest.raises(DatasetError, match=f"{broken} cannot be read: changed, its SHA"):
             everything(own_dataset, cache)
         assert not (own_dataset / PACKED_NAME).exists()
 
@@ -155,7 +155,7 @@ def test_too_little_disk_is_one_line(own_dataset: Path, monkeypatch) -> None:
 
 def test_too_little_memory_is_one_line(own_dataset: Path, monkeypatch) -> None:
     monkeypatch.setattr(pixels, "available_memory", lambda: 1000)
-    with pytest.raises(SettingsError, match=r"--cache ram needs 0\.\d MiB and 0\.0 MiB of memory"):
+    with pytest.raises(SettingsError, match=r"ram needs 0\.\d MiB of memory, and 0\.0 MiB are"):
         everything(own_dataset, RAM)
 
     def refuse(*_: object, **__: object) -> None:
@@ -163,7 +163,7 @@ def test_too_little_memory_is_one_line(own_dataset: Path, monkeypatch) -> None:
 
     monkeypatch.setattr(pixels, "available_memory", lambda: None)
     monkeypatch.setattr(torch.UntypedStorage, "_new_shared", refuse)
-    with pytest.raises(SettingsError, match=r"shared memory for --cache ram cannot be had\. Make"):
+    with pytest.raises(SettingsError, match=r"memory for --cache ram are not available\. Make"):
         everything(own_dataset, RAM)
 
 

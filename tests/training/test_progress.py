@@ -1,28 +1,17 @@
 """What tells the best epoch of a run from its history."""
 
-import doctest
-
 import pytest
 
-from utils.training.state import progress
-from utils.training.state.progress import criterion
-
-
-def history(*losses: float | None) -> list[dict[str, float | None]]:
-    return [{"val_calibrated_loss": loss} for loss in losses]
+from utils.training.predictions import criterion
 
 
 def best_of(*losses: float | None) -> int:
     reached = {
         count: found
         for count in range(1, len(losses) + 1)
-        if (found := criterion(history(*losses[:count]))) is not None
+        if (found := criterion(losses[:count])) is not None
     }
     return min(reached, key=reached.__getitem__)
-
-
-def test_the_examples_hold() -> None:
-    assert doctest.testmod(progress) == (0, 1)
 
 
 def test_one_epoch_that_looks_good_by_chance_is_not_the_best() -> None:
@@ -32,8 +21,8 @@ def test_one_epoch_that_looks_good_by_chance_is_not_the_best() -> None:
 
 @pytest.mark.parametrize("losses", [(None,), (0.5, None), (None, None)])
 def test_an_epoch_without_numbers_is_none(losses: tuple[float | None, ...]) -> None:
-    assert criterion(history(*losses)) is None
+    assert criterion(losses) is None
 
 
 def test_an_epoch_after_one_without_numbers_stands_for_itself() -> None:
-    assert criterion(history(0.1, None, 0.5)) == 0.5
+    assert criterion([0.1, None, 0.5]) == 0.5

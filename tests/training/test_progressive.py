@@ -115,7 +115,7 @@ def test_a_short_last_stage_has_the_statistics_of_the_full_size(
     trainer = make_trainer(epochs=3, lr=1e-9, weight_decay=0.0, ema=ema, progressive_resizing=True)
     for epoch in range(3):
         if epoch == 2:
-            small = [one.clone() for one in RunningStatistics(trainer.answering).read()]
+            small = [one.clone() for one in RunningStatistics(trainer.evaluated).read()]
         list(trainer.train_epoch(epoch))
     exact = copy.deepcopy(trainer.network).train()
     for layer in exact.modules():
@@ -124,9 +124,9 @@ def test_a_short_last_stage_has_the_statistics_of_the_full_size(
             layer.momentum = None
     with torch.no_grad():
         for batch in trainer.loader.training_batches(2):
-            exact(trainer._normalised(batch.pixels))
+            exact(trainer.normalise(batch.pixels))
     wanted = RunningStatistics(exact).read()[0]
-    reached = RunningStatistics(trainer.answering).read()[0]
+    reached = RunningStatistics(trainer.evaluated).read()[0]
     assert not torch.allclose(small[0], wanted, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(reached, wanted, rtol=1e-3, atol=1e-3)
 
@@ -147,7 +147,7 @@ def test_what_may_grow_answers_at_full_size_as_before(name: str) -> None:
 
 
 def test_what_takes_one_size_alone_is_refused() -> None:
-    with pytest.raises(ModelError, match="alone and cannot train on smaller ones first"):
+    with pytest.raises(ModelError, match="pixels and cannot train on smaller ones first"):
         build(resolve("mixer_s32_224"), len(CLASSES), pretrained=True, is_growing=True)
 
 

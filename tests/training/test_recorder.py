@@ -1,4 +1,4 @@
-"""When steps are recorded and when they are issued; that both are the same shows on a GPU alone."""
+"""When steps are captured and when they run eagerly; only a GPU shows that both are the same."""
 
 from collections.abc import Callable
 
@@ -7,14 +7,14 @@ import torch
 
 from utils.training.data.batches import Batch
 from utils.training.step import cuda_graph as recorder
-from utils.training.step.cuda_graph import NUM_BEFORE, Recorder
+from utils.training.step.cuda_graph import NUM_EAGER, Recorder
 
 
 class Double:
     """Stands for a CUDA graph."""
 
-    def __init__(self, issue: Callable[[Batch], str], batch: Batch, others: object) -> None:
-        self.name = issue(batch)
+    def __init__(self, run_step: Callable[[Batch], str], batch: Batch, others: object) -> None:
+        self.name = run_step(batch)
         self.others = others
 
     def replay(self, batch: Batch) -> str:
@@ -22,14 +22,14 @@ class Double:
 
 
 class Told(Recorder):
-    """Is told once how a step is issued."""
+    """Is told once how a step is taken."""
 
-    def __init__(self, optimizer: torch.optim.Optimizer, issue: Callable[[Batch], str]) -> None:
+    def __init__(self, optimizer: torch.optim.Optimizer, run_step: Callable[[Batch], str]) -> None:
         super().__init__(optimizer)
-        self._issue = issue
+        self._run_step = run_step
 
     def replay(self, batch: Batch) -> str | None:
-        return super().replay(batch, self._issue)
+        return super().replay(batch, self._run_step)
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def optimizer() -> torch.optim.Optimizer:
 
 @pytest.fixture
 def make_recorder(monkeypatch: pytest.MonkeyPatch, optimizer: torch.optim.Optimizer):
-    def make(issue: Callable[[Batch], str]) -> Told:
+    def make(run_step: Callable[[Batch], str]) -> Told:
         monkeypatch.setattr(recorder, "Recording", Double)
-        return Told(optimizer, issue)
+        return Told(optimizer, run_step)
 
     return make
 
@@ -50,17 +50,17 @@ def batch_of(size: int) -> Batch:
     return Batch(torch.zeros(size, 3, 2, 2, dtype=torch.uint8), torch.zeros(size, dtype=torch.long))
 
 
-def test_a_size_is_recorded_once_it_has_been_issued(make_recorder) -> None:
+def test_a_size_is_captured_after_eager_steps(make_recorder) -> None:
     made = make_recorder(lambda batch: f"{len(batch.labels)}")
-    for _ in range(NUM_BEFORE):
+    for _ in range(NUM_EAGER):
         assert made.replay(batch_of(8)) is None
     assert made.replay(batch_of(8)) == made.replay(batch_of(8)) == "8 again"
 
 
 def test_another_size_gets_the_memory_and_then_shares_it(make_recorder) -> None:
     made = make_recorder(lambda batch: f"{len(batch.labels)}")
-    for _ in range(NUM_BEFORE):  # epochs whose last batch is smaller
-        for _ in range(NUM_BEFORE + 1):
+    for _ in range(NUM_EAGER):  # epochs whose last batch is smaller
+        for _ in range(NUM_EAGER + 1):
             made.replay(batch_of(8))
         assert [shape[0] for shape in made._recordings] == [8]
         assert made.replay(batch_of(3)) is None
@@ -73,44 +73,44 @@ def test_another_size_gets_the_memory_and_then_shares_it(make_recorder) -> None:
 def test_what_is_forgotten_is_recorded_anew(make_recorder) -> None:
     made = make_recorder(lambda batch: "step")
     assert not made.forget()
-    for _ in range(NUM_BEFORE + 1):
+    for _ in range(NUM_EAGER + 1):
         made.replay(batch_of(8))
     assert made.forget()
     assert not made._recordings
     assert made.replay(batch_of(8)) == "step again"
 
 
-def test_the_optimizer_knows_when_it_is_recorded(make_recorder, optimizer) -> None:
-    def issue(batch: Batch) -> str:
+def test_the_optimizer_knows_when_it_is_captured(make_recorder, optimizer) -> None:
+    def run_step(batch: Batch) -> str:
         assert optimizer.param_groups[0]["capturable"]
         return "step"
 
-    made = make_recorder(issue)
-    for _ in range(NUM_BEFORE + 1):
+    made = make_recorder(run_step)
+    for _ in range(NUM_EAGER + 1):
         made.replay(batch_of(8))
     assert made._recordings
     assert not optimizer.param_groups[0]["capturable"]
 
 
-def test_where_nothing_can_be_recorded_steps_are_issued_and_it_is_said_once(
+def test_where_nothing_can_be_captured_steps_run_eagerly_and_it_is_said_once(
     make_recorder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def issue(batch: Batch) -> str:
+    def run_step(batch: Batch) -> str:
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
-    made = make_recorder(issue)
-    assert [made.replay(batch_of(8)) for _ in range(NUM_BEFORE + 3)] == [None] * (NUM_BEFORE + 3)
+    made = make_recorder(run_step)
+    assert [made.replay(batch_of(8)) for _ in range(NUM_EAGER + 3)] == [None] * (NUM_EAGER + 3)
     assert capsys.readouterr().err.count("operation not permitted when stream is capturing") == 1
 
 
 def test_on_a_cpu_nothing_is_recorded(make_trainer) -> None:
-    assert make_trainer()._recorder is None
+    assert make_trainer().train_step.recorder is None
 
 
 def test_as_many_pictures_of_another_size_are_another_recording(make_recorder) -> None:
     made = make_recorder(lambda batch: f"{batch.pixels.shape[-1]}")
     larger = Batch(torch.zeros(8, 3, 4, 4, dtype=torch.uint8), torch.zeros(8, dtype=torch.long))
     for batch in (batch_of(8), larger):
-        for _ in range(NUM_BEFORE):
+        for _ in range(NUM_EAGER):
             assert made.replay(batch) is None
         assert made.replay(batch) == f"{batch.pixels.shape[-1]} again"

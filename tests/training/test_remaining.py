@@ -10,7 +10,7 @@ import pytest
 import launch_training_test
 from utils.training import fit, remaining
 from utils.training.engine import Trainer
-from utils.training.remaining import FEATURES_COST, LOOK_COST, Forecast, relative_cost
+from utils.training.remaining import FEATURES_COST, PREDICTION_COST, Forecast, relative_cost
 
 TRAIN, VAL, TEST, BATCH = 1_000, 200, 400, 50
 STEPS = TRAIN // BATCH
@@ -94,7 +94,7 @@ def test_with_even_epochs_the_first_estimate_is_the_truth(clock: Clock) -> None:
         forecast.advance(step)
     promised, then = forecast.left_s(), clock.now
     clock.now = 100.0
-    look_s = 6.0 / BATCH * LOOK_COST
+    look_s = 6.0 / BATCH * PREDICTION_COST
     for epoch in range(4):
         run_epoch(forecast, clock, epoch, 6.0, VAL * look_s)
     clock.now += (VAL + TEST) * look_s
@@ -114,7 +114,7 @@ def test_a_cheap_beginning_does_not_promise_a_cheap_end(clock: Clock) -> None:
     forecast = forecast_of(clock, 4, costs.__getitem__)
     _, words = first_words(forecast, clock, 2.5)
     assert words.endswith(", 20.0 pictures/s at first.")
-    looks_s = (4 * VAL + VAL + TEST) * LOOK_COST * 0.2
+    looks_s = (4 * VAL + VAL + TEST) * PREDICTION_COST * 0.2
     left_s = TRAIN * 0.2 * sum(costs) - 4 * BATCH * 0.05 + looks_s
     assert forecast.left_s() == pytest.approx(left_s, rel=0.01)
 
@@ -150,7 +150,7 @@ def test_an_epoch_of_one_step_is_measured_as_a_whole(clock: Clock) -> None:
     assert forecast.advance(STEPS) is None
     forecast.end_training()
     assert forecast.left_s() == pytest.approx(
-        TRAIN * 0.1 + (2 * VAL + VAL + TEST) * LOOK_COST * 0.1
+        TRAIN * 0.1 + (2 * VAL + VAL + TEST) * PREDICTION_COST * 0.1
     )
 
 
@@ -162,7 +162,7 @@ def test_an_epoch_in_which_the_device_was_waited_for_once_is_measured(clock: Clo
     clock.now += (STEPS - 1) * 5.0
     forecast.end_training()
     assert forecast.left_s() == pytest.approx(
-        TRAIN * 0.1 + (2 * VAL + VAL + TEST) * LOOK_COST * 0.1
+        TRAIN * 0.1 + (2 * VAL + VAL + TEST) * PREDICTION_COST * 0.1
     )
 
 

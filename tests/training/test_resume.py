@@ -15,7 +15,7 @@ from launch_training_test import main
 from models.bundle import read_weights
 from utils.common.errors import DatasetError, ModelError, OutputError, SettingsError
 from utils.training.engine import Trainer
-from utils.training.session import keep_threads
+from utils.training.resume import keep_threads
 from utils.training.state import checkpoint, runs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,7 +161,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_state_before(
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", save)
-        with pytest.raises(OutputError, match=r"last.pt could not be written, perhaps for lack"):
+        with pytest.raises(OutputError, match=r"last.pt could not be written, perhaps because"):
             main(arguments(*EVERY_STEP))
     run = tmp_path / "runs" / "test_resnet-1"
     assert torch.load(run / "last.pt", weights_only=True)["progress"]["step"] == 1
@@ -195,7 +195,7 @@ def test_a_state_that_cannot_be_written_leaves_the_one_before(
 def test_two_processes_never_work_on_one_run(
     undisturbed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "LOCK_PATIENCE_S", 0)
+    monkeypatch.setattr(runs, "LOCK_TIMEOUT_S", 0)
     code = (
         "import sys; from pathlib import Path; from utils.training.state.runs import Run\n"
         f"with Run(Path({str(undisturbed)!r})).locked(): print('held', flush=True); input()"
@@ -211,7 +211,7 @@ def test_two_processes_never_work_on_one_run(
         other.stdin.write("\n")
     assert str(raised.value) == (
         f"Another process is at work on {undisturbed}. "
-        "Wait for it to end, or start a run of its own without --resume."
+        "Wait until it ends, or start a new run without --resume."
     )
     assert main(["--test-only", "--resume", str(undisturbed)]) == 0
 
@@ -283,7 +283,7 @@ def test_other_settings_are_refused_by_name(undisturbed: Path) -> None:
     with pytest.raises(SettingsError) as raised:
         main(["--resume", str(undisturbed), "-b", "4", "--lr", "0.5", "--workers", "1"])
     assert str(raised.value) == (
-        "This run cannot go on with other settings: batch_size was 8 and not 4; "
+        "This run cannot be resumed with other settings: batch_size was 8 and not 4; "
         "lr was 0.001 and not 0.5. Leave these flags out, or start anew without --resume."
     )
 
@@ -308,7 +308,7 @@ def assert_torn(undisturbed: Path, last: Path) -> None:
     with pytest.raises(ModelError) as raised:
         main(["--resume", str(undisturbed)])
     assert str(raised.value) == (
-        f"{last} is torn or is no state of a run. "
+        f"{last} is damaged or is not the state of a run. "
         "Delete the run's folder and start anew without --resume."
     )
 
@@ -344,12 +344,12 @@ def test_more_threads_than_processors_are_kept_and_told(
     kept: list[int] = []
     monkeypatch.setattr("torch.set_num_threads", kept.append)
     monkeypatch.setattr("torch.get_num_threads", lambda: 2)
-    monkeypatch.setattr("utils.training.session.available_processors", lambda: 2)
+    monkeypatch.setattr("utils.training.resume.available_processors", lambda: 2)
     keep_threads(2)
     assert capsys.readouterr().err == ""
     keep_threads(64)
     assert capsys.readouterr().err == (
-        "Warning: this run was begun with 64 threads and goes on with as many, for the same result "
-        "to the last bit; that is slow where 2 would do.\n"
+        "Warning: this run was started with 64 threads and keeps them, so that its result is the "
+        "same to the last bit; that is slow here, where 2 would be usual.\n"
     )
     assert kept == [2, 64]

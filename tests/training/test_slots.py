@@ -59,7 +59,7 @@ def test_too_little_shared_memory_is_one_line(make_loader, monkeypatch) -> None:
     with pytest.raises(SettingsError) as raised:
         make_loader()
     assert str(raised.value).endswith(
-        " MiB of shared memory for the batches under way cannot be had. Make /dev/shm larger "
+        " MiB of shared memory for the batches under way are not available. Make /dev/shm larger "
         "(docker run --shm-size), or give fewer --workers or a smaller --batch-size."
     )
     assert list(make_loader(workers=0).training_batches(0))

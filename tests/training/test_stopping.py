@@ -11,7 +11,7 @@ from utils.training.processes.stopping import StopRequest, listening
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping, "LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr(stopping, "POLL_S", 0.001)
 
 
 def test_a_run_stops_when_the_torchrun_that_started_it_is_gone(

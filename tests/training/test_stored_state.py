@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from launch_training_test import main
 from utils.common.errors import ModelError
+from utils.common.labels import CLASSES, VAL
 from utils.common.values import expected_of
 from utils.training.engine import Trainer
 from utils.training.processes.jobs import Job
@@ -51,7 +53,9 @@ def stored(
     list(trainer.train_epoch(0))
     path = tmp_path_factory.mktemp("stored") / "last.pt"
     facts = facts_of(preprocessing=trainer.preprocessing.to_dict())
-    checkpoint.save(path, trainer, Progress(1, 0, 0.5, 1, 0, [row()]), facts)
+    num_val = len(trainer.loader.pictures.splits[VAL])
+    logits = np.full((num_val, len(CLASSES)), np.nan, np.float32)  # 16 bits may overflow
+    checkpoint.save(path, trainer, Progress(1, 0, 0.5, 1, 0, [row()]), facts, [logits])
     return checkpoint.load(path)
 
 
@@ -62,7 +66,7 @@ def refused(tmp_path: Path) -> Callable[..., str]:
     def read(alter: Callable[[dict[str, Any]], object]) -> str:
         progress = dataclasses.asdict(Progress(1, 0, 0.5, 1, 0, [row()]))
         state: dict[str, Any] = {
-            **dict.fromkeys(checkpoint.PARTS, 0),
+            **dict.fromkeys(checkpoint.KEYS, 0),
             "version": checkpoint.VERSION,
             "facts": facts_of(),
             "progress": progress,
@@ -130,12 +134,12 @@ class TestSettings:
         line = refused(lambda state: state["facts"]["settings"].update({name: value}))
         assert line == (
             f"{tmp_path / 'last.pt'} cannot be resumed: {words} "
-            "Bring the file back as it was, or start anew without --resume."
+            "Restore the file as it was, or start anew without --resume."
         )
 
     def test_an_unknown_setting_may_have_changed_the_weights(self) -> None:
         facts = facts_of(settings={**dataclasses.asdict(GOOD), "mixup": 0.2})
-        with pytest.raises(ModelError, match="this suite does not know its settings 'mixup'"):
+        with pytest.raises(ModelError, match="this version does not know its settings 'mixup'"):
             Facts.from_dict(facts)
 
     def test_one_that_was_not_there_yet_is_taken_as_by_default_and_named(self, capsys) -> None:
@@ -143,7 +147,7 @@ class TestSettings:
         del settings["deterministic"]
         assert Facts.from_dict(facts_of(settings=settings), "last.pt").settings == GOOD
         assert capsys.readouterr().err == (
-            "Warning: last.pt does not tell all settings; taken by default: deterministic False\n"
+            "Warning: last.pt lacks some settings; their defaults are used: deterministic False\n"
         )
 
 
@@ -169,9 +173,9 @@ class TestFacts:
     def test_all_are_needed_and_no_other_is_known(self, field) -> None:
         facts = facts_of()
         del facts[field.name]
-        with pytest.raises(ModelError, match=f"this suite needs {field.name} in it"):
+        with pytest.raises(ModelError, match=f"this version needs {field.name} in it"):
             Facts.from_dict(facts)
-        with pytest.raises(ModelError, match="this suite does not know 'more' in it"):
+        with pytest.raises(ModelError, match="this version does not know 'more' in it"):
             Facts.from_dict(facts_of(more=1))
 
     @pytest.mark.parametrize("value", NONSENSE)
@@ -233,7 +237,7 @@ MOMENTS = ("optimizer", "state", 0)
 
 class TestTensors:
     @pytest.mark.parametrize(
-        "part", ["weights", "optimizer", "sums", "parts"], ids=lambda part: part
+        "part", ["weights", "optimizer", "sums", "parts", "val_logits"], ids=lambda part: part
     )
     def test_nothing_else_stands_in_the_place_of_a_part(
         self, stored, make_trainer, part: str
@@ -269,6 +273,8 @@ class TestTensors:
             (("sums", "totals"), (None, torch.zeros(3), torch.zeros(4, dtype=torch.int64))),
             (("sums", "totals", 1), (NAN, -1.0)),
             (("sums", "confusion", 3), (-1,)),
+            (("val_logits",), ([torch.zeros(3, 5)] * 2, (torch.zeros(3, 5),))),
+            (("val_logits", 0), (None, [], torch.zeros(1, 5), torch.zeros(3, 5).double())),
             (("progress", "step"), (4, 10**9)),
         ],
         ids=lambda part: "/".join(map(str, part)) if isinstance(part, tuple) else None,
@@ -285,7 +291,7 @@ class TestTensors:
     def test_an_average_is_checked_like_the_weights(self, make_trainer, tmp_path: Path) -> None:
         trainer = make_trainer(ema=0.9)
         facts = facts_of(preprocessing=trainer.preprocessing.to_dict())
-        checkpoint.save(tmp_path / "last.pt", trainer, Progress(), facts)
+        checkpoint.save(tmp_path / "last.pt", trainer, Progress(), facts, [])
         state = checkpoint.load(tmp_path / "last.pt")
         for average in (None, {}, altered(state, ("average", WEIGHT, 0), NAN)["average"]):
             with pytest.raises(ModelError, match="does not fit this network: average"):
@@ -296,6 +302,8 @@ class TestTensors:
         trainer = make_trainer()
         assert checkpoint.restore(copy.deepcopy(stored), trainer).epoch == 1
         list(trainer.train_epoch(1))
+        (logits,) = checkpoint.val_logits_of(stored)
+        assert np.isnan(logits).all()
 
 
 class TestFile:
@@ -309,16 +317,16 @@ class TestFile:
             line = refused(lambda state, weights=weights: state.update(weights=weights))
             assert "its weights are not those of test_resnet for 5 classes" in line
 
-    @pytest.mark.parametrize("part", checkpoint.PARTS)
-    def test_a_missing_part_is_named(self, refused, part: str) -> None:
-        assert f"{part} is missing" in refused(lambda state: state.pop(part))
+    @pytest.mark.parametrize("key", checkpoint.KEYS)
+    def test_a_missing_key_is_named(self, refused, key: str) -> None:
+        assert f"{key} is missing" in refused(lambda state: state.pop(key))
 
     @pytest.mark.parametrize(
         "value", [checkpoint.VERSION - 1, checkpoint.VERSION + 1, None, "2", NAN, [], HUGE]
     )
     def test_another_version_is_named(self, refused, value: Any) -> None:
         line = refused(lambda state: state.update(version=value))
-        assert f"Expected version {checkpoint.VERSION}, which this suite writes" in line
+        assert f"Expected version {checkpoint.VERSION}, which this program writes" in line
 
     def test_what_grows_when_it_is_unpacked_is_not(self, tmp_path: Path) -> None:
         torch.save({"version": 2, "facts": torch.zeros(10**6)}, tmp_path / "good.pt")
@@ -328,7 +336,7 @@ class TestFile:
         ):
             for name in plain.namelist():
                 packed.writestr(name, plain.read(name))
-        with pytest.raises(ModelError, match="is torn or is no state of a run"):
+        with pytest.raises(ModelError, match="is damaged or is not the state of a run"):
             checkpoint.load(tmp_path / "last.pt")
 
     def test_the_script_ends_in_the_same_line(self, stored, tmp_path: Path) -> None:
@@ -363,7 +371,7 @@ class TestJob:
         with pytest.raises(ModelError) as caught:
             job.recall(Settings())
         line = str(caught.value)
-        assert line.startswith(f"{job.note}, which tells the run of this job, is damaged (")
+        assert line.startswith(f"{job.note}, which notes the run of this job, is damaged (")
         assert line.endswith(". Delete it, and name the run with --resume.")
 
     def test_the_note_of_another_command_line_is_not_recalled(self, job: Job) -> None:

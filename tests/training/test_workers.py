@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120
 KILLED = (
     "A process that reads pictures was ended by the system (signal 9), usually because memory ran "
-    "out. Take fewer --workers, or end what else uses memory; then go on with --resume."
+    "out. Take fewer --workers, or end what else uses memory; then continue with --resume."
 )
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX has signals")
@@ -79,7 +79,7 @@ def test_a_stopped_worker_is_told_and_at_last_ended(
         list(batches)
     assert str(raised.value) == (
         "No batch has come for 15 minutes: the processes that read pictures were stuck and have "
-        "been ended. See whether the disk answers; then go on with --resume."
+        "been ended. See whether the disk responds; then continue with --resume."
     )
     assert capsys.readouterr().err == (
         "Warning: no batch has come for 60 s: the disk is slow, or a process that reads pictures "
@@ -209,14 +209,14 @@ def indented(text: str) -> str:
             -7,
             "A process that reads pictures was ended by the system (signal 7), usually because "
             "shared memory ran out. Make /dev/shm larger (docker run --shm-size), or take fewer "
-            "--workers; then go on with --resume.",
+            "--workers; then continue with --resume.",
         ),
         (
             -11,
-            "A process that reads pictures was ended by the system (signal 11). Go on with "
-            "--resume; if it comes again, with --workers 0, which shows where.",
+            "A process that reads pictures was ended by the system (signal 11). Continue "
+            "with --resume; if it happens again, --workers 0 shows where.",
         ),
-        (1, "A process that reads pictures has ended with exit code 1. Go on with --resume."),
+        (1, "A process that reads pictures has ended with exit code 1. Continue with --resume."),
     ],
 )
 def test_each_end_of_a_process_has_its_line(code: int, told: str) -> None:
@@ -250,7 +250,7 @@ def test_too_little_memory_for_a_batch_is_one_line(
     with pytest.raises(LostWorkerError) as raised:
         list(make_loader(count).evaluation_batches(VAL))
     assert str(raised.value).startswith(told)
-    assert str(raised.value).endswith("then go on with --resume.")
+    assert str(raised.value).endswith("then continue with --resume.")
 
 
 def test_other_errors_are_no_lack_of_memory() -> None:

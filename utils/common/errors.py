@@ -1,4 +1,4 @@
-"""A user's mistake or a broken input in, one clear line and exit code 2 out.
+"""The suite's errors: each mistake of a user is one clear line and exit code 2.
 
     ProjectError
       SettingsError    a flag or an answer that cannot be used
@@ -104,8 +104,8 @@ def run_script(main: Callable[[], int | None], go_on: str = GO_ON) -> None:
     """Run a script's `main` and leave the process with its exit code.
 
     A `ProjectError` becomes one line on stderr and exit code 2, Ctrl-C exit code 130, SIGTERM 143
-    where the script listens to it (`common.termination`). Where nobody reads the output any more,
-    as after `| head`, it ends silently; where it goes to a full disk, with one line. A file
+    where the script listens to it (`common.system.termination`). Where nobody reads the output any
+    more, as after `| head`, it ends silently; where it goes to a full disk, with one line. A file
     name that the output has no letters for, as on Windows or in old archives, or that would do
     something to a terminal, is printed with backslashes.
 

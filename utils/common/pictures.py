@@ -1,4 +1,4 @@
-"""Bytes of any picture file in, upright 8-bit RGB out; and RGB back into JPEG bytes."""
+"""Read a picture file of any format as upright 8-bit RGB, and write RGB as JPEG."""
 
 import functools
 import io
@@ -19,7 +19,7 @@ from utils.common.reading.isolation.process import (
     ElsewhereError,
     is_needed,
     leave_to_child,
-    read_apart,
+    read_in_child,
 )
 from utils.common.reading.isolation.turns import one_at_a_time
 from utils.common.reading.jpeg_pixels import check_cmyk, check_other_kind, decode_jpeg
@@ -94,7 +94,7 @@ def read_picture(
             raise ElsewhereError
         return _read(content, shorter_side, max_pixels)
     except ElsewhereError:
-        image, facts = read_apart(content, shorter_side, max_pixels)
+        image, facts = read_in_child(content, shorter_side, max_pixels)
         lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
         return image, Original(**facts | lists)
 

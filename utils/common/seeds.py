@@ -1,4 +1,4 @@
-"""A seed and a picture's name in, its own random numbers out: never order, worker or clock."""
+"""Random numbers from a seed and a picture's name, whatever the order, worker or clock."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""A value that somebody stored in, what was expected in its place out: types, ranges, choices."""
+"""Check types, ranges and choices of values that somebody else may have stored."""
 
 import sys
 from collections.abc import Collection

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from utils.common.disk.location import Originals
 from utils.common.labels import LOW_QUALITY
 from utils.dataset.accounting import Accounts, account
+from utils.dataset.images.collected import Pictures
+from utils.dataset.images.low_quality import LowQuality
 from utils.dataset.images.notes import Notes, collect_notes
 from utils.dataset.images.pool import ProcessPool
-from utils.dataset.images.preparation import LowQuality, Pictures
 from utils.dataset.images.prepare import Prepared, may_pass
 from utils.dataset.leakage.leaks import LeakReport, report_leaks, write_leak_report
 from utils.dataset.leakage.look_alikes import draw_look_alikes
@@ -36,6 +37,7 @@ class Assembled:
         num_unfit: Pictures that could not be degraded; they stay in their own class.
         num_moved: Pictures put into place.
         num_removed: Pictures of an earlier run taken away.
+        changed: LOW_QUALITY pictures that were there and are made in another way, by `file`.
         notes: What was done to pixels or is odd about them, with the originals.
         held_back: What real LOW_QUALITY pictures are not taken, and why.
     """
@@ -47,6 +49,7 @@ class Assembled:
     num_unfit: int = 0
     num_moved: int = 0
     num_removed: int = 0
+    changed: Sequence[str] = ()
     notes: Notes = field(default_factory=dict)
     held_back: Sequence[str] = ()
 
@@ -105,8 +108,11 @@ def assemble(
     notes = collect_notes(
         (planned.record.original, pictures.result(planned.record)) for planned in collected
     )
+    changed = low_quality.changed(plan)
     if workspace.read_only:
-        return Assembled(plan, rejected, leaks, accounts, notes=notes, held_back=held_back)
+        return Assembled(
+            plan, rejected, leaks, accounts, changed=changed, notes=notes, held_back=held_back
+        )
 
     def facts(planned: Planned) -> Prepared:
         return low_quality.result(planned) if planned.parent else pictures.result(planned.record)
@@ -127,7 +133,8 @@ def assemble(
     used = {facts(planned).key for planned in plan} | pictures.keys() | low_quality.failed_keys()
     workspace.tidy(used)
     return Assembled(
-        plan, rejected, leaks, accounts, len(low_quality.failed), moved, removed, notes, held_back
+        *(plan, rejected, leaks, accounts, len(low_quality.failed), moved, removed, changed, notes),
+        held_back,
     )
 
 

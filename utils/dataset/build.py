@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from utils.common.disk.location import Originals
 from utils.dataset.assemble import assemble
+from utils.dataset.output.build_state import BuildState
 from utils.dataset.output.contact_sheet import CONTACT_SHEET_NAME
-from utils.dataset.output.seal import Seal
 from utils.dataset.output.verification import Verification
 from utils.dataset.output.workspace import Workspace
-from utils.dataset.report import describe, describe_outcome
+from utils.dataset.report import DRY_RUN, describe, describe_outcome
 from utils.dataset.settings import DatasetSettings
 from utils.sources.record import LeftOut, Record
 
@@ -33,23 +33,24 @@ def build(
     """
     output, recipe = settings.output, settings.recipe
     originals = originals or Originals(settings.all_data)
-    seal = Seal(records, left_out, originals, recipe)
+    state = BuildState(records, left_out, originals, recipe)
     verification = Verification() if settings.verify else None
     with Workspace(output, read_only=settings.dry_run, is_verifying=settings.verify) as workspace:
         if settings.fresh and not settings.dry_run:
             workspace.clear()
-        changed = seal.changed_tables(workspace)
+        changed = state.changed_tables(workspace)
         if verification is not None:
             verification.tables = changed
         if CONTACT_SHEET_NAME in changed and not settings.dry_run:
             (output / CONTACT_SHEET_NAME).unlink(missing_ok=True)  # it is only drawn anew
-        summary = None if verification else seal.unbroken(workspace)
-        outcome = f"No picture written: {output} is up to date."
+        summary = None if verification else state.summary_if_unchanged(workspace)
+        outcome = DRY_RUN if settings.dry_run else f"No picture written: {output} is up to date."
         if summary is None:
             assembled = assemble(records, originals, workspace, recipe, left_out, verification)
-            summary, outcome = describe(assembled), describe_outcome(assembled, output)
+            summary = describe(assembled)
+            outcome = describe_outcome(assembled, output, is_dry=settings.dry_run)
             if not (settings.dry_run or assembled.may_change):
-                seal.put(workspace, summary, assembled.rejected)
+                state.store(workspace, summary, assembled.rejected)
     if verification is not None:
         summary = f"{summary}\n{verification.describe(is_dry=settings.dry_run)}"
-    return f"{summary}\n{'Dry run: nothing was written.' if settings.dry_run else outcome}"
+    return f"{summary}\n{outcome}"

@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from utils.common.cli.console import table
+from utils.common.errors import shortlist
 from utils.common.labels import CLASSES, LOW_QUALITY, SPLITS
 from utils.dataset.accounting import describe_accounts
 from utils.dataset.assemble import Assembled
 from utils.dataset.images.notes import describe_notes
 from utils.dataset.images.prepare import may_pass
 from utils.dataset.planning.plan import Planned
+
+DRY_RUN = "Dry run: nothing was written."
 
 
 def table_by_class_and_split(plan: Iterable[Planned]) -> str:
@@ -43,8 +46,21 @@ def describe(assembled: Assembled) -> str:
     return "\n".join(lines)
 
 
-def describe_outcome(assembled: Assembled, folder: Path) -> str:
-    """Say what was written, or that nothing had to be."""
+def describe_outcome(assembled: Assembled, folder: Path, *, is_dry: bool = False) -> str:
+    """Say what was written or on a dry run what would be, or that nothing had to be."""
+    lines = []
+    if assembled.changed:
+        total = sum(planned.label == LOW_QUALITY for planned in assembled.plan)
+        verb = "would be" if is_dry else "were"
+        lines.append(
+            f"Degradations changed: {len(assembled.changed):,} of {total:,} {LOW_QUALITY} pictures "
+            f"{verb} made again: {shortlist(assembled.changed)}."
+        )
+    lines.append(DRY_RUN if is_dry else _written(assembled, folder))
+    return "\n".join(lines)
+
+
+def _written(assembled: Assembled, folder: Path) -> str:
     if assembled.is_unchanged:
         return f"No picture written: {folder} is up to date ({len(assembled.plan):,} pictures)."
     removed = f", {assembled.num_removed:,} old ones removed" if assembled.num_removed else ""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.common.cli.command_line import setting
-from utils.common.errors import SettingsError
+from utils.common.errors import SettingsError, shortlist
+from utils.common.labels import COLLECTED_CLASSES
 from utils.common.limits import MAX_PIXELS, SMALLEST_GOOD
 from utils.dataset.planning.names import STATE_NAME
 from utils.dataset.recipe import Recipe
@@ -91,6 +92,13 @@ class DatasetSettings:
         "those again",
     )
     allow_empty: bool = setting(False, "go on where a class has too few pictures for all splits")
+    review: tuple[str, ...] = setting(
+        (),
+        "write a page of pictures of these classes, on which a person judges whether they belong "
+        "to them, and stop",
+        nargs="+",
+        metavar="CLASS",
+    )
     demo: bool = setting(
         False, "draw small stand-ins of all collections and build a data set from them"
     )
@@ -116,6 +124,15 @@ class DatasetSettings:
             raise SettingsError(f"{flag} and --no-download contradict each other", todo="Drop one")
         if self.demo and self.download:
             raise SettingsError("--demo downloads nothing", todo="Drop --demo or --download")
+        unknown = [label for label in self.review if label not in COLLECTED_CLASSES]
+        if unknown:
+            raise SettingsError(
+                f"--review does not know {shortlist(unknown)}",
+                expected=f"some of {', '.join(COLLECTED_CLASSES)}",
+            )
+        if self.review and (self.download or self.dry_run):
+            flag = "--download" if self.download else "--dry-run"
+            raise SettingsError(f"--review and {flag} contradict each other", todo="Drop one")
         if not 0 <= self.low_quality <= 100:
             raise SettingsError(f"--low-quality is {self.low_quality}", expected="0 to 100")
 

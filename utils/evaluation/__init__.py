@@ -1,1 +1,1 @@
-"""The fourth stage: predictions in, figures, files and pictures of the report out."""
+"""The fourth stage: calibrate and test a model on its predictions, and write the report."""

@@ -1,6 +1,6 @@
-"""Groups of pictures and a statistic in, its value with a 95 % interval out.
+"""Compute figures with 95 % intervals, by a bootstrap over groups of pictures.
 
-Pictures of one patient are not independent, so whole groups are drawn anew, with replacement
+Pictures of one patient are not independent, so whole groups are resampled, with replacement
 (Davison and Hinkley 1997, "Bootstrap Methods and their Application", chapter 3.8).
 """
 
@@ -18,16 +18,16 @@ from utils.evaluation.proportions import LEVEL, clopper_pearson, proportion_inte
 
 RESAMPLES = 2000
 FEWEST_GROUPS = 30
-"""With fewer an interval is too narrow to be relied on."""
+"""Least groups of a reliable interval; with fewer it is too narrow."""
 
 CHUNK_CELLS = 1_000_000
-"""Weights that are held in memory at a time."""
+"""Weights of groups that are in memory at a time."""
 
 MOST_BLOCKS = 400
-"""Of groups that are left out in turn."""
+"""Most blocks of groups that are left out in turn."""
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""Weights of the groups, B x G, in; values, B x K, out; not-a-number where undefined."""
+"""Computes K values, B x K, from weights of the groups, B x G; NaN where undefined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class Figure:
     """One figure of the report.
 
     Attributes:
-        value: None if it is undefined.
-        interval: Low and high end at 95 %; None if undefined.
-        groups: How many groups it rests on.
-        reason: Why it is undefined; empty if it is not.
+        value: Value of the figure; None if it is undefined.
+        interval: Low and high end of the 95 % interval; None if the value is undefined.
+        groups: Number of groups that it rests on.
+        reason: Why the value is undefined; empty if it is not.
     """
 
     value: float | None
@@ -69,14 +69,14 @@ def figures(
     reasons: Sequence[str],
     resamples: int = RESAMPLES,
 ) -> list[Figure]:
-    """Compute K figures from all groups, each with its interval from groups drawn anew.
+    """Compute K figures from all groups, each with an interval from resampled groups.
 
     Args:
-        statistic: Gives the K values for any weights of the groups.
-        num_groups: G.
-        resting_on: For each of the K, how many groups it rests on.
-        reasons: For each of the K, what to say should it be undefined.
-        resamples: How often the groups are drawn.
+        statistic: Computes the K values for any weights of the groups.
+        num_groups: Number of groups, G.
+        resting_on: Number of groups that each of the K figures rests on.
+        reasons: Reason of each of the K figures in case it is undefined.
+        resamples: Number of resamples.
     """
     values = statistic(np.ones((1, num_groups)))[0]
     low, high = interval(statistic, num_groups, resamples)
@@ -95,8 +95,8 @@ def interval(
 ) -> NDArray[np.float64]:
     """Return the low and the high ends of K intervals, 2 x K.
 
-    Bias-corrected and accelerated (BCa: Efron 1987, "Better Bootstrap Confidence Intervals"): the
-    drawn figures are skewed near 0 and 1, and their plain quantiles then lie too close to these.
+    Bias-corrected and accelerated (BCa: Efron 1987, "Better Bootstrap Confidence Intervals"): near
+    0 and 1 the resampled figures are skewed, and their plain quantiles lie too close to these.
     """
     rng = generator("bootstrap", num_groups)
     rows = max(1, CHUNK_CELLS // num_groups)
@@ -115,7 +115,7 @@ def interval(
 def _corrected_shares(
     drawn: NDArray[np.float64], value: NDArray[np.float64], acceleration: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return which quantiles of the drawn figures, B x K, are the ends of intervals, 2 x K."""
+    """Return which quantiles of the resampled figures, B x K, are the interval's ends, 2 x K."""
     with np.errstate(invalid="ignore"):
         below = (drawn < value).mean(axis=0) + (drawn == value).mean(axis=0) / 2
     least = 0.5 / len(drawn)
@@ -126,9 +126,9 @@ def _corrected_shares(
 
 
 def _acceleration(statistic: Statistic, num_groups: int) -> NDArray[np.float64]:
-    """Return how the spread of K figures changes with their values, K, each group left out once.
+    """Return the acceleration of K figures, K, by a jackknife over the groups.
 
-    Of many groups some are left out together, which tells the same sooner.
+    With many groups several are left out together, which gives about the same result faster.
     """
     blocks = min(num_groups, MOST_BLOCKS)
     weights = np.ones((blocks, num_groups))
@@ -137,11 +137,11 @@ def _acceleration(statistic: Statistic, num_groups: int) -> NDArray[np.float64]:
     left = np.concatenate(
         [statistic(weights[start : start + rows]) for start in range(0, blocks, rows)]
     )
-    with warnings.catch_warnings():  # undefined without any of some groups, or always
+    with warnings.catch_warnings():  # some figures are undefined without certain groups
         warnings.filterwarnings("ignore", message="Mean of empty slice")
-        apart = np.nan_to_num(np.nanmean(left, axis=0) - left)
-    spread = np.square(apart).sum(axis=0)
-    skew = (apart**3).sum(axis=0)
+        deviation = np.nan_to_num(np.nanmean(left, axis=0) - left)
+    spread = np.square(deviation).sum(axis=0)
+    skew = (deviation**3).sum(axis=0)
     acceleration: NDArray[np.float64] = np.divide(
         skew, 6 * spread**1.5, out=np.zeros_like(skew), where=spread > 1e-24
     )
@@ -149,10 +149,10 @@ def _acceleration(statistic: Statistic, num_groups: int) -> NDArray[np.float64]:
 
 
 def widen(low: float, high: float, groups: int) -> tuple[float, float]:
-    """Return what groups without any difference still leave open.
+    """Return an interval, widened where the groups do not differ at all.
 
-    Where all are right, or all wrong, drawing them anew tells nothing; the exact binomial interval
-    does, with one draw for each group.
+    Where all are right, or all wrong, resampling tells nothing; the exact binomial interval does,
+    with one trial per group.
 
     >>> widen(1.0, 1.0, 36)[0].__round__(2), widen(0.5, 0.7, 36)
     (0.9, (0.5, 0.7))
@@ -163,7 +163,7 @@ def widen(low: float, high: float, groups: int) -> tuple[float, float]:
 
 
 def draw(rng: np.random.Generator, resamples: int, num_groups: int) -> NDArray[np.float64]:
-    """Draw as many groups as there are, again and again: how often each came, B x G."""
+    """Resample the groups, and return how often each was drawn, B x G."""
     chosen = rng.integers(num_groups, size=(resamples, num_groups))
     chosen += num_groups * np.arange(resamples)[:, None]
     counts = np.bincount(chosen.ravel(), minlength=resamples * num_groups)
@@ -184,12 +184,12 @@ def sum_by_group(
 
 
 def share(right: NDArray[np.bool_], groups: NDArray[np.int64], nothing: str = "") -> Figure:
-    """Return which share of some pictures something holds for.
+    """Return the share of pictures for which something is true.
 
     Args:
-        right: N, whether it does.
-        groups: N, any numbers that tell the groups apart.
-        nothing: What to say if there are no pictures.
+        right: Whether it is true, N.
+        groups: Groups of the pictures, N, as any numbers that differ between groups.
+        nothing: Reason of the figure if there are no pictures.
     """
     if not len(right):
         return Figure(None, None, 0, nothing)

@@ -1,14 +1,14 @@
-"""A background in, a colour of text that can be read on it out."""
+"""Choose backgrounds, and colours of text that are readable on them."""
 
 LEAST_CONTRAST = 4.5
-"""For text of usual size (WCAG 2.2, success criterion 1.4.3)."""
+"""Least contrast of text of usual size (WCAG 2.2, success criterion 1.4.3)."""
 
 INK = "#1f2933"
 CHOICES = (INK, "#ffffff", "#000000")
-"""On any background at least one of the last two will do."""
+"""Colours of text; on any background at least one of the last two is readable."""
 
 LIGHT, FULL = (255, 255, 255), (12, 58, 116)
-"""Of a cell that holds none of its row, and of one that holds all."""
+"""Background of a cell with nothing of its row, and of a cell with all of it."""
 
 
 def shade(share: float) -> str:
@@ -22,7 +22,7 @@ def shade(share: float) -> str:
 
 
 def readable_on(background: str) -> str:
-    """Return the first of the usual colours of text that can be read on a background.
+    """Return the first colour of text that is readable on a background.
 
     >>> readable_on("#ffffff"), readable_on("#0c3a74"), readable_on("#818181")
     ('#1f2933', '#ffffff', '#000000')
@@ -31,7 +31,7 @@ def readable_on(background: str) -> str:
 
 
 def contrast(first: str, second: str) -> float:
-    """Return by how much one colour outshines the other, from 1 to 21 (WCAG 2.2).
+    """Return the contrast ratio of two colours, from 1 to 21 (WCAG 2.2).
 
     >>> round(contrast("#000000", "#ffffff"), 3)
     21.0

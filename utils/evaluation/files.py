@@ -1,4 +1,4 @@
-"""A report in, the files of the run's folder out."""
+"""Write a report to the files of the run's folder."""
 
 import csv
 import io
@@ -16,11 +16,11 @@ PROBABILITY_DIGITS = 6
 
 
 def write_report(folder: Path, report: Report, pictures: Path) -> None:
-    """Write every file of a report; report.json comes last, because it means done.
+    """Write every file of a report; report.json comes last, since it marks the run as finished.
 
     Args:
-        folder: Of the run.
-        report: To be written.
+        folder: Folder of the run.
+        report: The report to write.
         pictures: Folder of the data set.
     """
     write_predictions(folder / "predictions.csv", report)
@@ -31,9 +31,9 @@ def write_report(folder: Path, report: Report, pictures: Path) -> None:
 
 
 def write_predictions(path: Path, report: Report) -> None:
-    """Write one row per test picture: what it is, and what predict.py says of it.
+    """Write one row per test picture: its true class, and the same columns as predict.py.
 
-    `label` means what it means there: the likeliest class, UNSURE where the picture is unlike any.
+    `label` is the likeliest class, or UNSURE where the picture is out of distribution.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

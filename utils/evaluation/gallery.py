@@ -1,37 +1,31 @@
-"""Answers on test in, the most confident mistakes out, each with its picture as a data URL."""
+"""Choose the most confident mistakes on test, and turn their pictures into data URLs."""
 
-import base64
-import io
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from models.calibration import Verdicts
 from utils.common.labels import CLASSES
-from utils.common.limits import ACCEPTED
-from utils.common.pictures import read_picture
 from utils.training.predictions import Predictions
 
 MOST = 24
+"""Most mistakes in a report."""
+
 SIDE = 224
 """Longer side of a picture in the report, in pixels."""
-
-JPEG_QUALITY = 85
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One wrong answer.
+    """One wrong prediction.
 
     Attributes:
-        file: Path below the data set's folder.
-        true: Its class.
-        predicted: What it was taken for.
-        probability: How surely, calibrated.
-        abstained: What would have been said instead: "ambiguous", "unlike", or "" for nothing.
+        file: Path relative to the data set's folder.
+        true: True class.
+        predicted: Predicted class.
+        probability: Calibrated probability of the predicted class.
+        abstained: Reason for abstaining: "ambiguous", "unlike", or "" if the model would answer.
     """
 
     file: str
@@ -46,7 +40,7 @@ class Mistake:
 
 
 def mistakes(predictions: Predictions, verdicts: Verdicts) -> list[Mistake]:
-    """Return the wrong answers, the most confident first, at most `MOST`."""
+    """Return the wrong predictions, the most confident first, at most `MOST`."""
     confidence = verdicts.probabilities.max(axis=1)
     wrong = np.flatnonzero(verdicts.likeliest != predictions.labels)
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST]
@@ -61,12 +55,3 @@ def mistakes(predictions: Predictions, verdicts: Verdicts) -> list[Mistake]:
         )
         for index in surest
     ]
-
-
-def data_url(path: Path) -> str:
-    """Return a small copy of a picture as the text that a page can hold."""
-    image = read_picture(path.read_bytes(), SIDE, ACCEPTED)[0]
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

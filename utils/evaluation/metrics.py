@@ -1,4 +1,4 @@
-"""Labels and probabilities in, the figures of the report out; what is undefined says why."""
+"""Compute the metrics of a test with their intervals; an undefined one has a reason."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,18 +24,18 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The figures of one test.
+    """The metrics of one test.
 
     Attributes:
-        accuracy: Share of right answers.
+        accuracy: Share of correct predictions.
         balanced_accuracy: Mean recall of the classes that occur.
         macro_f1: Mean F1 of the classes that have one.
-        brier: Mean over the pictures of the squared error summed over the classes, 0-2.
-        per_class: By class, then by name: precision, recall, F1, and how well its probability
-            ranks its pictures before others (AUROC, one against the rest).
+        brier: Brier score: mean over the pictures of the squared error summed over the classes,
+            0-2.
+        per_class: Precision, recall, F1 and AUROC (one against the rest), by class, then by name.
         pictures: Number of each class's pictures.
         groups: Number of each class's groups.
-        confusion: Counts, rows true and columns predicted.
+        confusion: Confusion matrix: counts, rows true and columns predicted.
     """
 
     accuracy: Figure
@@ -49,7 +49,7 @@ class Metrics:
 
     @property
     def headline(self) -> dict[str, float | None]:
-        """Return the values of the figures that stand for the whole test."""
+        """Return the values of the metrics over all classes."""
         names = ("accuracy", "balanced_accuracy", "macro_f1", "brier")
         return {name: getattr(self, name).value for name in names}
 
@@ -57,12 +57,12 @@ class Metrics:
 def measure(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], groups: NDArray[np.int64]
 ) -> Metrics:
-    """Compute all figures of a test with at least one picture.
+    """Compute all metrics of a test with at least one picture.
 
     Args:
-        labels: N, indices into `labels.CLASSES`.
+        labels: True classes, N, indices into `labels.CLASSES`.
         probabilities: N x number of classes.
-        groups: N, numbers from 0 without gaps.
+        groups: Groups of the pictures, N, as numbers from 0 without gaps.
     """
     num_groups = int(groups.max()) + 1
     predicted = probabilities.argmax(axis=1)
@@ -97,17 +97,17 @@ def measure(
 def share_of(
     chosen: NDArray[np.bool_], right: NDArray[np.bool_], groups: NDArray[np.int64], nothing: str
 ) -> Figure:
-    """Return the share of right answers among the chosen pictures, or say why there is none."""
+    """Return the share of correct predictions among the chosen pictures."""
     return share(right[chosen], groups[chosen], nothing)
 
 
 def make_statistic(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], groups: NDArray[np.int64]
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return a function from weights of the groups, B x G, to the figures, B x K.
+    """Return the statistic of all metrics but plain shares of pictures, whose intervals are exact.
 
-    Balanced accuracy, macro F1, Brier score, F1 and AUROC of each class: all but the shares of
-    pictures, whose intervals are exact.
+    It computes balanced accuracy, macro F1, Brier score, F1 and AUROC of each class, B x K, from
+    weights of the groups, B x G.
     """
     basic = make_basic_statistic(labels, probabilities, groups)
     areas = [
@@ -123,7 +123,7 @@ def make_statistic(
 def make_basic_statistic(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], groups: NDArray[np.int64]
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return the same without AUROC: all that sums over the groups suffice for, which is fast."""
+    """Return the same statistic without AUROC; it needs only sums over the groups and is fast."""
     num_groups = int(groups.max()) + 1
     cells = np.zeros((num_groups, NUM_CLASSES, NUM_CLASSES))
     np.add.at(cells, (groups, labels, probabilities.argmax(axis=1)), 1)
@@ -153,9 +153,9 @@ def make_basic_statistic(
 def make_auroc(
     is_positive: NDArray[np.bool_], scores: NDArray[np.float64], groups: NDArray[np.int64]
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return a function from weights of the groups to the chance that a positive scores higher.
+    """Return the statistic of the AUROC: the chance that a positive scores higher than a negative.
 
-    Of a pair with equal scores half counts.
+    A pair with equal scores counts half.
     """
     order = np.argsort(scores[~is_positive], kind="stable")
     others, of_others = scores[~is_positive][order], groups[~is_positive][order]
@@ -175,7 +175,7 @@ def make_auroc(
 
 
 def divide(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide, with not-a-number where the bottom is 0."""
+    """Divide, with NaN where the denominator is 0."""
     quotient: NDArray[np.float64] = np.divide(
         top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0
     )
@@ -183,7 +183,7 @@ def divide(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.
 
 
 def mean_of_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of each row, B x K to B, without what is undefined."""
+    """Return the mean of each row without its NaNs, B x K to B."""
     is_defined = ~np.isnan(values)
     count = is_defined.sum(axis=1)
     means: NDArray[np.float64] = np.where(is_defined, values, 0).sum(axis=1) / count

@@ -1,14 +1,15 @@
-"""A report in, one HTML page out that holds all it shows: no network, no script."""
+"""Render a report as one self-contained HTML page, without network or script."""
 
 from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from utils.common.data_urls import as_data_url
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS
 from utils.evaluation.colours import readable_on, shade
-from utils.evaluation.gallery import data_url
+from utils.evaluation.gallery import SIDE
 from utils.evaluation.page_tables import (
     between,
     brier_score,
@@ -39,8 +40,8 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
     """Return the whole page.
 
     Args:
-        title: Of the run.
-        report: To be shown.
+        title: Title of the page, the name of the run.
+        report: The report to show.
         pictures: Folder of the data set, for the pictures of the mistakes.
     """
     metrics = report.metrics
@@ -71,12 +72,12 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         guessing=1 / sum(count > 0 for count in metrics.pictures.values()),
         num_wrong=int(np.sum(report.verdicts.likeliest != report.test.labels)),
         abstained=ABSTAINED,
-        picture_of=lambda mistake: data_url(pictures / mistake.file),
+        picture_of=lambda mistake: as_data_url((pictures / mistake.file).read_bytes(), SIDE),
     )  # fmt: skip
 
 
 def _environment() -> Environment:
-    """Return what renders the template: all that comes from outside is escaped."""
+    """Return the environment of the template, which escapes every value."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""A report in, the rows of the page's tables out, and its figures as text."""
+"""Format a report's figures as rows of the page's tables and as text."""
 
 import numpy as np
 
@@ -11,11 +11,11 @@ from utils.evaluation.slices import Slice
 DASH = "\N{EN DASH}"
 
 Row = list[str | int | Figure]
-"""Of a table: the first cell is its head, a figure is shown with its interval."""
+"""Row of a table: the first cell is a header, a figure is shown with its interval."""
 
 
 def run_facts(report: Report) -> list[tuple[str, str]]:
-    """Return what the model is and how it was trained, each with its name."""
+    """Return facts about the model and its training, each with its name."""
     known = report.facts
     settings = {k: v for k, v in known.get("settings", {}).items() if v not in (None, "")}
     return [
@@ -43,7 +43,7 @@ def picture_counts(report: Report) -> list[Row]:
 
 
 def collection_rows(report: Report) -> list[Row]:
-    """Return the terms of the collections that the data set was made from."""
+    """Return the licences of the collections that the data set was made from."""
     return [
         [entry.title, entry.pictures, entry.licence, "yes" if entry.commercial else "no"]
         for entry in report.collections
@@ -83,7 +83,7 @@ def training_shares(report: Report) -> str:
 
 
 def called_rows(report: Report) -> list[Row]:
-    """Return confidence beside accuracy, by the class that pictures are called."""
+    """Return confidence and accuracy by predicted class."""
     return [
         [
             name,
@@ -100,7 +100,7 @@ def called_rows(report: Report) -> list[Row]:
 
 
 def promise_rows(report: Report) -> list[Row]:
-    """Return what the sets hold beside what was promised, by class."""
+    """Return the coverage of the prediction sets beside the promised one, by class."""
     kept = {True: "yes", False: "no", None: DASH}
     return [
         [
@@ -115,12 +115,12 @@ def promise_rows(report: Report) -> list[Row]:
 
 
 def part_rows(parts: tuple[Slice, ...]) -> list[Row]:
-    """Return the share of right answers within each part of test."""
+    """Return the share of correct predictions in each part of test."""
     return [[*part.of, part.right, part.pictures, part.right.groups] for part in parts]
 
 
 def shortcut_rows(report: Report) -> list[Row]:
-    """Return how much facts about the files give away, and what the model reaches."""
+    """Return the balanced accuracy of the shortcut probes, and that of the model."""
     rows: list[Row] = [[name, figure] for name, figure in report.shortcuts.items()]
     return [*rows, ["this model", report.metrics.balanced_accuracy]]
 
@@ -137,7 +137,7 @@ def span(ends: tuple[float, float]) -> str:
 
 
 def between(figure: Figure) -> str:
-    """Return a figure's interval, with a dagger where it is not to be relied on; "" without one."""
+    """Return a figure's interval, with a dagger where it is unreliable; "" without one."""
     if figure.interval is None:
         return ""
     return span(figure.interval) + ("" if figure.is_reliable else " \N{DAGGER}")

@@ -1,4 +1,4 @@
-"""Counts and curves in, PNG files and SVG pictures for the page out."""
+"""Draw the confusion matrix and the curves, as PNG files and as SVG for the page."""
 
 import base64
 import io
@@ -37,7 +37,7 @@ History = Sequence[Mapping[str, Any]]
 
 
 def save_confusion_matrix(path: Path, confusion: NDArray[np.int64]) -> None:
-    """Draw counts with their share of the row; rows true, columns predicted."""
+    """Draw the confusion matrix, each count with its share of the row."""
     shares = row_shares(confusion)
     totals = confusion.sum(axis=1)
     figure = Figure(figsize=(7.2, 6.2), layout="constrained")
@@ -75,7 +75,7 @@ def row_shares(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def save_curves(path: Path, history: History, best_epoch: int | None) -> None:
-    """Draw loss and accuracy by epoch, with the epoch that was chosen."""
+    """Draw loss and balanced accuracy by epoch, and mark the chosen epoch."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     for axes, curves in zip(figure.subplots(1, 2), (LOSS, RECALL), strict=True):
         _draw_curves(axes, curves, history, best_epoch)
@@ -89,7 +89,7 @@ def page_charts(
     reliability: Reliability,
     risk: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> dict[str, str]:
-    """Draw the charts of the page; each is the address of an SVG picture that holds itself."""
+    """Return the charts of the page by name, as data URLs of SVG pictures."""
     charts = {}
     for name, curves in (("loss", LOSS), ("recall", RECALL)):
         figure, axes = _small_chart()
@@ -158,7 +158,7 @@ def _draw_risk(axes: Axes, coverage: NDArray[np.float64], risk: NDArray[np.float
 
 
 def _explain(figure: Figure, axes: Axes) -> None:
-    """Say what is what below a figure, where nothing is drawn that it could hide."""
+    """Put a legend below a figure, where it hides nothing."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=len(labels), edgecolor="none",

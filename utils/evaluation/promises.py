@@ -1,4 +1,4 @@
-"""Verdicts on test in, what of the calibration's promises they kept out."""
+"""Compare the coverage of the prediction sets on test with the promised one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,23 +10,23 @@ from scipy.special import betaln
 from models.calibration import Calibration, Verdicts
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import Figure, share
-from utils.evaluation.fitting import rank_of
+from utils.evaluation.conformal import rank_of
 from utils.evaluation.proportions import LEVEL
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Whether the sets hold the true class as often as promised, for one class.
+    """The coverage of one class, promised and on test.
 
     Attributes:
-        promised: Share that the calibration aims at.
-        quantile: Of the calibration; None if nothing was promised.
-        reason: Why nothing was; empty if something was.
-        covered: Share of the test pictures whose set holds their class.
-        expected: Where that share lies in 95 % of tests, for these numbers of groups in val and in
-            test, were each of one picture (beta-binomial: Angelopoulos and Bates 2023, "Conformal
+        promised: Coverage that the calibration aims at.
+        quantile: Quantile of the calibration; None if nothing was promised.
+        reason: Why nothing was promised; empty if something was.
+        covered: Share of the test pictures whose set contains their class.
+        expected: Range of that share in 95 % of tests, for these numbers of groups in val and in
+            test, if each were one picture (beta-binomial: Angelopoulos and Bates 2023, "Conformal
             Prediction: A Gentle Introduction", section 3.2).
-        mean_set_size: Of the test pictures.
+        mean_set_size: Mean number of classes in the sets of the test pictures.
     """
 
     promised: float
@@ -38,11 +38,11 @@ class Promise:
 
     @property
     def is_kept(self) -> bool | None:
-        """Whether the share is inside or above; None if that cannot be told.
+        """Whether the share is inside the expected range or above it; None if that is unclear.
 
-        Pictures of one patient fail together, so a share below breaks the promise only where its
-        interval, for which whole groups were drawn, is below what was promised, too; of few groups
-        it says nothing.
+        Pictures of one patient fail together, so a share below the range breaks the promise only
+        if its interval, which accounts for groups, lies below the promised coverage, too; with few
+        groups it is unclear.
         """
         if self.expected is None or self.covered.value is None or self.covered.interval is None:
             return None
@@ -54,7 +54,7 @@ class Promise:
 
     @property
     def is_unclear(self) -> bool:
-        """Whether something was promised and tested, on too few groups to tell."""
+        """Whether coverage was promised and tested, but on too few groups to tell."""
         return self.is_kept is None and self.expected is not None
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,15 +77,15 @@ def promises(
     val_labels: NDArray[np.int64],
     val_groups: NDArray[np.int64],
 ) -> dict[str, Promise]:
-    """Compare what the sets promise with what they held, for each class.
+    """Compare the promised coverage with that on test, for each class.
 
     Args:
-        calibration: Fitted on val.
-        verdicts: On N test pictures.
-        labels: Their true classes, N.
-        groups: Theirs, N.
-        val_labels: Of the pictures that it was fitted on.
-        val_groups: Of the same.
+        calibration: Calibration fitted on val.
+        verdicts: Calibrated predictions of N test pictures.
+        labels: True classes of the test pictures, N.
+        groups: Groups of the test pictures, N.
+        val_labels: True classes of the val pictures.
+        val_groups: Groups of the val pictures.
     """
     holds = verdicts.sets[np.arange(len(labels)), labels]
     found = {}
@@ -112,7 +112,7 @@ def promises(
 
 
 def expected_coverage(coverage: float, num_val: int, num_test: int) -> tuple[float, float]:
-    """Return where the share of covered test pictures lies in 95 % of tests.
+    """Return the range of the share of covered test pictures in 95 % of tests.
 
     >>> expected_coverage(0.95, 19, 10)
     (0.7, 1.0)
@@ -126,7 +126,7 @@ def expected_coverage(coverage: float, num_val: int, num_test: int) -> tuple[flo
 
 
 def _beta_binomial(count: int, alpha: int, beta: int) -> NDArray[np.float64]:
-    """Return the chance of at most 0, 1 ... of `count`; scipy.stats takes a second to import."""
+    """Return the distribution function at 0, 1 ... `count`; scipy.stats is slow to import."""
     number = np.arange(count + 1)
     ways = -np.log(count + 1) - betaln(count - number + 1, number + 1)
     chances = np.exp(ways + betaln(number + alpha, count - number + beta) - betaln(alpha, beta))

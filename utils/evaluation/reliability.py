@@ -1,4 +1,4 @@
-"""Probabilities and labels in; how far confidence and accuracy differ, and by what chance, out."""
+"""Compare confidence with accuracy, and estimate how much they differ by chance."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,13 +21,13 @@ class Reliability:
     """Confidence beside accuracy, in bins of equal width of the likeliest class's probability.
 
     Attributes:
-        counts: Pictures of each bin.
-        confidence: Mean probability of each bin; not-a-number where it is empty.
-        accuracy: Share of right answers of each bin; not-a-number where it is empty.
-        ece: Expected calibration error: their mean difference, weighted by the counts
+        counts: Number of pictures in each bin.
+        confidence: Mean probability in each bin; NaN where it is empty.
+        accuracy: Share of correct predictions in each bin; NaN where it is empty.
+        ece: Expected calibration error: mean difference of the two, weighted by the counts
             (Naeini et al. 2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning").
-        perfect: Low and high end of what a perfectly calibrated model with these probabilities
-            would show in 95 % of tests of this size; it is never 0, because pictures are few.
+        perfect: Range of this error in 95 % of tests of this size for a perfectly calibrated model
+            with these probabilities; above 0, since pictures are few.
     """
 
     counts: NDArray[np.int64]
@@ -39,14 +39,14 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """Confidence beside accuracy for the pictures that are called one class.
+    """Confidence and accuracy for the pictures with one predicted class.
 
-    A total hides classes of which too much is said behind others of which too little is.
+    Over all classes, overconfidence in some and underconfidence in others would cancel out.
 
     Attributes:
-        pictures: That are called so.
+        pictures: Number of pictures with this prediction.
         confidence: Mean probability of the class; None if there are no such pictures.
-        right: Share of them that are of the class.
+        right: Share of these pictures that are of the class.
     """
 
     pictures: int
@@ -63,12 +63,12 @@ class Called:
 def called(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[np.int64]
 ) -> dict[str, Called]:
-    """Compare confidence and accuracy class by class, by the likeliest class.
+    """Compare confidence and accuracy by predicted class.
 
     Args:
         probabilities: N x number of classes.
-        labels: N.
-        groups: N.
+        labels: True classes, N.
+        groups: Groups of the pictures, N.
     """
     likeliest, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     found = {}
@@ -85,7 +85,7 @@ def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
 
     Args:
         probabilities: N x number of classes.
-        labels: N.
+        labels: True classes, N.
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
@@ -107,7 +107,7 @@ def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
 def perfect_range(
     confidence: NDArray[np.float64], bins: NDArray[np.int64], sums: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Simulate tests in which each answer is right with the probability that was given for it."""
+    """Simulate tests in which each prediction is right with its own probability."""
     rng = generator("perfectly calibrated", len(confidence))
     order = np.argsort(bins, kind="stable")
     sorted_confidence, sorted_bins = confidence[order], bins[order]
@@ -127,7 +127,7 @@ def perfect_range(
 def risk_by_coverage(
     confidence: NDArray[np.float64], right: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the share of wrong answers among the surest, for every share of pictures answered.
+    """Return the risk-coverage curve: the share of errors among the most confident predictions.
 
     Returns:
         Coverage, N, rising to 1, and risk, N.

@@ -1,4 +1,4 @@
-"""What the model answered and facts about the run in, one report with all of its figures out."""
+"""Evaluate a model's predictions: one report with all figures and the facts of the run."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,6 @@ from models.scaling import softmax
 from utils.common.labels import CLASSES
 from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, share
-from utils.evaluation.fitting import fit_temperature
 from utils.evaluation.gallery import Mistake, mistakes
 from utils.evaluation.metrics import ALL_FIGURES, Metrics, measure
 from utils.evaluation.promises import Promise, promises
@@ -29,11 +28,12 @@ from utils.evaluation.reliability import (
 from utils.evaluation.rows import group_codes, rows_of
 from utils.evaluation.shortcuts import probe
 from utils.evaluation.slices import Slices, cut
-from utils.training.predictions import Answers, Examined
+from utils.evaluation.temperature_scaling import fit_temperature
+from utils.training.predictions import EvaluationInputs, PredictionsWithFeatures
 
 
 class Terms(Protocol):
-    """What has to be known of a collection: an entry of `sources.catalog` is one."""
+    """The facts of a collection that a report shows: an entry of `sources.catalog` has them."""
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class Terms(Protocol):
 
     @property
     def licence(self) -> str:
-        """In words."""
+        """Licence in words."""
 
     @property
     def commercial(self) -> bool:
@@ -57,10 +57,10 @@ class Collection:
     """One collection that the data set holds pictures of.
 
     Attributes:
-        title: Its full name.
-        licence: Its terms, in words.
-        commercial: Whether they allow commercial use.
-        pictures: In the data set, those made from its pictures too.
+        title: Full name.
+        licence: Licence in words.
+        commercial: Whether the licence allows commercial use.
+        pictures: Number of its pictures in the data set, with those made from them.
     """
 
     title: str
@@ -75,33 +75,33 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is to be said of one test of one run.
+    """Everything that is reported about one test of one run.
 
     Attributes:
-        test: The raw answers.
-        verdicts: What the calibrated model says.
-        calibration: Fitted on val.
-        metrics: Of the calibrated probabilities among equally common classes.
-        before: Reliability of the softmax of the logits.
-        by_temperature: Reliability of what a temperature alone would have made of them.
-        after: Reliability of the calibrated probabilities where classes are as common as in
-            training, since in test they are, too.
-        called_by_temperature: Confidence and accuracy by the answer, of the same as above.
-        called: Of the same as `after`.
-        promises: Whether the sets hold what they promise, by class.
-        answered: Share of the pictures that get one class without doubt.
-        ambiguous: Share with more than one possible class, those unlike not counted.
-        unlike: Share that is unlike anything seen in training.
-        accuracy_answered: Share of right answers among the answered.
-        slices: Parts of test.
-        shortcuts: Balanced accuracy from facts that say nothing of what a picture shows.
-        mistakes: The most confident ones.
-        collections: That the data set holds.
-        facts: About the run.
+        test: Predictions of the test pictures, and their features.
+        verdicts: Calibrated predictions.
+        calibration: Calibration fitted on val.
+        metrics: Metrics of the calibrated probabilities, for equally common classes.
+        before: Reliability of the uncalibrated probabilities, the softmax of the logits.
+        by_temperature: Reliability after scaling by a temperature alone.
+        after: Reliability of the calibrated probabilities, with the prior of training, which test
+            shares.
+        called_by_temperature: Confidence and accuracy by predicted class, as in `by_temperature`.
+        called: Confidence and accuracy by predicted class, as in `after`.
+        promises: Coverage of the prediction sets by class.
+        answered: Share of the pictures in distribution with a single possible class.
+        ambiguous: Share of the pictures in distribution with several possible classes.
+        unlike: Share of the pictures out of distribution.
+        accuracy_answered: Share of correct predictions among the answered pictures.
+        slices: Share of correct predictions in parts of test.
+        shortcuts: Balanced accuracy of probes that do not see what a picture shows.
+        mistakes: Most confident mistakes.
+        collections: Collections of the data set.
+        facts: Facts about the run.
         history: One row per epoch.
     """
 
-    test: Examined
+    test: PredictionsWithFeatures
     verdicts: Verdicts
     calibration: Calibration
     metrics: Metrics
@@ -124,7 +124,7 @@ class Report:
 
     @property
     def risk(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return coverage and risk, N each."""
+        """Coverage and risk of the risk-coverage curve, N each."""
         confidence = self.verdicts.probabilities.max(axis=1)
         return risk_by_coverage(confidence, self.verdicts.likeliest == self.test.labels)
 
@@ -178,8 +178,8 @@ class Report:
         }
 
 
-def examine(
-    answers: Answers,
+def evaluate(
+    inputs: EvaluationInputs,
     calibration: Calibration,
     folder: Path,
     known: Mapping[str, ManifestRow],
@@ -187,27 +187,27 @@ def examine(
     history: Sequence[Mapping[str, Any]],
     terms: Iterable[Terms],
 ) -> Report:
-    """Compute everything that the report says.
+    """Compute the whole report.
 
     Args:
-        answers: Of the best weights.
-        calibration: Fitted on train and val.
-        folder: Of the data set.
-        known: What its manifest says of each picture, by file.
-        facts: About the run, as plain values.
+        inputs: Predictions of the best weights, and features of train.
+        calibration: Calibration fitted on train and val.
+        folder: Folder of the data set.
+        known: Rows of its manifest, by file.
+        facts: Facts about the run, as plain values.
         history: One row per epoch.
-        terms: Of all collections that there might be.
+        terms: Facts of all collections that the data set may contain.
     """
-    test, labels = answers.test, answers.test.labels
+    test, labels = inputs.test, inputs.test.labels
     rows = rows_of(known, test.files)
     groups = group_codes(rows)
-    val_groups = group_codes(rows_of(known, answers.val.files))
+    val_groups = group_codes(rows_of(known, inputs.val.files))
     verdicts = calibration.judge(test.logits, test.features)
     right = verdicts.likeliest == labels
     answered = verdicts.is_answered
     scaling = calibration.scaling
     as_in_training = scaling.probabilities(test.logits, scaling.train_prior)
-    by_temperature = fit_temperature(answers.val.logits, answers.val.labels)
+    by_temperature = fit_temperature(inputs.val.logits, inputs.val.labels)
     scaled = by_temperature.probabilities(test.logits)
     return Report(
         test,
@@ -219,13 +219,13 @@ def examine(
         reliability(as_in_training, labels),
         called(scaled, labels, groups),
         called(as_in_training, labels, groups),
-        promises(calibration, verdicts, labels, groups, answers.val.labels, val_groups),
+        promises(calibration, verdicts, labels, groups, inputs.val.labels, val_groups),
         share(answered, groups),
         share(verdicts.is_ambiguous & ~verdicts.is_unlike, groups),
         share(verdicts.is_unlike, groups),
         share(right[answered], groups[answered], "no picture was answered"),
         cut(rows, right, groups),
-        probe(folder, rows_of(known, answers.train.files), rows),
+        probe(folder, rows_of(known, inputs.train.files), rows),
         mistakes(test, verdicts),
         collections_of(known.values(), terms),
         facts,
@@ -234,7 +234,7 @@ def examine(
 
 
 def collections_of(rows: Iterable[ManifestRow], terms: Iterable[Terms]) -> list[Collection]:
-    """Return the collections that a data set holds pictures of, with their terms."""
+    """Return the collections of which a data set holds pictures, with their licences."""
     counts = Counter(row.source for row in rows)
     return [
         Collection(entry.title, entry.licence, entry.commercial, counts[entry.name])

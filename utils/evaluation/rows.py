@@ -1,4 +1,4 @@
-"""A data set's folder in, what its manifest knows of each picture out."""
+"""Look up the pictures of a data set in its manifest."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,24 +10,24 @@ from utils.dataset.output.manifest import MANIFEST_NAME, ManifestRow, read_manif
 
 
 def read_rows(folder: Path) -> dict[str, ManifestRow]:
-    """Return the manifest's rows by file; none where there is no manifest."""
+    """Return the manifest's rows by file; an empty dictionary without a manifest."""
     if not (folder / MANIFEST_NAME).is_file():
         return {}
     return {row.file: row for row in read_manifest(folder)}
 
 
 def rows_of(known: Mapping[str, ManifestRow], files: Sequence[str]) -> list[ManifestRow]:
-    """Return one row for each picture, in their order.
+    """Return the row of each picture, in their order.
 
-    Without a manifest each picture is a group of its own and of no collection.
+    Without a manifest each picture is a group of its own and belongs to no collection.
     """
     return [known[file] if known else _unknown(file) for file in files]
 
 
 def group_codes(rows: Sequence[ManifestRow]) -> NDArray[np.int64]:
-    """Number the groups that pictures are drawn by, from 0 without gaps; N.
+    """Return the groups of the bootstrap as numbers from 0 without gaps, N.
 
-    Groups that copies, look-alikes or a series join are one, as they are to the splits.
+    Pictures that copies, look-alikes or a series connect are one group, as in the splits.
     """
     return np.unique([row.component for row in rows], return_inverse=True)[1]
 

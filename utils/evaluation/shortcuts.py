@@ -1,8 +1,8 @@
-"""Facts that say nothing of what a picture shows in, how well they give its class away out.
+"""Probe for shortcuts: predict the class from facts that do not depend on what a picture shows.
 
 Every collection has its own camera, its own size and its own way to write a file, and most classes
-come from few collections. What predicts the class from such facts alone is a shortcut that a
-network could take as well.
+come from few collections. If such facts alone predict the class, a network may use them as a
+shortcut, too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,21 +28,21 @@ from utils.evaluation.metrics import make_basic_statistic
 from utils.evaluation.rows import group_codes
 
 MAX_PICTURES = 2_000
-"""Of test, drawn by the hash of their names: reading more takes long and gains little."""
+"""Most test pictures, chosen by the hash of their names: reading more gains little."""
 
 SHORTER_SIDE = 256
 BORDER = 8
-"""Width of the frame whose colour counts, in pixels."""
+"""Width of the border whose colour is measured, in pixels."""
 
 NUM_TABLES = 2
-"""For brightness and for colour."""
+"""Quantisation tables of a JPEG: for brightness and for colour."""
 
 
 class Pictures:
-    """The pictures of a data set, of which each is read once.
+    """The pictures of a data set; the border of each is read once.
 
     Args:
-        folder: Of the data set.
+        folder: Folder of the data set.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,12 +50,12 @@ class Pictures:
         self.border = cache(self._border)
 
     def file(self, file: str) -> list[float]:
-        """Return width, height, aspect and JPEG tables of a picture."""
+        """Return width, height, aspect ratio and JPEG tables of a picture."""
         with open_picture((self._folder / file).read_bytes(), ACCEPTED) as image:
             return [*image.size, image.width / image.height, *_tables(table_sums(image))]
 
     def _border(self, file: str) -> list[float]:
-        """Return mean and spread of each side of a picture's frame, for each channel."""
+        """Return mean and spread of each side of a picture's border, for each channel."""
         content = (self._folder / file).read_bytes()
         image = read_picture(content, SHORTER_SIDE, ACCEPTED)[0]
         pixels = np.asarray(image)
@@ -64,7 +64,7 @@ class Pictures:
 
 
 def original_file(pictures: Pictures, row: ManifestRow) -> list[float]:
-    """Return format, width, height, aspect, frames and JPEG tables of an original."""
+    """Return format, width, height, aspect ratio, frames and JPEG tables of an original."""
     width, height = row.original_width, row.original_height
     kind = float(stable_hash(row.original_format) % 1000)
     tables = _tables([int(number) for number in row.original_tables.split()])
@@ -72,15 +72,15 @@ def original_file(pictures: Pictures, row: ManifestRow) -> list[float]:
 
 
 def original_border(pictures: Pictures, row: ManifestRow) -> list[float]:
-    """Return the border of an original, as the picture tells it that was written of it.
+    """Return the border of an original, measured on the picture that was written of it.
 
-    Resizing averages, so a frame keeps its colour; of a degraded picture the parent is asked.
+    Resizing averages, so a border keeps its colour; for a degraded picture it is the parent's.
     """
     return pictures.border(row.parent or row.file)
 
 
 def written_file(pictures: Pictures, row: ManifestRow) -> list[float]:
-    """Return width, height, aspect and JPEG tables of a written picture."""
+    """Return width, height, aspect ratio and JPEG tables of a written picture."""
     return pictures.file(row.file)
 
 
@@ -109,12 +109,12 @@ NEEDS_MANIFEST = (original_file, original_border)
 def probe(
     folder: Path, train: Sequence[ManifestRow], test: Sequence[ManifestRow]
 ) -> dict[str, Figure]:
-    """Learn each kind of facts on train and return the balanced accuracy on test.
+    """Train a probe on each kind of facts, and return its balanced accuracy on test.
 
     Args:
-        folder: Of the data set.
-        train: Of some training pictures.
-        test: Of all test pictures.
+        folder: Folder of the data set.
+        train: Rows of some training pictures.
+        test: Rows of all test pictures.
     """
     pictures = Pictures(folder)
     test = sorted(test, key=lambda row: stable_hash("probe", row.file))[:MAX_PICTURES]
@@ -122,28 +122,28 @@ def probe(
     truth, labels = (np.array([CLASSES.index(row.label) for row in rows]) for rows in (test, train))
     fewest = min(len(np.unique(groups[truth == label])) for label in np.unique(truth))
     has_manifest = bool(train[0].source)
-    asked = {
+    probes = {
         name: kinds
         for name, kinds in PROBES.items()
         if has_manifest or not any(kind in NEEDS_MANIFEST for kind in kinds)
     }
 
-    # Threads, because decoding and growing trees let go of the interpreter.
+    # Threads, since decoding and growing trees release the interpreter lock.
     with ThreadPoolExecutor(available_processors()) as pool:
 
-        def look(kind: Facts, rows: Sequence[ManifestRow]) -> NDArray[np.float64]:
+        def read(kind: Facts, rows: Sequence[ManifestRow]) -> NDArray[np.float64]:
             return np.array(list(pool.map(partial(kind, pictures), rows)))
 
         known = {
-            kind: (look(kind, train), look(kind, test))
-            for kind in dict.fromkeys(chain(*asked.values()))
+            kind: (read(kind, train), read(kind, test))
+            for kind in dict.fromkeys(chain(*probes.values()))
         }
         columns = [
             [np.hstack(side) for side in zip(*(known[kind] for kind in kinds), strict=True)]
-            for kinds in asked.values()
+            for kinds in probes.values()
         ]
-        answers = list(pool.map(lambda sides: _learn(sides[0], labels, sides[1]), columns))
-    of_name = dict(zip(asked, answers, strict=True))
+        predicted = list(pool.map(lambda sides: _predict(sides[0], labels, sides[1]), columns))
+    of_name = dict(zip(probes, predicted, strict=True))
     return {
         name: _balanced_accuracy(truth, of_name[name], groups, fewest)
         if name in of_name
@@ -152,21 +152,21 @@ def probe(
     }
 
 
-def _learn(
-    seen: NDArray[np.float64], labels: NDArray[np.int64], asked: NDArray[np.float64]
+def _predict(
+    train: NDArray[np.float64], labels: NDArray[np.int64], test: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Return the classes of some pictures as their facts tell them to who has seen others."""
+    """Train a random forest on the facts of train, and return its predictions for test."""
     model = RandomForestClassifier(
         n_estimators=100, min_samples_leaf=2, class_weight="balanced", random_state=0
     )
-    answers: NDArray[np.int64] = model.fit(seen, labels).predict(asked)
-    return answers
+    predicted: NDArray[np.int64] = model.fit(train, labels).predict(test)
+    return predicted
 
 
 def _balanced_accuracy(
-    truth: NDArray[np.int64], answers: NDArray[np.int64], groups: NDArray[np.int64], fewest: int
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], groups: NDArray[np.int64], fewest: int
 ) -> Figure:
-    statistic = make_basic_statistic(truth, np.eye(len(CLASSES))[answers], groups)
+    statistic = make_basic_statistic(truth, np.eye(len(CLASSES))[predicted], groups)
     return figures(
         lambda weights: statistic(weights)[:, :1], int(groups.max()) + 1, [fewest], [""]
     )[0]

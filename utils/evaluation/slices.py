@@ -1,4 +1,4 @@
-"""Answers and the manifest's rows in, shares of right answers within parts of test out."""
+"""Compute the share of correct predictions in parts of test."""
 
 import json
 from collections import defaultdict
@@ -23,9 +23,9 @@ class Slice:
     """One part of test.
 
     Attributes:
-        of: What it holds, such as (collection,) or (collection, class).
-        pictures: How many.
-        right: Share of them that was recognised.
+        of: Name of the part, such as (collection,) or (collection, class).
+        pictures: Number of its pictures.
+        right: Share of correct predictions.
     """
 
     of: tuple[str, ...]
@@ -42,13 +42,13 @@ class Slices:
     """All parts that the report shows.
 
     Attributes:
-        by_source: By collection; LOW_QUALITY counts for the collection it was made from.
-        within: By collection that holds more than one class as it was photographed, and by class
-            there: what no shortcut through a collection's files can buy.
-        by_degradation: LOW_QUALITY by kind; a picture with two kinds counts for both. A real one
-            counts for "real" and for each flaw that most voters name, such as "real, blurred";
-            where there are real ones, all others count for "synthesized", too.
-        by_severity: LOW_QUALITY by severity, 1 just visible to 5 useless.
+        by_source: Parts by collection; LOW_QUALITY counts for the collection it was made from.
+        within: Parts by collection with several photographed classes, and by class within it,
+            where the files of a collection offer no shortcut.
+        by_degradation: Parts of LOW_QUALITY by kind; a picture with two kinds counts for both. A
+            real one counts for "real" and for each flaw that most voters name, such as "real,
+            blurred"; where there are real ones, all others count for "synthesized", too.
+        by_severity: Parts of LOW_QUALITY by severity, from 1 (just visible) to 5 (useless).
     """
 
     by_source: tuple[Slice, ...]
@@ -65,9 +65,9 @@ def cut(rows: Sequence[ManifestRow], right: NDArray[np.bool_], groups: NDArray[n
     """Cut test into parts.
 
     Args:
-        rows: Of N test pictures; without a manifest none of them is in any part.
-        right: N, whether each was recognised.
-        groups: N.
+        rows: Rows of N test pictures; without a manifest none of them is in any part.
+        right: Whether each prediction is correct, N.
+        groups: Groups of the pictures, N.
     """
 
     def parts(keys: Iterable[Iterable[tuple[str, ...]]]) -> tuple[Slice, ...]:

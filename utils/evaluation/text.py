@@ -1,4 +1,4 @@
-"""A report in, its short version for the terminal out."""
+"""Format a report as a short text for the terminal."""
 
 from utils.common.cli.console import table
 from utils.common.labels import CLASSES
@@ -14,7 +14,7 @@ HOW_TO_PROMISE = (
 
 
 def as_text(report: Report) -> str:
-    """Return the printed report."""
+    """Return the text of a report."""
     metrics = report.metrics
     kept = [name for name, promise in report.promises.items() if promise.is_kept]
     broken = [name for name, promise in report.promises.items() if promise.is_kept is False]
@@ -59,7 +59,7 @@ def as_text(report: Report) -> str:
 
 
 def with_interval(figure: Figure) -> str:
-    """Return "83.9% (80.1-87.2%)", with a star where the interval is not to be relied on."""
+    """Return "83.9% (80.1-87.2%)", with a star where the interval is unreliable."""
     if figure.interval is None:
         return percent(figure.value)
     low, high = figure.interval
@@ -73,7 +73,7 @@ def percent(share: float | None) -> str:
 
 
 def calibration_line(report: Report) -> str:
-    """Say how far confidence and accuracy differ, and by how much they would anyway."""
+    """Return how much confidence and accuracy differ, and how much they would by chance."""
     low, high = report.after.perfect
     return (
         f"{percent(report.after.ece)}, {percent(report.before.ece).strip()} before, "
@@ -83,7 +83,7 @@ def calibration_line(report: Report) -> str:
 
 
 def coverage_line(kept: list[str], broken: list[str], unclear: list[str]) -> str:
-    """Say for which classes the sets hold what they promise."""
+    """Return for which classes the prediction sets keep the promised coverage."""
     words = {"kept for": kept, "broken for": broken, "too few groups to tell for": unclear}
     said = [f"{word} {', '.join(names)}" for word, names in words.items() if names]
     return "  " + ("; ".join(said) or "promised for no class: too few val pictures")

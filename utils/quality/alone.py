@@ -36,7 +36,8 @@ COLOURS_OF_GOOD = (
     ((12.2, 11.4), ((45.3, 19.1), (19.1, 61.3)), 2.62),
 )
 """Of the good pictures of DERM, DERM_CLINIC, OTHER and PAN: mean and covariance of their mean a*
-and b*, and the Mahalanobis distance that 95 % of them stay below (`benchmarks/good_range.py`)."""
+and b*, and the Mahalanobis distance that 95 % of them stay below (by
+`benchmarks/quality/good_range.py`)."""
 
 _INVERSES = [np.linalg.inv(covariance) for _, covariance, _ in COLOURS_OF_GOOD]
 

@@ -1,4 +1,4 @@
-"""A picture and a seed in; a visibly worse picture, and the words to make it again, out."""
+"""Make a picture visibly worse by a seed, and make it again from its row in the manifest."""
 
 import json
 from collections.abc import Sequence
@@ -16,6 +16,10 @@ SMALLEST_SIDE = 32
 MOST_DRAWS = 9
 TRIES = 3
 """Strengths at which drawn kinds are tried, each a level above the one before."""
+
+NUM_DRAWN = MOST_DRAWS // TRIES
+NUM_TURNS = NUM_DRAWN + len(ALWAYS_BITE)
+"""Turns in which kinds are drawn, and those with one of `ALWAYS_BITE` each."""
 
 COMBINED = 1 / 6
 """Share of the draws that combine two kinds."""
@@ -38,6 +42,7 @@ class Degraded:
         severity: From 1 to 5.
         parameters: Compact JSON, an object per kind, from which `reapply` makes it again.
         redraws: How often a draw was refused that changed too little or was not poor.
+        turn: Number of the turn, as `draw_turn` counts them, in which it succeeded.
     """
 
     picture: np.ndarray
@@ -45,6 +50,7 @@ class Degraded:
     severity: int
     parameters: str
     redraws: int
+    turn: int
 
 
 def degrade(picture: np.ndarray, *seed: object, kinds: Sequence[str] | None = None) -> Degraded:
@@ -68,20 +74,19 @@ def degrade(picture: np.ndarray, *seed: object, kinds: Sequence[str] | None = No
     keep_freed_memory()
     names = _known(kinds)
     severity = SEVERITIES[stable_hash(*seed, "severity") % len(SEVERITIES)]
-    chosen: tuple[str, ...]
-    fallbacks = [name for name in ALWAYS_BITE if name in names]
-    for attempt in range(MOST_DRAWS + len(fallbacks)):
-        turn, stronger = divmod(attempt, TRIES) if attempt < MOST_DRAWS else (attempt, 0)
-        rng = generator(*seed, "degradation", turn)
-        if attempt < MOST_DRAWS:
-            chosen = draw_kinds(rng, names)
-        else:
-            chosen = (fallbacks[attempt - MOST_DRAWS],)
+    num_turns = NUM_DRAWN + len(_last_resorts(names))
+    attempts = [
+        (turn, stronger)
+        for turn in range(num_turns)
+        for stronger in (range(TRIES) if turn < NUM_DRAWN else (0,))
+    ]
+    for redraws, (turn, stronger) in enumerate(attempts):
+        chosen, rng = draw_turn(seed, turn, names)
         parameters = draw_parameters(rng, chosen, severity, stronger)
         degraded = _apply(picture, parameters)
         if is_visibly_worse(degraded, picture) and is_poor(degraded, chosen):
             text = json.dumps(parameters, sort_keys=True, separators=(",", ":"))
-            return Degraded(degraded, "+".join(chosen), severity, text, attempt)
+            return Degraded(degraded, "+".join(chosen), severity, text, redraws, turn)
     raise DegradationError(
         f"No draw of {', '.join(names)} at severity {severity} made this picture visibly worse"
     )
@@ -104,6 +109,27 @@ def reapply(picture: np.ndarray, degradation: str, severity: int, parameters: st
             f"'{degradation}' of severity {severity} does not fit the parameters {parameters!r}"
         )
     return _apply(picture, {name: of_kind[name] for name in _known(names)})
+
+
+def draw_turn(
+    seed: Sequence[object], turn: int, names: Sequence[str]
+) -> tuple[tuple[str, ...], np.random.Generator]:
+    """Return the kinds that are tried in a turn, and what draws their parameters.
+
+    Args:
+        seed: Parts of the seed.
+        turn: Below `NUM_DRAWN` kinds are drawn; then comes one of `ALWAYS_BITE` after the other.
+        names: Kinds to draw from, in the table's order.
+    """
+    if turn < NUM_DRAWN:
+        rng = generator(*seed, "degradation", turn)
+        return draw_kinds(rng, names), rng
+    resort = turn - NUM_DRAWN
+    return (_last_resorts(names)[resort],), generator(*seed, "degradation", MOST_DRAWS + resort)
+
+
+def _last_resorts(names: Sequence[str]) -> list[str]:
+    return [name for name in ALWAYS_BITE if name in names]
 
 
 def draw_kinds(rng: np.random.Generator, names: Sequence[str]) -> tuple[str, ...]:

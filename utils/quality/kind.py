@@ -1,4 +1,4 @@
-"""What one way in which a picture goes wrong is made of; a severity in, parameters out."""
+"""The type of a kind of degradation: an entry of the table, which draws its parameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Limit:
 
     Attributes:
         measure: Name of a measure that needs no parent.
-        value: What good pictures show at most or at least (`benchmarks/good_range.py`).
+        value: What good pictures show at most or at least (`benchmarks/quality/good_range.py`).
         is_most: Whether good pictures are below it rather than above.
     """
 

@@ -1,4 +1,4 @@
-"""8-bit sRGB in, linear light out, and back, by lookup tables.
+"""Convert 8-bit sRGB to linear light and back, by lookup tables.
 
 Light adds up in proportion to photons, and 8-bit values do not: blur, haze, noise and exposure are
 computed between these two functions (curve of IEC 61966-2-1).

@@ -1,4 +1,4 @@
-"""A picture, and where it takes one its parent, in; one number about its quality out."""
+"""Measures of quality: of a picture by itself, or of a picture beside its parent."""
 
 import math
 from collections.abc import Callable

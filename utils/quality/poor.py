@@ -1,4 +1,4 @@
-"""A picture in; why nobody would take it as a good one out, whatever its class."""
+"""Tell why an original is too poor to be a good example of its class."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A picture in, the same at another size out; all lengths are shares of the shorter side."""
+"""Resize and sample pictures; all lengths are shares of the shorter side."""
 
 import cv2
 import numpy as np

@@ -12,6 +12,7 @@ from utils.common.cli.console import table
 from utils.common.cli.terminal import printable
 from utils.common.errors import DownloadError, SettingsError
 from utils.sources.catalog import NAMES, SOURCES, owner_of, sources_for
+from utils.sources.corrections import Corrections, apply_corrections, read_corrections
 from utils.sources.files.tree import FileTree
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD, LeftOut, Record
 from utils.sources.source import Fetcher, Reading, Source
@@ -123,12 +124,14 @@ class Collected:
         archives: What the user should know of archives and links.
         unclaimed: The files that no collection reads.
         outputs: Number of files by folder that hold an assembled data set.
+        corrections: What a person said of pictures; the readings obey it.
     """
 
     readings: dict[str, Reading | None]
     archives: Sequence[str] = ()
     unclaimed: Unclaimed = field(default_factory=Unclaimed)
     outputs: Mapping[str, int] = field(default_factory=dict)
+    corrections: Corrections = field(default_factory=Corrections)
 
     @property
     def records(self) -> list[Record]:
@@ -211,12 +214,26 @@ def read_all(sources: Iterable[Source], tree: FileTree) -> Collected:
     """
     readings = {source.name: source.read(tree) for source in sources}
     claimed, notes = _share_out(readings)
-    notes = [*tree.notes, *notes]
+    corrections = read_corrections(tree)
+    notes = [*tree.notes, *notes, *_correct(readings, corrections)]
     unclaimed = sort_out(tree, claimed, readings)
-    collected = Collected(readings, notes, unclaimed, tree.listing.outputs)
+    collected = Collected(readings, notes, unclaimed, tree.listing.outputs, corrections)
     if collected.num_files != len(tree.files) + len(tree.left_out):
         raise RuntimeError(f"Of {len(tree.files)} files {collected.num_files} are accounted for")
     return collected
+
+
+def _correct(readings: Mapping[str, Reading | None], corrections: Corrections) -> list[str]:
+    """Let the readings obey what a person said of pictures; return what became of it."""
+    if not corrections.labels:
+        return list(corrections.notes)
+    present = {name: reading for name, reading in readings.items() if reading is not None}
+    records = [record for reading in present.values() for record in reading.records]
+    corrected = apply_corrections(records, corrections, present)
+    for name, reading in present.items():
+        reading.records = [record for record in corrected.records if record.source == name]
+        reading.left_out += [left for left in corrected.left_out if left.source == name]
+    return corrected.notes
 
 
 def _share_out(readings: Mapping[str, Reading | None]) -> tuple[set[str], list[str]]:

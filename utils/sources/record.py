@@ -36,6 +36,7 @@ class Record:
         md5: MD5 that the file's bytes must have, "" where none is published.
         series: Name and number of a numbered series, in which neighbours often are one patient.
         votes: LOW_QUALITY only: the votes that say so, a JSON object.
+        is_corrected: Whether a person gave it its class, whatever the collection says.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Record:
     md5: str = ""
     series: tuple[str, int] | None = None
     votes: str = ""
+    is_corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

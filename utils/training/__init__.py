@@ -1,1 +1,1 @@
-"""The third stage: images on disk in, a trained model and its predictions out."""
+"""The third stage: train a model on the images on disk, and predict val and test with it."""

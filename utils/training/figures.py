@@ -1,4 +1,4 @@
-"""What an epoch added up and what the model says of val in, the figures of that epoch out."""
+"""Compute the figures of an epoch, on train and on val, and write them to history.csv."""
 
 import csv
 import io
@@ -12,26 +12,27 @@ from utils.common.errors import ModelError, shortlist
 from utils.common.labels import CLASSES, TRAIN
 from utils.training.engine import Trainer
 from utils.training.predictions import (
-    Examined,
     Predictions,
+    PredictionsWithFeatures,
     accuracy,
     balanced_accuracy,
     balanced_log_loss,
     calibrated_log_loss,
 )
 from utils.training.state.runs import LAST_NAME
+from utils.training.state.soundness import find_non_finite
 
-OF_VAL = ("val_loss", "val_calibrated_loss", "val_accuracy", "val_balanced_accuracy")
+VAL_FIGURES = ("val_loss", "val_calibrated_loss", "val_accuracy", "val_balanced_accuracy")
 
 
 def train_figures(trainer: Trainer, epoch: int) -> dict[str, Any]:
-    """Return the figures of the training pictures, None each if all steps were skipped.
+    """Return the figures on train; each is None if all steps were skipped.
 
     Args:
-        trainer: At the end of the epoch.
-        epoch: From 0.
+        trainer: A trainer at the end of the epoch.
+        epoch: Counted from 0.
     """
-    sums = trainer.sums.of_all(trainer.world)
+    sums = trainer.sums.over_all_ranks(trainer.world)
     loss, weight, skipped, _ = sums.totals.tolist()
     confusion = sums.confusion.cpu().numpy().reshape(len(CLASSES), len(CLASSES))
     last_step = (epoch + 1) * trainer.loader.steps(TRAIN) - 1
@@ -46,22 +47,22 @@ def train_figures(trainer: Trainer, epoch: int) -> dict[str, Any]:
 
 
 def val_figures(trainer: Trainer, epoch: int, predictions: Predictions | None) -> dict[str, Any]:
-    """Return the figures of val, None each if the model does not answer all of it in numbers.
+    """Return the figures on val; each is None if any of the logits is NaN or infinite.
 
-    A later epoch may: sums of 16 bits overflow in one picture or another. Not so where the weights
-    themselves are no numbers.
+    A later epoch may do better, since 16-bit sums overflow for one picture or another; not so
+    where the weights themselves are NaN or infinite.
 
     Args:
-        trainer: At the end of the epoch.
-        epoch: From 0.
-        predictions: Of all val pictures.
+        trainer: A trainer at the end of the epoch.
+        epoch: Counted from 0.
+        predictions: Predictions of all val pictures.
 
     Raises:
         ModelError: If the weights are NaN or infinite.
     """
     assert predictions is not None
-    unanswered = predictions.unanswered
-    if not unanswered:
+    non_finite = predictions.non_finite
+    if not non_finite:
         confusion = predictions.confusion
         reached = (
             balanced_log_loss(predictions),
@@ -69,46 +70,46 @@ def val_figures(trainer: Trainer, epoch: int, predictions: Predictions | None) -
             accuracy(confusion),
             balanced_accuracy(confusion),
         )
-        return dict(zip(OF_VAL, reached, strict=True))
-    told = f"{len(unanswered)} of {len(predictions.files)} val pictures"
-    broken = trainer.broken_weights
+        return dict(zip(VAL_FIGURES, reached, strict=True))
+    pictures = f"{len(non_finite)} of {len(predictions.files)} val pictures"
+    broken = find_non_finite(trainer)
     if broken:
         raise ModelError(
-            f"After epoch {epoch + 1} the model's outputs are NaN or infinite for {told}, and so "
-            f"are its weights: {shortlist(broken)}",
-            expected="weights that are numbers",
+            f"After epoch {epoch + 1} the model's outputs are NaN or infinite for {pictures}, and "
+            f"so are its weights: {shortlist(broken)}",
+            expected="finite weights",
             todo=f"{start_anew(trainer)}; {LAST_NAME} is as it was before",
         )
     warn(
-        f"after epoch {epoch + 1} the model's outputs are NaN or infinite for {told}: it cannot be "
-        "the best epoch."
+        f"after epoch {epoch + 1} the model's outputs are NaN or infinite for {pictures}: it "
+        "cannot be the best epoch."
     )
-    return dict.fromkeys(OF_VAL)
+    return dict.fromkeys(VAL_FIGURES)
 
 
-def check_answered(split: str, examined: Examined | None) -> None:
-    """Make sure that there is a number to report for each picture.
+def check_finite(split: str, predictions: PredictionsWithFeatures | None) -> None:
+    """Make sure that a report can be made of all predictions.
 
     Raises:
-        ModelError: If the model's outputs are NaN or infinite for any of them.
+        ModelError: If the model's outputs are NaN or infinite for any picture.
     """
-    assert examined is not None
-    if examined.unanswered:
+    assert predictions is not None
+    if predictions.non_finite:
         raise ModelError(
-            f"The model's outputs are NaN or infinite for {len(examined.unanswered)} of "
-            f"{len(examined.files)} {split} pictures: {shortlist(examined.unanswered)}",
-            expected="numbers, from which a report can be made",
+            f"The model's outputs are NaN or infinite for {len(predictions.non_finite)} of "
+            f"{len(predictions.files)} {split} pictures: {shortlist(predictions.non_finite)}",
+            expected="finite outputs, from which a report can be made",
             todo="Look at these pictures, or train anew with --no-amp or a lower --lr",
         )
 
 
 def start_anew(trainer: Trainer) -> str:
-    """Return what to do where training has led to what are no numbers."""
+    """Return what to do where training has led to NaN or infinity."""
     return f"Start anew with a lower --lr than {trainer.settings.lr:g}, or with --no-amp"
 
 
 def shown(figure: float | None) -> str:
-    """Show a figure, which is missing where all steps were skipped or val got no numbers."""
+    """Return a figure as text, or "-" where it is undefined."""
     return "-" if figure is None else f"{figure:.3f}"
 
 

@@ -1,4 +1,4 @@
-"""An open session in, its best weights and the test predictions out."""
+"""Train a session epoch by epoch, keep the best weights, and run them on val and test."""
 
 import functools
 import time
@@ -10,36 +10,36 @@ from utils.common.errors import ModelError
 from utils.common.labels import TEST, TRAIN, VAL
 from utils.training.data.loader import epoch_order
 from utils.training.data.workers import LostWorkerError
-from utils.training.engine import Stopped, Trainer
+from utils.training.engine import Trainer
 from utils.training.figures import (
-    check_answered,
+    check_finite,
     shown,
     start_anew,
     train_figures,
     val_figures,
     write_history,
 )
-from utils.training.predictions import Answers, Predictions
+from utils.training.predictions import EvaluationInputs, Predictions, criterion
+from utils.training.processes.stopping import Stopped
 from utils.training.remaining import Forecast, relative_cost
 from utils.training.session import Session
 from utils.training.state import checkpoint
-from utils.training.state.progress import criterion
 from utils.training.state.runs import HISTORY_NAME
 
 SECONDS_PER_MINUTE = 60
 
 MAX_TRAIN_PICTURES = 2_000
-"""How pictures look in training is told from so many of them."""
+"""Training pictures whose features out-of-distribution detection is fitted on."""
 
 
 def train(session: Session) -> None:
     """Train until the last epoch, or until patience ends.
 
     Raises:
-        ModelError: If the weights have become NaN or infinite; the state of before is kept.
+        ModelError: If the weights have become NaN or infinite; the last stored state is kept.
         Stopped: If somebody asked to; the state is then saved.
-        LostWorkerError: If pictures cannot be read for want of a process; the state of one
-            process is then saved, and several go on from what they saved last.
+        LostWorkerError: If a process that reads pictures is gone; a single process then saves its
+            state, several go on from the one stored last.
     """
     settings, progress = session.facts.settings, session.progress
     forecast = Forecast(
@@ -51,14 +51,14 @@ def train(session: Session) -> None:
             forecast.begin(progress.epoch, progress.step)
             _train_epoch(session, forecast)
             forecast.end_training()
-            predictions = session.trainer.predict(VAL, "Validation")
+            predictions = session.trainer.predictor().predict(VAL, "Validation")
             forecast.end_epoch()
             _close_epoch(session, predictions, time.monotonic() - started, forecast.left_s())
     except Stopped:
         session.save()
         raise
     except LostWorkerError:
-        if session.world.size == 1:  # the others do not know of it and would be waited for
+        if session.world.size == 1:  # saving would wait for other ranks, which know nothing of it
             session.save()
         raise
     if progress.epoch < settings.epochs:
@@ -67,39 +67,44 @@ def train(session: Session) -> None:
         print(f"Stopped after epoch {progress.epoch}: the {last} no better (--patience {number}).")
 
 
-def test(session: Session) -> Answers | None:
-    """Load the weights of the best epoch and let them say what each picture is, test last.
+def test(session: Session) -> EvaluationInputs | None:
+    """Load the weights of the best epoch and run them on train, val and at last on test.
 
     Returns:
-        None in all processes but the first.
+        None on all ranks but the first.
 
     Raises:
-        ModelError: If there is no best epoch, or an answer that is no number.
+        ModelError: If there is no best epoch, or a logit is NaN or infinite.
     """
     trainer, world = session.trainer, session.world
     if not session.progress.best_epoch:
         raise ModelError(
-            f"None of {session.progress.epoch} epochs gave numbers on val, so there is nothing to "
-            "test",
+            f"In none of {session.progress.epoch} epochs were all outputs on val finite, so there "
+            "is nothing to test",
             todo=start_anew(trainer),
         )
-    world.broadcast(lambda: checkpoint.load_weights(session.run.best, trainer.answering))
-    world.broadcast_tensors(trainer.answering.state_dict().values())
+    world.broadcast(lambda: checkpoint.load_weights(session.run.best, trainer.evaluated))
+    world.broadcast_tensors(trainer.evaluated.state_dict().values())
+    predictor = trainer.predictor()
     num_train = len(session.pictures.splits[TRAIN])
     some = epoch_order(session.facts.settings.seed, 0, num_train)[:MAX_TRAIN_PICTURES]
-    train = trainer.describe(TRAIN, "How training looks", sorted(some))
-    val = trainer.examine(VAL, "Calibration")
-    world.broadcast(lambda: check_answered(VAL, val))
+    train = predictor.ood_features(TRAIN, "Features of train", sorted(some))
+    val = predictor.predict_with_features(VAL, "Calibration")
+    world.broadcast(lambda: check_finite(VAL, val))
     world.broadcast(lambda: session.run.count_look(session.progress.best_epoch))
-    test = trainer.examine(TEST, "Test")
-    world.broadcast(lambda: check_answered(TEST, test))
-    return Answers(train, val, test) if train and val and test else None
+    test = predictor.predict_with_features(TEST, "Test")
+    world.broadcast(lambda: check_finite(TEST, test))
+    if train is None or val is None or test is None:
+        return None
+    val_by_epoch = list(session.val_logits)
+    val_by_epoch[session.progress.best_epoch - 1] = val.logits
+    return EvaluationInputs(train, val, test, val_by_epoch)
 
 
 def is_out_of_patience(session: Session) -> bool:
     """Return whether the calibrated val loss has not fallen for too long.
 
-    With --progressive-resizing not before an epoch at full size, which is what the others are for.
+    With --progressive-resizing never before an epoch at full size, for which the others prepare.
     """
     done = session.progress.epoch
     if done == 0 or session.trainer.smaller_size(done - 1) is not None:
@@ -117,13 +122,13 @@ def _train_epoch(session: Session, forecast: Forecast) -> None:
         if trainer.waits_after(steps_done - 1):
             _announce(forecast, steps_done, trainer)
         is_due = interval_s > 0 and time.monotonic() - saved > interval_s
-        if any_rank.wishes(is_due):
+        if any_rank.wants(is_due):
             session.save()
             saved = time.monotonic()
 
 
 def _announce(forecast: Forecast, steps_done: int, trainer: Trainer) -> None:
-    """Say how long it will all take, as soon as that can be told."""
+    """Print how long the run will take, as soon as that is known."""
     words = forecast.advance(steps_done)
     if words is None:
         return
@@ -136,22 +141,24 @@ def _announce(forecast: Forecast, steps_done: int, trainer: Trainer) -> None:
 def _close_epoch(
     session: Session, predictions: Predictions | None, seconds: float, left_s: float | None
 ) -> None:
-    """Note what the epoch reached, keep its weights if they are the best, and save the state.
+    """Note the figures of an epoch, keep its weights if they are the best, and save the state.
 
     Args:
-        session: At the end of an epoch.
-        predictions: Of all val pictures; None in all processes but the first.
-        seconds: That the epoch took.
-        left_s: Seconds until the test is done, where they can be told.
+        session: A session at the end of an epoch.
+        predictions: Predictions of all val pictures; None on all ranks but the first.
+        seconds: Duration of the epoch.
+        left_s: Seconds until the test is done; None if nobody knows.
     """
     progress, trainer, world = session.progress, session.trainer, session.world
     trained = {"epoch": progress.epoch + 1, **train_figures(trainer, progress.epoch)}
     row = world.broadcast(lambda: {**trained, **val_figures(trainer, progress.epoch, predictions)})
     progress.history.append({**row, "seconds": round(seconds, 1)})
-    reached, best = criterion(progress.history), progress.best_metric
+    if predictions is not None:
+        session.val_logits.append(predictions.logits)
+    reached, best = criterion(progress.val_losses), progress.best_metric
     better = reached is not None and (best is None or reached < best)
     if better:
-        world.broadcast(lambda: save_tensors(session.run.best, trainer.answering.state_dict()))
+        world.broadcast(lambda: save_tensors(session.run.best, trainer.evaluated.state_dict()))
         progress.best_metric, progress.best_epoch = reached, row["epoch"]
     progress.epochs_without_gain = 0 if better else progress.epochs_without_gain + 1
     progress.epoch, progress.step = progress.epoch + 1, 0

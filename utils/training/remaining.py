@@ -1,4 +1,4 @@
-"""How long the first steps and epochs of a run took in, how long the rest of it will take out."""
+"""Forecast how long a run still takes, from its first steps and epochs."""
 
 import time
 from collections.abc import Callable
@@ -9,35 +9,35 @@ from utils.common.labels import TEST, TRAIN, VAL
 from utils.training.data.loader import PictureLoader
 from utils.training.engine import Trainer
 
-LOOK_COST = 1 / 3
-"""Of a picture that is only answered, against one that is trained on: the way back through the
-network takes twice what the way there does. Holds until a validation has been measured."""
+PREDICTION_COST = 1 / 3
+"""Cost of predicting a picture, relative to training on it: a backward pass takes twice as long as
+a forward pass. Used until a validation has been measured."""
 
 FEATURES_COST = 0.01
-"""Of a picture whose features are there, from which the classifier alone learns."""
+"""Cost of a picture whose features are computed already, so that only the classifier learns."""
 
 LEAST_TELLING_COST = 0.1
-"""An epoch whose pictures cost less says nothing of the others."""
+"""An epoch whose pictures cost less says nothing about the other epochs."""
 
 MIN_STEPS, MIN_S = 3, 3.0
-"""Before anything is said so much has to be seen after the first step, which pays for the start."""
+"""Steps and seconds to be measured before the forecast, after the first step, which is slower."""
 
 LONG_S = 3_600
-"""Of a longer training on a CPU it is said what would make it shorter."""
+"""Seconds; for a longer training on a CPU, ways to shorten it are suggested."""
 
 SMALL_INPUT = 128
-"""Pixels; what is suggested then."""
+"""Input size that is suggested then, in pixels."""
 
 
 def relative_cost(trainer: Trainer, epoch: int) -> float:
-    """Return what a training picture of an epoch costs, above 0.
+    """Return the cost of a training picture in an epoch, above 0.
 
-    This is the one place that knows which epochs are cheaper than others: 1 is what a picture costs
-    where all weights learn from it at the full input size.
+    This is the one place that knows which epochs are cheaper than others: 1 is the cost of a
+    picture from which all weights learn at the full input size.
 
     Args:
-        trainer: Knows which epochs are frozen, and which train on smaller pictures.
-        epoch: From 0.
+        trainer: Tells which epochs are frozen, and which train on smaller pictures.
+        epoch: Counted from 0.
     """
     if epoch < trainer.settings.freeze_epochs:
         return FEATURES_COST
@@ -46,15 +46,15 @@ def relative_cost(trainer: Trainer, epoch: int) -> float:
 
 
 class Forecast:
-    """Tells how long a run still takes; the more of it was measured, the better.
+    """Estimates how long a run still takes; the more of it was measured, the better.
 
-    It looks at a clock and at nothing else: no step depends on it.
+    It only reads a clock: no step depends on it.
 
     Args:
-        loader: Serves the pictures.
-        epochs: Of the whole run.
-        cost: Of a training picture of an epoch (from 0), relative to the others.
-        clock: Tells seconds.
+        loader: Loader of the pictures.
+        epochs: Number of epochs of the whole run.
+        cost: Relative cost of a training picture in an epoch (from 0).
+        clock: Returns seconds.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class Forecast:
         self._epochs = epochs
         self._cost, self._clock = cost, clock
         self._paces: dict[float, float] = {}  # by relative cost: seconds for a training picture
-        self._look_s: float | None = None
+        self._prediction_s: float | None = None
         self._epoch = -1  # none has begun
         self._step = self._from_step = 0
         self._since = self._now = 0.0
         self._is_resumed = self._is_warm = self._is_told = False
 
     def begin(self, epoch: int, step: int) -> None:
-        """Note that an epoch (from 0) begins, or goes on after `step` of its steps."""
+        """Note that an epoch (from 0) begins, or continues after `step` of its steps."""
         if self._epoch < 0:
             self._is_resumed = epoch > 0 or step > 0
         self._epoch, self._step, self._from_step = epoch, step, step
@@ -86,7 +86,7 @@ class Forecast:
         """Note that `step` steps of the epoch are done, by the device as well.
 
         Returns:
-            Once, as soon as enough steps have been seen, what is to be said of the whole run.
+            The forecast in words, once, as soon as enough steps have been measured; else None.
         """
         self._step, self._now = step, self._clock()
         if not self._is_warm:
@@ -109,27 +109,29 @@ class Forecast:
     def end_epoch(self) -> None:
         """Note that the epoch is validated as well."""
         now = self._clock()
-        self._look_s = (now - self._now) / self._num[VAL]
+        self._prediction_s = (now - self._now) / self._num[VAL]
         self._epoch, self._step, self._from_step = self._epoch + 1, 0, 0
         self._since = self._now = now
 
     def left_s(self) -> float | None:
-        """Return the seconds until the test is done; None as long as nothing tells them."""
+        """Return the seconds until the test is done; None as long as nothing was measured."""
         if not self._is_telling():
             return None
         epochs = range(self._epoch, self._epochs)
         training = sum(self._num[TRAIN] * self._pace(epoch) for epoch in epochs)
         if epochs:
             training -= self._pictures(0, self._step) * self._pace(self._epoch)
-        look_s = LOOK_COST * self._scaled(1.0) if self._look_s is None else self._look_s
-        return training + look_s * (self._num[VAL] * (len(epochs) + 1) + self._num[TEST])
+        each_s = self._prediction_s
+        if each_s is None:
+            each_s = PREDICTION_COST * self._scaled(1.0)
+        return training + each_s * (self._num[VAL] * (len(epochs) + 1) + self._num[TEST])
 
     def shortening(self, device: str, input_size: int) -> str | None:
-        """Return what would make a long training on a CPU shorter; None where it is not one.
+        """Return how to shorten a long training on a CPU; None where the training is not one.
 
         Args:
-            device: Its type.
-            input_size: Shorter side of what the model sees, in pixels.
+            device: Type of the device.
+            input_size: Shorter side of the model's input, in pixels.
         """
         if device != "cpu" or (self.left_s() or 0.0) <= LONG_S:
             return None
@@ -154,14 +156,14 @@ class Forecast:
         return any(cost >= LEAST_TELLING_COST for cost in self._known())
 
     def _known(self) -> dict[float, float]:
-        """Return the seconds for a picture by relative cost, the epoch at hand included."""
+        """Return the seconds per picture by relative cost, the epoch at hand included."""
         pace = self._running_pace() if self._step > self._from_step else None
         if pace is None:
             return self._paces
         return {self._cost(self._epoch): pace, **self._paces}
 
     def _running_pace(self) -> float | None:
-        """Return the seconds for a training picture of the epoch at hand."""
+        """Return the seconds per training picture in the epoch at hand."""
         count = self._pictures(self._from_step, self._step)
         return (self._now - self._since) / count if count else None
 
@@ -169,13 +171,13 @@ class Forecast:
         return self._scaled(self._cost(epoch))
 
     def _scaled(self, cost: float) -> float:
-        """Return the seconds for a picture of a cost, by the one nearest to it that was seen."""
+        """Return the seconds per picture of a cost, from the nearest cost that was measured."""
         known = self._known()
         nearest = min(known, key=lambda seen: abs(log(seen / cost)))
         return known[nearest] * cost / nearest
 
     def _pictures(self, from_step: int, step: int) -> int:
-        """Return how many pictures lie between two steps of an epoch; its last batch may differ."""
+        """Return the number of pictures between two steps; the last batch may differ in size."""
         first, last = (
             self._num[TRAIN] if each == self._num_steps else each * self._batch_size
             for each in (from_step, step)
@@ -184,7 +186,7 @@ class Forecast:
 
 
 def _rate(per_second: float) -> str:
-    """Return a rate with as many digits as an estimate has.
+    """Return a rate with as many digits as an estimate deserves.
 
     >>> [_rate(each) for each in (3_493.2, 14.68, 0.125)]
     ['3,493', '14.7', '0.12']

@@ -1,4 +1,4 @@
-"""The command line in, complete and checked settings out; what is missing is asked for."""
+"""Settings of a training: parsed and checked, completed by questions and by the model's recipe."""
 
 import argparse
 import dataclasses
@@ -8,7 +8,17 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, TypeVar
 
-from models.zoo import FROM_SCRATCH, MENU, SIDES, Model, pick, plain, resolve
+from models.zoo import (
+    CONVNET,
+    FROM_SCRATCH,
+    MENU,
+    SIDES,
+    TRANSFORMER,
+    Model,
+    pick,
+    plain,
+    resolve,
+)  # fmt: skip
 from utils.common.cli import prompts
 from utils.common.cli.command_line import faults, parse, setting
 from utils.common.cli.console import warn
@@ -20,17 +30,17 @@ AUTO = "auto"
 NONE, RAM, PACKED = CACHES = ("none", "ram", "packed")
 EMA_DECAY = 0.9998
 MANY, MAX_WORKERS, MAX_THREADS = 65_536, 256, 512
-"""More pictures of a batch, epochs, processes or threads than anybody asks for by intention."""
+"""Upper limits of batch size and epochs, of workers, and of threads; beyond them lie mistakes."""
 
 SEEDS = at_least(-(2**63), 2**63 - 1)
-"""What PyTorch takes."""
+"""Range of PyTorch's seeds."""
 
 LR_SCALES: dict[str, Callable[[int], float]] = {
     "none": lambda _: 1.0,
     "linear": float,
     "sqrt": sqrt,
 }
-"""What --lr-scaling makes of the number of processes."""
+"""Factor of the peak learning rate for a number of processes, by the values of --lr-scaling."""
 DESCRIPTION = "Train a model on DATASET, test it, and write a report into runs/<model>-<n>/."
 EPILOG = """examples:
   python launch_training_test.py
@@ -51,8 +61,8 @@ MAY_CHANGE_ON_RESUME = frozenset(
         "coverage",
     }
 )
-"""None of them changes a weight. The data may move: their hash, not their place, decides whether
-they are the same."""
+"""Settings that change no weight. The data set may be moved: its hash tells whether it is the same
+one."""
 
 NOT_STORED = frozenset({"resume", "test_only"})
 
@@ -61,7 +71,7 @@ SomeSettings = TypeVar("SomeSettings", bound="Settings")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that a run is told; what `RunSettings` settles may be `None`: not chosen yet."""
+    """Settings as given; None in a field of `RunSettings` means: not chosen yet."""
 
     data_dir: str = setting("DATASET", "folder made by create_dataset.py", metavar="DIR")
     batch_size: int | None = setting(
@@ -79,7 +89,7 @@ class Settings:
     )  # fmt: skip
     input_size: int | None = setting(
         None, "height and width of the model's input in pixels (default: the model's own, such as "
-        "224): less is faster and shows less; transformers get their positions resampled",
+        "224): a smaller one is faster and shows less; transformers get their positions resampled",
         "--input-size", "--img-size", type=int, metavar="N", check=at_least(*SIDES),
     )  # fmt: skip
     progressive_resizing: bool = setting(
@@ -93,8 +103,8 @@ class Settings:
         check=at_least(1, MANY),
     )  # fmt: skip
     lr: float | None = setting(
-        None, f"peak learning rate (default: {MENU[0].recipe.lr:g} for convolutional networks, "
-        f"{MENU[2].recipe.lr:g} for transformers, {FROM_SCRATCH.lr:g} from random weights)",
+        None, f"peak learning rate (default: {CONVNET.lr:g} for convolutional networks, "
+        f"{TRANSFORMER.lr:g} for transformers, {FROM_SCRATCH.lr:g} from random weights)",
         type=float, metavar="X", check=above(0),
     )  # fmt: skip
     lr_scaling: str = setting(
@@ -105,12 +115,14 @@ class Settings:
         False, "let batch norm see the pictures of all processes of torchrun (CUDA only)"
     )
     weight_decay: float | None = setting(
-        None, f"of AdamW; not on norms and biases (default: {FROM_SCRATCH.weight_decay:g})",
+        None, f"weight decay of AdamW, not for norms and biases (default: "
+        f"{FROM_SCRATCH.weight_decay:g})",
         type=float, metavar="X", check=at_least(0),
     )  # fmt: skip
     layer_decay: float = setting(
-        1.0, "each layer learns this much slower than the one after it; 0.65-0.8 is usual for "
-        "transformers, 1 for all alike", type=float, metavar="X", check=above(0, at_most=1),
+        1.0, "learning rate of each layer as a share of the next one's; 0.65-0.8 is usual for "
+        "transformers, 1 is the same rate for all",
+        type=float, metavar="X", check=above(0, at_most=1),
     )  # fmt: skip
     freeze_epochs: int = setting(
         0, "train the classifier alone for the first N epochs, on features that are computed once: "
@@ -118,7 +130,7 @@ class Settings:
         type=int, metavar="N", check=at_least(0, MANY),
     )  # fmt: skip
     label_smoothing: float = setting(
-        0.0, "part of each label that is spread over all classes, below 1", type=float,
+        0.0, "share of each label that is spread over all classes, below 1", type=float,
         metavar="X", check=between(0, 1, with_lowest=True),
     )  # fmt: skip
     ema: float | None = setting(
@@ -127,18 +139,19 @@ class Settings:
         type=float, metavar="DECAY", check=between(0, 1),
     )  # fmt: skip
     grad_accum_steps: int = setting(
-        1, "batches whose gradients are added up for one step, so that N times --batch-size "
-        "pictures count as one batch in the memory of one", type=int, metavar="N",
+        1, "micro-batches whose gradients are accumulated for one optimizer step: N times "
+        "--batch-size pictures make one batch, in the memory of one", type=int, metavar="N",
         check=at_least(1, MANY),
     )  # fmt: skip
     grad_checkpointing: bool = setting(
-        False, "compute activations twice instead of keeping them: less memory, slower"
+        False,
+        "recompute activations in the backward pass instead of keeping them: less memory, slower",
     )
     compile: bool = setting(
         False, "compile the model with torch.compile: slow to start; gains nothing on CPUs"
     )
     deterministic: bool = setting(
-        False, "take only GPU algorithms that give the same bits each time: slower"
+        False, "use only GPU algorithms that give the same bits each time: slower"
     )
     cache: str = setting(
         NONE, "keep decoded pictures: none, in ram (shared by all workers), or packed in one file "
@@ -148,13 +161,11 @@ class Settings:
         True, "in each epoch draw new degradations for three quarters of the LOW_QUALITY pictures",
         "--fresh-low-quality", action=OWN_SWITCH,
     )  # fmt: skip
-    output_dir: str = setting("runs", "folder that gets <model>-<n>/", metavar="DIR")
-    seed: int = setting(
-        0, "of the order, the augmentation and the random weights", type=int, check=SEEDS
-    )
+    output_dir: str = setting("runs", "folder of the runs, <model>-<n>/ each", metavar="DIR")
+    seed: int = setting(0, "seed of order, augmentation and random weights", type=int, check=SEEDS)
     device: str = setting(AUTO, "auto, cpu, cuda, cuda:N or mps", metavar="NAME")
     amp: bool | None = setting(
-        None, "compute in 16 bit; by default where the hardware is fast at it",
+        None, "compute in 16 bits; by default where the hardware is fast at it",
         "--amp", action=OWN_SWITCH,
     )  # fmt: skip
     pretrained: bool = setting(
@@ -169,14 +180,14 @@ class Settings:
         type=int, metavar="N", check=at_least(0, MANY),
     )  # fmt: skip
     resume: str | None = setting(
-        None, "go on with a run, given by its folder or its last.pt; alone or 'auto': the newest "
+        None, "resume a run, given by its folder or its last.pt; alone or 'auto': the newest "
         "unfinished one, if there is one", nargs="?", const=AUTO, metavar="PATH",
     )  # fmt: skip
     test_only: bool = setting(
         False, "with --resume: test a finished run's best weights again and rewrite its report"
     )
     coverage: float = setting(
-        0.95, "share of each class's pictures whose set of possible classes is to hold their own",
+        0.95, "share of each class's pictures whose set of possible classes is to contain it",
         metavar="X", type=float, check=between(0.01, 1, with_lowest=True),
     )  # fmt: skip
     checkpoint_minutes: float = setting(
@@ -191,13 +202,13 @@ class Settings:
 
 
 def _settled(name: str) -> Any:
-    """Return a field that is like one of `Settings`, but has no default."""
+    """Return a field like that of `Settings`, but without a default."""
     return dataclasses.field(kw_only=True, metadata=Settings.__dataclass_fields__[name].metadata)
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings(Settings):
-    """Everything that a run keeps to: all that may be left open is settled."""
+    """Settings that a run keeps to: all that may be left open is settled."""
 
     batch_size: int = _settled("batch_size")
     workers: int = _settled("workers")
@@ -208,14 +219,14 @@ class RunSettings(Settings):
 
 
 def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]:
-    """Parse and check the command line; also return the names of the fields that were given."""
+    """Parse and check the command line; also return the names of the settings given there."""
     settings, given = parse(Settings, argv, DESCRIPTION, EPILOG)
     if settings.pretrained_path:
         if not settings.pretrained:
             raise SettingsError("--pretrained-path and --no-pretrained contradict each other")
         if not Path(settings.pretrained_path).is_file():
             raise SettingsError(
-                f"--pretrained-path {settings.pretrained_path} is no file",
+                f"--pretrained-path {settings.pretrained_path} is not a file",
                 expected="a .safetensors, .pth or .pt file",
             )
     if settings.test_only and settings.resume is None:
@@ -223,27 +234,27 @@ def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]
     if settings.model is not None:
         model = resolve(settings.model)
         if plain(settings.model) not in (plain(model.name), plain(model.timm_name)):
-            print(f"--model {settings.model} is taken as {model.name}.")
+            print(f"--model {settings.model} is taken to mean {model.name}.")
         settings = dataclasses.replace(settings, model=model.name)
     return settings, given
 
 
 def stored_settings(kind: type[SomeSettings], stored: object) -> tuple[SomeSettings, list[str]]:
-    """Read settings that an earlier process stored; also name those that it did not have yet.
+    """Read settings that an earlier process stored; also return the names that it did not know.
 
     Args:
-        kind: `RunSettings` if all that the user may leave open was settled by then.
-        stored: What the file holds in their place.
+        kind: `RunSettings` where everything was settled by then, else `Settings`.
+        stored: Content of the file at their place.
 
     Raises:
-        ValueError: With what was found and what was expected, if they cannot be used.
+        ValueError: If they cannot be used; its arguments are what was found and what was expected.
     """
     if not isinstance(stored, Mapping):
         raise ValueError(f"settings is {shown(stored)}", "names with values")
     names = [field.name for field in dataclasses.fields(kind)]
     unknown = [shown(name) for name in stored if name not in names]
     if unknown:
-        raise ValueError(f"this suite does not know its settings {shortlist(unknown)}", "")
+        raise ValueError(f"this version does not know its settings {shortlist(unknown)}", "")
     settings = kind(**{**dict.fromkeys(RunSettings.__annotations__), **stored})
     for field, expected in faults(settings):
         raise ValueError(f"{field.name} is {shown(getattr(settings, field.name))}", expected)
@@ -251,7 +262,7 @@ def stored_settings(kind: type[SomeSettings], stored: object) -> tuple[SomeSetti
 
 
 def check_data_folder(data_dir: str) -> None:
-    """Fail before any question where no data set can be.
+    """Fail before any question where there cannot be a data set.
 
     Raises:
         DatasetError: If the folder or one of its splits is missing.
@@ -290,7 +301,7 @@ def ask_missing(settings: Settings) -> Settings:
 
 
 def _pick(answer: str) -> str | None:
-    """Return the name of the model that an answer means; say what is nearest to an unknown one."""
+    """Return the name of the model that an answer means; warn of an unknown one."""
     try:
         model = pick(answer)
     except ModelError as error:
@@ -300,11 +311,11 @@ def _pick(answer: str) -> str | None:
 
 
 def complete(asked: Settings, model: Model, *, pretrained: bool) -> RunSettings:
-    """Settle the model's defaults where nothing else was chosen.
+    """Fill in the model's defaults where nothing else was chosen.
 
     Args:
-        asked: With batch size and workers.
-        model: That is trained.
+        asked: Settings as given, with batch size and workers.
+        model: The model to train.
         pretrained: Whether it has pretrained weights.
     """
     recipe = model.recipe if pretrained else FROM_SCRATCH
@@ -317,7 +328,12 @@ def complete(asked: Settings, model: Model, *, pretrained: bool) -> RunSettings:
 
 
 def merge(stored: RunSettings, asked: Settings, given: frozenset[str]) -> RunSettings:
-    """Let the stored settings of a run answer all questions, save those that may change.
+    """Return the stored settings of a run, with changes where they are allowed.
+
+    Args:
+        stored: Settings that the run keeps to.
+        asked: Settings as given on the command line.
+        given: Names of the settings that were given there.
 
     Raises:
         SettingsError: If a given flag contradicts what the run was started with.
@@ -329,7 +345,7 @@ def merge(stored: RunSettings, asked: Settings, given: frozenset[str]) -> RunSet
     ]
     if clashes:
         raise SettingsError(
-            f"This run cannot go on with other settings: {'; '.join(clashes)}",
+            f"This run cannot be resumed with other settings: {'; '.join(clashes)}",
             todo="Leave these flags out, or start anew without --resume",
         )
     changed = {name: getattr(asked, name) for name in given & MAY_CHANGE_ON_RESUME}

@@ -1,4 +1,4 @@
-"""A settings dataclass in, a command line out: each flag is one field, documented in one place."""
+"""Make a command line of a settings dataclass, in which each flag is one documented field."""
 
 import argparse
 import dataclasses

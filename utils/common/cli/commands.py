@@ -1,4 +1,4 @@
-"""Words of a command in, the line to type into a shell out."""
+"""Quote the words of a command as a line to type into a shell."""
 
 import os
 import shlex

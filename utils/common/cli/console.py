@@ -1,4 +1,4 @@
-"""Rows and counts in, ASCII tables (for stdout) and progress bars (on stderr) out."""
+"""Print ASCII tables and warnings, and show progress on stderr."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""Seconds in, the words for them out, rounded as an estimate deserves."""
+"""Say durations in words, rounded as an estimate deserves."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A question in, a valid answer out: asked again until it is one, never for ever."""
+"""Ask a question until the answer is valid, but not for ever."""
 
 import re
 import sys

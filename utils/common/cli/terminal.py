@@ -1,4 +1,4 @@
-"""Any text in, what does nothing to a terminal out: no escape sequence, no forged line."""
+"""Make any text safe to print: no escape sequences, no forged lines."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""The name of a picture in, whether it was made from another picture out: masks, thumbnails."""
+"""Tell by its name whether a picture was made from another one: masks, thumbnails."""
 
 import re
 from collections.abc import Callable

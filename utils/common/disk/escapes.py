@@ -1,4 +1,4 @@
-r"""A file name in, a cell of a table that every program reads and none runs out, and back.
+r"""Escape file names in CSV cells: every program reads them, and no spreadsheet runs one.
 
 A byte that is no UTF-8, as old archives and disks have them in names, is written `\x{e4}`, and so
 are a carriage return and a first sign that makes a spreadsheet take the cell for a formula. Names

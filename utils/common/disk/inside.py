@@ -1,4 +1,4 @@
-"""Paths that a stranger names in, those that lead out of the folder that they are read in out."""
+"""Find the paths in a stranger's list that lead out of the folder they are read in."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A folder in, all files below it out: those that nobody took a picture with set apart."""
+"""List all files below a folder once, apart from the clutter that systems and viewers leave."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The place of a file in, its bytes out: a file of its own, or a stretch of an archive."""
+"""Where the bytes of a file lie: in a file of its own, or in a stretch of an archive."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""A stranger's path in, a stream or bytes out, if a regular file of bounded size lies there."""
+"""Open a stranger's file only if it is a regular one of bounded size."""
 
 import errno
 import os

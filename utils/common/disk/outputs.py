@@ -9,10 +9,13 @@ STATE_NAME = ".state"
 JOURNAL_NAME = "prepared.jsonl"
 """File in it with what was prepared so far."""
 
+BUILD_STATE_NAME = "build_state.json"
+"""File in it with what went into the finished data set and what came out."""
+
 MANIFEST_NAME = "manifest.csv"
 LEFT_OUT_NAME = "left_out.csv"
 MANIFEST_START = b"file,split,label,source,original,"
-STATE_SIGNS = (JOURNAL_NAME, "seal.json", "lock")
+STATE_SIGNS = (JOURNAL_NAME, BUILD_STATE_NAME, "lock")
 
 
 def is_output(folder: str, names: Collection[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What the file system tells of a file in, numbers that change whenever the file does out."""
+"""Stamps of files, which change whenever a file does."""
 
 import os
 

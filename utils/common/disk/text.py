@@ -1,4 +1,4 @@
-"""Bytes of a text file from anywhere in, text out, and which encoding it was read by."""
+"""Decode a text file from anywhere, and tell which encoding it was read by."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""Bytes in, whole files out: nothing that this suite writes is ever seen half-written."""
+"""Write files so that none is ever seen half-written."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""Bytes of a picture file in, what its container says of size and colours beside Pillow out."""
+"""Read size and colours from a picture's container where Pillow does not tell them."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Bytes of a file in, a Pillow image of a format that is read out; no other decoder ever runs."""
+"""Open pictures of the formats that are read; no other decoder of Pillow ever runs."""
 
 import contextlib
 import importlib

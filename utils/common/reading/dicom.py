@@ -1,4 +1,4 @@
-"""Bytes of a DICOM file in, the first frame of its pixels out, as 8-bit grey or RGB."""
+"""Read the first frame of a DICOM file as 8-bit grey or RGB."""
 
 import importlib
 import io

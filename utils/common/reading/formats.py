@@ -1,4 +1,4 @@
-"""First bytes of a file in, the name of its picture format out, and whether it is read here."""
+"""Name a picture's format by its first bytes, and tell whether it is read here."""
 
 import importlib.util
 import re

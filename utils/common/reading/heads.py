@@ -1,4 +1,4 @@
-"""The place of a file in, its first bytes out, and whether these are a picture's."""
+"""Read a file's first bytes, and tell whether they are a picture's."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Bytes of a JPEG in, its RGB pixels at a fitting scale out; damage is told."""
+"""Decode a JPEG at a fitting scale, and tell damage."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Bytes of a PNG in, its RGB pixels at a fitting scale out, decoded a strip of rows at a time.
+"""Decode a PNG at a fitting scale, a strip of rows at a time.
 
 Pillow undoes a PNG's filters byte by byte. Here a strip is unpacked by one library, handed to
 another as a PNG of its own without compression, and shrunk while it is in the processor's cache.

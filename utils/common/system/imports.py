@@ -1,4 +1,4 @@
-"""A block that imports in, the same block without searches for garbage out."""
+"""Suspend garbage collection while heavy packages are imported."""
 
 import contextlib
 import gc

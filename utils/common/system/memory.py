@@ -1,4 +1,4 @@
-"""Questions about this computer's memory in, bytes out; and a process that keeps freed memory."""
+"""Tell how much memory is left, and let a process keep what it frees."""
 
 import ctypes
 import os

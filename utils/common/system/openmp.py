@@ -1,4 +1,4 @@
-"""The environment in, OpenMP's threads out that share a computer with other programs."""
+"""Set OpenMP up to share a computer with other programs."""
 
 import os
 from collections.abc import MutableMapping

@@ -1,4 +1,4 @@
-"""A worker process in, its certain end once the process that started it is gone out."""
+"""End a worker process once the process that started it is gone."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""The machine in, how many processes or threads it is worth starting out."""
+"""Count how many processes or threads this machine is worth."""
 
 import math
 import os

@@ -1,7 +1,8 @@
-"""One original file in, its written JPEG in the staging folder and the facts about it out."""
+"""Prepare one picture in a worker process: read, check, resize or degrade it, and write a JPEG."""
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ from utils.quality.poor import TOO_SMALL, why_poor
 VERSION = (
     f"10 pillow {PIL.__version__} opencv {cv2.__version__} simplejpeg {simplejpeg.__version__}"
 )
-"""Changes whenever the same original would be written as other bytes, or told other facts of."""
+"""Changes whenever the same original would be written as other bytes, or told other facts of.
+
+What degrades pictures tells a change by itself: `utils.quality.fingerprint`.
+"""
 
 OTHER_CONTENT = "other content than published"
 UNREADABLE = "unreadable"
@@ -64,16 +68,15 @@ class LowQualityJob:
     """One picture to degrade.
 
     Attributes:
-        key: What the result is kept under.
         parent: Path of the written parent.
-        target: Where to write.
         seed: What decides on kind, severity and parameters.
+        places: For each turn of `degrade`, what a result of that turn is kept under, and where
+            its picture is written; a failure is one of the last turn.
     """
 
-    key: int
     parent: Path
-    target: Path
     seed: tuple[object, ...]
+    places: Sequence[tuple[int, Path]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +185,14 @@ def prepare_low_quality(job: LowQualityJob) -> Prepared:
     try:
         degraded = degrade(parent, *job.seed)
     except DegradationError as error:
-        return Prepared(job.key, reason="cannot be degraded", detail=str(error))
+        return Prepared(job.places[-1][0], reason="cannot be degraded", detail=str(error))
+    key, target = job.places[degraded.turn]
     written = write_jpeg(Image.fromarray(degraded.picture))
     return Prepared(
-        job.key,
+        key,
         hashlib.sha256(written).digest(),
         len(written),
-        _put(job.target, written),
+        _put(target, written),
         parent.shape[1],
         parent.shape[0],
         degradation=degraded.degradation,

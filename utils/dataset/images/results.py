@@ -1,4 +1,4 @@
-"""A result that was read from a file in, whether this suite can have written it out."""
+"""Check that a result read from the journal is one that this suite can have written."""
 
 import dataclasses
 

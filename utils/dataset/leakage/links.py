@@ -90,7 +90,8 @@ def find_edges(pictures: Sequence[Linkable], copies: np.ndarray | None = None) -
 def find_links(pictures: Sequence[Linkable], look: Look | None = None) -> Links:
     """Find out which pictures belong together, which are copies and which contradict each other.
 
-    Of copies the one with the most original pixels is kept, of equals the first in the list.
+    Of copies the one with the most original pixels is kept, of equals the first in the list. Where
+    a person has corrected the class of some, only these have a say in it.
 
     Args:
         pictures: In any order.
@@ -106,12 +107,13 @@ def find_links(pictures: Sequence[Linkable], look: Look | None = None) -> Links:
     edges = find_edges(pictures, find_copies(thumbnails, look_at if look else None))
     links = Links(edges, component_of(pictures, edges, RULES))
     for members in components(len(pictures), edges, COPY_RULES):
-        labels = sorted({pictures[member].record.label for member in members})
+        judged = [member for member in members if pictures[member].record.is_corrected] or members
+        labels = sorted({pictures[member].record.label for member in judged})
         if len(labels) > 1:
             for member in members:
                 links.contradictions[pictures[member].record.original] = " and ".join(labels)
             continue
-        kept = max(members, key=lambda member: (_num_pixels(pictures[member]), -member))
+        kept = max(judged, key=lambda member: (_num_pixels(pictures[member]), -member))
         for member in members:
             if member != kept:
                 record = pictures[member].record

@@ -1,4 +1,4 @@
-"""Pairs of originals that were called one picture by their looks in, one PNG to judge them out."""
+"""Draw the pairs of originals that count as one picture by their looks, for a human to judge."""
 
 import io
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""A cell of a stranger's manifest in, what was expected in its place out."""
+"""Check the cells of a manifest that somebody else may have written."""
 
 import json
 import re

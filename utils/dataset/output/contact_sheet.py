@@ -1,4 +1,4 @@
-"""A data set in, one PNG out that shows a few pictures of every class and split."""
+"""Draw a few pictures of every class and split on one sheet."""
 
 from collections import defaultdict
 from collections.abc import Iterable

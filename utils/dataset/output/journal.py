@@ -1,4 +1,4 @@
-"""Results in, lines of an append-only file out, and back: a damaged line does not count."""
+"""Note results in an append-only file, of which damaged lines do not count."""
 
 import base64
 import dataclasses

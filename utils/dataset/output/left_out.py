@@ -1,4 +1,4 @@
-"""Files that a rule leaves out in, DATASET/left_out.csv out."""
+"""Write left_out.csv: the files that a rule leaves out."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Rows about written pictures in, DATASET/manifest.csv out, and back: its presence means done."""
+"""Write and read manifest.csv, whose presence means that the data set is complete."""
 
 import csv
 import dataclasses

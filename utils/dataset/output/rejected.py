@@ -1,4 +1,4 @@
-"""Originals that could not be used in, DATASET/rejected.csv out."""
+"""Write rejected.csv: the originals that could not be used."""
 
 import csv
 import io

@@ -13,6 +13,7 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from utils.common.cli.console import warn
+from utils.common.disk.outputs import BUILD_STATE_NAME
 from utils.common.disk.stamps import short_stamp
 from utils.common.disk.writing import (
     explain_write_errors,
@@ -31,6 +32,9 @@ from utils.dataset.output.journal import Journal
 from utils.dataset.output.manifest import MANIFEST_NAME
 from utils.dataset.planning.names import JOURNAL_NAME, STATE_NAME, is_ours
 from utils.dataset.planning.plan import Planned
+
+OWN_NAMES = (JOURNAL_NAME, BUILD_STATE_NAME, "lock", "staged")
+"""What lies in the folder of the state."""
 
 
 class Workspace:
@@ -243,7 +247,7 @@ class Workspace:
     def _own_places(self) -> Iterator[Path]:
         """Yield all that is written into or removed without being listed before."""
         yield self.state
-        yield from (self.state / name for name in (JOURNAL_NAME, "lock", "seal.json", "staged"))
+        yield from (self.state / name for name in OWN_NAMES)
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             yield from (self.state / "staged").iterdir()
 

@@ -1,4 +1,4 @@
-"""A sharp picture in, one out of focus or shaken out; computed in linear light."""
+"""Degrade sharpness: defocus, motion and partial defocus, computed in linear light."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A clear view in, one through the bubbles of a gel or drops on the lens out."""
+"""Degrade the view: air bubbles in the immersion gel, or drops on the lens."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A picture of true colours in, one with haze, a colour cast or colour fringes out."""
+"""Degrade colours: haze, colour casts and chromatic aberration."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A full picture in, one with too few pixels or too few bytes out."""
+"""Degrade detail: too few pixels, or too few bytes for them."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""A random generator in; those parameters of a kind that do not depend on the severity out."""
+"""Draw those parameters of each kind that do not depend on the severity."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A well-lit picture in, one with too little, too much or stray light out; in linear light."""
+"""Degrade exposure: too little, too much or stray light, computed in linear light."""
 
 import math
 from collections.abc import Sequence

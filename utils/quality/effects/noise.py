@@ -1,4 +1,4 @@
-"""A clean picture in, one with the noise of a photosensor out; computed in linear light."""
+"""Degrade texture: the noise of a sensor, and what a denoiser leaves of it."""
 
 from statistics import NormalDist
 

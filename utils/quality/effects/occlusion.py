@@ -1,4 +1,4 @@
-"""A free view in, one with a finger or a strap before the lens out; blended in linear light."""
+"""Degrade framing: a finger or a strap before the lens, blended in linear light."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""An evenly lit picture in, one with a shadow or the bands of a flickering lamp out."""
+"""Degrade lighting: cast shadows, and the dark bands of a flickering lamp."""
 
 import math
 

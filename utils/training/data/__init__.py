@@ -1,1 +1,1 @@
-"""Pictures of a data set, brought to batches of pixels on the device."""
+"""From the pictures of a data set to batches of pixels on the device."""

@@ -1,4 +1,4 @@
-"""Read the pictures of a batch and stack their pixels and labels; runs in the workers."""
+"""Read the pictures of a batch and stack their pixels; runs in the workers."""
 
 import contextlib
 import math
@@ -27,20 +27,21 @@ from utils.training.data.transforms import training_sample
 from utils.training.data.workers import LostWorkerError, no_memory
 
 IGNORED = -100
-"""Label of a picture that counts nowhere; PyTorch's losses know it."""
+"""Label of a picture that counts nowhere; the `ignore_index` of PyTorch's losses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Which pictures make one batch, and how: all that a worker needs to know.
+    """The order for one batch: all that a worker needs to know.
 
     Attributes:
-        split: Of `labels.SPLITS`.
-        indices: Positions in that split's list of pictures.
-        epoch: Seeds the augmentation; None cuts out the centre as for evaluation.
-        whole: Positions of the batch that `indices` are one process's share of; the same if empty.
-        is_idle: Whether the share is another process's, lent to one that gets none.
-        slot: Where the pixels go in memory that is shared; None sends them back.
+        split: One of `labels.SPLITS`.
+        indices: Positions of the pictures in that split's list.
+        epoch: Seeds the augmentation; None for the centre crop, as in evaluation.
+        whole: Positions of the whole batch, of which `indices` are one rank's share; empty if both
+            are the same.
+        is_idle: Whether the share is a copy of another rank's, for a rank that gets none.
+        slot: Slot of the shared memory for the pixels; None returns them through the queue.
         size: Height and width of the pixels; None for the full size.
     """
 
@@ -58,10 +59,10 @@ class Batch:
     """Pixels with their labels.
 
     Attributes:
-        pixels: N x 3 x H x W, uint8, RGB, stored with the channels last; in frozen epochs what the
-            classifier is told of them, N x D, float32.
-        labels: N, int64, indices into `labels.CLASSES`; IGNORED in an idle process.
-        all_labels: Of the same batch in all processes; None where there is but one.
+        pixels: N x 3 x H x W, uint8, RGB, stored with the channels last; in frozen epochs their
+            features, N x D, float32.
+        labels: N, int64, indices into `labels.CLASSES`; IGNORED on an idle rank.
+        all_labels: Labels of the whole batch, over all ranks; None with a single process.
     """
 
     pixels: torch.Tensor
@@ -69,18 +70,18 @@ class Batch:
     all_labels: torch.Tensor | None = None
 
     def tensors(self) -> list[torch.Tensor]:
-        """Return those that are there."""
+        """Return all tensors that are not None."""
         found = (self.pixels, self.labels, self.all_labels)
         return [tensor for tensor in found if tensor is not None]
 
     def to(self, device: torch.device) -> "Batch":
-        """Return it on a device; what comes from pinned memory comes while others go on."""
+        """Return the batch on a device; from pinned memory the copy runs in the background."""
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenPicture:
-    """Comes in place of a batch: an error raised in a worker would arrive as a long traceback."""
+    """Returned in place of a batch: an error raised in a worker would be a long traceback."""
 
     file: str
     error: PictureError
@@ -88,17 +89,17 @@ class BrokenPicture:
 
 @dataclass(frozen=True, slots=True)
 class NoMemory:
-    """Comes in place of a batch that there was no memory for.
+    """Returned in place of a batch that there was no memory for.
 
     Attributes:
-        told: What the error said.
+        told: The error to raise in the main process.
     """
 
     told: LostWorkerError
 
 
 class BrokenPictureError(Exception):
-    """A picture, perhaps another's parent, that cannot be read."""
+    """A picture, perhaps the parent of another one, cannot be read."""
 
     def __init__(self, picture: BrokenPicture) -> None:
         super().__init__(picture)
@@ -106,7 +107,7 @@ class BrokenPictureError(Exception):
 
 
 Arrival = torch.Tensor | BrokenPicture | NoMemory | None
-"""Of one ticket; None says that its slot has the pixels."""
+"""A worker's result for one ticket; None means that the pixels are in its slot."""
 
 
 class BatchReader(Dataset[Arrival]):
@@ -114,9 +115,9 @@ class BatchReader(Dataset[Arrival]):
 
     Args:
         pictures: The data set.
-        pixels: Gives decoded pictures.
-        preprocessing: Of the model.
-        seed: Of the augmentation.
+        pixels: Reads decoded pictures.
+        preprocessing: Preprocessing of the model.
+        seed: Seed of the augmentation.
         fresh_low_quality: Whether to degrade parents anew for a share of LOW_QUALITY.
         slots: `Slots.memory`, where there are workers.
     """
@@ -139,7 +140,7 @@ class BatchReader(Dataset[Arrival]):
         self.good = _good_positions(pictures) if fresh_low_quality else {}
 
     def __getitem__(self, ticket: Ticket) -> Arrival:
-        """Decode, vary and stack the pictures of one ticket."""
+        """Decode, augment and stack the pictures of one ticket."""
         try:
             return self._stack(ticket)
         except (MemoryError, RuntimeError, OSError, cv2.error) as error:
@@ -153,10 +154,10 @@ class BatchReader(Dataset[Arrival]):
         preprocessing = with_size(self.preprocessing, ticket.size)
         shape = (len(chosen), *preprocessing.size, 3)
         if self.slots is None or ticket.slot is None:
-            # Of numpy: glibc cannot reuse the aligned blocks of PyTorch, and a worker would grow.
+            # From numpy: glibc cannot reuse the aligned blocks of PyTorch, so workers would grow.
             stack = torch.from_numpy(np.empty(shape, np.uint8))
             if get_worker_info():
-                stack.share_memory_()  # else another thread does it, whose errors nobody hears
+                stack.share_memory_()  # else another thread does, whose errors nobody sees
         else:
             stack = beginning(self.slots[ticket.slot], shape)
         stack = stack.permute(0, 3, 1, 2)
@@ -175,7 +176,7 @@ class BatchReader(Dataset[Arrival]):
         return stack if ticket.slot is None else None
 
     def _pixels(self, ticket: Ticket, index: int) -> NDArray[np.uint8]:
-        """Return a picture's pixels, or in training those of a new degradation of its parent."""
+        """Return a picture's pixels, or in training those of a new degradation of a parent."""
         picture = self.splits[ticket.split][index]
         if (
             self.fresh_low_quality
@@ -188,7 +189,7 @@ class BatchReader(Dataset[Arrival]):
                 self.good[ticket.split, label], picture.file, self.seed, ticket.epoch
             )
             parent = self._read(ticket.split, position)
-            # A parent that resists, of which there are few, has one on disk that does not.
+            # The few parents that no kind makes visibly worse leave the picture on disk.
             with contextlib.suppress(DegradationError):
                 return degrade_anew(parent, picture.file, self.seed, ticket.epoch)
         return self._read(ticket.split, index)
@@ -202,14 +203,14 @@ class BatchReader(Dataset[Arrival]):
 
 
 def beginning(slot: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """Return the first numbers of a slot in a shape that is perhaps smaller than its own."""
+    """Return the first elements of a slot in a shape of at most its own size."""
     return slot.view(-1)[: math.prod(shape)].view(shape)
 
 
 def _good_positions(pictures: PictureFolder) -> dict[tuple[str, int], "array[int]"]:
-    """Return where the pictures of each (split, label) stand that may be made worse.
+    """Return the positions of good pictures, which may be degraded, by (split, label).
 
-    As plain numbers side by side: workers share them without counting references.
+    In plain arrays, since counting references to Python numbers would copy memory in each worker.
     """
     found: dict[tuple[str, int], array[int]] = defaultdict(lambda: array("l"))
     for split, listed in pictures.splits.items():
@@ -220,12 +221,12 @@ def _good_positions(pictures: PictureFolder) -> dict[tuple[str, int], "array[int
 
 
 def prepare_worker(worker: int) -> None:
-    """Leave the cores to as many workers as there are, and stopping to the main process."""
+    """Compute on one thread, and leave signals to the main process."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     keep_freed_memory()
-    # Ctrl-C and a scheduler's SIGTERM reach the whole group, perhaps again and again, but the main
-    # process still needs its workers until it has saved its state. A forgotten one ends by itself.
+    # Ctrl-C and a scheduler's SIGTERM reach the whole process group, perhaps repeatedly, but the
+    # main process needs its workers until it has saved its state. An orphan ends by itself.
     end_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""A picture file in, its upright RGB pixels out."""
+"""Decode a picture file to upright RGB pixels."""
 
 import hashlib
 import math
@@ -15,25 +15,25 @@ from utils.common.pictures import PictureError, fit_shorter_side, read_picture
 from utils.training.data.pictures import CHANGED, Picture
 
 TELLING = (b"ICC_PROFILE\0", b"Exif\0\0")
-"""In a JPEG whose numbers may not be meant as they are: in another space, or not upright."""
+"""Marks of a JPEG that may be in another colour space, or not upright."""
 
 
 def read_pixels(folder: Path, picture: Picture) -> NDArray[np.uint8]:
     """Decode one picture to upright RGB, uint8, height x width x 3.
 
-    A file that the manifest knows is a plain RGB JPEG, so the fastest exact decoder will do;
-    everything else goes the way that create_dataset.py reads it. Its bytes are hashed each time,
-    which takes 1-2 % as long as what is done with the pixels then.
+    A file that the manifest lists is a plain RGB JPEG, so the fastest exact decoder will do;
+    everything else is read as create_dataset.py reads it. The bytes are hashed each time, which
+    takes 1-2 % of the time of all that is done with the picture.
 
     Raises:
-        PictureError: If it is no whole picture, or not the one that was listed.
+        PictureError: If it is not a complete picture, or not the one that was listed.
     """
     try:
         content = Location(str(folder / picture.file)).read()
     except OSError as error:
         raise PictureError("unreadable", error.strerror or str(error)) from None
     if picture.sha256 and hashlib.sha256(content).digest() != picture.sha256:
-        raise PictureError(CHANGED, f"its bytes have another SHA-256 than {picture.told_by} tells")
+        raise PictureError(CHANGED, f"its SHA-256 differs from that {picture.origin_of_hash}")
     if picture.size is None:
         return np.asarray(read_picture(content, SHORTER_SIDE)[0])
     if min(picture.size) > MAX_DIRECT_SIDE:
@@ -47,7 +47,7 @@ def read_pixels(folder: Path, picture: Picture) -> NDArray[np.uint8]:
 
 
 def _decode_plain(content: bytes) -> NDArray[np.uint8]:
-    """Decode what should be an upright sRGB JPEG, and leave to the slow way what is none."""
+    """Decode an upright sRGB JPEG fast, and anything else in the general way."""
     if any(mark in content for mark in TELLING):
         return np.asarray(read_picture(content)[0])
     try:
@@ -58,7 +58,7 @@ def _decode_plain(content: bytes) -> NDArray[np.uint8]:
 
 
 def decoded_size(picture: Picture) -> tuple[int, int] | None:
-    """Return (width, height) of what `read_pixels` will give, None if only decoding tells."""
+    """Return (width, height) of the result of `read_pixels`; None if only decoding tells."""
     if picture.size is None or min(picture.size) <= MAX_DIRECT_SIDE:
         return picture.size
     return fit_shorter_side(picture.size, SHORTER_SIDE)

@@ -9,11 +9,11 @@ from utils.training.data.transforms import MIN_SCALE
 
 
 def warn_of_enlarging(pictures: Sequence[Picture], side: int) -> None:
-    """Say that training would enlarge pictures: that blurs, and blur is what LOW_QUALITY means.
+    """Warn if training would enlarge pictures: that blurs, and blur is what LOW_QUALITY means.
 
     Args:
-        pictures: To train on; those of which no manifest tells the size are passed over.
-        side: Of the input, in pixels.
+        pictures: Training pictures; those without a size in a manifest are passed over.
+        side: Side of the model's input, in pixels.
     """
     needed = least_stored_side(side)
     shorter = [min(picture.size) for picture in pictures if picture.size is not None]
@@ -28,7 +28,7 @@ def warn_of_enlarging(pictures: Sequence[Picture], side: int) -> None:
 
 
 def least_stored_side(side: int) -> int:
-    """Return the shorter side of a picture of which no crop for an input is enlarged, in pixels.
+    """Return the shorter side from which no crop is enlarged to an input, in pixels.
 
     >>> least_stored_side(224)
     256

@@ -12,40 +12,40 @@ from utils.common.seeds import stable_hash, uniform
 from utils.quality.degrade import degrade
 
 FRESH_SHARE = 0.75
-"""Of the LOW_QUALITY samples of an epoch, those that are drawn anew."""
+"""Share of the LOW_QUALITY samples of an epoch that are drawn anew."""
 
 
 def is_drawn_anew(file: str, seed: int, epoch: int) -> bool:
-    """Tell whether an epoch takes a new degradation in place of the one on disk."""
+    """Return whether an epoch takes a new degradation in place of the picture on disk."""
     return uniform("fresh", seed, epoch, file) < FRESH_SHARE
 
 
 def draw_parent(candidates: Sequence[int], file: str, seed: int, epoch: int) -> int:
-    """Return one of several positions in a list of pictures, all equally likely.
+    """Return the position of a parent, drawn uniformly from several.
 
-    On disk a small part of a class's pictures are parents; drawn from all of them, many more
-    subjects are seen poor as well as good.
+    On disk only a small share of a class's pictures are parents; drawing from all of them shows
+    many more subjects both good and poor.
 
     Args:
-        candidates: Good pictures of one class and split.
-        file: The LOW_QUALITY picture whose place it takes.
-        seed: Of the training.
-        epoch: From 0.
+        candidates: Positions of the good pictures of one class and split.
+        file: The LOW_QUALITY picture that is replaced.
+        seed: Seed of the training.
+        epoch: Counted from 0.
     """
     return candidates[stable_hash("fresh parent", seed, epoch, file) % len(candidates)]
 
 
 def degrade_anew(parent: NDArray[np.uint8], file: str, seed: int, epoch: int) -> NDArray[np.uint8]:
-    """Degrade a parent by the functions that made the data set, in another way in each epoch.
+    """Degrade a parent by the functions that made the data set, differently in each epoch.
 
-    The result goes through a JPEG of the data set's quality, so that nothing but the degradation
-    tells it from the pictures on disk.
+    The result is compressed as JPEG in the quality of the data set, so that it differs from the
+    pictures on disk in nothing but the degradation.
 
     Args:
         parent: RGB, uint8, height x width x 3.
-        file: The LOW_QUALITY picture whose place it takes.
-        seed: Of the training.
-        epoch: From 0.
+        file: The LOW_QUALITY picture that is replaced.
+        seed: Seed of the training.
+        epoch: Counted from 0.
 
     Returns:
         RGB, uint8, of the parent's shape.

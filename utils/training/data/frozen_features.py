@@ -1,18 +1,16 @@
-"""A frozen network in, what its classifier is told of each picture out: once, for many epochs.
+"""Compute the features of a frozen network once, and serve them for all its frozen epochs.
 
 Training the classifier first, then all, is LP-FT: Kumar et al., "Fine-Tuning can Distort Pretrained
 Features and Underperform Out-of-Distribution", ICLR 2022.
 """
 
-import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from models.answers import Prepare
+from models.inference import Prepare
 from models.preprocessing import Preprocessing
 from utils.common.cli.console import warn
 from utils.common.errors import SettingsError
@@ -21,140 +19,28 @@ from utils.common.system.memory import available_memory, byte_size
 from utils.training.data.batches import Batch
 from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import PictureFolder
+from utils.training.processes.stopping import StopRequest
 from utils.training.processes.world import World
 from utils.training.settings import RunSettings
+from utils.training.step.classifier import features_of, features_shape
+from utils.training.step.forward import Outputs, forward_batches
+from utils.training.step.micro_batches import MicroBatches
 
 VIEWS: dict[str, int | None] = {TRAIN: 0, VAL: None}
-"""The epoch whose view of a picture is taken: the first one's training sample, with its fresh draw
-of a LOW_QUALITY picture; of val, as always, the centre crop."""
+"""The epoch whose view of a picture is taken: for train the sample of the first epoch, with its
+fresh degradation of a LOW_QUALITY picture; for val, as always, the centre crop."""
 
 BYTES_PER_FEATURE = 4
 ROWS_AT_ONCE = 4096
-"""Pictures whose features are exchanged at once: so the exchange takes little memory."""
-
-
-def classifiers_of(network: nn.Module) -> tuple[nn.Module, ...]:
-    """Return the last layer of a network of timm, or the two of a distilled one."""
-    of_timm: Any = network
-    found = of_timm.get_classifier()
-    return found if isinstance(found, tuple) else (found,)
-
-
-class Classifier(nn.Module):
-    """The last layer of a network with the dropout before it: features in, logits out.
-
-    Args:
-        network: Shares this layer.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.layer = classifiers_of(network)[0]
-        self.dropout = _dropout_before_classifier(network)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return N x number of classes.
-
-        Args:
-            features: As `features_of` returns them, one row for each of N pictures.
-        """
-        if self.dropout:
-            features = F.dropout(features, self.dropout, self.training)
-        answers: torch.Tensor = self.layer(features)
-        return answers.flatten(1)
-
-
-def _dropout_before_classifier(network: nn.Module) -> float:
-    """Return the rate, which a network of timm keeps in one of three places."""
-    places = (network, "head_drop"), (getattr(network, "head", None), "drop")
-    for owner, name in places:
-        if isinstance(found := getattr(owner, name, None), nn.Dropout):
-            return found.p
-    return float(getattr(network, "drop_rate", 0.0))
-
-
-def features_of(network: nn.Module, prepare: Prepare, pixels: torch.Tensor) -> torch.Tensor:
-    """Return what the classifier of a network is told of pictures, one row each, float32.
-
-    Args:
-        network: In evaluation mode; `features_shape` has a shape for it.
-        prepare: Called first.
-        pixels: N x 3 x H x W, RGB, uint8.
-    """
-    with _heard(classifiers_of(network)[0]) as calls:
-        network(prepare(pixels))
-    features: torch.Tensor = calls[0][0][0]
-    return features.float()
-
-
-def features_shape(network: nn.Module, preprocessing: Preprocessing) -> torch.Size | None:
-    """Return the shape of one picture's features; None where no single layer makes logits of them.
-
-    What the classifier says must be what the network says: there are some with two classifiers,
-    or with one for each place of the picture.
-
-    Args:
-        network: On its device, in any mode.
-        preprocessing: Tells its input.
-    """
-    layer, *others = classifiers_of(network)
-    if others:
-        return None
-    device = next(network.parameters()).device
-    pixels = torch.zeros(2, 3, preprocessing.height, preprocessing.width, device=device)
-    modes = {module: module.training for module in network.modules()}
-    with _heard(layer) as calls, torch.inference_mode():
-        answers = network.eval()(pixels)
-    for module, was_training in modes.items():
-        module.training = was_training
-    if len(calls) != 1 or len(calls[0][0]) != 1:
-        return None
-    (features,), said = calls[0]
-    is_last = said.numel() == answers.numel() and said.data_ptr() == answers.data_ptr()
-    return features.shape[1:] if is_last and len(features) == len(pixels) else None
-
-
-@contextlib.contextmanager
-def _heard(layer: nn.Module) -> Iterator[list[tuple[tuple[Any, ...], Any]]]:
-    """Collect what a layer is told and what it says at each call."""
-    calls: list[tuple[tuple[Any, ...], Any]] = []
-    hook = layer.register_forward_hook(lambda _, told, said: calls.append((told, said)))
-    try:
-        yield calls
-    finally:
-        hook.remove()
-
-
-def put_together(
-    answers: list[tuple[torch.Tensor, ...]], count: int, shape: torch.Size, world: World
-) -> torch.Tensor:
-    """Return the features of all pictures, `count` x `shape`, float32, in main memory.
-
-    Args:
-        answers: Features of this process's share, which is every so-many-th picture; used up.
-        count: Of all pictures.
-        shape: Of one picture's features.
-        world: The processes that the pictures were dealt out to.
-    """
-    features = torch.zeros(count, *shape)  # takes memory only where it is written to
-    own, done = features[world.rank :: world.size], 0
-    answers.reverse()
-    while answers:
-        (part,) = answers.pop()
-        own[done : done + len(part)] = part
-        done += len(part)
-    if world.size > 1:
-        for rows in features.split(ROWS_AT_ONCE):
-            rows.copy_(world.all_reduce(rows))
-    return features
+"""Pictures whose features are exchanged at once, so that the exchange takes little memory."""
 
 
 class FeatureLoader:
-    """Serves features in the place of pixels: batches are those of the loader of the pictures.
+    """Serves features in the place of pixels, in the batches of the loader of the pictures.
 
     Args:
-        loader: Of the pictures.
-        features: By split, one row for each of its pictures.
+        loader: Loader of the pictures.
+        features: Features by split, one row for each of its pictures.
     """
 
     def __init__(self, loader: PictureLoader, features: Mapping[str, torch.Tensor]) -> None:
@@ -165,18 +51,97 @@ class FeatureLoader:
         return split in self._features
 
     def training_batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch, from any step on."""
+        """Yield the batches of an epoch, beginning with any of its steps."""
         for ticket in self._loader.training_tickets(epoch, first_step):
             yield self._loader.labelled(ticket, self._features[TRAIN][list(ticket.indices)])
 
     def dealt_batches(self, split: str, positions: Sequence[int]) -> Iterator[Batch | None]:
-        """Yield this process's share of these pictures, and None as long as others have more."""
+        """Yield this rank's share of these pictures, and None where other ranks have a batch more.
+
+        Args:
+            split: One of `labels.SPLITS`.
+            positions: Positions of the pictures in the split's list.
+        """
         for ticket in self._loader.dealt_tickets(split, positions):
             if ticket is None:
                 yield None
             else:
                 features = self._features[split][list(ticket.indices)]
                 yield self._loader.labelled(ticket, features)
+
+
+def compute_features(
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    prepare: Prepare,
+    loader: PictureLoader,
+    micro_batches: MicroBatches,
+    stop: StopRequest,
+    num_epochs: int,
+) -> FeatureLoader | None:
+    """Run a network once over the pictures of train and val; None if it has no such features.
+
+    Nothing of this is stored: a resumed run computes the same features again.
+
+    Args:
+        network: In evaluation mode, on its device.
+        preprocessing: Preprocessing of the network.
+        prepare: Applied to the pixels first.
+        loader: Loader of the pictures.
+        micro_batches: How batches are split.
+        stop: Looked at after each batch.
+        num_epochs: Number of frozen epochs.
+
+    Raises:
+        ModelError: If memory does not suffice.
+        Stopped: If `stop` was set.
+    """
+    started = time.monotonic()
+    shape = features_shape(network, preprocessing)
+    if shape is None:
+        return None
+
+    def forward(pixels: torch.Tensor) -> Outputs:
+        return (features_of(network, prepare, pixels),)
+
+    features = {}
+    for split, epoch in VIEWS.items():
+        count = len(loader.pictures.splits[split])
+        batches = loader.dealt_batches(split, range(count), epoch)
+        title = f"Features of {split}"
+        outputs = forward_batches(batches, forward, title, count, micro_batches, stop)
+        features[split] = gather_features(outputs, count, shape, micro_batches.world)
+    numbers = f"{len(features[TRAIN])} training and {len(features[VAL])} val pictures"
+    print(
+        f"Features of {numbers} computed once, in {time.monotonic() - started:.0f} s; until epoch "
+        f"{num_epochs} only the classifier learns, from these.",
+        flush=True,
+    )
+    return FeatureLoader(loader, features)
+
+
+def gather_features(
+    outputs: list[Outputs], count: int, shape: torch.Size, world: World
+) -> torch.Tensor:
+    """Return the features of all pictures on every rank, `count` x `shape`, float32, on the CPU.
+
+    Args:
+        outputs: Features of this rank's share, which is every n-th picture of n ranks; used up.
+        count: Number of all pictures.
+        shape: Shape of one picture's features.
+        world: The processes that the pictures were dealt out to.
+    """
+    features = torch.zeros(count, *shape)  # takes memory only where it is written to
+    own, done = features[world.rank :: world.size], 0
+    outputs.reverse()
+    while outputs:
+        (part,) = outputs.pop()
+        own[done : done + len(part)] = part
+        done += len(part)
+    if world.size > 1:
+        for rows in features.split(ROWS_AT_ONCE):
+            rows.copy_(world.all_reduce(rows))
+    return features
 
 
 def check_frozen_epochs(
@@ -190,10 +155,10 @@ def check_frozen_epochs(
 
     Args:
         network: With its weights.
-        preprocessing: Of the network.
-        settings: Complete.
+        preprocessing: Preprocessing of the network.
+        settings: Settings of the run.
         pictures: The data set.
-        processes: That share this computer's memory.
+        processes: Processes that share this computer's memory.
 
     Raises:
         SettingsError: If there is no memory for the features.
@@ -203,12 +168,12 @@ def check_frozen_epochs(
     if not settings.pretrained:
         warn(
             f"--freeze-epochs {settings.freeze_epochs} teaches little from random weights: "
-            "a classifier can only be as good as the features that it is told."
+            "a classifier can only be as good as the features that it works on."
         )
     shape = features_shape(network, preprocessing)
     if shape is None:
         warn(
-            f"{settings.model} has no single layer that makes its outputs of features: the whole "
+            f"{settings.model} has no single layer that turns features into its outputs: the whole "
             "network runs in each frozen epoch."
         )
         return

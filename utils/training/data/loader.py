@@ -1,4 +1,4 @@
-"""A data set's pictures in, batches of uint8 pixels out: the same for any number of workers."""
+"""Load batches of uint8 pixels, the same ones for any number of workers."""
 
 import contextlib
 import warnings
@@ -29,13 +29,13 @@ from utils.training.data.workers import Workers
 from utils.training.settings import NONE
 
 PREFETCH = 4
-"""Batches that each worker prepares ahead."""
+"""Batches that each worker prefetches."""
 
 MIN_SHARE = 2
-"""Pictures of a batch that one process gets at least: batch norm cannot learn from one alone."""
+"""Least pictures in one rank's share of a batch: batch norm cannot learn from one alone."""
 
 NUM_IN_USE = 3
-"""Batches that the training looks at or copies to a GPU meanwhile."""
+"""Batches that the training uses or copies to a GPU at the same time."""
 
 
 class PictureLoader:
@@ -43,17 +43,16 @@ class PictureLoader:
 
     Args:
         pictures: The data set.
-        preprocessing: Of the model.
-        batch_size: Pictures per batch, over all processes; the last one of an epoch may be
-            shorter.
-        workers: Processes; 0 loads in this one.
-        seed: Order and augmentation follow from it.
-        pin_memory: Prepare batches for a fast copy to a GPU.
-        start_method: "fork", "spawn" or None for the system's own.
-        cache: Of `settings.CACHES`: where decoded pictures are kept.
+        preprocessing: Preprocessing of the model.
+        batch_size: Pictures per batch, over all ranks; the last batch of an epoch may be shorter.
+        workers: Number of worker processes; 0 loads in this one.
+        seed: Seed of order and augmentation.
+        pin_memory: Whether to prepare batches for a fast copy to a GPU.
+        start_method: "fork", "spawn" or None for the system's default.
+        cache: One of `settings.CACHES`: where decoded pictures are kept.
         fresh_low_quality: Whether to degrade parents anew for a share of LOW_QUALITY.
-        rank: Of this process; each gets its share of every training batch.
-        num_processes: That train together.
+        rank: Rank of this process; each gets its share of every training batch.
+        num_processes: Number of processes that train together.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class PictureLoader:
             )
 
     def close(self) -> None:
-        """End the workers; nothing is served any more. Closing twice does no harm."""
+        """End the workers; nothing is served any more. Closing twice is harmless."""
         self.__dict__.pop("_loader", None)  # they end by themselves where nobody else holds it
         if self._workers:
             self._workers.end()
@@ -119,19 +118,19 @@ class PictureLoader:
     def training_batches(
         self, epoch: int, first_step: int = 0, size: Size | None = None
     ) -> Iterator[Batch]:
-        """Yield the batches of an epoch, from any step on: a function of (seed, epoch, step).
+        """Yield the batches of an epoch from any step on: a function of (seed, epoch, step).
 
         Args:
-            epoch: From 0.
-            first_step: Of the epoch, from 0.
-            size: Height and width of the pictures, at most the full size, which None stands for.
+            epoch: Counted from 0.
+            first_step: First step of the epoch to serve, from 0.
+            size: Height and width of the pictures, at most the full size; None for the full size.
         """
         return self._serve(self.training_tickets(epoch, first_step, size))
 
     def training_tickets(
         self, epoch: int, first_step: int = 0, size: Size | None = None
     ) -> list[Ticket]:
-        """Return what names the pictures of these batches, each process's share of them."""
+        """Return the tickets of these batches, or of this rank's shares of them."""
         order = epoch_order(self.seed, epoch, len(self.pictures.splits[TRAIN]))
         groups = cut(order, self.batch_size)[first_step:]
         return [self._share(group, epoch, size) for group in groups]
@@ -147,12 +146,12 @@ class PictureLoader:
     def dealt_batches(
         self, split: str, positions: Sequence[int], epoch: int | None = None
     ) -> Iterator[Batch | None]:
-        """Yield this process's share of these pictures, and None as long as others have more.
+        """Yield this rank's share of these pictures, and None where other ranks have a batch more.
 
         Args:
-            split: Of `labels.SPLITS`.
-            positions: Of the pictures in the split's list.
-            epoch: To see them as that epoch's training does; by default as evaluation does.
+            split: One of `labels.SPLITS`.
+            positions: Positions of the pictures in the split's list.
+            epoch: Epoch whose training samples are served; the centre crops when left out.
         """
         tickets = self.dealt_tickets(split, positions, epoch)
         own = self._serve([ticket for ticket in tickets if ticket])
@@ -161,7 +160,7 @@ class PictureLoader:
     def dealt_tickets(
         self, split: str, positions: Sequence[int], epoch: int | None = None
     ) -> list[Ticket | None]:
-        """Return what names the pictures of these batches, and None where there is none."""
+        """Return the tickets of these batches, and None where other ranks have a batch more."""
         own, most = (
             cut(positions[rank :: self.num_processes], self.share_size) for rank in (self.rank, 0)
         )
@@ -170,7 +169,7 @@ class PictureLoader:
 
     @property
     def share_size(self) -> int:
-        """Pictures of a batch that one process gets at most."""
+        """Most pictures of a batch that one rank gets."""
         return -(-self.batch_size // self.num_processes)
 
     def _share(self, group: tuple[int, ...], epoch: int, size: Size | None) -> Ticket:
@@ -194,11 +193,11 @@ class PictureLoader:
             yield self._batch(self._dispatcher.arrived(), arrival)
 
     def _starting(self) -> contextlib.AbstractContextManager[None]:
-        """Return the context in which the workers start, if that is to come."""
+        """Return the context in which the workers start, if they have not yet."""
         if self._has_begun:
             return contextlib.nullcontext()
         self._has_begun = True
-        return_freed_memory()  # forked workers would keep it for good
+        return_freed_memory()  # forked workers would keep it for ever
         return self._workers.starting() if self._workers else contextlib.nullcontext()
 
     def _waiting(self) -> contextlib.AbstractContextManager[None]:
@@ -215,7 +214,7 @@ class PictureLoader:
         return self.labelled(ticket, arrival)
 
     def labelled(self, ticket: Ticket, pixels: torch.Tensor) -> Batch:
-        """Return what was made of a ticket's pictures, one row each, with their labels."""
+        """Return the pixels or features of a ticket's pictures, one row each, with their labels."""
         labels = self._labels[ticket.split]
         own, whole = labels[list(ticket.indices)], labels[list(ticket.whole)]
         if ticket.is_idle:
@@ -223,7 +222,7 @@ class PictureLoader:
         return Batch(pixels, own, whole if ticket.whole else None)
 
     def _make_slots(self, workers: int, preprocessing: Preprocessing) -> Slots:
-        """Return memory for all batches under way, each as large as `cut` and `deal` make them."""
+        """Return memory for all batches under way, of the largest size of `cut` and `deal`."""
         count = workers * PREFETCH + NUM_IN_USE
         capacity = max(self.share_size + 1, 2 * MIN_SHARE - 1)
         return Slots(count, capacity, preprocessing.height, preprocessing.width)
@@ -231,7 +230,7 @@ class PictureLoader:
 
 @contextlib.contextmanager
 def _quiet_about_workers() -> Iterator[None]:
-    """Silence what PyTorch and Python say of a number of workers that the user chose."""
+    """Silence warnings about a number of workers that the user chose."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="This DataLoader will create")
         # A forked worker runs none of this process's threads.
@@ -246,11 +245,10 @@ def epoch_order(seed: int, epoch: int, num_pictures: int) -> list[int]:
 
 
 def deal(group: tuple[int, ...], rank: int, num_processes: int) -> tuple[tuple[int, ...], bool]:
-    """Return one process's share of a batch, and whether it is only lent.
+    """Return one rank's share of a batch, and whether the rank is idle.
 
-    Each share holds at least `MIN_SHARE` pictures. Where there are too few for all, those without
-    one get the first share lent: they keep step with the others, and what they compute counts
-    nothing.
+    Each share holds at least `MIN_SHARE` pictures. Where there are too few for all, the idle ranks
+    get a copy of the first share: they keep step with the others, and their results are ignored.
 
     >>> [deal((7, 8, 9, 4, 5), rank, 3) for rank in range(3)]
     [((7, 9, 5), False), ((8, 4), False), ((7, 9, 5), True)]
@@ -260,7 +258,7 @@ def deal(group: tuple[int, ...], rank: int, num_processes: int) -> tuple[tuple[i
 
 
 def smallest_share(num_pictures: int, num_processes: int) -> int:
-    """Return how many pictures of a batch the process with the fewest is dealt.
+    """Return the size of the smallest share of a batch.
 
     >>> smallest_share(5, 3)
     2

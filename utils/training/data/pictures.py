@@ -1,4 +1,4 @@
-"""A DATASET folder in, the list of its pictures by split out, with a hash that stands for them."""
+"""List the pictures of a data set by split, with a hash of the whole set."""
 
 import dataclasses
 import hashlib
@@ -34,7 +34,7 @@ REMEDIES = {
     "wrote",
     PACK_DAMAGED: "Delete the pack: it is made again",
 }
-"""What to do about a picture that cannot be read, by the reason, where it is something else."""
+"""What to do about a picture that cannot be read, by the reason; else `MAKE_AGAIN`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class Picture:
     """One picture to train on or to test with.
 
     Attributes:
-        file: Path below the data set's folder, with "/".
+        file: Path relative to the data set's folder, with "/".
         label: Index into `labels.CLASSES`.
-        size: (width, height) as the manifest says; None in a folder without one.
-        parent: Of a LOW_QUALITY picture that has one, the position in its split's list.
-        sha256: That its bytes must have whenever they are read, 32 bytes; empty for any.
+        size: (width, height) according to the manifest; None in a folder without one.
+        parent: Position of a LOW_QUALITY picture's parent in its split's list, if it has one.
+        sha256: SHA-256 that the file must have whenever it is read, 32 bytes; empty for any.
     """
 
     file: str
@@ -56,9 +56,9 @@ class Picture:
     sha256: bytes = b""
 
     @property
-    def told_by(self) -> str:
-        """Who told the SHA-256."""
-        return MANIFEST_NAME if self.size else "the start of this process"
+    def origin_of_hash(self) -> str:
+        """Where the SHA-256 comes from, in words."""
+        return f"in {MANIFEST_NAME}" if self.size else "at the start of this process"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ class PictureFolder:
     """All pictures of a data set.
 
     Attributes:
-        folder: Where they lie.
-        splits: The pictures of each split, in the order of `file`.
-        fingerprint: SHA-256 of the manifest, which tells that of each picture; without one, of
-            all names and contents. Place and times are no part of it, so that a run goes on, and
-            a pack of pixels holds, where the data set was moved or copied to.
+        folder: Folder of the data set.
+        splits: Pictures of each split, in the order of `file`.
+        fingerprint: SHA-256 of the manifest, which lists that of each picture; without a manifest,
+            of all names and contents. Place and times are no part of it, so that a run can be
+            resumed, and a pack of pixels used, after the data set was moved or copied.
         keeps_bytes: Whether a picture is its original byte for byte, as with --image-size 0.
     """
 
@@ -86,7 +86,7 @@ class PictureFolder:
 
 
 def unreadable(folder: Path, file: str, error: PictureError) -> DatasetError:
-    """Return the one line that is said of a picture that cannot be read."""
+    """Return the error for a picture that cannot be read."""
     return DatasetError(
         f"{folder / file} cannot be read: {error.reason}, {error.detail}",
         todo=REMEDIES.get(error.reason, MAKE_AGAIN),
@@ -105,9 +105,9 @@ def read_folder(folder: Path) -> PictureFolder:
         by_split, fingerprint, keeps_bytes = _read_manifest(folder)
     elif is_unfinished(folder):
         raise DatasetError(
-            f"{folder} is not finished: create_dataset.py was stopped, or is at work on it",
-            expected=f"its {MANIFEST_NAME}, which comes last",
-            todo="Run create_dataset.py again: it goes on where it was",
+            f"{folder} is not finished: create_dataset.py was stopped, or is still running",
+            expected=f"its {MANIFEST_NAME}, which is written last",
+            todo="Run create_dataset.py again: it continues where it stopped",
         )
     else:
         by_split, fingerprint = _hash(folder, _scan(folder))
@@ -134,7 +134,7 @@ def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str, b
     missing = sorted(named - found - _files_below(folder, elsewhere))
     if missing:
         raise DatasetError(
-            f"{len(missing)} of {len(named)} pictures of {folder / MANIFEST_NAME} are not there: "
+            f"{len(missing)} of {len(named)} pictures of {folder / MANIFEST_NAME} are missing: "
             f"{shortlist(missing)}",
             todo=MAKE_AGAIN,
         )
@@ -149,7 +149,7 @@ def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str, b
 
 
 def _positions(rows: Sequence[ManifestRow]) -> dict[tuple[str, str], int]:
-    """Return where in the list of a split each picture stands that another was made from."""
+    """Return the position of each parent in its split's list, by (split, file)."""
     parents = {row.parent for row in rows if row.parent}
     counts: Counter[str] = Counter()
     positions = {}
@@ -165,7 +165,7 @@ def _files_of_splits(folder: Path) -> set[str]:
 
 
 def _files_below(folder: Path, parents: set[str]) -> set[str]:
-    """List each folder once: asking for every file by itself takes minutes on large ones."""
+    """List each folder once: looking for each file separately takes minutes in large ones."""
     found = set()
     for parent in parents:
         place = folder / parent
@@ -183,7 +183,7 @@ def _scan(folder: Path) -> dict[str, tuple[Picture, ...]]:
         strangers = sorted(names - set(CLASSES))
         if strangers:
             raise DatasetError(
-                f"{folder / split} has folders that are no class: {shortlist(strangers)}",
+                f"{folder / split} has folders that are not classes: {shortlist(strangers)}",
                 expected=", ".join(CLASSES),
             )
         others[CLUTTER_RULE] += len(listing.clutter)
@@ -209,7 +209,7 @@ def _scan(folder: Path) -> dict[str, tuple[Picture, ...]]:
 def _hash(
     folder: Path, by_split: dict[str, tuple[Picture, ...]]
 ) -> tuple[dict[str, tuple[Picture, ...]], str]:
-    """Read every file once, for neither names nor sizes nor times tell one that was swapped.
+    """Hash every file, since neither name nor size nor time reveals one that was replaced.
 
     Raises:
         DatasetError: If one cannot be read.
@@ -234,20 +234,20 @@ def _hash(
 
 
 def _warn_of_repeats(folder: Path, by_split: dict[str, tuple[Picture, ...]]) -> None:
-    """Tell pictures that are in two splits or classes, as copies and links make them."""
+    """Warn of pictures that are in two splits or classes, as copies or links."""
     places: dict[bytes, list[tuple[str, Picture]]] = {}
     for split, pictures in by_split.items():
         for picture in pictures:
             places.setdefault(picture.sha256, []).append((split, picture))
     for kind, harm, repeated in (
-        ("split", "figures of val and test are too good", _differing(places, by="split")),
+        ("split", "the figures on val and test are too good", _differing(places, by="split")),
         ("class", "they contradict each other", _differing(places, by="class")),
     ):
         if repeated:
             pair = " and ".join(picture.file for _, picture in (repeated[0][0], repeated[0][-1]))
             warn(
                 f"{len(repeated):,} pictures of {folder} are in more than one {kind}, so {harm}: "
-                f"such as {printable(pair)}."
+                f"for example {printable(pair)}."
             )
 
 

@@ -1,9 +1,9 @@
-"""A picture's place in its split in, its decoded pixels out: from files, memory or one packed file.
+"""Get decoded pictures from their files, from shared memory, or from one packed file.
 
-All three give the same pixels. "packed" is one file beside the data set, made when it is not there
-or is of other pictures, as the fingerprint of the data set tells, which rests on their contents;
-"ram" is one block of memory, which all workers share. No picture gets into either whose bytes are
-not those that were listed, and each picture of a pack has a checksum.
+All three give the same pixels. "packed" is one file beside the data set, made if it is missing or,
+according to the fingerprint of the data set, holds other pictures; "ram" is one block of memory
+that all workers share. A picture whose file has changed gets into neither, and each picture of a
+pack has a checksum.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from utils.training.data.shared_memory import share_memory
 from utils.training.settings import PACKED, RAM
 
 PACKED_NAME = Path(".state", "pixels.packed")
-"""Below the data set's folder, where create_dataset.py keeps what is no part of it."""
+"""Relative to the data set's folder; create_dataset.py keeps its own state there, too."""
 
 VERSION = 2
 HEADER_BYTES = 512
@@ -45,22 +45,22 @@ DECODED_AT_ONCE = 256
 
 
 class PixelReader(Protocol):
-    """Gives decoded pictures; lives in every worker process."""
+    """Reads decoded pictures; lives in every worker process."""
 
     def read(self, split: str, index: int) -> NDArray[np.uint8]:
         """Return one picture, upright RGB, uint8, height x width x 3.
 
         Raises:
-            PictureError: If it is no whole picture, or not the one that the manifest knows.
+            PictureError: If it is not a complete picture, or not the one that was listed.
         """
 
 
 def open_pixels(pictures: PictureFolder, cache: str) -> PixelReader:
-    """Return what gives the pixels of a data set.
+    """Return the reader of a data set's pixels.
 
     Args:
         pictures: The data set.
-        cache: Of `settings.CACHES`.
+        cache: One of `settings.CACHES`.
 
     Raises:
         DatasetError: If a picture cannot be read.
@@ -86,16 +86,16 @@ class FilePixels:
 
 
 class Layout:
-    """Where each picture's pixels lie when all stand one behind the other.
+    """The place of each picture's pixels when all are stored one after the other.
 
     Each keeps its own height and width, so that nothing is cropped, padded or resized.
 
     Args:
-        pictures: The data set; pictures whose size no manifest tells are decoded to find it.
+        pictures: The data set; pictures without a size in a manifest are decoded to find it.
 
     Attributes:
         table: N x 3, int64: first byte, height and width of each picture, split after split.
-        num_bytes: Of all pixels.
+        num_bytes: Number of bytes of all pixels.
     """
 
     def __init__(self, pictures: PictureFolder) -> None:
@@ -126,33 +126,33 @@ class Layout:
 
 
 class SharedPixels:
-    """Holds all pictures in memory that is shared, however the workers are started."""
+    """Holds all pictures in memory that workers share, however they are started."""
 
     def __init__(self, layout: Layout, content: torch.Tensor) -> None:
         self._layout = layout
         self._content = content
 
     def read(self, split: str, index: int) -> NDArray[np.uint8]:
-        """Show one picture where it lies."""
+        """Return one picture without copying it."""
         start, length, shape = self._layout.find(split, index)
         return self._content[start : start + length].numpy().reshape(shape)
 
 
 class PackedPixels:
-    """Reads each picture at its place in one file.
+    """Reads each picture from its place in one file.
 
-    Each read asks for the whole picture at once. A memory map would do as well for a file that is
-    cached, but fetches a cold one in small pieces. The first read of each picture in each process
+    Each read asks for the whole picture at once. A memory map would do as well for a file in the
+    system's cache, but reads others in small pieces. The first read of each picture in each process
     is compared with its checksum.
 
     Args:
-        layout: Of the file.
+        layout: Layout of the file.
         path: The file.
-        header: What it must begin with.
+        header: Header that it must have.
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it begins with something else.
+        ValueError: If it has another header, or is damaged.
     """
 
     def __init__(self, layout: Layout, path: Path, header: bytes) -> None:
@@ -170,7 +170,7 @@ class PackedPixels:
         is_own = stream.read(HEADER_BYTES) == self._header
         if not is_own or self._path.stat().st_size != _size_of_pack(layout):
             stream.close()
-            raise ValueError(f"{self._path} is of other pictures")
+            raise ValueError(f"{self._path} holds other pictures")
         stream.seek(HEADER_BYTES + layout.num_bytes)
         end = stream.read()
         table = np.frombuffer(end[:-CHECKSUM_BYTES], np.int64).reshape(-1, 4)
@@ -181,7 +181,7 @@ class PackedPixels:
         return stream
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the open file, which a spawned worker opens for itself."""
+        """Leave out the open file, which a spawned worker opens itself."""
         return {**self.__dict__, "_stream": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -201,7 +201,7 @@ class PackedPixels:
         number = self._layout.number(split, index)
         if not self._is_checked[number]:
             if zlib.crc32(content) != self._checksums[number]:
-                raise PictureError(PACK_DAMAGED, f"the checksum in {self._path} is another")
+                raise PictureError(PACK_DAMAGED, f"its checksum in {self._path} differs")
             self._is_checked[number] = True
         return np.frombuffer(content, np.uint8).reshape(shape)
 
@@ -211,8 +211,8 @@ def _load(layout: Layout, pictures: PictureFolder) -> SharedPixels:
     if free is not None and layout.num_bytes > free:
         needed = byte_size(layout.num_bytes)
         raise SettingsError(
-            f"--cache {RAM} needs {needed} and {byte_size(free)} of memory are free",
-            todo=f"Leave it out, or give --cache {PACKED}, which needs as much disk",
+            f"--cache {RAM} needs {needed} of memory, and {byte_size(free)} are free",
+            todo=f"Leave it out, or give --cache {PACKED}, which needs as much disk space",
         )
     content = share_memory(layout.num_bytes, f"--cache {RAM}", f"give --cache {PACKED}")
     end = 0
@@ -230,7 +230,7 @@ def _pack(layout: Layout, pictures: PictureFolder) -> PackedPixels:
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         refuse_links([path.parent, path.with_suffix(".lock")])
-        with FileLock(path.with_suffix(".lock")):  # a run that starts meanwhile waits for the file
+        with FileLock(path.with_suffix(".lock")):  # another run that starts now waits for the file
             with contextlib.suppress(OSError, ValueError):
                 return PackedPixels(layout, path, header)
             _write_pack(layout, pictures, path, header)
@@ -263,13 +263,13 @@ def _size_of_pack(layout: Layout) -> int:
 
 
 def _end_of_pack(layout: Layout, checksums: NDArray[np.int64]) -> bytes:
-    """Return the layout with the checksum of each picture's pixels, and a checksum of it all."""
+    """Return the layout with the checksum of each picture, and a checksum of that table."""
     table = np.column_stack([layout.table, checksums]).tobytes()
     return table + zlib.crc32(table).to_bytes(CHECKSUM_BYTES, "little")
 
 
 def _header(pictures: PictureFolder) -> bytes:
-    """Return what a pack of exactly these pixels begins with."""
+    """Return the header of a pack of exactly these pixels."""
     facts = {
         "version": VERSION,
         "data": pictures.fingerprint,
@@ -280,12 +280,12 @@ def _header(pictures: PictureFolder) -> bytes:
 
 
 def _decode_all(layout: Layout, pictures: PictureFolder, title: str) -> Iterator[NDArray[np.uint8]]:
-    """Decode every picture in the order of the layout, each of the size that it has there."""
+    """Decode every picture in the order of the layout, and check its size."""
     listed = [picture for found in pictures.splits.values() for picture in found]
     decoded = _decode(pictures, listed, title)
     for picture, pixels, row in zip(listed, decoded, layout.table, strict=True):
         if pixels.shape[:2] != tuple(row[1:]):
-            error = PictureError(CHANGED, "other pixels than when it was made")
+            error = PictureError(CHANGED, "another size than when it was made")
             raise unreadable(pictures.folder, picture.file, error)
         yield np.ascontiguousarray(pixels)
 

@@ -1,4 +1,4 @@
-"""Copy each batch to the GPU while the one before is used."""
+"""Copy each batch to the GPU while the one before it is used."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,31 +7,31 @@ import torch
 from utils.training.data.batches import Batch
 
 
-def copied_ahead(batches: Iterable[Batch | None], device: torch.device) -> Iterator[Batch | None]:
-    """Yield the same batches in the same order, on a CUDA device one ahead; elsewhere as they are.
+def prefetched(batches: Iterable[Batch | None], device: torch.device) -> Iterator[Batch | None]:
+    """Yield the same batches in the same order; on a CUDA device the next one is copied meanwhile.
 
-    On a stream of its own a copy takes none of the time of the steps. It costs a small network
-    some hundredths of each if it waits in line with them. None stays None.
+    The copies run on a stream of their own and so take no time from the steps; waiting in the main
+    stream, they would cost a small network some hundredths of each step. None stays None.
     """
     if device.type != "cuda":
         yield from batches
         return
     stream = torch.cuda.Stream(device)
-    ahead: list[Arrival] = []
+    copies: list[Copy] = []
     for batch in batches:
-        ahead.append(Arrival(batch, device, stream))
-        if len(ahead) > 1:
-            yield ahead.pop(0).receive()
-    yield from (arrival.receive() for arrival in ahead)
+        copies.append(Copy(batch, device, stream))
+        if len(copies) > 1:
+            yield copies.pop(0).wait()
+    yield from (copy.wait() for copy in copies)
 
 
-class Arrival:
+class Copy:
     """A batch on its way to a CUDA device; it keeps the memory that the device still reads.
 
     Args:
-        batch: In this computer's memory, or None.
+        batch: In main memory, or None.
         device: Where it goes.
-        stream: That copies it.
+        stream: The CUDA stream that copies it.
     """
 
     def __init__(
@@ -42,15 +42,15 @@ class Arrival:
             self._copy = batch.to(device) if batch else None
             self._done = stream.record_event()
 
-    def receive(self) -> Batch | None:
-        """Let the stream that computes wait for the copy, and the allocator for that stream."""
+    def wait(self) -> Batch | None:
+        """Return the batch; the current stream, and the allocator, wait until it is copied."""
         if self._copy is None:
             return None
         stream = torch.cuda.current_stream(self._copy.pixels.device)
         stream.wait_event(self._done)
         for tensor in self._copy.tensors():
             tensor.record_stream(stream)
-        # Begun one step ago, so it is done: who filled the memory may then fill it again.
+        # It began one step ago and so is done: the memory of the source may be filled again.
         self._done.synchronize()
         self._source = None
         return self._copy

@@ -1,7 +1,7 @@
 """The schedule of --progressive-resizing: small pictures first, the full size last.
 
-As FFCV and Composer's ProgressiveResizing do it. A step on half of the side costs a quarter, and
-what a network learns first needs no detail. The end is at full size, as is every evaluation.
+As in FFCV and Composer's ProgressiveResizing. A step at half the side costs a quarter, and what a
+network learns first needs no detail. The last epochs are at full size, as is every evaluation.
 """
 
 from collections.abc import Sequence
@@ -9,18 +9,17 @@ from collections.abc import Sequence
 from models.sizes import Size, stages_of
 
 FULL_SHARE = 5
-"""One epoch in so many, the last ones, has the full size."""
+"""The last 1 / FULL_SHARE of the epochs has the full size."""
 
 
 class Schedule:
-    """The sizes of a training; a function of (epoch, epochs) alone, so nothing of it is stored.
+    """The input sizes of a training; they follow from (epoch, epochs) and are not stored.
 
     Args:
-        epochs: Of the whole training.
-        full: Height and width of the input, the same, in pixels.
-        step: That sizes are multiples of, in pixels.
-        frozen: Epochs at the start that train the classifier alone; they are at full size, and the
-            others begin small.
+        epochs: Epochs of the whole training.
+        full: Height and width of the input, which are equal, in pixels.
+        step: Sides are multiples of it, in pixels.
+        frozen: Frozen epochs at the start; they are at full size, and the sizes grow after them.
     """
 
     def __init__(self, epochs: int, full: Size, step: int, frozen: int = 0) -> None:
@@ -40,7 +39,7 @@ class Schedule:
         return self.size(epoch)[0] == self.sides[-1]
 
     def epochs_since_change(self, epoch: int) -> int | None:
-        """Return how many epochs before this one had its size; None if none had another."""
+        """Return how many epochs before this one had its size; None if the size never changed."""
         size = self.size(epoch)
         return next((back for back in range(epoch) if self.size(epoch - back - 1) != size), None)
 
@@ -48,13 +47,13 @@ class Schedule:
 def side_of(epoch: int, epochs: int, sides: Sequence[int]) -> int:
     """Return the side of the pictures of an epoch, in pixels.
 
-    Each smaller side gets as many epochs as any other, as far as that can be; the last fifth of
-    the epochs, at least one, gets the largest.
+    The smaller sides share the epochs as evenly as possible; the last fifth of the epochs, at
+    least one, has the largest.
 
     Args:
-        epoch: From 0.
-        epochs: Of the whole training.
-        sides: From the smallest to the full one, in pixels.
+        epoch: Counted from 0.
+        epochs: Epochs of the whole training.
+        sides: Sides from the smallest to the full one, in pixels.
 
     >>> [side_of(epoch, 10, (128, 160, 192, 224)) for epoch in range(10)]
     [128, 128, 128, 160, 160, 160, 192, 192, 224, 224]

@@ -1,4 +1,4 @@
-"""A place for each batch in memory that all processes share: workers fill it, nobody copies it."""
+"""Slots for batches in shared memory: a worker fills one, and nobody copies its pixels."""
 
 import contextlib
 import weakref
@@ -18,18 +18,18 @@ CHANNELS = 3
 class Slots:
     """Memory for a fixed number of batches, each lent to one batch at a time.
 
-    Memory that is new costs a page fault for each 4 KiB in every process that touches it, and a
-    batch sent through a queue is new memory every time. A slot is given back when the last tensor
-    that shows its pixels is gone, so a batch may be kept as long as one likes.
+    New memory costs a page fault for each 4 KiB in every process that touches it, and a batch sent
+    through a queue is new memory every time. A slot is free again when the last tensor that shows
+    its pixels is gone, so a batch may be kept as long as one likes.
 
     Args:
-        count: Of slots.
+        count: Number of slots.
         capacity: Pictures of the largest batch.
-        height: Of a picture, in pixels.
-        width: Of a picture, in pixels.
+        height: Height of a picture, in pixels.
+        width: Width of a picture, in pixels.
 
     Raises:
-        SettingsError: If there is not so much memory that processes can share.
+        SettingsError: If there is not enough shared memory.
 
     Attributes:
         memory: count x capacity x height x width x 3, uint8; for the workers.
@@ -46,23 +46,23 @@ class Slots:
         self._is_pinned = False
 
     def take(self) -> int | None:
-        """Return a slot that nobody uses, or None."""
+        """Return a free slot, or None."""
         try:
-            return self._free.pop()  # the last one given back: its pages are there already
+            return self._free.pop()  # the last one freed: its pages are mapped already
         except IndexError:
             return None
 
     def give_back(self, slot: int) -> None:
-        """Let another batch have a slot."""
+        """Free a slot for another batch."""
         self._free.append(slot)
 
     def show(self, slot: int, count: int, size: Size | None = None) -> torch.Tensor:
-        """Return its first pictures, N x 3 x H x W; with the tensor's end the slot is free.
+        """Return the first pictures of a slot, N x 3 x H x W; it is free when the tensor is gone.
 
         Args:
-            slot: That a worker has filled.
-            count: Of pictures.
-            size: Height and width of them; None for as much as there is room for.
+            slot: A slot that a worker has filled.
+            count: Number of pictures.
+            size: Their height and width; None for the full size.
         """
         height, width = size or self.memory.shape[2:4]
         shape = (count, height, width, CHANNELS)
@@ -71,16 +71,16 @@ class Slots:
         return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
     def pin(self) -> None:
-        """Let a GPU fetch from here by itself, while the main process goes on."""
+        """Pin the memory, so that a GPU copies from it in the background."""
         if self._is_pinned:
             return
         self._is_pinned = True
         runtime, start = torch.cuda.cudart(), self.memory.data_ptr()
         try:
             torch.cuda.check_error(int(runtime.cudaHostRegister(start, self.memory.numel(), 0)))
-        except RuntimeError:  # as in some virtual machines: copies then take a detour
+        except RuntimeError:  # as in some virtual machines: copies are then slower
             with contextlib.suppress(RuntimeError):
-                torch.zeros(1, device="cuda")  # takes the error, which would wait for the next call
+                torch.zeros(1, device="cuda")  # fetches the error before the next call does
             return
         weakref.finalize(self, runtime.cudaHostUnregister, start)
 
@@ -89,7 +89,7 @@ class Dispatcher:
     """Hands out a pass's tickets in order, each with a slot for its batch.
 
     Args:
-        slots: None where batches come from this process itself.
+        slots: Slots of the workers; None where this process loads batches itself.
     """
 
     def __init__(self, slots: Slots | None) -> None:
@@ -102,18 +102,18 @@ class Dispatcher:
         self._waiting = tickets
 
     def __iter__(self) -> Iterator[Ticket]:
-        """Yield tickets; a data loader asks for the first when no worker is at work any more."""
-        for ticket in self._under_way:  # of a pass that was left
+        """Yield tickets; a data loader asks for the first one when its workers are idle."""
+        for ticket in self._under_way:  # of a pass that was abandoned
             self._let_go(ticket)
         self._under_way.clear()
         for ticket in self._waiting:
-            # Without a free one the batch comes through the queue: of a user who keeps many.
+            # Without a free slot, if many batches are kept, this one comes through the queue.
             slot = self._slots.take() if self._slots else None
             self._under_way.append(replace(ticket, slot=slot))
             yield self._under_way[-1]
 
     def arrived(self) -> Ticket:
-        """Return the ticket of the batch that came next."""
+        """Return the ticket of the batch that arrives next."""
         return self._under_way.popleft()
 
     def _let_go(self, ticket: Ticket) -> None:

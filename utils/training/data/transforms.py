@@ -1,4 +1,4 @@
-"""A picture's pixels in, the uint8 pixels of one training sample out."""
+"""Augment a picture mildly for one epoch of training."""
 
 import cv2
 import numpy as np
@@ -14,17 +14,17 @@ an input of 224 is then never enlarged; enlarging blurs, and blur is what LOW_QU
 MAX_STRETCH = 1.05
 MAX_BRIGHTENING = 0.05
 MIRRORS = {1: 0, 2: 1, 3: -1}
-"""OpenCV's names for: upside down, left to right, both."""
+"""OpenCV's codes for upside down, left to right, and both."""
 
 
 def training_sample(
     pixels: NDArray[np.uint8], file: str, preprocessing: Preprocessing, seed: int, epoch: int
 ) -> NDArray[np.uint8]:
-    """Return a mildly varied view of a picture, uint8, 3 x height x width.
+    """Return a mildly augmented view of a picture, uint8, 3 x height x width.
 
-    It depends on the pixels and on (seed, epoch, file) alone. Place, scale, aspect, mirroring and
-    a little brightness vary; nothing that could make a good picture a poor one: no blur, no noise,
-    no strong change of colour.
+    It depends on the pixels and on (seed, epoch, file) alone. Position, scale, aspect ratio,
+    mirroring and, slightly, brightness vary, but nothing that could make a good picture a poor
+    one: no blur, no noise, no strong change of colour.
     """
     rng = generator(seed, epoch, file)
     scale, stretch, across, down, brightening = rng.uniform(size=5)
@@ -40,6 +40,6 @@ def training_sample(
     resized = preprocessing.resize(window).transpose(1, 2, 0)
     gain = 1 + MAX_BRIGHTENING * (2 * brightening - 1)
     brightened = cv2.convertScaleAbs(resized, alpha=gain)
-    if flips:  # numpy needs twenty times as long for a copy of a view that runs backwards
+    if flips:  # copying a reversed view takes numpy twenty times as long
         brightened = cv2.flip(brightened, MIRRORS[flips])
     return np.asarray(brightened, np.uint8).transpose(2, 0, 1)

@@ -1,7 +1,7 @@
-"""Watch the processes that read pictures, and say in one line what ended any of them.
+"""Watch the worker processes of a data loader, and explain in one line why one has ended.
 
-PyTorch tells of a dead worker by an error at whatever place the main process is just then, perhaps
-in the middle of a step. Here it is told only where a batch is waited for, so that the state between
+PyTorch reports a dead worker by an error wherever the main process happens to be, perhaps in the
+middle of a step. Here it is reported only where a batch is waited for, so that the state between
 two steps can be saved.
 """
 
@@ -22,26 +22,26 @@ from utils.common.system.termination import deaths_told_later
 
 TICK_S = 1.0
 TOLD_AFTER, ENDED_AFTER = 60, 900
-"""Ticks without a batch. Ticks, and not the clock: a computer may sleep, a process be stopped."""
+"""Ticks without a batch; not seconds, since a computer may sleep and a process be suspended."""
 
 DEATH_S = 2.0
-"""A process that is being ended closes its pipes this long before it counts as dead, at most."""
+"""Longest time between the end of a process's pipes and its own end."""
 
 JOIN_S = 5.0
-LESS_MEMORY = "Take fewer --workers, or end what else uses memory; then go on with --resume"
+LESS_MEMORY = "Take fewer --workers, or end what else uses memory; then continue with --resume"
 SHARED_MEMORY_WORDS = ("shared memory", "unable to mmap", "/torch_")
 MEMORY_WORDS = ("DefaultCPUAllocator", "llocate memory", "Insufficient memory", "enough memory")
 
 
 class LostWorkerError(ProjectError):
-    """A process that reads pictures has ended, or has no memory; the training itself is whole."""
+    """A process that reads pictures has ended or is out of memory; the training is intact."""
 
 
 class Workers:
-    """What became of the processes behind a data loader.
+    """The worker processes of a data loader.
 
     Attributes:
-        processes: Those that were started.
+        processes: Processes that were started.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Workers:
         """Note which processes the block starts.
 
         Raises:
-            LostWorkerError: If the system starts no more.
+            LostWorkerError: If the system cannot start them.
         """
         before = set(multiprocessing.active_children())
         with deaths_told_later():
@@ -70,16 +70,16 @@ class Workers:
                 ) from error
             finally:
                 self.processes = list(set(multiprocessing.active_children()) - before)
-                # Called before what multiprocessing does at exit, which is to wait for ever.
+                # Runs before the handler of multiprocessing, which would wait for ever.
                 atexit.register(self.end)
         threading.Thread(target=self._be_patient, daemon=True).start()
 
     @contextlib.contextmanager
     def waited_for(self) -> Iterator[None]:
-        """Wait for a batch, or whatever else only they can give.
+        """Mark a block that waits for the workers.
 
         Raises:
-            LostWorkerError: If one of them has died, or none has given anything for too long.
+            LostWorkerError: If one has died, or no batch has come for too long.
         """
         self._is_waited_for = True
         try:
@@ -94,8 +94,8 @@ class Workers:
             self._arrivals += 1
 
     def end(self) -> None:
-        """End them now, whatever they are at: they have nothing to lose."""
-        if os.getpid() != self._starter:  # in a process that was forked: they are not its own
+        """Kill the workers; they have nothing to lose."""
+        if os.getpid() != self._starter:  # in a forked process, whose workers they are not
             return
         self._has_ended.set()
         atexit.unregister(self.end)
@@ -116,13 +116,13 @@ class Workers:
             return LostWorkerError(
                 f"No batch has come for {ENDED_AFTER // 60} minutes: the processes that read "
                 "pictures were stuck and have been ended",
-                todo="See whether the disk answers; then go on with --resume",
+                todo="See whether the disk responds; then continue with --resume",
             )
         code = next((process.exitcode for process in dead if process.exitcode), 0)
         return LostWorkerError(*_cause(code or 0))
 
     def _be_patient(self) -> None:
-        """Say that nothing comes, and put an end to it if that lasts."""
+        """Warn if no batch comes, and kill the workers if that lasts."""
         ticks = arrivals = 0
         while not self._has_ended.wait(TICK_S):
             is_idle = self._is_waited_for and self._arrivals == arrivals
@@ -139,7 +139,7 @@ class Workers:
 
 
 def no_memory(error: BaseException) -> LostWorkerError | None:
-    """Return one line for an error that says that memory is short, None for any other."""
+    """Return one clear line for an error that means too little memory, None for any other."""
     text = str(error)
     if isinstance(error, RuntimeError) and any(words in text for words in SHARED_MEMORY_WORDS):
         return LostWorkerError("Shared memory ran out while pictures were read", "", _more_shared())
@@ -149,17 +149,17 @@ def no_memory(error: BaseException) -> LostWorkerError | None:
 
 
 def _cause(code: int) -> tuple[str, str, str]:
-    """Return what was found, what was expected, and what to do, for an exit code."""
+    """Return the three parts of the error for a worker's exit code."""
     process = "A process that reads pictures"
     if code >= 0:
-        return f"{process} has ended with exit code {code}", "", "Go on with --resume"
+        return f"{process} has ended with exit code {code}", "", "Continue with --resume"
     ended = f"{process} was ended by the system (signal {-code})"
     if -code == getattr(signal, "SIGKILL", 9):
         return f"{ended}, usually because memory ran out", "", LESS_MEMORY
     if -code == getattr(signal, "SIGBUS", 7):
         return f"{ended}, usually because shared memory ran out", "", _more_shared()
-    return ended, "", "Go on with --resume; if it comes again, with --workers 0, which shows where"
+    return ended, "", "Continue with --resume; if it happens again, --workers 0 shows where"
 
 
 def _more_shared() -> str:
-    return f"{LARGER_SHARED_MEMORY}, or take fewer --workers; then go on with --resume"
+    return f"{LARGER_SHARED_MEMORY}, or take fewer --workers; then continue with --resume"

@@ -1,1 +1,1 @@
-"""Processes that train together: how they meet, exchange values, and end."""
+"""Processes that train together: how they start, exchange values and end."""

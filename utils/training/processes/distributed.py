@@ -1,4 +1,4 @@
-"""The processes that torchrun started: how they exchange values and end together."""
+"""Collective operations of the processes that torchrun started, and how they end together."""
 
 import contextlib
 import os
@@ -13,30 +13,30 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from utils.common.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, ModelError, ProjectError
-from utils.training.processes.rendezvous import fresh_part
+from utils.training.processes.rendezvous import fresh_store
 from utils.training.processes.world import AnyRank, Value, World
 
 CPU = torch.device("cpu")
 LOST = ("closed by peer", "reset by peer", "Broken pipe", "Connection refused", "Timed out waiting")
-"""What PyTorch's backends say where another process is gone."""
+"""Words of the errors of PyTorch's backends when another process is gone."""
 
 
 class LaggingAnyRank(AnyRank):
-    """Answers what was asked one step before, so that no process waits for another."""
+    """Returns the result of the call before, so that no rank waits for another."""
 
     def __init__(self) -> None:
-        self._asked: tuple[torch.Tensor, Any] | None = None
+        self._pending: tuple[torch.Tensor, Any] | None = None
 
-    def wishes(self, wish: bool) -> bool:
-        """Return whether any process wished so at the call before this one."""
-        wished = torch.tensor([wish], dtype=torch.uint8)
-        before = self._asked
-        self._asked = wished, dist.all_reduce(wished, dist.ReduceOp.MAX, async_op=True)
+    def wants(self, own: bool) -> bool:
+        """Return whether any rank wanted it at the call before this one."""
+        flag = torch.tensor([own], dtype=torch.uint8)
+        before = self._pending
+        self._pending = flag, dist.all_reduce(flag, dist.ReduceOp.MAX, async_op=True)
         if before is None:
             return False
-        answer, work = before
+        result, work = before
         work.wait()
-        return bool(answer)
+        return bool(result)
 
 
 class Group(World):
@@ -48,9 +48,9 @@ class Group(World):
         self.local_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
     def broadcast(self, make: Callable[[], Value]) -> Value:
-        """Let the first process make a value, and give it to all.
+        """Make a value on rank 0 and return it on all ranks.
 
-        If it fails there, it raises there, and the others end with the same exit code in silence.
+        If making it fails, rank 0 raises, and the others end silently with the same exit code.
         """
         failure: BaseException | None = None
         box: list[Any] = [None, None]
@@ -68,74 +68,74 @@ class Group(World):
         return made
 
     def gather(self, value: Value) -> list[Value]:
-        """Return the values of all processes, by rank, to the first; to the others nothing."""
+        """Return the values of all ranks, by rank, on rank 0; an empty list on the others."""
         found: list[Any] = [None] * self.size
         dist.gather_object(value, found if self.is_first else None, 0)
         return found if self.is_first else []
 
     def all_reduce(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the sum over all processes, without waiting for the device."""
+        """Return the sum over all ranks, without waiting for the device."""
         total = tensor.clone()
         dist.all_reduce(total)
         return total
 
     def all_reduce_max(self, number: int) -> int:
-        """Return the largest number that any process has."""
+        """Return the largest number of any rank."""
         found = torch.tensor([number])
         dist.all_reduce(found, dist.ReduceOp.MAX)
         return int(found)
 
     def any_rank(self) -> AnyRank:
-        """Return what all processes ask at each step."""
+        """Return what tells at each step whether any rank wants something."""
         return LaggingAnyRank()
 
     def broadcast_tensors(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Give all processes what the first one's tensors hold."""
+        """Overwrite tensors with those of rank 0."""
         for tensor in tensors:
             dist.broadcast(tensor.detach(), 0)
 
     def replicate(self, network: nn.Module) -> nn.Module:
-        """Return a network whose gradients are the mean over all processes.
+        """Return a network whose gradients are averaged over all ranks.
 
-        Batch norm's statistics stay each process's own: only the first one's are ever used.
+        Batch norm's running statistics stay each rank's own: only those of rank 0 are ever used.
         """
         replica = DistributedDataParallel(network, gradient_as_bucket_view=True)
         replica.broadcast_buffers = False  # the argument has another name in each version
         return replica
 
     def no_sync(self, network: nn.Module) -> contextlib.AbstractContextManager[None]:
-        """Let the gradients of what `replicate` gave add up on each process by itself."""
+        """Return the context in which a replica accumulates gradients without exchanging them."""
         assert isinstance(network, DistributedDataParallel)
         return network.no_sync()
 
     def with_sync_batch_norm(self, network: nn.Module) -> nn.Module:
-        """Return a network whose batch norm sees the pictures of all processes (CUDA only)."""
-        common: nn.Module = convert_sync_batchnorm(network)
-        return common
+        """Return a network with synchronised batch norm, over the batch of all ranks (CUDA)."""
+        synchronised: nn.Module = convert_sync_batchnorm(network)
+        return synchronised
 
 
 @contextlib.contextmanager
-def meet(patience: timedelta | None = None) -> Iterator[Group]:
-    """Join the other processes.
+def process_group(timeout: timedelta | None = None) -> Iterator[Group]:
+    """Join the process group of torchrun's processes, and leave it at the end.
 
     Args:
-        patience: How long one waits for another; PyTorch's own by default.
+        timeout: How long one process waits for another; PyTorch's default when left out.
 
     Raises:
-        ModelError: If one of them ended before its time.
+        ModelError: If another process ended prematurely.
     """
     try:
         store, rank, size = next(iter(dist.rendezvous("env://")))
-        store = fresh_part(store, rank, size)
+        store = fresh_store(store, rank, size)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        dist.init_process_group(backend, timeout=patience, store=store, rank=rank, world_size=size)
+        dist.init_process_group(backend, timeout=timeout, store=store, rank=rank, world_size=size)
         yield Group()
     except RuntimeError as error:
         if not _is_lost(error):
             raise
         raise ModelError(
-            "Another process ended before its time",
-            todo="See what it said; the same command with --resume goes on",
+            "Another process ended prematurely",
+            todo="Look at its messages; the same command with --resume continues the run",
         ) from error
     dist.destroy_process_group()
 

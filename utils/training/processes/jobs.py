@@ -1,4 +1,4 @@
-"""A note of a torchrun job's answers and run, so that what is started again goes on."""
+"""A note of a torchrun job's answers and run, so that the job continues after a restart."""
 
 import dataclasses
 import json
@@ -17,41 +17,41 @@ from utils.training.state.runs import LAST_NAME
 
 FOLDER_NAME = ".jobs"
 START_TICKS = 19
-"""Where `/proc/<number>/stat` tells the start, counted behind the name (`man 5 proc`)."""
+"""Index of the start time in `/proc/<number>/stat`, counted after the name (`man 5 proc`)."""
 
 NAMELESS = ("", "none")
-"""What torchrun calls a job that was given no --rdzv-id."""
+"""Ids that torchrun gives a job without --rdzv-id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is noted of a job so that its processes, started again, neither ask nor begin anew.
+    """A job of torchrun, whose restarted processes neither ask again nor start a new run.
 
     Attributes:
-        note: Where it is written; None where there is nothing to be started again by.
-        arguments: The command line; a job with another one is another job.
+        note: File with the answers and the run; None without torchrun, which alone restarts.
+        arguments: The command line; with another one it is another job.
     """
 
     note: Path | None
     arguments: tuple[str, ...]
 
     def recall(self, asked: Settings) -> Settings:
-        """Return the settings with the answers that were given and the run that was begun.
+        """Return the settings with the noted answers, and with the noted run to resume.
 
         Raises:
-            ModelError: If the note is damaged, since nobody can tell which run was begun.
+            ModelError: If the note is damaged, so that the run is unknown.
         """
         noted = self._read()
         if noted is None:
             return asked
         settings, run = noted
         if run and (Path(run) / LAST_NAME).is_file():
-            print(f"Started again: going on with {run}.")
+            print(f"Restarted: continuing {run}.")
             return dataclasses.replace(settings, resume=run)
         return settings
 
     def keep(self, settings: Settings, run: Path | None = None) -> None:
-        """Note answers, and the run once there is one; without a job to note, do nothing."""
+        """Note the answers, and the run once there is one; does nothing without torchrun."""
         if self.note is None:
             return
         write_json(
@@ -64,7 +64,7 @@ class Job:
         )
 
     def forget(self) -> None:
-        """Remove the note of a job that has come to its end."""
+        """Remove the note of a finished job."""
         if self.note is not None:
             self.note.unlink(missing_ok=True)
 
@@ -81,21 +81,21 @@ class Job:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             words = " instead of ".join(str(part) for part in error.args[:2] if part)
             raise ModelError(
-                f"{self.note}, which tells the run of this job, is damaged ({words[:200]})",
+                f"{self.note}, which notes the run of this job, is damaged ({words[:200]})",
                 todo="Delete it, and name the run with --resume",
             ) from error
         return settings, noted["run"]
 
 
 def this_job(output_dir: str, arguments: Sequence[str]) -> Job:
-    """Find out from torchrun's variables which job this is.
+    """Find out from torchrun's environment variables which job this is.
 
-    Its id is that of --rdzv-id (or of --standalone's own making). A job without one is known by
-    the agent that starts its processes, as long as that lives: its number and, because containers
-    give the same numbers again and again, on Linux its start.
+    Its id is that of --rdzv-id, or one made by --standalone. A job without an id is identified by
+    the agent that starts its processes, as long as that lives: by its process number and, because
+    containers reuse numbers, on Linux by its start time.
 
     Args:
-        output_dir: Of the runs; gets a folder of notes.
+        output_dir: Folder of all runs; gets a folder of notes.
         arguments: The command line.
     """
     name = os.environ.get("TORCHELASTIC_RUN_ID")
@@ -108,7 +108,7 @@ def this_job(output_dir: str, arguments: Sequence[str]) -> Job:
 
 
 def _start_of(process: int) -> str:
-    """Return when a process began, in ticks since the computer did; "" where that is not told."""
+    """Return the start of a process in ticks since boot; "" where the system does not tell."""
     try:
         told = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -19,24 +19,25 @@ def is_launched() -> bool:
 
 
 @contextlib.contextmanager
-def joined(patience: timedelta | None = None) -> Iterator[World]:
-    """Meet the other processes where torchrun has started this one.
+def joined(timeout: timedelta | None = None) -> Iterator[World]:
+    """Join the other processes where torchrun has started this one.
 
-    All but the first then print nothing but errors.
+    All but rank 0 then print nothing but errors.
 
     Args:
-        patience: How long one waits for another; PyTorch's half an hour by default.
+        timeout: How long one process waits for another; PyTorch's default, half an hour, when left
+            out.
 
     Raises:
-        ModelError: If another process ended before its time.
+        ModelError: If another process ended prematurely.
     """
     if not is_launched() or os.environ["WORLD_SIZE"] == "1":
         yield World()
         return
-    from utils.training.processes.distributed import meet
+    from utils.training.processes.distributed import process_group
 
     with contextlib.ExitStack() as stack:
-        world = stack.enter_context(meet(patience))
+        world = stack.enter_context(process_group(timeout))
         if not world.is_first:
             hush()
             nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""Let the processes of today meet in a store that may hold keys of processes before.
+"""Give the processes of a start a store without the keys that an earlier start has left.
 
-torchrun keeps one store for all that it starts, again after a failure too, and what processes of
-before have left there leads those of now to addresses where nobody answers any more.
+torchrun keeps one store for all the processes that it starts, after a failure too. What earlier
+ones have left there leads new ones to addresses where nobody answers any more.
 """
 
 import secrets
@@ -10,24 +10,24 @@ from datetime import timedelta
 
 import torch.distributed as dist
 
-PATIENCE = timedelta(minutes=5)
+TIMEOUT = timedelta(minutes=5)
 PAUSE_S = 0.02
 
 
-def fresh_part(
-    store: dist.Store, rank: int, size: int, patience: timedelta = PATIENCE
+def fresh_store(
+    store: dist.Store, rank: int, size: int, timeout: timedelta = TIMEOUT
 ) -> dist.Store:
-    """Agree on a name that no process of before has known, and return the part below it.
+    """Agree on a prefix that no earlier process knows, and return the store below it.
 
-    The first process invents the name. Every other one greets it with a number of its own, to which
-    alone it waits for an answer: so an answer of before is never taken for one of now, and
-    whether the first process meets an old greeting first does not matter.
+    Rank 0 invents the prefix. Every other rank greets it with a random number, and waits for an
+    answer to this number alone: an answer to an earlier process is never mistaken for its own, and
+    it does not matter whether rank 0 sees an old greeting first.
 
     Args:
         store: Shared by all processes.
-        rank: Of this process.
+        rank: Rank of this process.
         size: Number of processes.
-        patience: How long to wait for the others.
+        timeout: How long to wait for the others.
 
     Raises:
         DistStoreError: If they do not come.
@@ -36,23 +36,23 @@ def fresh_part(
         number = secrets.token_hex(8)
         store.set(_greeting(rank), number)
         answer = f"{_greeting(rank)}/{number}"
-        store.wait([answer], patience)
-        name = store.get(answer).decode()
-        store.set(f"{name}/{rank}", "")
-        return dist.PrefixStore(name, store)
-    name = secrets.token_hex(8)
+        store.wait([answer], timeout)
+        prefix = store.get(answer).decode()
+        store.set(f"{prefix}/{rank}", "")
+        return dist.PrefixStore(prefix, store)
+    prefix = secrets.token_hex(8)
     missing = set(range(1, size))
-    deadline = time.monotonic() + patience.total_seconds()
+    deadline = time.monotonic() + timeout.total_seconds()
     while missing:
         for other in missing:
             if store.check([_greeting(other)]):
                 number = store.get(_greeting(other)).decode()
-                store.set(f"{_greeting(other)}/{number}", name)
-        missing = {other for other in missing if not store.check([f"{name}/{other}"])}
+                store.set(f"{_greeting(other)}/{number}", prefix)
+        missing = {other for other in missing if not store.check([f"{prefix}/{other}"])}
         if time.monotonic() > deadline:
             raise dist.DistStoreError(f"Timed out waiting for processes {sorted(missing)}")
         time.sleep(PAUSE_S)
-    return dist.PrefixStore(name, store)
+    return dist.PrefixStore(prefix, store)
 
 
 def _greeting(rank: int) -> str:

@@ -8,19 +8,40 @@ from collections.abc import Iterator
 from types import FrameType
 
 from utils.training.processes.launch import is_launched
+from utils.training.processes.world import World
 
-LOOK_EVERY_S = 1.0
+POLL_S = 1.0
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
+class Stopped(Exception):
+    """The user or the system asked to stop; the state of the moment is to be saved."""
+
+
 class StopRequest(threading.Event):
-    """Set once somebody has asked to stop.
+    """Set once somebody has asked this process to stop.
+
+    Args:
+        world: The processes that train together; alone when left out.
 
     Attributes:
-        exit_code: What the process then ends with.
+        exit_code: Exit code of the process after the request.
     """
 
     exit_code: int = EXIT_CODES[signal.SIGINT]
+
+    def __init__(self, world: World | None = None) -> None:
+        super().__init__()
+        self._any_rank = (world or World()).any_rank()
+
+    def check(self) -> None:
+        """Stop where any rank was asked to; all ranks must call this equally often.
+
+        Raises:
+            Stopped: If one was.
+        """
+        if self._any_rank.wants(self.is_set()):
+            raise Stopped
 
 
 @contextlib.contextmanager
@@ -49,7 +70,7 @@ def listening(request: StopRequest) -> Iterator[None]:
 def _follow(request: StopRequest, launcher: int) -> None:
     """Set `request` once torchrun is gone: killed, it cannot tell its processes to end."""
     while os.getppid() == launcher:
-        if request.wait(LOOK_EVERY_S):
+        if request.wait(POLL_S):
             return
     request.exit_code = EXIT_CODES[signal.SIGTERM]
     request.set()

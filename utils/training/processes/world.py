@@ -1,4 +1,4 @@
-"""What processes that train together ask of one another; a single process answers itself."""
+"""Collective operations of processes that train together; trivial ones for a single process."""
 
 import contextlib
 from collections.abc import Callable, Iterable
@@ -12,20 +12,24 @@ Value = TypeVar("Value")
 
 
 class AnyRank:
-    """Lets all processes act on the wish of any at the same step."""
+    """Lets all ranks act at the same step on what any of them wants."""
 
-    def wishes(self, wish: bool) -> bool:
-        """Return whether any process wishes so; all must ask equally often."""
-        return wish
+    def wants(self, own: bool) -> bool:
+        """Return whether any rank wants it; all ranks must call this equally often.
+
+        Args:
+            own: Whether this rank does.
+        """
+        return own
 
 
 class World:
-    """All processes of a training: one, which need not ask any other.
+    """The processes of a training: here a single one.
 
     Attributes:
-        rank: Of this process, from 0.
-        size: Number of processes.
-        local_rank: Of this process on this computer, from 0.
+        rank: Rank of this process, from 0.
+        size: Number of processes (world size).
+        local_rank: Rank of this process among those on this computer, from 0.
         local_size: Number of processes on this computer.
     """
 
@@ -34,40 +38,40 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process asks, prints and writes for all."""
+        """Whether this is rank 0, which asks, prints and writes for all."""
         return self.rank == 0
 
     def broadcast(self, make: Callable[[], Value]) -> Value:
-        """Let the first process make a value, and give it to all; if it fails, all end."""
+        """Make a value on rank 0 and return it on all ranks; if making it fails, all end."""
         return make()
 
     def gather(self, value: Value) -> list[Value]:
-        """Return the values of all processes, by rank, to the first; to the others nothing."""
+        """Return the values of all ranks, by rank, on rank 0; an empty list on the others."""
         return [value]
 
     def all_reduce(self, tensor: "torch.Tensor") -> "torch.Tensor":
-        """Return the sum over all processes."""
+        """Return the sum over all ranks."""
         return tensor
 
     def all_reduce_max(self, number: int) -> int:
-        """Return the largest number that any process has."""
+        """Return the largest number of any rank."""
         return number
 
     def any_rank(self) -> AnyRank:
-        """Return what all processes ask at each step."""
+        """Return what tells at each step whether any rank wants something."""
         return AnyRank()
 
     def broadcast_tensors(self, tensors: Iterable["torch.Tensor"]) -> None:
-        """Give all processes what the first one's tensors hold."""
+        """Overwrite tensors with those of rank 0."""
 
     def replicate(self, network: "nn.Module") -> "nn.Module":
-        """Return a network whose gradients are the mean over all processes."""
+        """Return a network whose gradients are averaged over all ranks."""
         return network
 
     def no_sync(self, network: "nn.Module") -> contextlib.AbstractContextManager[None]:
-        """Let the gradients of what `replicate` gave add up on each process by itself."""
+        """Return the context in which a replica accumulates gradients without exchanging them."""
         return contextlib.nullcontext()
 
     def with_sync_batch_norm(self, network: "nn.Module") -> "nn.Module":
-        """Return a network whose batch norm sees the pictures of all processes (CUDA only)."""
+        """Return a network with synchronised batch norm, over the batch of all ranks (CUDA)."""
         return network

@@ -1,1 +1,1 @@
-"""What is stored of a run, and how it is read again."""
+"""The stored state of a run: its folder, its facts, its checkpoint and their checks."""

@@ -2,10 +2,13 @@
 
 import dataclasses
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.bundle import build_untrained, read_weights
 from models.preprocessing import Preprocessing
@@ -21,24 +24,34 @@ from utils.training.state.run_config import Facts, refuse
 from utils.training.state.soundness import UnusableError, check_tensors
 from utils.training.step.sums import EpochSums
 
-VERSION = 3
-PARTS = ("facts", "progress", "weights", "optimizer", "scaler", "average", "parts", "sums")
+VERSION = 4
+KEYS = (
+    *("facts", "progress", "weights", "optimizer", "scaler", "average", "parts", "sums"),
+    "val_logits",
+)
 
 
-def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]) -> None:
-    """Let the first process write the state; the file before is there until this one is whole.
+def save(
+    path: Path,
+    trainer: Trainer,
+    progress: Progress,
+    facts: dict[str, Any],
+    val_logits: Sequence[NDArray[np.float32]],
+) -> None:
+    """Let rank 0 write the state; the file before stays until this one is complete.
 
     The learning rate follows from the step, order and augmentation from seed and epoch, dropout
     from seed, epoch and step: so no schedule and no generator has a state of its own.
 
     Args:
-        path: Of last.pt.
-        trainer: Gives weights, their average, optimizer, the parts that batches are cut into over
-            all processes, and the sums of the epoch at hand.
-        progress: Where the run is.
+        path: Path of last.pt.
+        trainer: Gives weights, their average, optimizer, number of micro-batches over all ranks,
+            and the sums of the epoch at hand.
+        progress: How far the run has come.
         facts: What the run was started with and keeps to, as plain values.
+        val_logits: Logits of all val pictures after each finished epoch; rank 0 has them.
     """
-    sums = trainer.sums.of_all(trainer.world)
+    sums = trainer.sums.over_all_ranks(trainer.world)
     if not trainer.world.is_first:
         return
     state = {
@@ -46,11 +59,12 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
         "facts": facts,
         "progress": dataclasses.asdict(progress),
         "weights": trainer.network.state_dict(),
-        "optimizer": trainer.optimizer.state_dict(),
-        "scaler": trainer.scaler.state_dict(),
+        "optimizer": trainer.train_step.optimizer.state_dict(),
+        "scaler": trainer.train_step.scaler.state_dict(),
         "average": trainer.average.module.state_dict() if trainer.average else None,
-        "parts": trainer.parts_of_all,
+        "parts": trainer.micro_batches.total,
         "sums": {"totals": sums.totals, "confusion": sums.confusion},
+        "val_logits": [torch.from_numpy(logits) for logits in val_logits],
     }
     with whole_file(path, durable=True) as partial:
         try:
@@ -59,18 +73,18 @@ def save(path: Path, trainer: Trainer, progress: Progress, facts: dict[str, Any]
             if "inline_container" not in str(error):  # the file of PyTorch that writes
                 raise
             raise OutputError(
-                f"{path} could not be written, perhaps for lack of room on the disk",
-                todo="Free some space; --resume goes on from the last state that was saved",
+                f"{path} could not be written, perhaps because the disk is full",
+                todo="Free some space; --resume continues from the state that was saved last",
             ) from error
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a state into main memory; no code from the file is run, and what it says is checked.
+    """Read a state into main memory; no code from the file is run, and its values are checked.
 
-    What only the network and its optimizer can tell is left to `restore`.
+    Checks that need the network and its optimizer are left to `restore`.
 
     Raises:
-        ModelError: If it is missing, torn, something else, or has a value that cannot be used.
+        ModelError: If it is missing, damaged, something else, or has a value that cannot be used.
     """
     if not path.is_file():
         raise ModelError(
@@ -83,15 +97,15 @@ def load(path: Path) -> dict[str, Any]:
         version = state["version"]
     except Exception as error:  # zip, pickle and system errors have no common base
         raise ModelError(
-            f"{path} is torn or is no state of a run",
+            f"{path} is damaged or is not the state of a run",
             todo="Delete the run's folder and start anew without --resume",
         ) from error
     if version != VERSION:
         raise ModelError(
             f"{path} has version {shown(version)}",
-            expected=f"version {VERSION}, which this suite writes",
+            expected=f"version {VERSION}, which this program writes",
         )
-    if missing := [name for name in PARTS if name not in state]:
+    if missing := [name for name in KEYS if name not in state]:
         refuse(path, f"{', '.join(missing)} is missing")
     facts = Facts.from_dict(state["facts"], path)
     check_progress(state["progress"], path)
@@ -100,10 +114,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _check_size(path: Path, facts: Facts, weights: Any) -> None:
-    """Compare the weights with those of the model, laid out without memory for a single one.
+    """Compare the weights with those of the model, which is built without memory for them.
 
     Raises:
-        ModelError: If they are not its own; a far larger model would be built otherwise.
+        ModelError: If they differ; otherwise a file could make us build a far larger model.
     """
     model = resolve(facts.settings.model)
     wanted = Preprocessing.from_dict(facts.preprocessing)
@@ -116,13 +130,13 @@ def _check_size(path: Path, facts: Facts, weights: Any) -> None:
     except (AttributeError, SizeError):
         fits = False
     except ModelError:
-        return  # a few networks cannot be laid out so
+        return  # a few networks cannot be built without memory
     if not fits:
         refuse(path, f"its weights are not those of {model.name} for {len(CLASSES)} classes")
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse what would take more memory than it takes room on the disk.
+    """Refuse a file that would take more memory than space on the disk.
 
     Raises:
         ValueError: If it was not written by `save`.
@@ -139,17 +153,17 @@ def restore(state: dict[str, Any], trainer: Trainer) -> Progress:
     """Put a loaded state into a trainer and return how far the run has come.
 
     Raises:
-        ModelError: If the state is of another network, or has a number that cannot be used.
+        ModelError: If the state is that of another network, or has a value that cannot be used.
     """
     try:
         check_tensors(state, trainer)
         trainer.network.load_state_dict(state["weights"])
-        trainer.optimizer.load_state_dict(state["optimizer"])
-        if trainer.scaler.is_enabled():
-            trainer.scaler.load_state_dict(state["scaler"])
+        trainer.train_step.optimizer.load_state_dict(state["optimizer"])
+        if trainer.train_step.scaler.is_enabled():
+            trainer.train_step.scaler.load_state_dict(state["scaler"])
         if trainer.average is not None:
             trainer.average.module.load_state_dict(state["average"])
-        trainer.parts_of_all = state["parts"]
+        trainer.micro_batches.total = state["parts"]
         device = trainer.compute.device
         sums = {name: state["sums"][name].to(device) for name in ("totals", "confusion")}
         if not trainer.world.is_first:
@@ -167,16 +181,21 @@ def restore(state: dict[str, Any], trainer: Trainer) -> Progress:
         ) from error
 
 
+def val_logits_of(state: dict[str, Any]) -> list[NDArray[np.float32]]:
+    """Return the logits of all val pictures after each finished epoch from a checked state."""
+    return [logits.numpy() for logits in state["val_logits"]]
+
+
 def load_weights(path: Path, network: torch.nn.Module) -> None:
     """Read the weights of a run's best epoch.
 
     Raises:
-        ModelError: If the file is missing, torn or of another network.
+        ModelError: If the file is missing, damaged or of another network.
     """
     try:
         network.load_state_dict(read_weights(path))
     except (ModelError, RuntimeError) as error:
         raise ModelError(
             f"{path} does not hold this run's best weights",
-            todo="Train again, or bring the file back",
+            todo="Train again, or restore the file",
         ) from error

@@ -1,16 +1,17 @@
 """How far a run has come, and whether what a file says of it can be true."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from utils.common.values import Range, at_least, expected_of, shown
+from utils.training.predictions import criterion
 from utils.training.settings import MANY
 from utils.training.state.run_config import refuse
 
 COUNT = at_least(0, 2**53)
-"""JSON and float64 tell whole numbers apart up to there."""
+"""Whole numbers, as far as JSON and float64 represent them exactly."""
 
 SHARE = Range(0, 1, False, False, "a number from 0 to 1")
 
@@ -27,11 +28,7 @@ FIGURES: dict[str, tuple[Any, Range]] = {
     "val_balanced_accuracy": (float | None, SHARE),
     "seconds": (float, at_least(0)),
 }
-"""What a row of the history tells, by its column."""
-
-
-SMOOTHED_EPOCHS = 2
-"""Whose val loss tells whether the last of them is the best."""
+"""Type and range of each column of the history."""
 
 
 @dataclass(slots=True)
@@ -39,11 +36,11 @@ class Progress:
     """How far a run has come.
 
     Attributes:
-        epoch: The one at hand, from 0; equal to the number of finished epochs.
-        step: Batches of it that are done.
+        epoch: The epoch at hand, from 0; equal to the number of finished epochs.
+        step: Number of its batches that are done.
         best_metric: Lowest `criterion`; None before the first.
-        best_epoch: Its epoch, from 1; 0 before the first.
-        epochs_without_gain: Since then.
+        best_epoch: Epoch with the lowest `criterion`, from 1; 0 before the first.
+        epochs_without_gain: Epochs since the best one.
         history: One row per finished epoch.
     """
 
@@ -54,33 +51,18 @@ class Progress:
     epochs_without_gain: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
 
-
-def criterion(history: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return what tells whether the last epoch of a history is the best one; None if val got none.
-
-    The calibrated val loss, as the mean of this epoch and the one before: on few val pictures one
-    epoch looks good by chance, two in a row seldom do. On the real pictures (three seeds, epochs
-    chosen on 71 pictures and tested on 108, and the other way round) test balanced accuracy was
-    1.9 +- 1.2 points higher than with the highest val balanced accuracy, and 1.1 +- 1.9 points
-    higher than with the loss of one epoch; always taking the last epoch did as well, and would not
-    notice overfitting.
-
-    >>> criterion([{"val_calibrated_loss": loss} for loss in (9.0, 0.5, 0.25)])
-    0.375
-    """
-    losses: list[float | None] = [row["val_calibrated_loss"] for row in history[-SMOOTHED_EPOCHS:]]
-    if losses[-1] is None:
-        return None
-    known = [loss for loss in losses if loss is not None]
-    return sum(known) / len(known)
+    @property
+    def val_losses(self) -> list[float | None]:
+        """Return the calibrated val loss of each finished epoch."""
+        return [row["val_calibrated_loss"] for row in self.history]
 
 
 def check_progress(stored: Any, place: object) -> None:
-    """Check the plain values of a `Progress` before anything is made of them.
+    """Check the plain values of a `Progress` before they are used.
 
     Args:
-        stored: As a file gives it, which may come from a stranger.
-        place: The file, for what is said of it.
+        stored: Content of a file that may come from a stranger.
+        place: The file, for error messages.
 
     Raises:
         ModelError: If a value is missing, unknown, out of range, or contradicts another one.
@@ -106,7 +88,7 @@ def check_progress(stored: Any, place: object) -> None:
         _check_row(row, number, history[0], place)
     if stored["epochs_without_gain"] > epoch or best > epoch:
         refuse(place, f"best_epoch is {best} after {epoch} epochs", "one of them")
-    reached = criterion(history[:best]) if best else None
+    reached = criterion([row["val_calibrated_loss"] for row in history[:best]]) if best else None
     if reached != stored["best_metric"]:
         found = f"best_metric is {shown(stored['best_metric'])}"
         which = f"{reached}, which epoch {best} reached" if best else "none, without a best epoch"

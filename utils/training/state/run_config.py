@@ -1,4 +1,4 @@
-"""What a run was started with, as it is stored and read again."""
+"""Facts that a run was started with and keeps to, as they are stored and read again."""
 
 import dataclasses
 import platform
@@ -23,21 +23,21 @@ from utils.common.version import __version__
 from utils.training.settings import MANY, MAX_THREADS, RunSettings, stored_settings
 
 THREADS, PROCESSES = at_least(1, MAX_THREADS), at_least(1, MANY)
-BRING_BACK = "Bring the file back as it was, or start anew without --resume"
+RESTORE = "Restore the file as it was, or start anew without --resume"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a run was started with and keeps to, stored with every state.
+    """Facts that a run was started with and keeps to, stored with every state.
 
     Attributes:
-        settings: Those that it keeps to.
-        fingerprint: Hash that stands for the data set.
-        precision: Of the computation.
-        threads: That compute on a CPU; sums come out in another order with another number.
-        preprocessing: Of the model, as a dictionary.
-        classes: In the order of the model's outputs.
-        processes: That it was started with; with it the size of a batch is settled.
+        settings: Settings of the run.
+        fingerprint: Hash of the data set.
+        precision: Precision of the computation, one of `models.device.PRECISIONS`.
+        threads: Threads that compute on a CPU; another number changes the last bits of sums.
+        preprocessing: Preprocessing of the model, as plain values.
+        classes: Names of the classes, in the order of the model's outputs.
+        processes: Processes that it was started with; they determine the size of a batch.
     """
 
     settings: RunSettings
@@ -59,15 +59,14 @@ class Facts:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any], place: object = "The stored state") -> "Facts":
-        """Rebuild what `to_dict` gave; every value is checked as the flag that it comes from.
+        """Rebuild the result of `to_dict`; settings are checked as their flags are.
 
-        A setting that is not there is one that the suite did not have yet when the run was begun:
-        it is taken as its flag's default, and said so. An unknown one may have changed the weights,
-        so such a run is refused.
+        A missing setting did not exist yet when the run was started: it gets its flag's default,
+        with a warning. An unknown one may have changed the weights, so such a run is refused.
 
         Args:
-            stored: As a file gives it, which may come from a stranger.
-            place: The file, for what is said of it.
+            stored: Content of a file that may come from a stranger.
+            place: The file, for error messages.
 
         Raises:
             ModelError: If a value is missing, unknown or cannot be used.
@@ -100,12 +99,12 @@ class Facts:
 
 
 def refuse(place: object, found: str, expected: str = "") -> NoReturn:
-    """Say that a stored state cannot be gone on with.
+    """Refuse a stored state.
 
     Raises:
-        ModelError: In any case.
+        ModelError: Always.
     """
-    raise ModelError(f"{place} cannot be resumed: {found}", expected, BRING_BACK)
+    raise ModelError(f"{place} cannot be resumed: {found}", expected, RESTORE)
 
 
 def _read_settings(stored: object, place: object) -> RunSettings:
@@ -115,7 +114,7 @@ def _read_settings(stored: object, place: object) -> RunSettings:
         refuse(place, *error.args)
     if missing:
         defaults = (f"{name} {shown(getattr(settings, name))}" for name in missing)
-        warn(f"{place} does not tell all settings; taken by default: {shortlist(defaults)}")
+        warn(f"{place} lacks some settings; their defaults are used: {shortlist(defaults)}")
     return settings
 
 
@@ -126,7 +125,7 @@ def _check_names(stored: object, known: Collection[str], place: object) -> None:
     missing = [name for name in known if name not in stored]
     if unknown or missing:
         words = "does not know" if unknown else "needs"
-        refuse(place, f"this suite {words} {shortlist(unknown or missing)} in it")
+        refuse(place, f"this version {words} {shortlist(unknown or missing)} in it")
 
 
 def _expected_hash(value: object) -> str:
@@ -139,7 +138,7 @@ def _is_classes(value: object) -> bool:
 
 
 def device_name(device: torch.device) -> str:
-    """Return what a device is called in a report."""
+    """Return the name of a device for the report."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return device.type
@@ -151,7 +150,7 @@ def peak_gpu_bytes(device: torch.device) -> int | None:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what the figures depend on."""
+    """Return the versions of the software that the figures depend on."""
     return {
         "skin-picture-gate": __version__,
         "python": platform.python_version(),

@@ -2,10 +2,11 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -16,6 +17,7 @@ from utils.common.disk.writing import (
     explain_write_errors,
     refuse_links,
     remove_partial_files,
+    write_json,
     write_text,
 )
 from utils.common.errors import ModelError, OutputError
@@ -27,11 +29,11 @@ SETTINGS_NAME = "settings.json"
 HISTORY_NAME = "history.csv"
 LOOKS_NAME = "looks_at_test.txt"
 MAX_LOOKS_BYTES = 2**20
-"""Of the file that counts the looks at test, one line for each."""
+"""Largest size of the file that counts the looks at test, with one line for each."""
 
 LOCK_NAME = ".lock"
-LOCK_PATIENCE_S = 6.0
-"""The workers of a killed run may hold its lock for as long as they take to notice: 5 seconds."""
+LOCK_TIMEOUT_S = 6.0
+"""The workers of a killed run may hold its lock until they notice that, up to 5 seconds."""
 
 RUN_NAME = re.compile(r"(?P<model>.+)-(?P<number>\d+)")
 MAX_ATTEMPTS = 100
@@ -39,13 +41,13 @@ MAX_ATTEMPTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A folder runs/<model>-<n>/ and what lies in it."""
+    """A run's folder, runs/<model>-<n>/, and the files in it."""
 
     folder: Path
 
     @property
     def last(self) -> Path:
-        """The state to go on from."""
+        """The state that --resume continues from."""
         return self.folder / LAST_NAME
 
     @property
@@ -55,25 +57,25 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether its report, written last, is there."""
+        """Whether its report, which is written last, is there."""
         return (self.folder / REPORT_NAME).is_file()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other process from going on with this run.
+        """Hold the run's lock, so that no other process works on it.
 
         Raises:
-            OutputError: If another one is at it.
+            OutputError: If another process holds it.
         """
         refuse_links([self.folder / LOCK_NAME])
-        lock = FileLock(self.folder / LOCK_NAME, timeout=LOCK_PATIENCE_S)
+        lock = FileLock(self.folder / LOCK_NAME, timeout=LOCK_TIMEOUT_S)
         with explain_write_errors(self.folder):
             try:
                 lock.acquire()
             except Timeout:
                 raise OutputError(
                     f"Another process is at work on {self.folder}",
-                    todo="Wait for it to end, or start a run of its own without --resume",
+                    todo="Wait until it ends, or start a new run without --resume",
                 ) from None
         try:
             yield
@@ -82,7 +84,7 @@ class Run:
 
     @property
     def looks_at_test(self) -> list[str]:
-        """When test was looked at, and with the weights of which epoch; one line for each look."""
+        """Time of each look at test and epoch of the weights, one line per look."""
         path = self.folder / LOOKS_NAME
         try:
             content = read_regular(path, MAX_LOOKS_BYTES)
@@ -98,27 +100,38 @@ class Run:
         return ["".join(one if one.isprintable() else "?" for one in line) for line in lines]
 
     def count_look(self, epoch: int) -> None:
-        """Note that test is about to be looked at: what is chosen after that was chosen on test."""
+        """Note that test is about to be looked at: later choices may depend on its result."""
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         lines = [*self.looks_at_test, f"{now}, weights of epoch {epoch}"]
         write_text(self.folder / LOOKS_NAME, "\n".join(lines) + "\n")
 
     def reopen(self, epochs: int) -> None:
-        """Set the report of a finished run aside, because it is to be trained further.
+        """Set the report of a finished run aside, because the run is trained further.
 
-        Its best weights may change from now on, so their card no longer holds.
+        Its best weights may change from now on, so the card that describes them is removed.
+
+        Args:
+            epochs: Epochs that the report is about.
         """
         (self.folder / CARD_NAME).unlink(missing_ok=True)
         report = self.folder / REPORT_NAME
         report.replace(report.with_stem(f"{report.stem}-{epochs}-epochs"))
 
+    def write_settings(self, facts: Mapping[str, Any]) -> None:
+        """Write what the run keeps to, for people to read."""
+        write_json(self.folder / SETTINGS_NAME, facts)
+
     def sweep(self) -> None:
-        """Remove what a killed process left half-written."""
+        """Remove half-written files of a killed process."""
         remove_partial_files(self.folder)
 
 
 def new_run(output_dir: Path, model: str) -> Run:
-    """Make the folder with the next free number; two runs started at once get two.
+    """Make the folder with the next free number; runs started at the same time get their own.
+
+    Args:
+        output_dir: Folder of all runs.
+        model: Name of the model, as part of the folder's name.
 
     Raises:
         OutputError: If nothing can be written there.
@@ -136,14 +149,14 @@ def new_run(output_dir: Path, model: str) -> Run:
             except FileExistsError:
                 continue
             return Run(folder)
-    raise OutputError(f"No free name for a run of {model} in {output_dir}")
+    raise OutputError(f"There is no free name for a run of {model} in {output_dir}")
 
 
 def find_run(settings: Settings) -> Run | None:
-    """Find the run that --resume names; for "auto", of the model that --model names, if any.
+    """Find the run that --resume names; with "auto" the newest, of --model if that is given.
 
     Returns:
-        None if there is none to go on with, so that a new one is to be started.
+        None if there is no run to resume, so that a new one is to be started.
 
     Raises:
         ModelError: If the path holds no run, or there is no finished run to test again.

@@ -1,1 +1,1 @@
-"""What a training step is made of: optimizer, sums, normalisation layers, memory and the device."""
+"""The parts of a training step: optimizer, micro-batches, sums, norms, memory and device."""

@@ -1,4 +1,4 @@
-"""Set PyTorch up for training on a device, and tell its errors in plain words."""
+"""Set PyTorch up for training on a device, and explain its errors in plain words."""
 
 import os
 
@@ -12,14 +12,14 @@ from utils.training.processes.world import World
 from utils.training.settings import Settings
 
 CUBLAS_VARIABLE, CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-"""With buffers of its own for each stream, cuBLAS adds up in the same order each time."""
+"""With separate buffers for each stream, cuBLAS sums in the same order each time."""
 
 OUT_OF_MEMORY = ("out of memory", "STATUS_ALLOC_FAILED", "DefaultCPUAllocator")
-"""Words of errors that a smaller batch may cure."""
+"""Words of errors that a smaller batch may avoid."""
 
 
 def own_device(settings: Settings, world: World) -> torch.device:
-    """Find the device of this process: each has a GPU of its own.
+    """Return the device of this process; several processes use one GPU each.
 
     Raises:
         SettingsError: If this computer has none for it.
@@ -29,42 +29,42 @@ def own_device(settings: Settings, world: World) -> torch.device:
         return device
     if device.type != "cuda" or device.index is not None:
         raise SettingsError(
-            f"--device {settings.device} is one device for {world.size} processes",
+            f"--device {settings.device} is a single device, but there are {world.size} processes",
             expected="auto, cuda or cpu",
         )
     return own_gpu(world.local_rank)
 
 
 def synchronised(network: nn.Module, device: torch.device, world: World) -> nn.Module:
-    """Let batch norm see the pictures of all processes.
+    """Return the network with batch norm synchronised over all ranks.
 
     Raises:
         SettingsError: Without CUDA.
     """
     if device.type != "cuda":
         raise SettingsError(
-            f"--sync-bn needs CUDA and not {device.type}", todo="Leave --sync-bn out"
+            f"--sync-bn needs CUDA; the device is {device.type}", todo="Leave --sync-bn out"
         )
     return world.with_sync_batch_norm(network)
 
 
 def check_precision(device: torch.device, precision: str) -> None:
-    """Fail before a run goes on elsewhere in a precision that is not to be had there.
+    """Fail before a run is resumed on a device that lacks its precision.
 
     Raises:
         SettingsError: For float16 without CUDA.
     """
     if precision == FLOAT16 and device.type != "cuda":
         raise SettingsError(
-            f"This run computes in {precision}, which needs CUDA and not {device.type}",
+            f"This run computes in {precision}, which needs CUDA; the device is {device.type}",
             todo="Resume it on a computer with a CUDA device",
         )
 
 
 def prepare(device: torch.device, deterministic: bool) -> None:
-    """Switch on what makes a device fast, or on CUDA what makes it give the same bits each time.
+    """Switch on fast or, with `deterministic`, reproducible algorithms of a CUDA device.
 
-    On a CPU the bits are the same anyway, for the same number of threads.
+    A CPU gives the same bits anyway, for the same number of threads.
     """
     if device.type == "cpu":
         keep_large_freed_memory()
@@ -80,18 +80,18 @@ def prepare(device: torch.device, deterministic: bool) -> None:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell an error that a smaller batch may cure; libraries below PyTorch have their own words."""
+    """Return whether a smaller batch may avoid an error; each library words it differently."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def blame_flag(error: RuntimeError) -> SettingsError | None:
-    """Return one clear line for an error that a flag has brought about, None for any other."""
+    """Return one clear line for an error that a flag has caused, None for any other."""
     first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     if "does not have a deterministic implementation" in str(error):
         return SettingsError(
-            f"--deterministic cannot be kept with this model: {first.partition(' does not')[0]} "
+            f"--deterministic is not possible with this model: {first.partition(' does not')[0]} "
             "has no such algorithm",
             todo="Start anew without --deterministic, or with another model",
         )

@@ -1,7 +1,7 @@
-"""Estimate the memory that training takes, and refuse what a CPU cannot hold.
+"""Estimate the memory that training takes, and refuse what does not fit on a CPU.
 
-A GPU says that its memory is full and a smaller part of the batch is tried. A computer's own
-memory is lent beyond what is there, and the system then ends some process without a word.
+A GPU reports that its memory is full, and smaller micro-batches are tried. Main memory is promised
+beyond what there is, and when it runs out the system ends some process without a word.
 """
 
 import torch
@@ -16,10 +16,10 @@ from utils.training.settings import RunSettings
 from utils.training.step.running_statistics import RunningStatistics
 
 FEW, MORE = 2, 4
-"""Pictures of two trials; what they differ by is what one picture takes."""
+"""Pictures of two trial batches, whose difference tells the memory of one picture."""
 
 BYTES_PER_WEIGHT = 12
-"""Gradient and both moments of AdamW; the weights themselves are there already."""
+"""Gradient and both moments of AdamW; the weights themselves are in memory already."""
 
 
 def check_memory(
@@ -29,19 +29,19 @@ def check_memory(
     settings: RunSettings,
     processes: int = 1,
 ) -> None:
-    """Estimate what training on a CPU will take on top of what this process has taken so far.
+    """Refuse a training on a CPU that needs more memory than is left.
+
+    With --grad-checkpointing nothing is estimated, since nobody knows beforehand what it saves.
 
     Args:
         network: On the CPU.
-        preprocessing: Of the network.
+        preprocessing: Preprocessing of the network.
         compute: Device and precision.
-        settings: Complete.
-        processes: That share this computer's memory.
-
-    Nothing is known beforehand of what --grad-checkpointing spares.
+        settings: Settings of the run.
+        processes: Processes that share this computer's memory.
 
     Raises:
-        SettingsError: If that is more than is left.
+        SettingsError: If the estimate is more than is left.
     """
     left = available_memory()
     if compute.device.type != "cpu" or settings.grad_checkpointing or left is None:
@@ -66,9 +66,9 @@ def check_memory(
 
 
 def activation_bytes(network: nn.Module, preprocessing: Preprocessing, compute: Compute) -> int:
-    """Return the bytes that a forward pass keeps of one picture for the way back.
+    """Return the bytes that a forward pass keeps per picture for the backward pass.
 
-    Two small batches are tried, and nothing of them is left behind.
+    Two small batches are tried; they leave the network and the random state as they were.
     """
     statistics = RunningStatistics(network)
     before = statistics.read()
@@ -93,6 +93,6 @@ def _kept_bytes(
 
     pixels = torch.zeros(size, 3, preprocessing.height, preprocessing.width)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), compute.autocast():
-        answers = network(pixels)
-    assert answers.requires_grad
+        logits = network(pixels)
+    assert logits.requires_grad
     return sum(kept.values())

@@ -1,4 +1,4 @@
-"""Let layer norms answer in 16 bits under autocast."""
+"""Let layer norms return 16 bits under autocast."""
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +9,10 @@ STANDARD = (nn.LayerNorm, LayerNorm)
 
 
 def narrow_norms(network: nn.Module) -> None:
-    """Spare a network the way from 16 to 32 bits and back around each of its layer norms.
+    """Replace a network's layer norms by ones that stay in 16 bits under autocast.
 
-    Autocast lets them answer in float32, which the next matrix product rounds to 16 bits; until
-    then a Swin Transformer rolls and cuts what is twice as large. Sums are float32 all the same.
+    Autocast makes them return float32, which the next matrix product rounds to 16 bits; until then
+    a Swin Transformer shifts and splits tensors of twice the size. Their sums are float32 anyway.
     """
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
@@ -23,10 +23,10 @@ def narrow_norms(network: nn.Module) -> None:
 
 
 class NarrowLayerNorm(nn.LayerNorm):
-    """Layer norm that under autocast keeps the 16 bits of its input, and float32 as it is.
+    """Layer norm whose output, under autocast, has the dtype of its input.
 
     Args:
-        norm: Whose place and weights it takes.
+        norm: The layer norm that it replaces, and whose weights it shares.
     """
 
     def __init__(self, norm: nn.LayerNorm) -> None:

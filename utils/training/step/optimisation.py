@@ -1,4 +1,4 @@
-"""A network and its settings in, optimizer, learning rate and loss out: pure functions."""
+"""Optimizer, learning rate schedule, class weights and loss, as pure functions."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from timm.optim import param_groups_layer_decay, param_groups_weight_decay
 from torch import nn
 
 WARMUP_SHARE = 0.1
-"""Part of the steps in which the rate rises; at most one epoch."""
+"""Share of the steps in which the rate rises; at most one epoch."""
 
 FINAL_SHARE = 0.01
 """The last step's rate as a share of the peak."""
@@ -19,12 +19,12 @@ FINAL_SHARE = 0.01
 def make_optimizer(
     network: nn.Module, lr: float, weight_decay: float, layer_decay: float = 1.0
 ) -> torch.optim.AdamW:
-    """Return fused AdamW that does not decay norms, biases and what the model itself names.
+    """Return fused AdamW without decay for norms, biases and weights that the model names.
 
     Args:
         network: On its device.
         lr: Learning rate.
-        weight_decay: Of all other weights.
+        weight_decay: Weight decay of all other weights.
         layer_decay: Each layer's rate as a share of the next one's; groups then have an "lr_scale".
     """
     of_timm: Any = network
@@ -40,7 +40,7 @@ def make_optimizer(
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of all groups, each with its own scale.
 
-    On a CUDA device it lies there: a recorded step reads it anew each time.
+    On a CUDA device it is a tensor there, so that a captured step reads the new value.
     """
     for group in optimizer.param_groups:
         own_rate = rate * group.get("lr_scale", 1.0)
@@ -54,12 +54,12 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def learning_rate(step: int, steps_per_epoch: int, epochs: int, peak: float) -> float:
-    """Rise linearly to the peak, then fall as a cosine.
+    """Return the learning rate of a step: linear warm-up to the peak, then a cosine.
 
     Args:
-        step: From 0 over the whole training.
-        steps_per_epoch: Batches of one epoch.
-        epochs: Of the whole training.
+        step: Step of the whole training, from 0.
+        steps_per_epoch: Steps of one epoch.
+        epochs: Epochs of the whole training.
         peak: The highest rate.
 
     >>> [round(learning_rate(step, 10, 2, 1.0), 3) for step in (0, 1, 2, 19)]
@@ -74,7 +74,7 @@ def learning_rate(step: int, steps_per_epoch: int, epochs: int, peak: float) -> 
 
 
 def class_weights(counts: Sequence[int]) -> list[float]:
-    """Weigh each class so that all together count the same; one without pictures weighs 0.
+    """Return weights that make all classes count the same; 0 for a class without pictures.
 
     >>> class_weights([30, 10, 0])
     [0.6666666666666666, 2.0, 0.0]
@@ -88,14 +88,14 @@ def balanced_loss(
 ) -> torch.Tensor:
     """Return the weighted sum of cross entropies, a scalar.
 
-    It is still to be divided by `weights[labels].sum()`, over all parts of a batch: so the parts
-    may be of any size.
+    The caller divides it by `weights[labels].sum()` of the whole batch, so that micro-batches may
+    have any size.
 
     Args:
         logits: N x classes.
         labels: N, int64.
         weights: One per class, float32.
-        smoothing: Part of each label that is spread over all classes.
+        smoothing: Share of each label that is spread over all classes.
     """
     return F.cross_entropy(
         logits.float(), labels, weight=weights, reduction="sum", label_smoothing=smoothing

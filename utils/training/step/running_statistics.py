@@ -13,7 +13,7 @@ SUFFIXES = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def has_batch_norm(network: nn.Module) -> bool:
-    """Return whether a network learns from how the pictures of a batch differ."""
+    """Return whether a network has batch norm."""
     return any(isinstance(module, _BatchNorm) for module in network.modules())
 
 
@@ -21,10 +21,10 @@ def check_batches(network: nn.Module, model: str, pictures_per_step: int, num_tr
     """Refuse batches of one picture where batch norm has to learn from them.
 
     Args:
-        network: That is to be trained.
-        model: Its name.
-        pictures_per_step: Of all processes and accumulated batches together.
-        num_train: Training pictures.
+        network: The network to train.
+        model: Name of the model.
+        pictures_per_step: Pictures per optimizer step, over all ranks and accumulated batches.
+        num_train: Number of training pictures.
 
     Raises:
         SettingsError: If there would be such a batch.
@@ -33,7 +33,7 @@ def check_batches(network: nn.Module, model: str, pictures_per_step: int, num_tr
         return
     if pictures_per_step > 1:
         raise SettingsError(
-            f"{model} has batch norm, which cannot learn from one training picture alone",
+            f"{model} has batch norm, which cannot learn from a single training picture",
             expected="at least 2 training pictures",
             todo="Make a larger data set, or choose another --model",
         )
@@ -45,13 +45,13 @@ def check_batches(network: nn.Module, model: str, pictures_per_step: int, num_tr
 
 
 class RunningStatistics:
-    """Reads and writes what a forward pass changes in a network, in a few calls to the device.
+    """Reads and writes batch norm's running statistics in a few calls to the device.
 
     Args:
         network: On its device.
 
     Attributes:
-        names: Of the buffers in each of the flat tensors.
+        names: Names of the buffers in each of the flat tensors.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -65,7 +65,7 @@ class RunningStatistics:
         self.names = list(names.values())
 
     def __bool__(self) -> bool:
-        """Return whether there is batch norm at all."""
+        """Return whether there are any."""
         return bool(self._groups)
 
     def read(self) -> list[torch.Tensor]:
@@ -73,14 +73,14 @@ class RunningStatistics:
         return [torch.cat([buffer.reshape(-1) for buffer in group]) for group in self._groups]
 
     def write(self, values: Sequence[torch.Tensor]) -> None:
-        """Put back what `read` gave."""
+        """Write back a result of `read`."""
         for group, flat in zip(self._groups, values, strict=True):
             parts = flat.split([buffer.numel() for buffer in group])
             shaped = [part.view_as(buffer) for buffer, part in zip(group, parts, strict=True)]
             torch._foreach_copy_(group, shaped)
 
     def keep_if(self, good: torch.Tensor, before: Sequence[torch.Tensor]) -> None:
-        """Go back to what was read before unless `good`, a scalar bool on the device, is true."""
+        """Write back the values of `before` unless `good`, a scalar bool on the device, is true."""
         self.write(
             [
                 torch.where(good, now, old)

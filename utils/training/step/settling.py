@@ -1,8 +1,8 @@
 """Settle batch norm's running statistics after a change of the input's size.
 
-They move by a tenth with each step, so after a change of size the old ones would stay for dozens of
-steps, and a last stage may have fewer. A mean over all steps since the change has none of them left
-after the first; once it would move by less than the layers' own tenth, that is taken again.
+They move by a tenth per step, so the values of the old size would linger for dozens of steps, and
+the last stage may have fewer. The mean over all steps since the change forgets them in one step;
+once it would move by less than the layers' usual tenth, that is used again.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,21 @@ from torch import nn
 from utils.training.step.running_statistics import RunningStatistics
 
 NUM_COPIED = 10
-"""Steps after a change in which the network's own statistics, a mean over all of them, are better
-than an average of such means."""
+"""Steps after a change for which the average of the weights copies the network's own statistics,
+since these are a mean over all the steps already."""
 
 
 class Settling:
-    """Weighs what each step adds to running statistics.
+    """Sets how much each step counts in batch norm's running statistics.
 
     Args:
-        network: On its device, in training.
+        network: The network that is trained, on its device.
 
     Attributes:
-        share: Least weight of the step at hand, scalar, on the device: a recorded step reads it.
+        since_change: Steps at the current size before the step at hand; None if the size never
+            changed.
+        share: Least weight of the step at hand, a scalar on the device: a captured CUDA graph reads
+            it there.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -34,22 +37,24 @@ class Settling:
             for group, device in _momenta(network, self._statistics)
         ]
         device = next(network.parameters()).device
+        self.since_change: int | None = None
         self.share = torch.zeros((), device=device)
 
-    def start_step(self, since: int | None) -> None:
-        """Settle the weight of a step.
+    def start_step(self, since_change: int | None) -> None:
+        """Begin a step.
 
         Args:
-            since: Steps at this size before it; None where there was no other size.
+            since_change: Steps at this size before it; None if the size never changed.
         """
-        self.share.fill_(least_share(since))
+        self.since_change = since_change
+        self.share.fill_(least_share(since_change))
 
     def settle(self, before: Sequence[torch.Tensor], updates: int) -> None:
-        """Let what a forward pass has just added count as much as the step's share says.
+        """Weigh what the forward passes of a step have added to the running statistics.
 
         Args:
-            before: What `RunningStatistics.read` gave before the step.
-            updates: Forward passes that the step had.
+            before: Result of `RunningStatistics.read` before the step.
+            updates: Forward passes of the step.
         """
         settled = []
         pairs = zip(before, self._statistics.read(), self._momenta, strict=True)
@@ -69,14 +74,14 @@ def settle_average(
     decay: float,
     since: int | None,
 ) -> None:
-    """Let an average of a network forget the statistics of pictures of another size as well.
+    """Settle the running statistics of the weights' average in the same way.
 
     Args:
-        average: Of the average over the steps, after its own update.
-        before: What it held before that.
-        network: Of the network that is averaged.
-        decay: Of the average at this step.
-        since: Steps at this size before this one; None where there was no other size.
+        average: Statistics of the average, after its own update; overwritten.
+        before: Their values before that update.
+        network: Statistics of the network that is averaged.
+        decay: Decay of the average at this step.
+        since: Steps at this size before this one; None if the size never changed.
     """
     is_copied = since is not None and since < NUM_COPIED
     share = 1.0 if is_copied else max(1 - decay, least_share(since))
@@ -89,7 +94,7 @@ def settle_average(
 
 
 def least_share(since: int | None) -> float:
-    """Return the weight of a step in the mean over all steps since a change; 0 without one.
+    """Return a step's weight in the mean over all steps since a change; 0 without a change.
 
     >>> [round(least_share(since), 2) for since in (None, 0, 1, 2)]
     [0.0, 1.0, 0.5, 0.33]
@@ -100,13 +105,13 @@ def least_share(since: int | None) -> float:
 def _momenta(
     network: nn.Module, statistics: RunningStatistics
 ) -> list[tuple[list[tuple[int, float]], torch.device]]:
-    """Return for each group of statistics (numbers, momentum) of every buffer, and its device."""
+    """Return (count, momentum) of every buffer, by group of statistics, and the group's device."""
     modules = dict(network.named_modules())
     groups = []
     for names in statistics.names:
         buffers = [(name, network.get_buffer(name)) for name in names]
         pairs = [
-            # Without a momentum a layer takes the mean over all steps; it is left alone.
+            # A layer without a momentum takes the mean over all steps; it is left alone.
             (
                 buffer.numel(),
                 float(getattr(modules[name.rpartition(".")[0]], "momentum", None) or 1.0),

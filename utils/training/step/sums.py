@@ -1,4 +1,4 @@
-"""Sums of an epoch's losses and answers: kept on the device, divided at the end."""
+"""Sums of an epoch's losses and predictions, kept on the device and divided at the end."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,17 @@ from utils.training.data.batches import IGNORED
 from utils.training.processes.world import World
 
 MAX_BAD_STEPS = 3
+"""Skipped steps in a row that end the training."""
 
 
 @dataclass(slots=True)
 class EpochSums:
-    """What one epoch has added up so far.
+    """Sums over the steps of one epoch.
 
     Attributes:
-        totals: Weighted loss, weights, skipped steps, skipped steps in a row; float32. Of all
-            processes.
-        confusion: Rows true, columns predicted, flattened; int64. Of this process's pictures.
+        totals: Weighted loss, weights, skipped steps, skipped steps in a row, over all ranks;
+            float32.
+        confusion: Confusion matrix of this rank's pictures, flattened; int64.
     """
 
     totals: torch.Tensor
@@ -26,7 +27,7 @@ class EpochSums:
 
     @classmethod
     def empty(cls, device: torch.device) -> "EpochSums":
-        """Return sums of nothing."""
+        """Return sums over no step."""
         return cls(
             torch.zeros(4, device=device),
             torch.zeros(len(CLASSES) ** 2, dtype=torch.int64, device=device),
@@ -45,12 +46,12 @@ class EpochSums:
         Args:
             logits: N x classes.
             labels: N, int64; IGNORED ones are not counted.
-            loss_sum: Weighted sum over the batch of all processes, scalar.
-            weight_sum: Of its pictures, scalar.
-            good: Whether the step was taken; False counts it as skipped, scalar bool.
+            loss_sum: Weighted sum of the losses of the batch over all ranks, scalar.
+            weight_sum: Sum of the class weights of the same pictures, scalar.
+            good: Whether the step was taken, scalar bool; False counts it as skipped.
         """
         loss, weight, skipped, streak = self.totals.unbind()
-        # A streak that was long enough stays, because the device is looked at only now and then.
+        # A streak that is long enough stays, because the device is looked at only now and then.
         lasts = ~good | (streak >= MAX_BAD_STEPS)
         self.totals = torch.stack(
             [
@@ -64,13 +65,13 @@ class EpochSums:
         self.confusion.index_add_(0, cells, (good & (labels != IGNORED)).long())
 
     def of_next_epoch(self) -> "EpochSums":
-        """Return sums of nothing, save the skipped steps in a row: short epochs have few."""
+        """Return sums over no step, but for the skipped steps in a row: epochs may be short."""
         following = EpochSums.empty(self.totals.device)
         following.totals[3] = self.totals[3]
         return following
 
-    def of_all(self, world: World) -> "EpochSums":
-        """Return the sums over all processes."""
+    def over_all_ranks(self, world: World) -> "EpochSums":
+        """Return the sums over all ranks."""
         return EpochSums(self.totals, world.all_reduce(self.confusion))
 
     def is_diverging(self) -> bool:

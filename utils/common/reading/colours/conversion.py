@@ -1,4 +1,4 @@
-"""An open picture of any Pillow mode in, 8-bit sRGB on white out, and what was done to it."""
+"""Convert any of Pillow's modes to 8-bit RGB on white, and say what was done."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Grey or colour values of more than 8 bit in, 8 bit out, by the range that the file uses."""
+"""Scale values of more than 8 bits to 8, by the range that the file uses."""
 
 import sys
 from collections.abc import Iterator

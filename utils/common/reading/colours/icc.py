@@ -1,4 +1,4 @@
-"""Primaries and a curve in, the ICC profile of that RGB colour space out."""
+"""Write the ICC profile of an RGB colour space from its primaries and curve."""
 
 import struct
 from collections.abc import Callable, Iterable

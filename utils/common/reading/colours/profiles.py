@@ -1,4 +1,4 @@
-"""A picture file in, what it says of its colours out, as an ICC profile."""
+"""Find what a picture file says of its colours, as an ICC profile."""
 
 import functools
 import re

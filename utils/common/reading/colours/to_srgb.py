@@ -1,4 +1,4 @@
-"""A picture and the profile of its colours in, the picture in sRGB out."""
+"""Convert a picture to sRGB by the profile of its colours."""
 
 import functools
 import io

@@ -1,4 +1,4 @@
-"""The process in which decoders may hang or crash: requests from a pipe in, pixels out."""
+"""The process in which decoders may hang or crash; it answers requests from a pipe."""
 
 import contextlib
 import json
@@ -11,8 +11,7 @@ from typing import BinaryIO
 
 from utils.common.reading import messages
 from utils.common.reading.bounds import memory_limit
-from utils.common.reading.isolation import clock
-from utils.common.reading.isolation import process as apart
+from utils.common.reading.isolation import clock, process
 from utils.common.reading.picture_error import PictureError
 
 SPARE_BYTES = 2**29
@@ -27,17 +26,17 @@ COPIES = 2
 
 def serve() -> None:
     """Answer requests until nobody is left who could send one."""
-    messages.is_file = clock.is_running = apart.is_child = True
-    clock.start(apart.START_S)
+    messages.is_file = clock.is_running = process.is_child = True
+    clock.start(process.START_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the other's
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a decoder prints must not come between the pixels
     base = _prepare()
     clock.stop()
-    replies.write(apart.READY)
+    replies.write(process.READY)
     replies.flush()
-    while head := requests.read(apart.REQUEST.size):
-        length, shorter_side, max_pixels = apart.REQUEST.unpack(head)
+    while head := requests.read(process.REQUEST.size):
+        length, shorter_side, max_pixels = process.REQUEST.unpack(head)
         content = requests.read(length)
         if len(content) == length:
             clock.start(clock.limit_s(0, length))
@@ -87,9 +86,9 @@ def _answer(replies: BinaryIO, content: bytes, shorter_side: int, max_pixels: in
     except Exception:
         reply = {"bug": traceback.format_exc()}
     packed = json.dumps(reply).encode()
-    replies.write(apart.REPLY.pack(len(packed)) + packed)
+    replies.write(process.REPLY.pack(len(packed)) + packed)
     if image:
-        for top, bottom in apart.strips(image.size):
+        for top, bottom in process.strips(image.size):
             replies.write(image.crop((0, top, image.width, bottom)).tobytes())
     replies.flush()
 

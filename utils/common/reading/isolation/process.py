@@ -1,4 +1,4 @@
-"""Bytes of a picture in, its pixels out of another process, which may hang, crash or run full.
+"""Decode pictures in another process, which may hang, crash or run out of memory.
 
 Decoders whose work is not bounded by a picture's header run there. One such process belongs to
 each that reads pictures, is started when first needed and ends with it.
@@ -178,7 +178,7 @@ def leave_to_child() -> None:
         raise ElsewhereError
 
 
-def read_apart(
+def read_in_child(
     content: bytes, shorter_side: int, max_pixels: int
 ) -> tuple[Image.Image, dict[str, Any]]:
     """Return upright RGB and the facts about the original, as fields of `Original`.

@@ -1,0 +1,1 @@
+"""Measurements behind the claims of the pages, in rooms by what they are about."""

@@ -1,0 +1,1 @@
+"""The same trainings by other projects' means."""

@@ -1,0 +1,1 @@
+"""What several benchmarks use, and what prepares pictures for them."""

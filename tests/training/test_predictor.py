@@ -1,0 +1,43 @@
+"""Predictions: each picture once, in order, whatever the batches; features without the network."""
+
+import numpy as np
+import pytest
+
+from models.texture import NUM_FEATURES
+from utils.common.labels import TEST
+from utils.training.engine import Trainer
+
+
+@pytest.fixture
+def trainer(make_trainer) -> Trainer:
+    return make_trainer()
+
+
+def test_some_pictures_have_the_features_that_they_have_among_all(trainer: Trainer) -> None:
+    every = trainer.predictor().predict_with_features(TEST, "Test")
+    some = trainer.predictor().ood_features(TEST, "Test", positions=[9, 2, 5])
+    assert some.files == tuple(every.files[position] for position in (9, 2, 5))
+    assert some.labels.tolist() == every.labels[[9, 2, 5]].tolist()
+    np.testing.assert_allclose(some.features, every.features[[9, 2, 5]], atol=1e-5)
+    assert every.features.shape == (len(every.files), NUM_FEATURES)
+
+
+def test_features_do_not_change_a_prediction(trainer: Trainer) -> None:
+    predictor = trainer.predictor()
+    plain, more = predictor.predict(TEST, "Test"), predictor.predict_with_features(TEST, "Test")
+    assert (more.logits == plain.logits).all()
+    assert more.files == plain.files
+
+
+def test_features_are_computed_without_the_network(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = trainer.predictor().ood_features(TEST, "Test", range(15)).features
+    monkeypatch.setattr(trainer.network, "forward", lambda pixels: pytest.fail("was asked"))
+    assert (trainer.predictor().ood_features(TEST, "Test", range(15)).features == expected).all()
+
+
+def test_the_predictions_are_the_same_for_any_batch_size(trainer: Trainer) -> None:
+    before = trainer.predictor().predict(TEST, "Test").logits
+    trainer.loader.batch_size = 4
+    np.testing.assert_allclose(trainer.predictor().predict(TEST, "Test").logits, before, atol=1e-5)

@@ -1,0 +1,101 @@
+"""Build the network of a run on all ranks: with its initial weights, or for stored ones."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from models.preprocessing import Preprocessing
+from models.pretrained import WeightsUnavailableError, architecture_of, build
+from models.zoo import Model, resolve
+from utils.common.cli import prompts
+from utils.common.labels import CLASSES
+from utils.training.processes.world import World
+from utils.training.settings import RunSettings, Settings, complete
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A network with what goes with it.
+
+    Attributes:
+        network: On the CPU.
+        preprocessing: Preprocessing of the network.
+        settings: Settings of the run, completed with the model's defaults.
+    """
+
+    network: nn.Module
+    preprocessing: Preprocessing
+    settings: RunSettings
+
+
+def build_network(asked: Settings, world: World) -> Built:
+    """Build a network with its initial weights, which rank 0 alone looks for.
+
+    Args:
+        asked: Settings as given, with batch size, workers and model.
+        world: The processes that train together.
+
+    Raises:
+        ModelError: If the weights are not available, and random ones are not wanted.
+    """
+    assert asked.model is not None
+    model = resolve(asked.model)
+    built: list[tuple[nn.Module, Preprocessing]] = []
+
+    def build_first() -> tuple[str, bool]:
+        network, preprocessing, pretrained = _with_weights(asked, model)
+        built.append((network, preprocessing))
+        if not model.is_sourced:
+            return model.name, pretrained
+        name = architecture_of(network, len(CLASSES), preprocessing.size)
+        print(f"{model.name} is a {name}; its run is named after that.")
+        return name, pretrained
+
+    name, pretrained = world.broadcast(build_first)
+    model, size = resolve(name), asked.size_of_input
+    network, preprocessing = (
+        built[0]
+        if built
+        else build(model, len(CLASSES), False, "", 0, size, asked.progressive_resizing)
+    )
+    world.broadcast_tensors(network.state_dict().values())
+    settings = complete(asked, model, pretrained=pretrained)
+    return Built(network, world.broadcast(lambda: preprocessing), settings)
+
+
+def rebuild_network(settings: RunSettings, stored: Preprocessing) -> Built:
+    """Build the network of a stored run, whose weights are still to be loaded.
+
+    Args:
+        settings: Settings of the run.
+        stored: Preprocessing of the run, which tells the size of the network's input.
+    """
+    network, preprocessing = build(
+        resolve(settings.model), len(CLASSES), False, "", 0, stored.size,
+        settings.progressive_resizing,
+    )  # fmt: skip
+    return Built(network, preprocessing, settings)
+
+
+def _with_weights(asked: Settings, model: Model) -> tuple[nn.Module, Preprocessing, bool]:
+    """Build the network; where weights are not available, never silently train something else.
+
+    Returns:
+        The network, its preprocessing, and whether it has pretrained weights.
+    """
+    arguments = (
+        *(asked.pretrained_path, asked.seed),
+        *(asked.size_of_input, asked.progressive_resizing),
+    )
+    try:
+        return *build(model, len(CLASSES), asked.pretrained, *arguments), asked.pretrained
+    except WeightsUnavailableError as error:
+        if model.is_sourced or not prompts.can_be_asked():
+            raise
+        print(error)
+        answers = {"y": True, "yes": True, "n": False, "no": False}
+        if not prompts.ask_choice(
+            "Train from random weights instead? [y/n]: ", answers, "--no-pretrained"
+        ):
+            raise
+        return *build(model, len(CLASSES), False, *arguments), False

@@ -1,0 +1,137 @@
+"""Run a trained network over the pictures of a split, each picture exactly once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.device import FLOAT32, Compute
+from models.fusion import fused
+from models.inference import logits_and_features, logits_of
+from models.preprocessing import Normalisation, Preprocessing
+from models.texture import describe
+from utils.training.data.frozen_features import FeatureLoader
+from utils.training.data.loader import PictureLoader
+from utils.training.predictions import (
+    Labelled,
+    OodFeatures,
+    Predictions,
+    PredictionsWithFeatures,
+    interleave,
+)
+from utils.training.processes.stopping import StopRequest
+from utils.training.step.classifier import Classifier
+from utils.training.step.forward import Forward, Outputs, forward_batches
+from utils.training.step.micro_batches import MicroBatches
+
+Kind = TypeVar("Kind", bound=Labelled)
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """Predicts val and test with the network of a training.
+
+    The pictures are dealt out to all ranks and the results gathered on the first one; on the
+    others, every method returns None.
+
+    Attributes:
+        network: The network that is evaluated; put into evaluation mode.
+        preprocessing: Preprocessing of the network.
+        normalise: Turns pixels into the network's input.
+        compute: Device and precision of the training.
+        loader: Loader of the pictures.
+        micro_batches: How batches are split.
+        stop: Looked at after each batch.
+        features: Features of a frozen network, from which its classifier predicts; None elsewhere.
+    """
+
+    network: nn.Module
+    preprocessing: Preprocessing
+    normalise: Normalisation
+    compute: Compute
+    loader: PictureLoader
+    micro_batches: MicroBatches
+    stop: StopRequest
+    features: FeatureLoader | None = None
+
+    def predict(self, split: str, title: str) -> Predictions | None:
+        """Return the logits of each picture of a split, in the precision of the training.
+
+        Args:
+            split: One of `labels.SPLITS`.
+            title: Title of the progress bar.
+
+        Raises:
+            ModelError: If memory does not suffice.
+            Stopped: If `stop` was set.
+        """
+        network, source = self._prepared_network(self.compute), self.features
+        prepare: nn.Module = self.normalise
+        if source and split in source:
+            network, prepare = Classifier(network).eval(), nn.Identity()
+        else:
+            source = None
+
+        def forward(pixels: torch.Tensor) -> Outputs:
+            with self.compute.autocast():
+                return (logits_of(network, prepare, pixels),)
+
+        return self._run(Predictions, split, title, forward, source=source)
+
+    def predict_with_features(self, split: str, title: str) -> PredictionsWithFeatures | None:
+        """Return logits and features for out-of-distribution detection, as `predict` does.
+
+        In float32 whatever the precision of the training, as `models.gate` computes by default:
+        what is fitted on these logits has to hold for those.
+        """
+        network = self._prepared_network(replace(self.compute, precision=FLOAT32))
+        forward = partial(logits_and_features, network, self.normalise)
+        return self._run(PredictionsWithFeatures, split, title, forward)
+
+    def ood_features(self, split: str, title: str, positions: Sequence[int]) -> OodFeatures | None:
+        """Return the features of some pictures for out-of-distribution detection.
+
+        Args:
+            split: One of `labels.SPLITS`.
+            title: Title of the progress bar.
+            positions: Positions of the pictures in the split's list.
+        """
+        return self._run(OodFeatures, split, title, lambda pixels: (describe(pixels),), positions)
+
+    def _prepared_network(self, compute: Compute) -> nn.Module:
+        network = self.network.eval()
+        # In training each rank has its own statistics of batch norm; the first one's are kept.
+        self.micro_batches.world.broadcast_tensors(network.buffers())
+        # As `models.gate` runs the stored network, so that its calibration is of the same logits.
+        return fused(network, compute, self.preprocessing.height, self.preprocessing.width)
+
+    def _run(
+        self,
+        kind: type[Kind],
+        split: str,
+        title: str,
+        forward: Forward,
+        positions: Sequence[int] | None = None,
+        source: FeatureLoader | None = None,
+    ) -> Kind | None:
+        """Gather the outputs for a split's pictures, all of them by default, in their order."""
+        listed = self.loader.pictures.splits[split]
+        chosen = range(len(listed)) if positions is None else positions
+        batches = (source or self.loader).dealt_batches(split, chosen)
+        outputs = forward_batches(
+            batches, forward, title, len(chosen), self.micro_batches, self.stop
+        )
+        columns = tuple(torch.cat(column).cpu().numpy() for column in zip(*outputs, strict=True))
+        world = self.micro_batches.world
+        shares = world.gather(columns)
+        if not world.is_first:
+            return None
+        gathered = map(interleave, zip(*filter(None, shares), strict=True))
+        pictures = [listed[position] for position in chosen]
+        files = tuple(picture.file for picture in pictures)
+        labels = np.array([picture.label for picture in pictures], dtype=np.int64)
+        return kind(files, labels, *gathered)
