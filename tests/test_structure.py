@@ -156,6 +156,14 @@ def test_no_room_lets_pillow_choose_a_decoder(path: Path) -> None:
     assert "from PIL.Image import open" not in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").rglob("*.py")), ids=name_of)
+def test_a_benchmark_imports_others_by_their_whole_names(path: Path) -> None:
+    """Also within functions, which run late."""
+    rooms = {file.stem for file in (ROOT / "benchmarks").rglob("[!_]*.py")}
+    scripts = {Path(script).stem for script in SCRIPTS}
+    assert not {name.split(".")[0] for name in imports(path)} & (rooms - scripts)
+
+
 def test_torch_is_not_even_loaded_on_the_way() -> None:
     names = [dotted(path) for path in modules() if package_of(path) in WITHOUT_TORCH]
     lines = [

@@ -197,7 +197,7 @@ def compare(
     found: dict[tuple[str, str], list[Turn]], ways: list[str]
 ) -> tuple[list[str], list[list[object]]]:
     """Return header and rows; ratios are medians of those within each round."""
-    from measuring import median_ratio, verdict
+    from benchmarks.tools.measuring import median_ratio, verdict
 
     seconds = {key: [turn.seconds for turn in turns] for key, turns in found.items()}
     reference = DEFAULT if DEFAULT in ways else ways[0]
@@ -282,8 +282,8 @@ def make_trainer(way: Way, scratch: Path, arguments: argparse.Namespace):
     """Return a trainer on drawn pictures, as launch_training_test.py makes it."""
     # Not before: OpenMP reads its variables when PyTorch is imported.
     import torch
-    from measuring import draw_dataset
 
+    from benchmarks.tools.measuring import draw_dataset
     from models.device import FLOAT32, Compute
     from models.pretrained import build
     from models.zoo import resolve

@@ -180,7 +180,9 @@ def growth(folder: Path, share: int) -> str:
 
 def scale(folder: Path, count: int) -> str:
     """Assemble many pictures of a usual size as a user would, twice, and return a table."""
-    from memory import proportional_bytes  # and PyTorch with it, which the workers do without
+    from benchmarks.speed.memory import (
+        proportional_bytes,  # and PyTorch with it, which the workers do without
+    )
 
     all_data, output = folder / "ALL_DATA", folder / "DATASET"
     jobs = []
