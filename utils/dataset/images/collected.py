@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from utils.common.disk.location import Originals
+from utils.common.labels import LOW_QUALITY
 from utils.common.seeds import stable_hash
 from utils.common.system.processors import in_threads
 from utils.dataset.images.pool import ProcessPool
@@ -132,17 +133,24 @@ class Pictures:
         workspace, recipe, key = self._workspace, self._recipe, self._key(record)
         target = None if workspace.read_only else workspace.staged(key)
         original = self._originals.locate(record.original)
+        min_size, keep_poor = self._demands(record)
         return PictureJob(
-            key, original, target, recipe.image_size, record.md5, recipe.min_size,
-            recipe.max_pixels, recipe.keep_poor,
+            key, original, target, recipe.image_size, record.md5, min_size, recipe.max_pixels,
+            keep_poor,
         )  # fmt: skip
+
+    def _demands(self, record: Record) -> tuple[int, bool]:
+        """Return the least shorter side, and whether a picture may be poor, as LOW_QUALITY is."""
+        if record.label == LOW_QUALITY:
+            return 1, True
+        return self._recipe.min_size, self._recipe.keep_poor
 
     def _key(self, record: Record) -> int:
         """Return what the result is kept under: another one once the original is changed."""
         if record.original not in self._keys:
             facts = self._originals.locate(record.original).facts()
-            recipe = self._recipe
-            limits = recipe.image_size, recipe.min_size, recipe.max_pixels, recipe.keep_poor
+            recipe, (min_size, keep_poor) = self._recipe, self._demands(record)
+            limits = recipe.image_size, min_size, recipe.max_pixels, keep_poor
             self._keys[record.original] = stable_hash(
                 record.original, *facts, record.md5, *limits, VERSION
             )
