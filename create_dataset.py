@@ -32,21 +32,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     from utils.sources import collect
     from utils.sources.catalog import FOLDERS
     from utils.sources.files.tree import FileTree, list_all_data
-    from utils.sources.web import delivery
-    from utils.sources.web.manners import POLITE
     from utils.standins.drawings import draw_all_data
 
     if settings.download:
-        chosen = delivery.choose_downloads(settings.download, settings.all_data)
-        for line in delivery.deliver(
-            chosen,
-            settings.all_data,
-            dry=settings.dry_run,
-            retry_failed=settings.retry_failed,
-            limit=delivery.limit_for(settings.download, settings.limit),
-            manners=POLITE.towards(settings.allow_private_hosts),
-        ):
-            print(line, flush=True)
+        download(settings)
         return
 
     sources = collect.choose_sources(settings.only)
@@ -72,10 +61,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if settings.dry_run and not settings.no_download:
         for line in collect.pending(sources, tree, settings.retry_failed):
             print(line)
-    for label in settings.review:
-        rows = collected.corrections.rows
-        print(write_review(collected.records, label, tree.originals, settings, rows).describe())
     if settings.review:
+        for label in settings.review:
+            rows = collected.corrections.rows
+            print(write_review(collected.records, label, tree.originals, settings, rows).describe())
         return
     try:
         print(build(collected.records, collected.left_out, settings, tree.originals))
@@ -84,6 +73,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     if settings.demo and not settings.dry_run:
         titles = [source.title for source in sources]
         print(describe_demo(titles, settings.all_data, settings.output))
+
+
+def download(settings: DatasetSettings) -> None:
+    """Fetch the collections that --download names, and say what became of each file."""
+    from utils.sources.web import delivery
+    from utils.sources.web.manners import POLITE
+
+    chosen = delivery.choose_downloads(settings.download, settings.all_data)
+    for line in delivery.deliver(
+        chosen,
+        settings.all_data,
+        dry=settings.dry_run,
+        retry_failed=settings.retry_failed,
+        limit=delivery.limit_for(settings.download, settings.limit),
+        manners=POLITE.towards(settings.allow_private_hosts),
+    ):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

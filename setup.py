@@ -1,4 +1,4 @@
-"""The checkout in, an installable package of one name out, which nothing of a user's collides with.
+"""Build an installable package under one name, which nothing of a user's collides with.
 
 A checkout has its rooms at the top level, where they are short to name: `utils`, `models` and the
 scripts. Beside somebody else's `utils` those names would not do, so what is built holds them below

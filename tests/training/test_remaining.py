@@ -1,4 +1,4 @@
-"""A clock that a test moves in, the words about the time that is left out."""
+"""The time that is left, as told with a clock that the test moves."""
 
 from collections.abc import Callable
 from pathlib import Path

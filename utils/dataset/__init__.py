@@ -1,1 +1,1 @@
-"""Stage 2: one record per picture in, a split tree of JPEG files and its manifest out."""
+"""Stage 2: turn one record per picture into a split tree of JPEG files and its manifest."""

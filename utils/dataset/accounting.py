@@ -1,4 +1,4 @@
-"""Every file that was read in, what became of it out, so that none is lost sight of."""
+"""Account for every file that was read: kept, a copy, unusable, over the limit or left out."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable

@@ -1,7 +1,7 @@
-"""Records and settings in, a finished data set on disk out: plan, prepare, place, and sign off."""
+"""Assemble a data set on disk: plan, prepare, place the pictures, and sign off."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from utils.common.disk.location import Originals
 from utils.common.labels import LOW_QUALITY
@@ -108,34 +108,49 @@ def assemble(
     notes = collect_notes(
         (planned.record.original, pictures.result(planned.record)) for planned in collected
     )
-    changed = low_quality.changed(plan)
+    assembled = Assembled(
+        plan, rejected, leaks, accounts, changed=low_quality.changed(plan), notes=notes,
+        held_back=held_back,
+    )  # fmt: skip
     if workspace.read_only:
-        return Assembled(
-            plan, rejected, leaks, accounts, changed=changed, notes=notes, held_back=held_back
-        )
+        return assembled
+    moved, removed = _write(assembled, left_out, workspace, pictures, low_quality)
+    num_unfit = len(low_quality.failed)
+    return replace(assembled, num_unfit=num_unfit, num_moved=moved, num_removed=removed)
+
+
+def _write(
+    assembled: Assembled,
+    left_out: Sequence[LeftOut],
+    workspace: Workspace,
+    pictures: Pictures,
+    low_quality: LowQuality,
+) -> tuple[int, int]:
+    """Put the pictures into place, write what is said of them, the manifest last, and tidy up.
+
+    Returns:
+        Numbers of pictures put into place and taken away.
+    """
+    plan, leaks, output = assembled.plan, assembled.leaks, workspace.output
 
     def facts(planned: Planned) -> Prepared:
         return low_quality.result(planned) if planned.parent else pictures.result(planned.record)
 
-    moved, removed = workspace.place((planned, facts(planned)) for planned in plan)
-
     def rows() -> Iterator[ManifestRow]:
         return (_row(planned, facts(planned), pictures) for planned in plan)
 
-    write_leak_report(workspace.output, leaks)
-    write_rejected(workspace.output, [*rejected, *not_understood(left_out)])
-    write_left_out(workspace.output, left_out)
-    draw_look_alikes(workspace.output, leaks.only_alike, leaks.alike, pictures.read)
-    has_sheet = (workspace.output / CONTACT_SHEET_NAME).exists()
-    if moved or removed or not has_sheet or not is_manifest_of(workspace.output, rows()):
-        draw_contact_sheet(workspace.output, rows())
-        write_manifest(workspace.output, rows())
+    moved, removed = workspace.place((planned, facts(planned)) for planned in plan)
+    write_leak_report(output, leaks)
+    write_rejected(output, [*assembled.rejected, *not_understood(left_out)])
+    write_left_out(output, left_out)
+    draw_look_alikes(output, leaks.only_alike, leaks.alike, pictures.read)
+    has_sheet = (output / CONTACT_SHEET_NAME).exists()
+    if moved or removed or not has_sheet or not is_manifest_of(output, rows()):
+        draw_contact_sheet(output, rows())
+        write_manifest(output, rows())
     used = {facts(planned).key for planned in plan} | pictures.keys() | low_quality.failed_keys()
     workspace.tidy(used)
-    return Assembled(
-        *(plan, rejected, leaks, accounts, len(low_quality.failed), moved, removed, changed, notes),
-        held_back,
-    )
+    return moved, removed
 
 
 def _rejected(records: Iterable[Record], pictures: Pictures) -> list[Rejected]:

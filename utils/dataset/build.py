@@ -1,4 +1,4 @@
-"""Records and settings in, the data set brought up to date and the words about it out."""
+"""Bring a data set up to date, and say what it holds and what was written."""
 
 from collections.abc import Sequence
 

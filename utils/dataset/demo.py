@@ -1,4 +1,4 @@
-"""An assembled demo in, what it is and the command that trains on it out."""
+"""Say what the demo has assembled, and which command trains on it."""
 
 from collections.abc import Sequence
 from pathlib import Path

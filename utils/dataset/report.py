@@ -1,4 +1,4 @@
-"""What came of an assembly in, the sentences and the table that the user reads out."""
+"""Describe an assembly to the user: sentences and tables."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,1 +1,1 @@
-"""The use of it all: a trained model and anybody's pictures in, a row for each out."""
+"""Predict: run a trained model on anybody's pictures, with a row for each."""

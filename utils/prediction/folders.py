@@ -1,4 +1,4 @@
-"""A folder in, the files below it out in order, each once: however many, with few in memory."""
+"""Walk a folder in order, each file once, however many there are, with few in memory."""
 
 import os
 from collections import Counter

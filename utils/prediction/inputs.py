@@ -1,4 +1,4 @@
-"""Paths of files, folders and archives in, the pictures in them out, in the order given."""
+"""Find the pictures in files, folders and archives, in the order given."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Rows of all shards in, the same rows as of one process out, in order and one at a time."""
+"""Join the rows of all shards into those of one process, in order and one at a time."""
 
 import contextlib
 from collections import Counter

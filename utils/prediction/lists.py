@@ -1,4 +1,4 @@
-"""A list of paths on stdin in, these paths out, however a console wrote them."""
+"""Read a list of paths from stdin, however a console wrote them."""
 
 import codecs
 import os

@@ -1,4 +1,4 @@
-"""Rows of a stopped call in, which of today's pictures they are of out: a few bytes for each.
+"""Match rows of a stopped call with today's pictures, a few bytes for each.
 
 Names are compared by the hash that Python gives strings, 64 bits of a key that each process draws
 anew: two of a million names share one by chance once in forty million calls.

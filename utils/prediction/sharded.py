@@ -1,4 +1,4 @@
-"""All pictures of a call in, the rows of one shard of them out."""
+"""Pick one shard's pictures out of all pictures of a call."""
 
 from pathlib import Path
 

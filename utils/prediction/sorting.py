@@ -1,4 +1,4 @@
-"""Pictures with their labels in, the same pictures in class folders out; none is overwritten."""
+"""Copy, move or link pictures into class folders, overwriting none."""
 
 import os
 from collections import Counter

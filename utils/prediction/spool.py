@@ -1,4 +1,4 @@
-"""Any number of small values in, the same out in order: in memory while few, else on disk."""
+"""Keep any number of small values in order: in memory while few, else on disk."""
 
 import heapq
 import marshal

@@ -1,4 +1,4 @@
-"""A gate and any number of pictures in, its answers out in the same order, batch by batch."""
+"""Stream pictures through workers and a gate, batch by batch, in their own order."""
 
 import contextlib
 import signal

@@ -1,1 +1,1 @@
-"""Stage 1: what lies under ALL_DATA in, one record per picture out."""
+"""Stage 1: turn what lies under ALL_DATA into one record per picture."""

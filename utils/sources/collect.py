@@ -1,4 +1,4 @@
-"""The collections that the user has in, their records and a table of what was found out."""
+"""Read the collections that the user has, and describe what was found."""
 
 import os
 from collections import Counter, defaultdict

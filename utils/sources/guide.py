@@ -1,4 +1,4 @@
-"""The catalog in, ALL_DATA/README.md and the README's table of collections out.
+"""Write ALL_DATA/README.md and the README's table of collections from the catalog.
 
     python -m utils.sources.guide
 

@@ -1,4 +1,4 @@
-"""A tree and what the collections read of it in, a reason for every other file out."""
+"""Give every file that no collection reads its reason."""
 
 import re
 from collections import Counter, defaultdict

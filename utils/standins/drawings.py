@@ -1,4 +1,4 @@
-"""A folder in, small stand-ins for the collections out: drawn, in their real layouts.
+"""Draw small stand-ins for the collections into a folder, in their real layouts.
 
 They let the whole suite run before anything is downloaded, and they are what the tests read.
 """

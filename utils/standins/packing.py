@@ -1,4 +1,4 @@
-"""Drawn collections in, the archives in which their publishers deliver them out."""
+"""Pack drawn collections into the archives in which their publishers deliver them."""
 
 import io
 import tarfile

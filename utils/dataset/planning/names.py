@@ -1,4 +1,4 @@
-"""A picture's identity in, the name of its written file out: stable, unique, safe everywhere."""
+"""Name a written picture after its identity: stable, unique, safe on every file system."""
 
 import re
 from pathlib import PurePosixPath

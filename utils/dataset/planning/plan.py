@@ -1,4 +1,4 @@
-"""Records in, the pictures to write and where each belongs out; nothing is read or written."""
+"""Decide from records alone which pictures to write, and in which split and class."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Records in, the split of every group out: by the publisher's word, else by the group's hash."""
+"""Split groups of records: by the publisher's word, else by the group's hash."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence

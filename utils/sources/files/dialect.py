@@ -1,4 +1,4 @@
-"""A table's bytes in; its text, separator and columns out, its rows bounded before any is kept."""
+"""Find a table's encoding, separator and columns, and bound its rows before any is kept."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""An id or a word as a table writes it in, what it is compared by out; missing ones are told."""
+"""Normalise ids and words of tables for comparison, and tell missing ones."""
 
 import re
 import unicodedata

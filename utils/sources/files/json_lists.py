@@ -1,4 +1,4 @@
-"""A JSON list of objects, as some publishers write their annotations, in; plain objects out."""
+"""Read a JSON list of objects, as some publishers write their annotations."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A path as a table or an archive writes it in, whether it may be believed out."""
+"""Tell whether a path that a table or an archive names may be followed."""
 
 import re
 

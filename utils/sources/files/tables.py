@@ -1,4 +1,4 @@
-"""A collection's table (CSV, however a spreadsheet saved it) in, rows of plain text out."""
+"""Read a collection's table (CSV, however a spreadsheet saved it) as rows of plain text."""
 
 import warnings
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A folder in, an index of its files and of those in its archives out: listed once, never left."""
+"""Index the files of a folder and those in its archives: listed once, never left."""
 
 from bisect import bisect_left
 from collections import defaultdict

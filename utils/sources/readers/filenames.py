@@ -1,4 +1,4 @@
-"""Names of pictures as tables write them in, the files that they name out: whole names only."""
+"""Find the files of the pictures that tables name, by whole names only."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence

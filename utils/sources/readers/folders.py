@@ -1,4 +1,4 @@
-"""Folders of pictures in, records out: one layout serves many collections."""
+"""Read folders of pictures of one class: one layout that serves many collections."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A gallery's layout: a published list of URLs, or the user's own, in; local pictures out."""
+"""Read a gallery: a published list of URLs, or the user's own, and the pictures fetched by it."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Pictures with the ids of their table rows in, groups that share no id out."""
+"""Join pictures whose table rows share an id into groups."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Tables with pictures, their class and their patient in each row in, records out."""
+"""Read tables with a picture, its class and its patient in each row."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

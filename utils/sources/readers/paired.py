@@ -1,4 +1,4 @@
-"""A table with a case in each row and a column of paths for each class in, records out."""
+"""Read a table with a case in each row and a column of paths for each class."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -45,15 +45,7 @@ class PairedTable:
         found = tree.folders(*self.folders)
         if not found:
             return None
-        reading = Reading()
-        ending = f"/{self.table}".casefold()
-        tables = [path for path in tree.below(found[0]) if path.casefold().endswith(ending)]
-        if not tables:
-            raise SourceError(
-                f"No {self.table} in {tree.root / found[0]}",
-                expected="the collection as it was unzipped",
-                todo="Unzip it again, or remove the folder to leave this collection out",
-            )
+        reading, tables = Reading(), self._tables(tree, found[0])
         root = tables[0][: -len(self.table)]
         folder = f"{root}{self.pictures}"
         columns = tuple(self.labels)
@@ -104,6 +96,22 @@ class PairedTable:
         ]
         reading.notes += tell_large_group(name, reading.records)
         return reading
+
+    def _tables(self, tree: FileTree, folder: str) -> list[str]:
+        """Return the tables of cases in a folder.
+
+        Raises:
+            SourceError: If there is none.
+        """
+        ending = f"/{self.table}".casefold()
+        tables = [path for path in tree.below(folder) if path.casefold().endswith(ending)]
+        if not tables:
+            raise SourceError(
+                f"No {self.table} in {tree.root / folder}",
+                expected="the collection as it was unzipped",
+                todo="Unzip it again, or remove the folder to leave this collection out",
+            )
+        return tables
 
     def _notes(self, name: str, repeated: int, unnamed: int, listed: Counter[str]) -> list[str]:
         notes = []

@@ -1,4 +1,4 @@
-"""Photographs whose quality several people voted on in, good ones and poor ones out."""
+"""Read photographs whose quality people voted on: good ones and poor ones."""
 
 import json
 from collections import defaultdict

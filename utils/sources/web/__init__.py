@@ -1,1 +1,1 @@
-"""URLs in, whole and checked files below ALL_DATA out, with a word on each that did not come."""
+"""Download files below ALL_DATA, complete and checked, and say what did not come."""

@@ -1,4 +1,4 @@
-"""Names of collections in, their files below ALL_DATA out, with licence and citation beside."""
+"""Fetch whole collections into ALL_DATA, with licence and citation beside them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

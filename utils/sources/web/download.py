@@ -1,4 +1,4 @@
-"""A large file's mirrors in, the whole and checked file out, over any number of interruptions."""
+"""Download one large file from its mirrors, over any number of interruptions."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""Many URLs in, their pictures and a status for each out, a few at a time from each host."""
+"""Fetch many pictures, a few at a time from each host, with a status for each URL."""
 
 import hashlib
 import threading

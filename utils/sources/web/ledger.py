@@ -1,4 +1,4 @@
-"""A gallery's URLs and what became of each in, `downloads.csv` out, to be asked the next time."""
+"""Keep what became of each URL in `downloads.csv`, so that the next run knows what to ask for."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What the assembly may fetch by itself in: tables and pictures below ALL_DATA out."""
+"""Fetch what an assembly may fetch by itself: tables and pictures."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A file's name in, what is there of it so far out: no kill at any moment harms it."""
+"""Keep what has come of a file so far, so that a kill at any moment harms nothing."""
 
 import glob
 import json

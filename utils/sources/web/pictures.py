@@ -1,4 +1,4 @@
-"""A list of single pictures and their URLs in, those that lack on disk and a ledger of all out."""
+"""Fetch the pictures of a list that are not there yet, and keep a ledger of all."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A file as its publisher offers it in, what it may weigh and whether it came as published out."""
+"""Describe a file as its publisher offers it, and check that it came as published."""
 
 import hashlib
 import zipfile

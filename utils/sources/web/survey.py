@@ -1,4 +1,4 @@
-"""A table with URLs in, what it lists by host and label out: empty cells and repeats, too.
+"""Count the URLs of a table by host and label, empty cells and repeats included.
 
 python -m utils.sources.web.survey ALL_DATA/fitzpatrick17k/fitzpatrick17k.csv
 """

@@ -1,4 +1,4 @@
-"""Work in, threads that do it out, none of which keeps the process from ending."""
+"""Run work in threads that never keep the process from ending."""
 
 import threading
 from collections import deque

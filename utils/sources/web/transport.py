@@ -1,4 +1,4 @@
-"""A URL in, its body piece by piece out; whatever the internet does instead has a name."""
+"""Request a URL and stream its body, with a name for whatever the internet does instead."""
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping

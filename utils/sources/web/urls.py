@@ -1,4 +1,4 @@
-"""A URL as somebody typed it in, its host and path out; nonsense has neither."""
+"""Split a URL as somebody typed it into host and path; nonsense has neither."""
 
 from urllib.parse import urlsplit, urlunsplit
 

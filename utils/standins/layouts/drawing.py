@@ -1,4 +1,4 @@
-"""A drawing's name in, a picture file out: what the collections of stand-ins are made of."""
+"""One drawn picture file, which the stand-ins of the collections are made of."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""A number of pictures in, the plans of the two ISIC challenges out, which share files."""
+"""Plan the stand-ins of the two ISIC challenges, which share files."""
 
 from collections.abc import Iterable, Sequence
 

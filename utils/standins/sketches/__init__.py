@@ -1,4 +1,4 @@
-"""Random numbers and a size in, a drawn picture of a class out."""
+"""Draw a picture of a class from random numbers."""
 
 from collections.abc import Callable, Mapping
 

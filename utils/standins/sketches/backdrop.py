@@ -1,4 +1,4 @@
-"""Random numbers and a size in, what lies behind a body or a thing out: walls, cloths, floors."""
+"""Draw what lies behind a body or a thing: walls, cloths, floors."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Random numbers and a size in, a part of a body out: hands, arms, legs, feet, trunks, heads."""
+"""Draw a part of a body: hands, arms, legs, feet, trunks, heads."""
 
 import cv2
 import numpy as np

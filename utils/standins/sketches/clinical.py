@@ -1,4 +1,4 @@
-"""Random numbers and a size in, a lesion as a phone shows it out, with the skin around it."""
+"""Draw a lesion as a phone shows it, with the skin around it."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Random numbers and a size in, what lives out: animals from the side, flowers from above."""
+"""Draw living things: animals from the side, flowers from above."""
 
 import numpy as np
 from numpy.typing import NDArray

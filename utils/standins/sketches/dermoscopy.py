@@ -1,4 +1,4 @@
-"""Random numbers and a size in, a lesion as a dermoscope shows it out."""
+"""Draw a lesion as a dermoscope shows it."""
 
 import numpy as np
 from numpy.typing import NDArray

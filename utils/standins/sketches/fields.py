@@ -1,4 +1,4 @@
-"""Random numbers and a size in, the raw material of a drawing out: fields, masks, strokes.
+"""The raw material of a drawing: fields, masks and strokes from random numbers.
 
 Canvases are float32 RGB from 0 to 1, 3 x height x width, for numpy works fastest along whole
 planes; fields and masks are height x width.

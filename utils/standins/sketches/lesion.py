@@ -1,4 +1,4 @@
-"""Random numbers in, a lesion out: what its pictures share, and its outline in one of them."""
+"""Draw up a lesion: what its pictures share, and its outline in one of them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Random numbers and a tone of skin in, a hand, an arm, legs or a foot on a canvas out."""
+"""Draw a hand, an arm, legs or a foot on a canvas."""
 
 import numpy as np
 from numpy.typing import NDArray

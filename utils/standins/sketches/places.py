@@ -1,4 +1,4 @@
-"""Random numbers and a size in, the outdoors out: landscapes and streets of houses."""
+"""Draw the outdoors: landscapes and streets of houses."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Random numbers and a size in, a scene that is hard to recognise out: blurred, dark or bright."""
+"""Draw a scene that is hard to recognise: blurred, dark or bright."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""A thing's own units in, places, bones and masks in the picture out."""
+"""Place bones and masks in the picture from a thing's own units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Random numbers and a size in, anything but medicine out: papers, animals, places, things."""
+"""Draw anything but medicine: papers, animals, places, things."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Random numbers and a size in, a still life out: bottles, mugs and books, or fruit on a plate."""
+"""Draw a still life: bottles, mugs and books, or fruit on a plate."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Random numbers in, skin out: its tone, its texture, its hairs, freckles and rashes."""
+"""Draw skin: its tone, its texture, its hairs, freckles and rashes."""
 
 import numpy as np
 from numpy.typing import NDArray

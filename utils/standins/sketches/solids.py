@@ -1,4 +1,4 @@
-"""Round bodies made of tapered bones in, a shaded picture of them on a background out."""
+"""Shade round bodies made of tapered bones on a background."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Random numbers and a size in, something flat out: printed paper, boards, checks, stones."""
+"""Draw something flat: printed paper, boards, checks, stones."""
 
 import string
 

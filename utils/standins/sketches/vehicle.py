@@ -1,4 +1,4 @@
-"""Random numbers and a size in, a car, a van or a bus on a road out."""
+"""Draw a car, a van or a bus on a road."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""What an archive says that it holds in, a refusal out where that is more than any collection."""
+"""Refuse an archive that claims to hold more than any collection does."""
 
 from utils.common.limits import (
     FREE_BYTES,

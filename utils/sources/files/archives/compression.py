@@ -1,4 +1,4 @@
-"""A compressed stream in, what is in it out, within a bounded memory."""
+"""Decompress a stream within a bounded memory."""
 
 import bz2
 import io

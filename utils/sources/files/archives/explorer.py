@@ -1,4 +1,4 @@
-"""The bytes of one archive in, what is in it and in the archives inside it out."""
+"""List what is in an archive and in the archives inside it."""
 
 import contextlib
 from collections.abc import Container, Iterator

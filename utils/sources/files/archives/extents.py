@@ -1,4 +1,4 @@
-"""Where a zip's members lie in, what lies between them that nobody lists out."""
+"""Find bytes between the members of a zip that no member accounts for."""
 
 from array import array
 

@@ -1,4 +1,4 @@
-"""A published archive in, the places of the files in it out; nothing that it says is believed."""
+"""Locate the files in a published archive, believing nothing that it says."""
 
 import contextlib
 import os

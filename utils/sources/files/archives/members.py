@@ -1,4 +1,4 @@
-"""Members of an archive as it names them in, its files by paths that a folder could have out."""
+"""Turn an archive's member names into paths that a folder could have."""
 
 import re
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""A file's name or first bytes in, whether it is an archive, and of what kind, out."""
+"""Tell by name or first bytes whether a file is an archive, and of what kind."""
 
 import re
 from collections.abc import Container, Iterable

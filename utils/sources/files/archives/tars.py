@@ -1,4 +1,4 @@
-"""A tar in, its files out, header by header."""
+"""List the files of a tar, header by header."""
 
 import re
 import tarfile

@@ -1,4 +1,4 @@
-"""A compressed stream in, a file that can be read anywhere out, kept for the next run."""
+"""Unpack a compressed stream once into a file that allows random access."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The end and the table of contents of a zip in, a line for each of its members out."""
+"""Read a zip's table of contents in bounded memory."""
 
 import io
 import stat

@@ -1,4 +1,4 @@
-"""A zip in, its files out, and what is odd about its table of contents."""
+"""List the files of a zip, and what is odd about its table of contents."""
 
 import stat
 from dataclasses import replace

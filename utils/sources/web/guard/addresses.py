@@ -1,4 +1,4 @@
-"""A host in, the addresses behind it out, and whether they belong to the internet at large."""
+"""Look up the addresses of a host, and tell those of the internet at large."""
 
 import ipaddress
 import socket

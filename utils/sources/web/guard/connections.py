@@ -1,4 +1,4 @@
-"""Who may be asked and until when in, connections that heed it out."""
+"""Connect only to the addresses that were checked, and only until the deadline."""
 
 import socket
 from typing import Any

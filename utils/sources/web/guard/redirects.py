@@ -1,4 +1,4 @@
-"""An address, or an answer that leads to another, in; where the next request may go out."""
+"""Decide where an answer may redirect the next request."""
 
 from urllib.parse import SplitResult, urljoin, urlsplit
 

@@ -1,4 +1,4 @@
-"""Manners in, an HTTP session that trusts no host and waits for none without end out."""
+"""Open an HTTP session that trusts no host and waits for none without end."""
 
 from http.cookiejar import CookieJar
 from typing import Any

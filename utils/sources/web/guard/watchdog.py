@@ -1,4 +1,4 @@
-"""The connections of one request and a time limit in, cut connections out when it has passed."""
+"""Cut the connections of a request once its time has passed."""
 
 import contextlib
 import socket
