@@ -2,17 +2,12 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from utils.common.errors import DownloadError
@@ -21,15 +16,12 @@ from utils.sources.catalog import NAMES, SOURCES
 from utils.sources.files.tree import FileTree
 from utils.sources.source import Source
 from utils.sources.web.delivery import STARTER, choose_downloads, deliver, limit_for
-from utils.sources.web.download import LOCK_NAME
 from utils.sources.web.hosts import FAILED, MISSED, OK
 from utils.sources.web.ledger import LEDGER_NAME, read_ledger
 from utils.sources.web.listed import ListedPictures
 from utils.sources.web.manners import Manners
 from utils.sources.web.remote import RemoteFile
 
-ROOT = Path(__file__).resolve().parents[3]
-NUM_KILLS = int(os.environ.get("SKIN_NUM_KILLS", "2"))
 SHOTS = ("CLOSE_UP", "AT_DISTANCE", "AT_AN_ANGLE")
 NUM_CASES = 12
 YES, NO = "DEFAULT_YES_IMAGE_QUALITY_SUFFICIENT", "NO_IMAGE_QUALITY_INSUFFICIENT"
@@ -220,68 +212,6 @@ def test_real_poor_pictures_of_training_are_not_fetched(plant) -> None:
     assert isinstance(source.fetcher, ListedPictures)
     wanted = {one.name for one in source.fetcher.wanted(tree)}
     assert wanted == {"VizWiz_train_1.jpg", "VizWiz_val_1.jpg", "VizWiz_val_2.jpg"}
-
-
-KILLED_CHILD = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-from utils.sources.catalog import NAMES, SOURCES
-from utils.sources.web.delivery import deliver
-from utils.sources.web.manners import Manners
-from utils.sources.web.remote import RemoteFile
-url, all_data = sys.argv[1:]
-manners = Manners(pause_s=0.01, backoff_s=0.01, private_hosts=True)
-scin = SOURCES[NAMES.index("scin")]
-names = ("scin_cases.csv", "scin_labels.csv")
-files = tuple(RemoteFile(f"scin/{name}", (f"{url}/dataset/{name}",)) for name in names)
-fetcher = replace(scin.fetcher, base=f"{url}/", manners=manners)
-scin = replace(scin, bundles=(files,), fetcher=fetcher)
-print(*deliver([scin], Path(all_data), manners=manners))
-"""
-
-
-@pytest.mark.slow
-def test_killed_again_and_again_it_leaves_the_same_tree_as_undisturbed(
-    server, reply, scin: Source, tmp_path: Path
-) -> None:
-    for number, (path, replies) in enumerate(list(server.replies.items())):
-        if number % 3 == 1:
-            server.serve(path, reply(b"", 429), reply(replies[0].body, cut=300), *replies)
-    server.serve("/dataset/images/-00.png", reply(b"gone", 404, "text/plain"))
-
-    def start(name: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", KILLED_CHILD, server.url, str(tmp_path / name)]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-
-    rng, num_killed = np.random.default_rng(), 0
-    for _ in range(NUM_KILLS):
-        before, process = server.asked.total(), start("killed")
-        while process.poll() is None and server.asked.total() == before:
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0, 0.1))
-        num_killed += process.poll() is None
-        process.kill()
-        process.wait()
-    for name in ("killed", "whole"):
-        with start(name) as process:
-            assert process.wait(timeout=120) == 0
-    assert num_killed
-    trees = [
-        {
-            path.relative_to(tmp_path / name).as_posix(): path.read_bytes()
-            for path in (tmp_path / name).rglob("*")
-            if path.is_file() and path.name not in (LEDGER_NAME, LOCK_NAME)
-        }
-        for name in ("killed", "whole")
-    ]
-    assert trees[0] == trees[1]
-    assert len(trees[0]) == len(kept_names()) - 1 + 3  # one is gone; two tables and the licence
-    told = [
-        {entry.file: entry.status for entry in read_ledger(folder / LEDGER_NAME).values()}
-        for folder in (tmp_path / "killed/scin/images", tmp_path / "whole/scin/images")
-    ]
-    assert told[0] == told[1]
 
 
 class TestStarter:
