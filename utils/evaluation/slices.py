@@ -60,6 +60,11 @@ class Slices:
         """Return plain values for report.json."""
         return {name: [part.to_dict() for part in getattr(self, name)] for name in self.__slots__}
 
+    def by_subfolder(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the parts of an external test, where a subfolder is what a collection else is."""
+        parts = {"by_subfolder": self.by_source, "within_subfolders": self.within}
+        return {name: [part.to_dict() for part in found] for name, found in parts.items()}
+
 
 def cut(rows: Sequence[ManifestRow], right: NDArray[np.bool_], groups: NDArray[np.int64]) -> Slices:
     """Cut test into parts.
