@@ -254,7 +254,9 @@ def evaluate_external(
     num_fitted = [groups[name] if groups else None for name in CLASSES]
     here = np.bincount(test.labels, minlength=len(CLASSES)).astype(np.float64)
     report = evaluate_test(test, calibration, rows, num_fitted, here, facts)
-    return replace(report, external=external)
+    right = report.verdicts.likeliest == test.labels
+    slices = cut(rows, right, group_codes(rows), CLASSES)  # its LOW_QUALITY is photographed, too
+    return replace(report, slices=slices, external=external)
 
 
 def evaluate_test(
