@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import betabinom
+from scipy.stats import betabinom, binom
 
 from models.calibration import Calibration
 from utils.common.labels import CLASSES
@@ -85,3 +85,9 @@ def test_the_range_is_that_of_the_beta_binomial_distribution(num_val: int, num_t
     spread = betabinom(num_test, rank, num_val + 1 - rank)
     wanted = spread.ppf([0.025, 0.975]) / num_test
     assert expected_coverage(0.95, num_val, num_test) == pytest.approx(tuple(wanted))
+
+
+@pytest.mark.parametrize("num_test", [1, 10, 400])
+def test_a_quantile_of_unknown_origin_counts_as_exact(num_test: int) -> None:
+    wanted = binom(num_test, 0.95).ppf([0.025, 0.975]) / num_test
+    assert expected_coverage(0.95, None, num_test) == pytest.approx(tuple(wanted))
