@@ -3,6 +3,7 @@
 python predict.py runs/resnet18-1 photo.jpg                     prints a table
 python predict.py runs/resnet18-1 folder/ more.zip --output predictions.csv
 python predict.py runs/resnet18-1 inbox/ --move-into sorted/    sorts pictures into class folders
+python predict.py runs/resnet18-1 clinic/ --report clinic-report/
 torchrun --nproc-per-node=4 predict.py runs/resnet18-1 inbox/ --output predictions.csv
 """
 
@@ -12,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from utils.common.cli.console import doing
-from utils.common.errors import EXIT_OK, run_script
+from utils.common.errors import EXIT_OK, EXIT_SOME_FAILED, SettingsError, run_script
 from utils.common.system.imports import imported_at_once
 from utils.common.system.openmp import share_processors
 from utils.common.system.termination import terminable
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from utils.prediction.names import Names
     from utils.prediction.pictures import Inputs
 
-EXIT_SOME_FAILED = 3
 TIMEOUT = timedelta(days=30)
 """How long one process waits for another, which may have far more to do."""
 
@@ -32,8 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return its exit code."""
     with joined(TIMEOUT) as world:
         settings = world.broadcast(lambda: read_settings(argv))
+        if settings.report and world.size > 1:
+            raise SettingsError("--report is made by one process", todo="Start it without torchrun")
         with terminable():
             if world.size == 1:
+                if settings.report:
+                    return report(settings)
                 if settings.join:
                     return join(settings)
                 return answer_shard(settings) if settings.shard else answer(settings)
@@ -45,6 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             if world.is_first:
                 join(replace(settings, join=world.size), inputs, are_kept=False)
             return EXIT_OK  # any other code torchrun reports at length, like a crash
+
+
+def report(settings: PredictSettings) -> int:
+    """Test the model on class folders of the user's own, and write the report."""
+    with doing("Loading PyTorch and what makes the report"), imported_at_once():
+        from utils.external.report import report_on
+
+    return report_on(settings)
 
 
 def answer(settings: PredictSettings) -> int:

@@ -23,6 +23,7 @@ from models.numbers import number
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
 from models.reading import OWN_SIZE, Reading
+from models.recalibration import Recalibration
 from models.stored_names import CARD_NAME, WEIGHTS_NAME
 from models.zoo import SIDES, Model, resolve
 from utils.common.disk.opening import open_regular
@@ -58,6 +59,7 @@ class Card:
         data_hash: Hash of the data set that it was trained on.
         metrics: Figures of its test, for people to read.
         versions: Versions of the software that it was made with, for people to read.
+        recalibration: What the calibration was fitted on, if not in the training.
     """
 
     model: Model
@@ -68,6 +70,7 @@ class Card:
     data_hash: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    recalibration: Recalibration | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the arrays of the calibration, as plain values."""
@@ -85,6 +88,8 @@ class Card:
             "metrics": dict(self.metrics),
             "versions": dict(self.versions),
         }
+        if self.recalibration:
+            fields["recalibration"] = self.recalibration.to_dict()
         return {**fields, "how_to_use": how_to_use(fields)}
 
 
@@ -228,6 +233,7 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
         _text(fields["data_hash"]),
         dict(fields["metrics"]),
         dict(fields["versions"]),
+        Recalibration.from_dict(fields["recalibration"]) if "recalibration" in fields else None,
     )
 
 

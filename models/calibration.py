@@ -42,7 +42,7 @@ class Novelty:
     Attributes:
         threshold: Largest distance of a picture like those of training; None if there were too few
             val pictures.
-        reason: Why there is no threshold; empty if there is one.
+        reason: Why no threshold was fitted; empty if one was.
         projection: Matrix from features to the space of distances, D x K, float32.
         centres: Class centres in that space, C x K, float32.
     """

@@ -27,6 +27,10 @@ MAY_IMPORT = {
         "utils.training.predictions",
         "models",
     ),
+    "utils.external": (
+        *("utils.common", "utils.prediction", "utils.evaluation", "models"),
+        *("utils.dataset.output.manifest", "utils.training.predictions", "utils.training.state"),
+    ),
     "utils.prediction": (*("utils.common", "models", "utils.sources.files"),),
     "models": ("utils.common",),
 }

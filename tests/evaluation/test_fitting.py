@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from models.calibration import Calibration
 from models.scaling import softmax
 from utils.common.labels import CLASSES
 from utils.evaluation.conformal import fit_quantiles, quantile_by_group, rank_of
-from utils.evaluation.fitting import fit_novelty
+from utils.evaluation.fitting import fit_novelty, refit
 from utils.evaluation.temperature_scaling import fit_scaling, fit_temperature
 from utils.training.predictions import EvaluationInputs
 
@@ -196,3 +197,20 @@ def test_too_few_val_pictures_give_no_threshold(inputs: EvaluationInputs) -> Non
     novelty = fit_novelty(inputs.train.features, inputs.train.labels, features)
     assert novelty.threshold is None
     assert novelty.reason == "48 val pictures; to refuse 2% takes at least 49"
+
+
+def test_a_calibration_is_fitted_anew_without_touching_the_distance(
+    inputs: EvaluationInputs, calibration: Calibration
+) -> None:
+    test = inputs.test
+    anew = refit(calibration, test, 0.8, np.arange(len(test.labels)))
+    assert anew.scaling.class_shares == calibration.scaling.class_shares
+    assert anew.novelty.centres is calibration.novelty.centres
+    # 40 pictures are too few to refuse 2 % of them: the threshold stays, and the reason is told.
+    assert anew.novelty.threshold == calibration.novelty.threshold
+    assert anew.novelty.reason == "40 pictures; to refuse 2% takes at least 49"
+    assert anew.unpromised == ()
+    sets = anew.judge(test.logits, test.features).sets
+    assert sets[np.arange(len(test.labels)), test.labels].mean() >= 0.8
+    none = refit(calibration, test, 0.95, np.arange(len(test.labels)))
+    assert none.reasons == dict.fromkeys(CLASSES, "8 pictures; 95% takes at least 19")

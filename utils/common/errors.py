@@ -22,6 +22,7 @@ from utils.common.cli.terminal import guard_terminal, printable
 
 EXIT_OK = 0
 EXIT_USER_ERROR = 2
+EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
 EXIT_OUTPUT_CLOSED = 141
 FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from utils.common.labels import CLASSES
 
+VAL_PICTURES = "val pictures"
+"""What quantiles are fitted on in a training."""
+
 
 def rank_of(share: float, count: int) -> int | None:
     """Return the rank, from 1, of the value that a new one does not exceed with this probability.
@@ -46,8 +49,17 @@ def fit_quantiles(
     labels: NDArray[np.int64],
     coverage: float,
     groups: NDArray[np.int64] | None = None,
+    what: str = VAL_PICTURES,
 ) -> tuple[tuple[float | None, ...], dict[str, str]]:
-    """Return the quantile of each class, or None and the reason by the class's name."""
+    """Return the quantile of each class, or None and the reason by the class's name.
+
+    Args:
+        probabilities: Probabilities among equally common classes, N x number of classes.
+        labels: True classes, N.
+        coverage: Share of each class's pictures whose set is to contain their class, 0-1.
+        groups: Groups of the pictures, N; each picture is a group of its own when left out.
+        what: What the reasons call the pictures.
+    """
     groups = np.arange(len(labels)) if groups is None else groups
     quantiles: list[float | None] = []
     reasons = {}
@@ -56,12 +68,12 @@ def fit_quantiles(
         scores, own = 1 - probabilities[chosen, label], groups[chosen]
         quantiles.append(quantile_by_group(scores, own, coverage))
         if quantiles[-1] is None:
-            reasons[name] = too_few(own, f"{coverage:.0%} takes", coverage)
+            reasons[name] = too_few(own, f"{coverage:.0%} takes", coverage, what)
     return tuple(quantiles), reasons
 
 
-def too_few(groups: NDArray[np.int64], purpose: str, share: float) -> str:
-    """Return a reason: how many val pictures or groups there are, and how many a quantile takes.
+def too_few(groups: NDArray[np.int64], purpose: str, share: float, what: str = VAL_PICTURES) -> str:
+    """Return a reason: how many pictures or groups there are, and how many a quantile takes.
 
     >>> too_few(np.array([3, 4]), "80% takes", 0.8)
     '2 val pictures; 80% takes at least 4'
@@ -71,6 +83,6 @@ def too_few(groups: NDArray[np.int64], purpose: str, share: float) -> str:
     num_groups = len(np.unique(groups))
     enough = math.ceil(share / (1 - share) - 1e-9)
     if num_groups == len(groups):
-        return f"{len(groups)} val pictures; {purpose} at least {enough}"
+        return f"{len(groups)} {what}; {purpose} at least {enough}"
     of_groups = f"{num_groups} group{'s' * (num_groups != 1)}"
-    return f"{len(groups)} val pictures of {of_groups}; {purpose} at least {enough} groups"
+    return f"{len(groups)} {what} of {of_groups}; {purpose} at least {enough} groups"

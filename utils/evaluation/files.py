@@ -7,6 +7,7 @@ from pathlib import Path
 from utils.common.disk.escapes import escape
 from utils.common.disk.writing import write_json, write_text
 from utils.common.labels import CLASSES
+from utils.evaluation.external import HEADING
 from utils.evaluation.page import as_page
 from utils.evaluation.plots import save_confusion_matrix, save_curves
 from utils.evaluation.report import Report
@@ -21,24 +22,26 @@ def write_report(folder: Path, report: Report, pictures: Path) -> None:
     Args:
         folder: Folder of the run.
         report: The report to write.
-        pictures: Folder of the data set.
+        pictures: Folder of the data set, or of an external test.
     """
     write_predictions(folder / "predictions.csv", report)
     save_confusion_matrix(folder / "confusion_matrix.png", report.metrics.confusion)
-    save_curves(folder / "curves.png", report.history, report.facts.get("best_epoch"))
-    write_text(folder / PAGE_NAME, as_page(folder.name, report, pictures))
+    if not report.external:
+        save_curves(folder / "curves.png", report.history, report.facts.get("best_epoch"))
+    title = HEADING if report.external else folder.name
+    write_text(folder / PAGE_NAME, as_page(title, report, pictures))
     write_json(folder / "report.json", report.to_dict())
 
 
 def write_predictions(path: Path, report: Report) -> None:
     """Write one row per test picture: its true class, and the same columns as predict.py.
 
-    `label` is the likeliest class, or UNSURE where the picture is out of distribution.
+    `label` is the likeliest class, or UNSURE where the picture is out of distribution. In an
+    external test there is a last column `error`, and a row for each picture without an answer.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["file", "true", "label", "set", "abstained", *CLASSES])
-    verdicts = report.verdicts
+    verdicts, external = report.verdicts, report.external
+    header = ["file", "true", "label", "set", "abstained", *CLASSES]
+    rows: list[list[object]] = []
     for file, truth, label, possible, abstained, row in zip(
         report.test.files,
         report.test.labels,
@@ -48,5 +51,14 @@ def write_predictions(path: Path, report: Report) -> None:
         verdicts.probabilities.round(PROBABILITY_DIGITS).tolist(),
         strict=True,
     ):
-        writer.writerow([escape(file), CLASSES[truth], label, " ".join(possible), abstained, *row])
+        rows.append([escape(file), CLASSES[truth], label, " ".join(possible), abstained, *row])
+    if external:
+        header, width = [*header, "error"], len(header)
+        rows = [[*row, ""] for row in rows]
+        for one in external.unread:
+            empty = [""] * (width - 2)
+            rows.append([escape(one.file), one.true, *empty, escape(one.error)])
+        rows.sort(key=lambda row: str(row[0]))
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([header, *rows])
     write_text(path, stream.getvalue())

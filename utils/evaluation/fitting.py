@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import Calibration, Novelty
-from utils.evaluation.conformal import fit_quantiles, quantile_by_group, too_few
+from utils.common.labels import CLASSES
+from utils.evaluation.conformal import VAL_PICTURES, fit_quantiles, quantile_by_group, too_few
 from utils.evaluation.cross_fitting import cross_fitted_probabilities
 from utils.evaluation.temperature_scaling import fit_scaling
 from utils.training.predictions import OodFeatures, PredictionsWithFeatures
@@ -17,6 +18,9 @@ REFUSED = 0.02
 
 SHRINKAGE = 0.01
 """Shrinkage of the features' correlations towards 0; few pictures do not determine all of them."""
+
+PICTURES = "pictures"
+"""What a calibration is fitted anew on."""
 
 
 def fit(
@@ -66,6 +70,54 @@ def fit_novelty(
         None, "", projection.astype(np.float32), (centres @ projection).astype(np.float32)
     )
     groups = np.arange(len(val_features)) if val_groups is None else val_groups
-    threshold = quantile_by_group(unbounded.distances(val_features), groups, 1 - REFUSED)
-    reason = too_few(groups, f"to refuse {REFUSED:.0%} takes", 1 - REFUSED)
-    return replace(unbounded, threshold=threshold, reason="" if threshold is not None else reason)
+    return with_threshold(unbounded, val_features, groups)
+
+
+def with_threshold(
+    novelty: Novelty,
+    features: NDArray[np.float32],
+    groups: NDArray[np.int64],
+    what: str = VAL_PICTURES,
+) -> Novelty:
+    """Return the same distance with the threshold that refuses `REFUSED` of pictures like these.
+
+    Args:
+        novelty: The distance; its own threshold does not count.
+        features: Texture features of the pictures, N x D.
+        groups: Groups of the pictures, N.
+        what: What a reason calls the pictures.
+    """
+    threshold = quantile_by_group(novelty.distances(features), groups, 1 - REFUSED)
+    reason = too_few(groups, f"to refuse {REFUSED:.0%} takes", 1 - REFUSED, what)
+    return replace(novelty, threshold=threshold, reason="" if threshold is not None else reason)
+
+
+def refit(
+    calibration: Calibration,
+    labelled: PredictionsWithFeatures,
+    coverage: float,
+    groups: NDArray[np.int64],
+) -> Calibration:
+    """Fit a trained model's calibration anew on other pictures, weights and distance untouched.
+
+    A class of which there are too few pictures is promised nothing: what was promised on other
+    pictures need not hold here. Too few for a threshold, the one that was there stays, and its
+    `reason` says why: without one, no stranger would be refused at all.
+
+    Args:
+        calibration: Calibration of the model so far.
+        labelled: The model's predictions for the other pictures, N.
+        coverage: Share of each class's pictures whose set is to contain their class, 0-1.
+        groups: Groups of these pictures, N, as any numbers that differ between groups.
+    """
+    none = [1] * len(CLASSES)  # shares of training, which stay as they were
+    scaling = fit_scaling(labelled.logits, labelled.labels, none)
+    probabilities = cross_fitted_probabilities([labelled.logits], labelled, groups, none)
+    quantiles, reasons = fit_quantiles(probabilities, labelled.labels, coverage, groups, PICTURES)
+    novelty = with_threshold(calibration.novelty, labelled.features, groups, PICTURES)
+    if novelty.threshold is None:
+        novelty = replace(novelty, threshold=calibration.novelty.threshold)
+    return Calibration(
+        replace(scaling, class_shares=calibration.scaling.class_shares),
+        coverage, quantiles, reasons, novelty,
+    )  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from utils.common.data_urls import as_data_url
+from utils.common.disk.location import Originals
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS
 from utils.evaluation.colours import readable_on, shade
@@ -28,7 +29,7 @@ from utils.evaluation.page_tables import (
 )
 from utils.evaluation.plots import page_charts
 from utils.evaluation.report import Report
-from utils.evaluation.text import HOW_TO_PROMISE
+from utils.evaluation.text import coverage_line, how_to_promise, notes
 
 TEMPLATE = "page.html.jinja"
 STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -42,9 +43,10 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
     Args:
         title: Title of the page, the name of the run.
         report: The report to show.
-        pictures: Folder of the data set, for the pictures of the mistakes.
+        pictures: Folder of the data set or the external test, for the pictures of the mistakes.
     """
-    metrics = report.metrics
+    metrics, external = report.metrics, report.external
+    originals = Originals(pictures, external.members if external else {})
     return _environment().get_template(TEMPLATE).render(
         title=title,
         style=STYLE,
@@ -67,12 +69,15 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         called=called_rows(report),
         promised=f"{100 * report.calibration.coverage:g}\N{NO-BREAK SPACE}%",
         promises=promise_rows(report),
-        how_to_promise=HOW_TO_PROMISE,
+        how_to_promise=how_to_promise(report),
+        external=external,
+        notes=notes(report),
+        kept=coverage_line(report),
         shortcuts=shortcut_rows(report),
         guessing=1 / sum(count > 0 for count in metrics.pictures.values()),
         num_wrong=int(np.sum(report.verdicts.likeliest != report.test.labels)),
         abstained=ABSTAINED,
-        picture_of=lambda mistake: as_data_url((pictures / mistake.file).read_bytes(), SIDE),
+        picture_of=lambda mistake: as_data_url(originals.locate(mistake.file).read(), SIDE),
     )  # fmt: skip
 
 

@@ -16,19 +16,20 @@ Row = list[str | int | Figure]
 
 def run_facts(report: Report) -> list[tuple[str, str]]:
     """Return facts about the model and its training, each with its name."""
-    known = report.facts
+    known, external = report.facts, report.external
     settings = {k: v for k, v in known.get("settings", {}).items() if v not in (None, "")}
+    chosen = (
+        f"epoch {known.get('best_epoch')} of {known.get('epochs')}, by the calibrated loss on "
+        f"val, where its balanced accuracy was {percent(known.get('best_val_balanced_accuracy'))}"
+    )
+    told = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in settings.items())
     return [
+        *([("Run", external.run), ("Tested on", external.folder)] if external else []),
         ("Model", f"{known.get('model')} ({known.get('timm_name')})"),
-        (
-            "Chosen",
-            f"epoch {known.get('best_epoch')} of {known.get('epochs')}, by the calibrated loss on "
-            f"val, where its balanced accuracy was "
-            f"{percent(known.get('best_val_balanced_accuracy'))}",
-        ),
+        *([] if external else [("Chosen", chosen)]),
         ("Data hash", str(known.get("data_hash"))),
         ("Computed on", f"{known.get('device')} in {known.get('precision')}"),
-        ("Settings", ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in settings.items())),
+        *([] if external else [("Settings", told)]),
         ("Versions", ", ".join(f"{k} {v}" for k, v in known.get("versions", {}).items())),
         ("Looks at test", "; ".join(known.get("looks_at_test", ())) or "not counted"),
     ]
@@ -84,19 +85,13 @@ def training_shares(report: Report) -> str:
 
 def called_rows(report: Report) -> list[Row]:
     """Return confidence and accuracy by predicted class."""
-    return [
-        [
-            name,
-            called.pictures,
-            percent(called.confidence),
-            called.right,
-            percent(by_temperature.confidence),
-            by_temperature.right,
-        ]
-        for (name, called), by_temperature in zip(
-            report.called.items(), report.called_by_temperature.values(), strict=True
-        )
-    ]
+    alone = report.called_by_temperature
+    rows: list[Row] = []
+    for name, called in report.called.items():
+        rows.append([name, called.pictures, percent(called.confidence), called.right])
+        if alone:
+            rows[-1] += [percent(alone[name].confidence), alone[name].right]
+    return rows
 
 
 def promise_rows(report: Report) -> list[Row]:

@@ -89,9 +89,12 @@ def page_charts(
     reliability: Reliability,
     risk: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> dict[str, str]:
-    """Return the charts of the page by name, as data URLs of SVG pictures."""
+    """Return the charts of the page by name, as data URLs of SVG pictures.
+
+    Without a history there are none of loss and balanced accuracy.
+    """
     charts = {}
-    for name, curves in (("loss", LOSS), ("recall", RECALL)):
+    for name, curves in (("loss", LOSS), ("recall", RECALL)) if history else ():
         figure, axes = _small_chart()
         _draw_curves(axes, curves, history, best_epoch)
         _explain(figure, axes)

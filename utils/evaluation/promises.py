@@ -1,11 +1,12 @@
 """Compare the coverage of the prediction sets on test with the promised one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln
+from scipy.special import bdtr, betaln
 
 from models.calibration import Calibration, Verdicts
 from utils.common.labels import CLASSES
@@ -74,8 +75,7 @@ def promises(
     verdicts: Verdicts,
     labels: NDArray[np.int64],
     groups: NDArray[np.int64],
-    val_labels: NDArray[np.int64],
-    val_groups: NDArray[np.int64],
+    num_val: Sequence[int | None],
 ) -> dict[str, Promise]:
     """Compare the promised coverage with that on test, for each class.
 
@@ -84,8 +84,7 @@ def promises(
         verdicts: Calibrated predictions of N test pictures.
         labels: True classes of the test pictures, N.
         groups: Groups of the test pictures, N.
-        val_labels: True classes of the val pictures.
-        val_groups: Groups of the val pictures.
+        num_val: Number of each class's groups that its quantile was fitted on; None if unknown.
     """
     holds = verdicts.sets[np.arange(len(labels)), labels]
     found = {}
@@ -96,9 +95,7 @@ def promises(
         expected = None
         if quantile is not None and num_test:
             expected = expected_coverage(
-                calibration.coverage,
-                len(np.unique(val_groups[val_labels == label])),
-                len(np.unique(groups[chosen])),
+                calibration.coverage, num_val[label], len(np.unique(groups[chosen]))
             )
         found[name] = Promise(
             calibration.coverage,
@@ -111,17 +108,28 @@ def promises(
     return found
 
 
-def expected_coverage(coverage: float, num_val: int, num_test: int) -> tuple[float, float]:
+def groups_by_class(labels: NDArray[np.int64], groups: NDArray[np.int64]) -> list[int]:
+    """Return the number of groups of each class."""
+    return [len(np.unique(groups[labels == label])) for label in range(len(CLASSES))]
+
+
+def expected_coverage(coverage: float, num_val: int | None, num_test: int) -> tuple[float, float]:
     """Return the range of the share of covered test pictures in 95 % of tests.
+
+    Where it is not known on how many groups the quantile was fitted, it counts as exact, and the
+    range is that of the binomial distribution.
 
     >>> expected_coverage(0.95, 19, 10)
     (0.7, 1.0)
     """
-    rank = rank_of(coverage, num_val)
-    if rank is None:
-        raise ValueError(f"{num_val} groups of val promise no coverage of {coverage}")
-    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    low, high = np.searchsorted(_beta_binomial(num_test, rank, num_val + 1 - rank), ends)
+    if num_val is None:
+        chances = bdtr(np.arange(num_test + 1), num_test, coverage)
+    else:
+        rank = rank_of(coverage, num_val)
+        if rank is None:
+            raise ValueError(f"{num_val} groups of val promise no coverage of {coverage}")
+        chances = _beta_binomial(num_test, rank, num_val + 1 - rank)
+    low, high = np.searchsorted(chances, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low / num_test), float(high / num_test)
 
 

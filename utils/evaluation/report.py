@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from models.calibration import Calibration, Verdicts
 from models.prior import EQUAL, TRAIN
-from models.scaling import softmax
+from models.scaling import Prior, softmax
 from utils.common.labels import CLASSES
 from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, share
+from utils.evaluation.external import AS_HERE, External
 from utils.evaluation.gallery import Mistake, mistakes
 from utils.evaluation.metrics import ALL_FIGURES, Metrics, measure
-from utils.evaluation.promises import Promise, promises
+from utils.evaluation.promises import Promise, groups_by_class, promises
 from utils.evaluation.reliability import (
     Called,
     Reliability,
@@ -83,10 +84,8 @@ class Report:
         calibration: Calibration fitted on val.
         metrics: Metrics of the calibrated probabilities, for equally common classes.
         before: Reliability of the uncalibrated probabilities, the softmax of the logits.
-        by_temperature: Reliability after scaling by a temperature alone.
         after: Reliability of the calibrated probabilities, with the prior of training, which test
-            shares.
-        called_by_temperature: Confidence and accuracy by predicted class, as in `by_temperature`.
+            shares; in an external test with the shares of the classes there.
         called: Confidence and accuracy by predicted class, as in `after`.
         promises: Coverage of the prediction sets by class.
         answered: Share of the pictures in distribution with a single possible class.
@@ -94,11 +93,15 @@ class Report:
         unlike: Share of the pictures out of distribution.
         accuracy_answered: Share of correct predictions among the answered pictures.
         slices: Share of correct predictions in parts of test.
-        shortcuts: Balanced accuracy of probes that do not see what a picture shows.
         mistakes: Most confident mistakes.
-        collections: Collections of the data set.
         facts: Facts about the run.
-        history: One row per epoch.
+        by_temperature: Reliability after scaling by a temperature alone; None without val.
+        called_by_temperature: Confidence and accuracy by predicted class, as in `by_temperature`.
+        shortcuts: Balanced accuracy of probes that do not see what a picture shows; empty without
+            training pictures.
+        collections: Collections of the data set.
+        history: One row per epoch; none in an external test.
+        external: What an external test is of; None for the test of a run.
     """
 
     test: PredictionsWithFeatures
@@ -106,9 +109,7 @@ class Report:
     calibration: Calibration
     metrics: Metrics
     before: Reliability
-    by_temperature: Reliability
     after: Reliability
-    called_by_temperature: dict[str, Called]
     called: dict[str, Called]
     promises: dict[str, Promise]
     answered: Figure
@@ -116,11 +117,14 @@ class Report:
     unlike: Figure
     accuracy_answered: Figure
     slices: Slices
-    shortcuts: dict[str, Figure]
     mistakes: list[Mistake]
-    collections: list[Collection]
     facts: Mapping[str, Any]
-    history: Sequence[Mapping[str, Any]]
+    by_temperature: Reliability | None = None
+    called_by_temperature: Mapping[str, Called] = field(default_factory=dict)
+    shortcuts: Mapping[str, Figure] = field(default_factory=dict)
+    collections: Sequence[Collection] = ()
+    history: Sequence[Mapping[str, Any]] = ()
+    external: External | None = None
 
     @property
     def risk(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -143,19 +147,7 @@ class Report:
                 }
                 for name, row in metrics.per_class.items()
             },
-            "calibration": {
-                **self.calibration.scaling.to_dict(),
-                "prior": EQUAL,
-                "prior_of_the_errors": TRAIN,
-                "ece_before": self.before.ece,
-                "ece_by_temperature_alone": self.by_temperature.ece,
-                "ece": self.after.ece,
-                "ece_if_perfect": list(self.after.perfect),
-                "called": {name: one.to_dict() for name, one in self.called.items()},
-                "called_by_temperature_alone": {
-                    name: one.to_dict() for name, one in self.called_by_temperature.items()
-                },
-            },
+            "calibration": self._calibration_figures(),
             "abstention": {
                 "answered": self.answered.to_dict(),
                 "ambiguous": self.ambiguous.to_dict(),
@@ -166,16 +158,41 @@ class Report:
             },
         }
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything for report.json, as plain values."""
+    def _calibration_figures(self) -> dict[str, Any]:
+        alone = self.by_temperature
         return {
-            **self.figures(),
+            **self.calibration.scaling.to_dict(),
+            "prior": EQUAL,
+            "prior_of_the_errors": AS_HERE if self.external else TRAIN,
+            "ece_before": self.before.ece,
+            **({"ece_by_temperature_alone": alone.ece} if alone else {}),
+            "ece": self.after.ece,
+            "ece_if_perfect": list(self.after.perfect),
+            "called": _plain(self.called),
+            **(
+                {"called_by_temperature_alone": _plain(self.called_by_temperature)} if alone else {}
+            ),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything for report.json, as plain values; what is not known is left out."""
+        own = {
             "slices": self.slices.to_dict(),
-            "shortcuts": {name: figure.to_dict() for name, figure in self.shortcuts.items()},
+            "shortcuts": _plain(self.shortcuts),
             "mistakes": [mistake.to_dict() for mistake in self.mistakes],
             "collections": [collection.to_dict() for collection in self.collections],
-            **self.facts,
         }
+        if self.external:
+            own = {
+                "external_test": self.external.to_dict(),
+                "slices": self.slices.by_subfolder(),
+                "mistakes": own["mistakes"],
+            }
+        return {**self.figures(), **own, **self.facts}
+
+
+def _plain(figures: Mapping[str, Called] | Mapping[str, Figure]) -> dict[str, Any]:
+    return {name: figure.to_dict() for name, figure in figures.items()}
 
 
 def evaluate(
@@ -200,36 +217,88 @@ def evaluate(
     """
     test, labels = inputs.test, inputs.test.labels
     rows = rows_of(known, test.files)
-    groups = group_codes(rows)
     val_groups = group_codes(rows_of(known, inputs.val.files))
+    num_val = groups_by_class(inputs.val.labels, val_groups)
+    by_temperature = fit_temperature(inputs.val.logits, inputs.val.labels)
+    scaled = by_temperature.probabilities(test.logits)
+    return replace(
+        evaluate_test(test, calibration, rows, num_val, calibration.scaling.train_prior, facts),
+        by_temperature=reliability(scaled, labels),
+        called_by_temperature=called(scaled, labels, group_codes(rows)),
+        shortcuts=probe(folder, rows_of(known, inputs.train.files), rows),
+        collections=collections_of(known.values(), terms),
+        history=history,
+    )
+
+
+def evaluate_external(
+    test: PredictionsWithFeatures,
+    calibration: Calibration,
+    rows: Sequence[ManifestRow],
+    facts: Mapping[str, Any],
+    external: External,
+) -> Report:
+    """Compute the report of a test on a user's own pictures, as far as it can be known.
+
+    The calibration is judged with the classes as common as they are there: how many pictures of
+    each class somebody has put into a folder is no fault of the model.
+
+    Args:
+        test: Predictions of the pictures, N.
+        calibration: Calibration of the model.
+        rows: What a manifest would say of them, N; a subfolder takes the place of a collection.
+        facts: Facts about the model and the test, as plain values.
+        external: What the test is of.
+    """
+    groups = external.recalibration and external.recalibration.groups
+    num_fitted = [groups[name] if groups else None for name in CLASSES]
+    here = np.bincount(test.labels, minlength=len(CLASSES)).astype(np.float64)
+    report = evaluate_test(test, calibration, rows, num_fitted, here, facts)
+    right = report.verdicts.likeliest == test.labels
+    slices = cut(rows, right, group_codes(rows), CLASSES)  # its LOW_QUALITY is photographed, too
+    return replace(report, slices=slices, external=external)
+
+
+def evaluate_test(
+    test: PredictionsWithFeatures,
+    calibration: Calibration,
+    rows: Sequence[ManifestRow],
+    num_fitted: Sequence[int | None],
+    prior: Prior,
+    facts: Mapping[str, Any],
+) -> Report:
+    """Compute all of a report that follows from the predictions of the test pictures.
+
+    Args:
+        test: Predictions of the test pictures, N.
+        calibration: Calibration of the model.
+        rows: Rows of the test pictures, N.
+        num_fitted: Number of each class's groups that the calibration was fitted on, None if
+            unknown.
+        prior: How common each class is in test.
+        facts: Facts about the run, as plain values.
+    """
+    labels, groups = test.labels, group_codes(rows)
     verdicts = calibration.judge(test.logits, test.features)
     right = verdicts.likeliest == labels
     answered = verdicts.is_answered
-    scaling = calibration.scaling
-    as_in_training = scaling.probabilities(test.logits, scaling.train_prior)
-    by_temperature = fit_temperature(inputs.val.logits, inputs.val.labels)
-    scaled = by_temperature.probabilities(test.logits)
+    as_here = calibration.scaling.probabilities(test.logits, prior)
     return Report(
         test,
         verdicts,
         calibration,
         measure(labels, verdicts.probabilities, groups),
         reliability(softmax(test.logits), labels),
-        reliability(scaled, labels),
-        reliability(as_in_training, labels),
-        called(scaled, labels, groups),
-        called(as_in_training, labels, groups),
-        promises(calibration, verdicts, labels, groups, inputs.val.labels, val_groups),
+        reliability(as_here, labels),
+        called(as_here, labels, groups),
+        promises(calibration, verdicts, labels, groups, num_fitted),
         share(answered, groups),
         share(verdicts.is_ambiguous & ~verdicts.is_unlike, groups),
         share(verdicts.is_unlike, groups),
         share(right[answered], groups[answered], "no picture was answered"),
         cut(rows, right, groups),
-        probe(folder, rows_of(known, inputs.train.files), rows),
         mistakes(test, verdicts),
-        collections_of(known.values(), terms),
         facts,
-        history,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +60,26 @@ class Slices:
         """Return plain values for report.json."""
         return {name: [part.to_dict() for part in getattr(self, name)] for name in self.__slots__}
 
+    def by_subfolder(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the parts of an external test, where a subfolder is what a collection else is."""
+        parts = {"by_subfolder": self.by_source, "within_subfolders": self.within}
+        return {name: [part.to_dict() for part in found] for name, found in parts.items()}
 
-def cut(rows: Sequence[ManifestRow], right: NDArray[np.bool_], groups: NDArray[np.int64]) -> Slices:
+
+def cut(
+    rows: Sequence[ManifestRow],
+    right: NDArray[np.bool_],
+    groups: NDArray[np.int64],
+    photographed: Collection[str] = COLLECTED_CLASSES,
+) -> Slices:
     """Cut test into parts.
 
     Args:
         rows: Rows of N test pictures; without a manifest none of them is in any part.
         right: Whether each prediction is correct, N.
         groups: Groups of the pictures, N.
+        photographed: Classes that collections are compared within; those of LOW_QUALITY were mostly
+            made from others.
     """
 
     def parts(keys: Iterable[Iterable[tuple[str, ...]]]) -> tuple[Slice, ...]:
@@ -82,7 +94,7 @@ def cut(rows: Sequence[ManifestRow], right: NDArray[np.bool_], groups: NDArray[n
 
     classes = defaultdict(set)
     for row in rows:
-        if row.label in COLLECTED_CLASSES:
+        if row.label in photographed:
             classes[row.source].add(row.label)
     mixed = {source for source, labels in classes.items() if source and len(labels) > 1}
     has_real = any(row.degradation == REAL for row in rows)
@@ -91,7 +103,7 @@ def cut(rows: Sequence[ManifestRow], right: NDArray[np.bool_], groups: NDArray[n
         parts([(row.source,)] if row.source else [] for row in rows),
         parts(
             [(row.source, "all"), (row.source, row.label)]
-            if row.source in mixed and row.label in COLLECTED_CLASSES
+            if row.source in mixed and row.label in photographed
             else []
             for row in rows
         ),

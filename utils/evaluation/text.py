@@ -3,6 +3,7 @@
 from utils.common.cli.console import table
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS, Figure
+from utils.evaluation.external import HEADING
 from utils.evaluation.report import Report
 
 UNRELIABLE = f"* fewer than {FEWEST_GROUPS} groups (patients, lesions): do not rely on the interval"
@@ -12,13 +13,20 @@ HOW_TO_PROMISE = (
     "--test-only --resume RUN --coverage X."
 )
 
+HOW_TO_PROMISE_HERE = (
+    "Pictures of such a class end that, or a promise of less: "
+    "python -m utils.external.recalibrate RUN FOLDER --output RUN2 --coverage X."
+)
+
+
+def how_to_promise(report: Report) -> str:
+    """Return what ends that a class is promised nothing."""
+    return HOW_TO_PROMISE_HERE if report.external else HOW_TO_PROMISE
+
 
 def as_text(report: Report) -> str:
     """Return the text of a report."""
     metrics = report.metrics
-    kept = [name for name, promise in report.promises.items() if promise.is_kept]
-    broken = [name for name, promise in report.promises.items() if promise.is_kept is False]
-    unclear = [name for name, promise in report.promises.items() if promise.is_unclear]
     head = [
         ("Test accuracy", f"{with_interval(metrics.accuracy)}, {len(report.test.files)} pictures"),
         ("Balanced accuracy", with_interval(metrics.balanced_accuracy)),
@@ -28,7 +36,7 @@ def as_text(report: Report) -> str:
          f"{with_interval(report.accuracy_answered).strip()}"),
         ("Abstained", f"{percent(report.ambiguous.value)} ambiguous, "
          f"{percent(report.unlike.value).strip()} unlike anything seen in training"),
-        (f"{report.calibration.coverage:.0%} coverage", coverage_line(kept, broken, unclear)),
+        (f"{report.calibration.coverage:.0%} coverage", f"  {coverage_line(report)}"),
         ("Looks at test", str(len(report.facts.get("looks_at_test", ()))).rjust(4)),
     ]  # fmt: skip
     figures = [
@@ -44,6 +52,7 @@ def as_text(report: Report) -> str:
     ]
     counts = [[name, *row] for name, row in zip(CLASSES, metrics.confusion.tolist(), strict=True)]
     lines = [
+        *([HEADING, *notes(report), ""] if report.external else []),
         *(f"{name + ':':19} {text}" for name, text in head),
         "",
         table(["class", "precision", "recall", "F1", "AUROC", "pictures"], figures),
@@ -52,10 +61,30 @@ def as_text(report: Report) -> str:
         table(["", *CLASSES], counts),
     ]
     if report.calibration.caveat:
-        lines += ["", f"{report.calibration.caveat}. {HOW_TO_PROMISE}"]
+        lines += ["", f"{report.calibration.caveat}. {how_to_promise(report)}"]
     if any("*" in line for line in lines):
         lines += ["", UNRELIABLE]
     return "\n".join(lines)
+
+
+def notes(report: Report) -> list[str]:
+    """Return what whoever reads the report of an external test should know first, by sentences."""
+    external = report.external
+    if external is None:
+        return []
+    num_groups = report.answered.groups
+    is_small = num_groups < FEWEST_GROUPS
+    said = [
+        f"{external.run}, tested on {len(report.test.files):,} pictures of {external.folder}.",
+        external.grouping,
+        f"{num_groups} groups are too few to tell anything: below {FEWEST_GROUPS} no interval can "
+        "be relied on."
+        if is_small
+        else "",
+        external.omitted,
+        f"The model was {external.recalibration.describe()}." if external.recalibration else "",
+    ]
+    return [sentence for sentence in said if sentence]
 
 
 def with_interval(figure: Figure) -> str:
@@ -75,15 +104,30 @@ def percent(share: float | None) -> str:
 def calibration_line(report: Report) -> str:
     """Return how much confidence and accuracy differ, and how much they would by chance."""
     low, high = report.after.perfect
+    alone = report.by_temperature
+    by_temperature = f", {percent(alone.ece).strip()} by a temperature alone" if alone else ""
     return (
-        f"{percent(report.after.ece)}, {percent(report.before.ece).strip()} before, "
-        f"{percent(report.by_temperature.ece).strip()} by a temperature alone; a perfectly "
-        f"calibrated model shows {100 * low:.1f}-{100 * high:.1f}% here"
+        f"{percent(report.after.ece)}, {percent(report.before.ece).strip()} before"
+        f"{by_temperature}; a perfectly calibrated model shows "
+        f"{100 * low:.1f}-{100 * high:.1f}% here"
     )
 
 
-def coverage_line(kept: list[str], broken: list[str], unclear: list[str]) -> str:
+def coverage_line(report: Report) -> str:
     """Return for which classes the prediction sets keep the promised coverage."""
-    words = {"kept for": kept, "broken for": broken, "too few groups to tell for": unclear}
+    found = report.promises.items()
+    words = {
+        "kept for": [name for name, promise in found if promise.is_kept],
+        "broken for": [name for name, promise in found if promise.is_kept is False],
+        "too few groups to tell for": [name for name, promise in found if promise.is_unclear],
+    }
+    if report.external:
+        words |= {
+            "promised but not tested for": [
+                name for name, promise in found
+                if promise.quantile is not None and promise.expected is None
+            ],
+            "not promised for": [name for name, promise in found if promise.quantile is None],
+        }  # fmt: skip
     said = [f"{word} {', '.join(names)}" for word, names in words.items() if names]
-    return "  " + ("; ".join(said) or "promised for no class: too few val pictures")
+    return "; ".join(said) or "promised for no class: too few val pictures"

@@ -100,6 +100,8 @@ def _warn_of_gaps(card: Card) -> None:
             "possible for every picture: every answer is ambiguous."
         )
         return
+    if card.recalibration:
+        warn(f"this model was {card.recalibration.describe()}.")
     if calibration.caveat:
         warn(f"{calibration.caveat}. Their labels are the likeliest classes all the same.")
     if calibration.novelty.threshold is None:

@@ -19,6 +19,7 @@ EPILOG = """examples:
   python predict.py runs/resnet18-1 folder/ more.zip --output predictions.csv
   find . -name "*.jpg" | python predict.py runs/resnet18-1 - --output predictions.jsonl
   python predict.py runs/resnet18-1 inbox/ --move-into sorted/
+  python predict.py runs/resnet18-1 clinic/ --report clinic-report/
 
 a million pictures:
   torchrun --nproc-per-node=4 predict.py runs/resnet18-1 inbox/ --output predictions.csv
@@ -53,6 +54,10 @@ class PredictSettings:
         "trained on; nothing is overwritten", metavar="DIR",
     )  # fmt: skip
     copy_into: str = setting("", "the same, but leave the pictures where they are", metavar="DIR")
+    report: str = setting(
+        "", "PICTURES is one folder with class folders of your own, sorted by hand: write the "
+        "report of a test on them, as a run has one, into DIR", metavar="DIR",
+    )  # fmt: skip
     resume: bool = setting(
         False, "go on with the rows that a stopped call left beside FILE: pictures that have one "
         "are not looked at again"
@@ -117,6 +122,8 @@ def read_settings(argv: Sequence[str] | None) -> PredictSettings:
         SettingsError: If a flag cannot be used.
     """
     settings, _ = parse(PredictSettings, argv, DESCRIPTION, EPILOG)
+    if settings.report:
+        _check_report(settings)
     if settings.output and Path(settings.output).suffix.lower() not in ENDINGS:
         raise SettingsError(
             f"--output {settings.output} tells no format", expected=f"{' or '.join(ENDINGS)}"
@@ -141,6 +148,25 @@ def read_settings(argv: Sequence[str] | None) -> PredictSettings:
         if folder and Path(folder).exists() and not Path(folder).is_dir():
             raise SettingsError(f"{flag} {folder} is a file", expected="a folder")
     return replace(settings, prior=read_prior(settings.prior))
+
+
+def _check_report(settings: PredictSettings) -> None:
+    others = (
+        *("output", "move_into", "copy_into", "resume", "shard", "join"),
+        *(["prior"] if settings.prior != EQUAL else []),
+    )
+    given = [f"--{name.replace('_', '-')}" for name in others if getattr(settings, name)]
+    if given:
+        raise SettingsError(
+            f"--report does not go with {' and '.join(given)}",
+            expected="--report alone: its folder gets the rows, too, as predictions.csv, and the "
+            "figures are those of equally common classes",
+        )
+    if len(settings.pictures) != 1:
+        raise SettingsError(
+            f"--report is of one folder, and {len(settings.pictures)} paths were given",
+            expected="one folder with class folders",
+        )
 
 
 def _check_shards(settings: PredictSettings) -> None:

@@ -101,8 +101,12 @@ class Run:
 
     def count_look(self, epoch: int) -> None:
         """Note that test is about to be looked at: later choices may depend on its result."""
+        self.note_look(f"weights of epoch {epoch}")
+
+    def note_look(self, of: str) -> None:
+        """Note the time of a look at test, and of what it is."""
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        lines = [*self.looks_at_test, f"{now}, weights of epoch {epoch}"]
+        lines = [*self.looks_at_test, f"{now}, {of}"]
         write_text(self.folder / LOOKS_NAME, "\n".join(lines) + "\n")
 
     def reopen(self, epochs: int) -> None:

@@ -1,0 +1,65 @@
+"""Class folders are found, and whatever else is there is named with what was probably meant."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from utils.common.errors import SettingsError
+from utils.common.labels import CLASSES
+from utils.external.folder import find_labelled, label_of, near_class
+
+
+@pytest.mark.parametrize("label", CLASSES)
+@pytest.mark.parametrize("change", [str.lower, str.title, lambda name: name.replace("_", "-")])
+def test_a_class_in_other_letters_is_near(label: str, change: Callable[[str], str]) -> None:
+    assert near_class(change(label)) == label
+
+
+@pytest.mark.parametrize("name", ["moles", "2024", "", "melanoma"])
+def test_no_class_is_near_to_any_other_name(name: str) -> None:
+    assert near_class(name) == ""
+
+
+def test_pictures_have_the_class_of_the_first_folder(own) -> None:
+    folder = own({"DERM": 1, "PAN/a/b": 2, "OTHER": 0})
+    (folder / "__MACOSX").mkdir()
+    (folder / "readme.txt").write_text("ours")
+    labelled = find_labelled(folder)
+    names = [labelled.name_of(one) for one in labelled.inputs]
+    assert names == ["DERM/00.jpg", "PAN/a/b/00.jpg", "PAN/a/b/01.jpg"]
+    assert [label_of(name) for name in names] == ["DERM", "PAN", "PAN"]
+    assert labelled.inputs.describe_others() == "1 file was not looked at: 1 .txt."
+    assert labelled.group_of(names[0]) == names[0]
+
+
+def test_a_picture_in_an_archive_of_a_class_folder_counts(own, zipped) -> None:
+    folder = own({"DERM": 1, "PAN": 1})
+    content = (folder / "DERM/00.jpg").read_bytes()
+    (folder / "PAN/more.zip").write_bytes(zipped({"in/1.jpg": content}))
+    labelled = find_labelled(folder)
+    assert "PAN/more.zip/in/1.jpg" in [labelled.name_of(one) for one in labelled.inputs]
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"PAN": 1, "derm-clinic": 1}, r"no class: derm-clinic\. .* derm-clinic to DERM_CLINIC\.$"),
+        ({"PAN": 1, "moles": 1}, r"no class: moles\. Expected .*DERM.* Move them elsewhere\.$"),
+        ({"test/DERM": 1}, r"no class: test\. .* such as .*clinic.test\.$"),
+        ({"DERM": 0, "PAN": 0}, r"^No pictures in "),
+        ({"": 2}, r"clinic has no class folder\. Expected a folder with one or more of DERM, "),
+    ],
+)
+def test_a_wrong_folder_is_one_line(own, counts: dict[str, int], told: str) -> None:
+    with pytest.raises(SettingsError, match=told) as caught:
+        find_labelled(own(counts))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="There is no "):
+        find_labelled(tmp_path / "gone")
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="is a file"):
+        find_labelled(tmp_path / "file")
