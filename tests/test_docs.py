@@ -44,7 +44,7 @@ COMMAND = re.compile(
     r"(?:^|[ /])(?:python|torchrun|pytest)\b.*"
     r"|^(?:create_dataset|launch_training_test|predict)\.py\b.*"
 )
-FLAG = re.compile(r"^--[a-z][a-z-]*")
+FLAG = re.compile(r"^--[a-z][a-z0-9-]*")
 
 OF_OTHERS = {"--max-restarts", "--rdzv-id", "--preload"}
 """Flags of torchrun and gunicorn that the pages speak of."""

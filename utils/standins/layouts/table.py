@@ -1,4 +1,4 @@
-"""A number of pictures in, the plans of the three collections that come with their own table."""
+"""Plan the stand-ins of collections that come with their own table."""
 
 import csv
 from collections.abc import Mapping, Sequence
