@@ -370,7 +370,7 @@ def test_a_model_that_a_folder_describes_is_trained_under_its_architectures_name
     name = f"local-dir:{tmp_path / 'described'}"
     arguments = tiny(drawn_dataset, tmp_path, "--model", name)
     assert launch_training_test.main(arguments) == 0
-    assert f"{name} is a test_resnet, and its run is called so.\n" in capsys.readouterr().out
+    assert f"{name} is a test_resnet; its run is named after that.\n" in capsys.readouterr().out
     run = tmp_path / "runs" / "test_resnet-1"
     assert load(run, "cpu").card.model.timm_name == "test_resnet"
     assert launch_training_test.main(["--resume", str(run), "--epochs", "2"]) == 0
