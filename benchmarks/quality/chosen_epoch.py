@@ -23,7 +23,7 @@ from utils.training.predictions import Predictions, calibrated_log_loss, criteri
 COVERAGE = 0.9
 NUM_EPOCHS = 15
 NUM_NEW = 2000
-NUM_RUNS = 100
+NUM_RUNS = 40
 PICTURES = (100, 200, 400)
 COUNTS = (1,) * len(CLASSES)
 OWN = (0.1, 0.3)
