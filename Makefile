@@ -19,7 +19,7 @@ install-dev: $(VENV)/.installed-dev
 $(VENV)/.installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -r requirements.txt
-	$(BIN)/python -c "import models.pretrained, utils.dataset.build, utils.evaluation.report"
+	$(BIN)/python -c "import models.pretrained, utils.dataset.update, utils.evaluation.report"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt

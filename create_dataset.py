@@ -25,10 +25,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings, _ = parse(DatasetSettings, argv, __doc__)
 
     # After the flags, so that --help and a mistyped flag are answered at once.
-    from utils.dataset.build import build
     from utils.dataset.demo import describe_demo
     from utils.dataset.planning.split import TooFewGroupsError
     from utils.dataset.review.page import write_review
+    from utils.dataset.update import update_dataset
     from utils.sources import collect
     from utils.sources.catalog import FOLDERS
     from utils.sources.files.tree import FileTree, list_all_data
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(write_review(collected.records, label, tree.originals, settings, rows).describe())
         return
     try:
-        print(build(collected.records, collected.left_out, settings, tree.originals))
+        print(update_dataset(collected.records, collected.left_out, settings, tree.originals))
     except TooFewGroupsError as error:
         raise error.with_remedy(collect.remedy(error.label, settings.all_data)) from None
     if settings.demo and not settings.dry_run:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from utils.common.disk.stamps import HAS_CHANGE_TIME
-from utils.dataset.build import build
 from utils.dataset.settings import DatasetSettings
+from utils.dataset.update import update_dataset
 from utils.sources.record import LeftOut, Record
 
 UP_TO_DATE = "No picture written"
@@ -24,17 +24,17 @@ def made(tmp_path: Path, small_all_data) -> tuple[DatasetSettings, list[Record]]
     settings = DatasetSettings(
         str(tmp_path / "ALL_DATA"), str(tmp_path / "DATASET"), workers=1, image_size=32, min_size=32
     )
-    assert "pictures written" in build(records, [], settings)
+    assert "pictures written" in update_dataset(records, [], settings)
     return settings, records
 
 
 def test_the_second_run_looks_at_no_picture_and_says_the_same(made, monkeypatch) -> None:
     settings, records = made
-    monkeypatch.setattr("utils.dataset.build.assemble", None)
-    summary = build(records, [], settings)
+    monkeypatch.setattr("utils.dataset.update.assemble", None)
+    summary = update_dataset(records, [], settings)
     assert UP_TO_DATE in summary
     assert "No pair across splits: nothing leaks." in summary
-    assert UP_TO_DATE in build(records, [], replace(settings, workers=2))
+    assert UP_TO_DATE in update_dataset(records, [], replace(settings, workers=2))
 
 
 def test_every_change_is_noticed_and_mended(made, snapshot, monkeypatch) -> None:
@@ -54,20 +54,20 @@ def test_every_change_is_noticed_and_mended(made, snapshot, monkeypatch) -> None
     for change in (touch, cut, picture.unlink, *tables):
         change()
         with monkeypatch.context() as patch:
-            patch.setattr("utils.dataset.build.assemble", None)
+            patch.setattr("utils.dataset.update.assemble", None)
             with pytest.raises(TypeError):  # so it is not taken for unchanged
-                build(records, [], settings)
-        build(records, [], settings)
+                update_dataset(records, [], settings)
+        update_dataset(records, [], settings)
         assert snapshot(output) == expected
 
 
 def test_other_records_rules_and_settings_are_noticed(made) -> None:
     settings, records = made
-    assert UP_TO_DATE not in build(records[1:], [], settings)
-    assert UP_TO_DATE not in build(records, [], settings)
-    assert UP_TO_DATE not in build(records, [], replace(settings, image_size=48))
+    assert UP_TO_DATE not in update_dataset(records[1:], [], settings)
+    assert UP_TO_DATE not in update_dataset(records, [], settings)
+    assert UP_TO_DATE not in update_dataset(records, [], replace(settings, image_size=48))
     left_out = [LeftOut("made", "notes.txt", "no picture")]
-    assert "left out by a rule" in build(records, left_out, settings)
+    assert "left out by a rule" in update_dataset(records, left_out, settings)
 
 
 def keep_stamp(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,12 +95,12 @@ def test_a_file_that_was_swapped_with_its_size_and_time_kept_is_noticed(
     original = Path(settings.all_data) / records[0].original
     whole = original.read_bytes()
     spoil(original if which == "original" else next(output.glob("test/*/*.jpg")))
-    answer = build(records, [], settings)
+    answer = update_dataset(records, [], settings)
     assert UP_TO_DATE not in answer
     if which == "original":
         assert snapshot(output) != before
         original.write_bytes(whole)
-        build(records, [], settings)
+        update_dataset(records, [], settings)
     assert snapshot(output) == before
 
 
@@ -111,10 +111,10 @@ def test_an_unusable_original_is_read_again_whatever_its_stamp(made, snapshot, m
     original.write_bytes(bytes(len(whole)))
     with monkeypatch.context() as patch:
         keep_stamp(patch)
-        assert "Not usable: 1 (not an image)" in build(records, [], settings)
-        assert UP_TO_DATE in build(records, [], settings)
+        assert "Not usable: 1 (not an image)" in update_dataset(records, [], settings)
+        assert UP_TO_DATE in update_dataset(records, [], settings)
         original.write_bytes(whole)
-        assert "Not usable" not in build(records, [], settings)
+        assert "Not usable" not in update_dataset(records, [], settings)
     assert snapshot(Path(settings.output)) == before
 
 
@@ -127,7 +127,7 @@ def test_an_altered_state_is_none(made, monkeypatch) -> None:
         *(whole.replace("nothing leaks", "all is well"), whole.replace('"inputs": "', '"x": "')),
     ):
         state.write_text(content)
-        assert "nothing leaks" in build(records, [], settings)
+        assert "nothing leaks" in update_dataset(records, [], settings)
         assert state.read_text() == whole
 
 
@@ -135,7 +135,7 @@ class TestVerify:
     def test_nothing_was_changed(self, made, snapshot) -> None:
         settings, records = made
         before = snapshot(Path(settings.output))
-        answer = build(records, [], replace(settings, verify=True))
+        answer = update_dataset(records, [], replace(settings, verify=True))
         num_pictures = sum(path.endswith(".jpg") for path in before)
         assert answer.splitlines()[-3:] == [
             f"Verified: {len(records)} originals and {num_pictures} pictures were hashed.",
@@ -151,13 +151,13 @@ class TestVerify:
         output, original = Path(settings.output), Path(settings.all_data) / records[0].original
         before, whole = snapshot(output), original.read_bytes()
         keep_stamp(monkeypatch)
-        build(records, [], settings)  # with the stamps of now on
+        update_dataset(records, [], settings)  # with the stamps of now on
         harmed = sorted(output.glob("train/*/*.jpg"))[1:4]
         for path in (original, *harmed[:2], output / "contact_sheet.png"):
             spoil(path)
         harmed[2].unlink()
         spoilt = snapshot(output)
-        dry = build(records, [], replace(settings, verify=True, dry_run=True))
+        dry = update_dataset(records, [], replace(settings, verify=True, dry_run=True))
         names = ", ".join(path.relative_to(output).as_posix() for path in harmed)
         assert (
             "1 originals are no longer what was read and would be read again: "
@@ -168,20 +168,22 @@ class TestVerify:
             "contact_sheet.png.\n"
         ) in dry
         assert snapshot(output) == spoilt
-        answer = build(records, [], replace(settings, verify=True))
+        answer = update_dataset(records, [], replace(settings, verify=True))
         assert f"and were read again: {records[0].original}." in answer
         assert f"and were made again: {names}." in answer
         original.write_bytes(whole)
-        build(records, [], replace(settings, verify=True))
+        update_dataset(records, [], replace(settings, verify=True))
         assert snapshot(output) == before
 
     def test_it_is_no_part_of_what_decides_on_the_data_set(self, made) -> None:
         settings, records = made
-        build(records, [], replace(settings, verify=True))
-        assert UP_TO_DATE in build(records, [], settings)
+        update_dataset(records, [], replace(settings, verify=True))
+        assert UP_TO_DATE in update_dataset(records, [], settings)
 
     def test_a_first_run_has_nothing_to_verify(self, made, snapshot, tmp_path: Path) -> None:
         settings, records = made
         other = replace(settings, output_dir=str(tmp_path / "OTHER"), verify=True)
-        assert "Verified: 0 originals and 0 pictures were hashed." in build(records, [], other)
+        assert "Verified: 0 originals and 0 pictures were hashed." in update_dataset(
+            records, [], other
+        )
         assert snapshot(Path(other.output)) == snapshot(Path(settings.output))

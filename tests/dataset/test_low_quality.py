@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from utils.common.labels import LOW_QUALITY
-from utils.dataset.build import build
 from utils.dataset.images import low_quality
 from utils.dataset.images.prepare import LowQualityJob, Prepared, prepare_low_quality
 from utils.dataset.output.manifest import read_manifest
 from utils.dataset.report import DRY_RUN
 from utils.dataset.settings import DatasetSettings
+from utils.dataset.update import update_dataset
 from utils.quality.kinds import KINDS
 from utils.sources.record import Record
 
@@ -46,7 +46,7 @@ def made(tmp_path: Path, small_all_data: tuple[Path, list[Record]]) -> Made:
         str(root), str(tmp_path / "DATASET"), workers=1, image_size=64, min_size=32,
         low_quality=4.0,
     )  # fmt: skip
-    build(records, [], settings)
+    update_dataset(records, [], settings)
     return settings, records
 
 
@@ -84,9 +84,9 @@ def test_those_and_only_those_are_made_again_that_a_change_concerns(
     output = Path(settings.output)
     before = {row.file: row for row in read_manifest(output)}
     change()
-    told = build(records, [], replace(settings, dry_run=True)).splitlines()[-2:]
+    told = update_dataset(records, [], replace(settings, dry_run=True)).splitlines()[-2:]
     assert not degraded
-    said = build(records, [], settings).splitlines()[-2:]
+    said = update_dataset(records, [], settings).splitlines()[-2:]
     after = {row.file: row for row in read_manifest(output)}
     other = [file for file, row in after.items() if row != before[file]]
     assert after.keys() == before.keys()
@@ -99,7 +99,7 @@ def test_those_and_only_those_are_made_again_that_a_change_concerns(
     assert told[1] == DRY_RUN
     assert said[0].startswith(f"{start} were made again: {other[0]}")
     assert said[1] == f"{len(other)} pictures written to {output}."
-    again = build(records, [], replace(settings, output_dir=str(output.parent / "ANEW")))
+    again = update_dataset(records, [], replace(settings, output_dir=str(output.parent / "ANEW")))
     assert "Degradations changed" not in again
     assert snapshot(output) == snapshot(output.parent / "ANEW")
 
@@ -107,7 +107,7 @@ def test_those_and_only_those_are_made_again_that_a_change_concerns(
 def test_nothing_is_degraded_again_without_a_change(made: Made, degraded: list[Prepared]) -> None:
     settings, records = made
     (Path(settings.output) / ".state" / "build_state.json").unlink()
-    outcome = build(records, [], settings).splitlines()[-1]
+    outcome = update_dataset(records, [], settings).splitlines()[-1]
     assert outcome.startswith("No picture written")
     assert not degraded
 
@@ -118,7 +118,7 @@ def test_another_way_to_the_same_bytes_replaces_nothing(
     settings, records = made
     monkeypatch.setattr(low_quality, "fingerprints_by_turn", lambda *seed: iter([1] * 9))
     (Path(settings.output) / ".state" / "build_state.json").unlink()
-    said: Any = build(records, [], settings)
+    said: Any = update_dataset(records, [], settings)
     assert said.splitlines()[-1].startswith("No picture written")
     assert "Degradations changed" not in said
     assert degraded

@@ -10,12 +10,12 @@ import pytest
 
 from utils.common.errors import DatasetError
 from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, SPLITS, TEST
-from utils.dataset.build import build
 from utils.dataset.output.manifest import REAL, ManifestRow, read_manifest
 from utils.dataset.planning.plan import plan_low_quality, plan_pictures
 from utils.dataset.planning.real_low_quality import NONE_WANTED, TRAINING, hold_back
 from utils.dataset.recipe import Recipe
 from utils.dataset.settings import DatasetSettings
+from utils.dataset.update import update_dataset
 from utils.sources import collect
 from utils.sources.catalog import SOURCES
 from utils.sources.files.tree import FileTree
@@ -100,7 +100,7 @@ class TestDataSet:
                 allow_empty=True,
                 **flags,  # type: ignore[arg-type]
             )
-            told = build(collected.records, collected.left_out, settings, tree.originals)
+            told = update_dataset(collected.records, collected.left_out, settings, tree.originals)
             return list(read_manifest(tmp_path / "DATASET")), told
 
         return make

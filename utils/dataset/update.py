@@ -13,7 +13,7 @@ from utils.dataset.settings import DatasetSettings
 from utils.sources.record import LeftOut, Record
 
 
-def build(
+def update_dataset(
     records: Sequence[Record],
     left_out: Sequence[LeftOut],
     settings: DatasetSettings,
