@@ -47,7 +47,7 @@ SIZES = {
 """Width, height, format and number of pictures."""
 
 GROWTH = (5_000, 20_000, 80_000)
-SMALL = (128, 96, "JPEG")
+SMALL = (160, 120, "JPEG")
 WORKERS = 2
 REPEATS = 3
 SHORTER_SIDE = 256
