@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from utils.common.data_urls import as_data_url
 from utils.common.disk.location import Originals
 from utils.common.labels import CLASSES
+from utils.common.templates import page_environment
 from utils.evaluation.bootstrap import FEWEST_GROUPS
 from utils.evaluation.colours import readable_on, shade
 from utils.evaluation.gallery import SIDE
@@ -83,14 +84,7 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
 
 def _environment() -> Environment:
     """Return the environment of the template, which escapes every value."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = page_environment(Path(__file__).parent)
     shown = (percent, span, between, shaded, part_rows, file_name)
     environment.filters |= {function.__name__: function for function in shown}
     return environment

@@ -16,7 +16,7 @@ from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS
 from utils.evaluation.fitting import refit
 from utils.evaluation.promises import groups_by_class
-from utils.external.folder import Labelled
+from utils.external.folder import LabelledFolder
 from utils.external.predictions import Answered
 
 FEWEST_CLASSES = 2
@@ -80,7 +80,7 @@ def _check_enough(folder: str, labels: np.ndarray, groups: np.ndarray) -> None:
         )
 
 
-def told(old: Card, new: Card, labelled: Labelled, answered: Answered, output: Path) -> str:
+def told(old: Card, new: Card, labelled: LabelledFolder, answered: Answered, output: Path) -> str:
     """Return what was fitted, what the pictures are too few for, and what to do next."""
     before, after, source = old.calibration, new.calibration, new.recalibration
     if before is None or after is None or source is None:
@@ -127,7 +127,7 @@ def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.2f}"
 
 
-def _others(labelled: Labelled, answered: Answered) -> list[str]:
+def _others(labelled: LabelledFolder, answered: Answered) -> list[str]:
     """Return lines on what was left out."""
     lines = [f"Not read: {printable(one.file)}: {printable(one.error)}" for one in answered.unread]
     if others := labelled.inputs.describe_others():

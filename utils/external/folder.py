@@ -1,4 +1,4 @@
-"""A folder of class folders in, its labelled pictures out."""
+"""Find the labelled pictures of a folder that holds class folders."""
 
 import difflib
 import os
@@ -21,8 +21,8 @@ NEAR = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """A user's labelled pictures.
+class LabelledFolder:
+    """A user's folder of class folders, with the labelled pictures in it.
 
     Attributes:
         folder: The folder that holds the class folders.
@@ -57,7 +57,7 @@ def label_of(file: str) -> str:
     return file.partition("/")[0]
 
 
-def find_labelled(folder: Path) -> Labelled:
+def find_labelled(folder: Path) -> LabelledFolder:
     """List the pictures of a folder's class folders, before any is looked at.
 
     Raises:
@@ -77,9 +77,9 @@ def find_labelled(folder: Path) -> Labelled:
     inputs = find_inputs([os.path.join(folder, name) for name in names])
     beside = (one.name for one in entries if not one.is_dir() and one.name != GROUPS_NAME)
     inputs.passed_over.update(map(ending_of, beside))
-    found_ones = Labelled(folder, inputs, None)
+    found_ones = LabelledFolder(folder, inputs, None)
     groups = read_groups(folder, [found_ones.name_of(one) for one in inputs])
-    return Labelled(folder, inputs, groups)
+    return LabelledFolder(folder, inputs, groups)
 
 
 def _refusal(folder: Path, unknown: list[str]) -> tuple[str, str, str]:

@@ -14,7 +14,7 @@ from utils.common.labels import CLASSES, TEST
 from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.external import Unread
 from utils.evaluation.rows import group_codes
-from utils.external.folder import Labelled, label_of
+from utils.external.folder import LabelledFolder, label_of
 from utils.prediction.stream import in_batches, stream_samples
 from utils.training.predictions import PredictionsWithFeatures
 
@@ -44,7 +44,7 @@ class Answered:
         return group_codes(self.rows)
 
 
-def answer(gate: Gate, labelled: Labelled, batch_size: int, workers: int) -> Answered:
+def answer(gate: Gate, labelled: LabelledFolder, batch_size: int, workers: int) -> Answered:
     """Run a gate's network over all pictures.
 
     Args:
@@ -89,7 +89,7 @@ def answer(gate: Gate, labelled: Labelled, batch_size: int, workers: int) -> Ans
 
 
 def _without_gaps(
-    labelled: Labelled,
+    labelled: LabelledFolder,
     files: list[str],
     logits: NDArray[np.float32],
     features: NDArray[np.float32],
@@ -98,21 +98,21 @@ def _without_gaps(
 ) -> Answered:
     """Leave out pictures for which the outputs are NaN or infinite, and describe the others."""
     is_finite = np.isfinite(logits).all(axis=1) & np.isfinite(features).all(axis=1)
-    why = "no answer, the model's outputs are NaN or infinite"
+    cause = "the model's outputs are NaN or infinite"
     bad = [files[row] for row in np.flatnonzero(~is_finite)]
     kept = tuple(files[row] for row in np.flatnonzero(is_finite))
     if not kept:
-        raise SettingsError(f"For no picture in {labelled.folder} there is an answer: {why[11:]}")
+        raise SettingsError(f"For no picture in {labelled.folder} there is an answer: {cause}")
     labels = np.array([CLASSES.index(label_of(file)) for file in kept], dtype=np.int64)
     return Answered(
         PredictionsWithFeatures(kept, labels, logits[is_finite], features[is_finite]),
         rows_of(labelled, kept),
-        (*unread, *(Unread(file, label_of(file), why) for file in bad)),
+        (*unread, *(Unread(file, label_of(file), f"no answer, {cause}") for file in bad)),
         members,
     )
 
 
-def rows_of(labelled: Labelled, files: tuple[str, ...]) -> tuple[ManifestRow, ...]:
+def rows_of(labelled: LabelledFolder, files: tuple[str, ...]) -> tuple[ManifestRow, ...]:
     """Return what a manifest would say of pictures, by their names."""
     subfolders = [(file.split("/")[1:-1] or [""])[0] for file in files]
     beside = NO_SUBFOLDER if any(subfolders) else ""

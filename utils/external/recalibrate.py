@@ -22,7 +22,7 @@ from utils.common.values import at_least, between
 from utils.prediction.settings import MAX_WORKERS
 
 if TYPE_CHECKING:
-    from utils.external.folder import Labelled
+    from utils.external.folder import LabelledFolder
 
 PROGRAM = "-m utils.external.recalibrate"
 
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return recalibrate(settings, labelled, output)
 
 
-def recalibrate(settings: RecalibrateSettings, labelled: "Labelled", output: Path) -> int:
+def recalibrate(settings: RecalibrateSettings, labelled: "LabelledFolder", output: Path) -> int:
     """Fit the calibration on the pictures, store the model anew, and say what was done.
 
     Raises:

@@ -13,7 +13,7 @@ from utils.evaluation.external import External
 from utils.evaluation.files import PAGE_NAME, write_report
 from utils.evaluation.report import evaluate_external
 from utils.evaluation.text import as_text
-from utils.external.folder import Labelled, find_labelled
+from utils.external.folder import LabelledFolder, find_labelled
 from utils.external.groups import GROUPS_NAME
 from utils.external.places import check_report_folder
 from utils.external.predictions import Answered, answer
@@ -81,6 +81,6 @@ def facts_of(gate: Gate, answered: Answered, looks: list[str]) -> dict[str, Any]
     }
 
 
-def _warn_of_others(labelled: Labelled) -> None:
+def _warn_of_others(labelled: LabelledFolder) -> None:
     if others := labelled.inputs.describe_others():
         warn(others)

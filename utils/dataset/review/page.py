@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from utils.common.data_urls import as_data_url
 from utils.common.disk.corrections import COLUMNS, CORRECTIONS_NAME, LEAVE_OUT
 from utils.common.disk.escapes import escape
@@ -20,6 +18,7 @@ from utils.common.disk.writing import explain_write_errors, write_text
 from utils.common.labels import COLLECTED_CLASSES
 from utils.common.pictures import PictureError
 from utils.common.seeds import stable_hash
+from utils.common.templates import page_environment
 from utils.dataset.images.pool import ProcessPool
 from utils.dataset.settings import DatasetSettings
 from utils.sources.record import Record
@@ -140,19 +139,16 @@ def draw(records: Iterable[Record]) -> list[Record]:
 
 def render(review: Review, corrections: Sequence[CorrectionRow] = ()) -> str:
     """Return the page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
-        review=review,
-        choices=[*COLLECTED_CLASSES, LEAVE_OUT],
-        file_name=CORRECTIONS_NAME,
-        columns=COLUMNS,
-        known=[[source, escape(path), label] for source, path, label in corrections],
+    return (
+        page_environment(Path(__file__).parent)
+        .get_template(TEMPLATE)
+        .render(
+            review=review,
+            choices=[*COLLECTED_CLASSES, LEAVE_OUT],
+            file_name=CORRECTIONS_NAME,
+            columns=COLUMNS,
+            known=[[source, escape(path), label] for source, path, label in corrections],
+        )
     )
 
 
