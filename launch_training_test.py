@@ -18,6 +18,7 @@ from utils.common.errors import run_script
 from utils.common.labels import TEST, TRAIN
 from utils.common.system.imports import imported_at_once
 from utils.common.system.openmp import share_processors
+from utils.training.data.leaving_out import check_leaving_out
 from utils.training.processes.jobs import Job, this_job
 from utils.training.processes.launch import joined
 from utils.training.processes.world import World
@@ -46,6 +47,7 @@ def choose(
     found = find_run(asked)
     if found is None:
         check_data_folder(asked.data_dir)
+        check_leaving_out(asked.data_dir, asked.leave_out)
         asked = ask_missing(asked)
         job.keep(asked)
     return asked, given, found, job
@@ -100,7 +102,7 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
 
     pictures, facts = session.pictures.folder, run_summary(session)
     counts, coverage = session.pictures.counts(TRAIN), session.facts.settings.coverage
-    known = read_rows(pictures)
+    known = read_rows(pictures, session.pictures.files)
     groups = group_codes(rows_of(known, inputs.val.files))
     calibration = fit(inputs.train, inputs.val, counts, coverage, groups, inputs.val_by_epoch)
     report = evaluate(inputs, calibration, pictures, known, facts, session.history, SOURCES)

@@ -27,6 +27,7 @@ from utils.evaluation.page_tables import (
     shortcut_rows,
     span,
     training_shares,
+    unseen_rows,
 )
 from utils.evaluation.plots import page_charts
 from utils.evaluation.report import Report
@@ -75,6 +76,7 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         notes=notes(report),
         kept=coverage_line(report),
         shortcuts=shortcut_rows(report),
+        unseen=unseen_rows(report),
         guessing=1 / sum(count > 0 for count in metrics.pictures.values()),
         num_wrong=int(np.sum(report.verdicts.likeliest != report.test.labels)),
         abstained=ABSTAINED,

@@ -5,6 +5,7 @@ from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS, Figure
 from utils.evaluation.external import HEADING
 from utils.evaluation.report import Report
+from utils.evaluation.unseen import heading, scope
 
 UNRELIABLE = f"* fewer than {FEWEST_GROUPS} groups (patients, lesions): do not rely on the interval"
 
@@ -52,7 +53,7 @@ def as_text(report: Report) -> str:
     ]
     counts = [[name, *row] for name, row in zip(CLASSES, metrics.confusion.tolist(), strict=True)]
     lines = [
-        *([HEADING, *notes(report), ""] if report.external else []),
+        *([above, *notes(report), ""] if (above := title_of(report)) else []),
         *(f"{name + ':':19} {text}" for name, text in head),
         "",
         table(["class", "precision", "recall", "F1", "AUROC", "pictures"], figures),
@@ -62,16 +63,23 @@ def as_text(report: Report) -> str:
     ]
     if report.calibration.caveat:
         lines += ["", f"{report.calibration.caveat}. {how_to_promise(report)}"]
+    if not report.is_of_other_origin:
+        lines += ["", *notes(report)]
     if any("*" in line for line in lines):
         lines += ["", UNRELIABLE]
     return "\n".join(lines)
 
 
+def title_of(report: Report) -> str:
+    """Return what a report is headed whose test did not come the way training did, else ""."""
+    return HEADING if report.external else heading(report.facts)
+
+
 def notes(report: Report) -> list[str]:
-    """Return what whoever reads the report of an external test should know first, by sentences."""
+    """Return what whoever reads the report should know first of its test, by sentences."""
     external = report.external
     if external is None:
-        return []
+        return scope(report.facts, has_collections=bool(report.collections))
     num_groups = report.answered.groups
     is_small = num_groups < FEWEST_GROUPS
     said = [
