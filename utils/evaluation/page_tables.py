@@ -84,6 +84,20 @@ def training_shares(report: Report) -> str:
     return ", ".join(f"{percent(share)} {name}" for name, share in shares)
 
 
+def border_rows(report: Report) -> list[Row]:
+    """Return how often the two clinical classes are confused, and the cost of it."""
+    five, four = report.metrics.balanced_accuracy, report.border.balanced_accuracy
+    taken: list[Row] = [
+        [f"{true} taken for {other}", figure, figure.groups]
+        for (true, other), figure in report.border.taken.items()
+    ]
+    return [
+        *taken,
+        ["balanced accuracy of five classes", five, five.groups],
+        ["balanced accuracy of four, both as one", four, four.groups],
+    ]
+
+
 def unseen_rows(report: Report) -> list[Row]:
     """Return the figures of each collection that training never saw."""
     return [

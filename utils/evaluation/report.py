@@ -15,6 +15,7 @@ from models.scaling import Prior, softmax
 from utils.common.labels import CLASSES
 from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, share
+from utils.evaluation.border import Border, measure_border
 from utils.evaluation.external import AS_HERE, External
 from utils.evaluation.gallery import Mistake, mistakes
 from utils.evaluation.metrics import ALL_FIGURES, Metrics, measure
@@ -84,6 +85,7 @@ class Report:
         verdicts: Calibrated predictions.
         calibration: Calibration fitted on val.
         metrics: Metrics of the calibrated probabilities, for equally common classes.
+        border: How well DERM_CLINIC and PAN are told apart.
         before: Reliability of the uncalibrated probabilities, the softmax of the logits.
         after: Reliability of the calibrated probabilities, with the prior of training, which test
             shares; in an external test, and on collections that training never saw, with the
@@ -113,6 +115,7 @@ class Report:
     verdicts: Verdicts
     calibration: Calibration
     metrics: Metrics
+    border: Border
     before: Reliability
     after: Reliability
     called: dict[str, Called]
@@ -158,6 +161,7 @@ class Report:
                 }
                 for name, row in metrics.per_class.items()
             },
+            "border": self.border.to_dict(),
             "calibration": self._calibration_figures(),
             "abstention": {
                 "answered": self.answered.to_dict(),
@@ -311,6 +315,7 @@ def evaluate_test(
         verdicts,
         calibration,
         measure(labels, verdicts.probabilities, groups),
+        measure_border(labels, verdicts.likeliest, groups),
         reliability(softmax(test.logits), labels),
         reliability(as_here, labels),
         called(as_here, labels, groups),

@@ -3,6 +3,7 @@
 from utils.common.cli.console import table
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS, Figure
+from utils.evaluation.border import MERGED
 from utils.evaluation.external import HEADING
 from utils.evaluation.report import Report
 from utils.evaluation.unseen import heading, scope
@@ -31,6 +32,7 @@ def as_text(report: Report) -> str:
     head = [
         ("Test accuracy", f"{with_interval(metrics.accuracy)}, {len(report.test.files)} pictures"),
         ("Balanced accuracy", with_interval(metrics.balanced_accuracy)),
+        ("Four-way balanced", f"{with_interval(report.border.balanced_accuracy)}, {MERGED}"),
         ("Macro F1", with_interval(metrics.macro_f1)),
         ("Calibration error", calibration_line(report)),
         ("Answered", f"{with_interval(report.answered)}, of which right: "
@@ -60,6 +62,7 @@ def as_text(report: Report) -> str:
         "",
         "Confusion matrix (rows: true class, columns: predicted class)",
         table(["", *CLASSES], counts),
+        *border_lines(report),
     ]
     if report.calibration.caveat:
         lines += ["", f"{report.calibration.caveat}. {how_to_promise(report)}"]
@@ -68,6 +71,14 @@ def as_text(report: Report) -> str:
     if any("*" in line for line in lines):
         lines += ["", UNRELIABLE]
     return "\n".join(lines)
+
+
+def border_lines(report: Report) -> list[str]:
+    """Return how often the two clinical classes are taken for each other, a line each way."""
+    return [
+        f"{true} taken for {other}: {with_interval(figure).strip()}"
+        for (true, other), figure in report.border.taken.items()
+    ]
 
 
 def title_of(report: Report) -> str:

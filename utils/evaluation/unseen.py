@@ -15,13 +15,13 @@ LEFT_OUT = "left_out"
 """Name of the facts of a run that was trained without some collections."""
 
 AS_TRAINED = (
-    "Test is of the same collections as training, so this speaks of these alone. What to expect of "
-    "a collection never seen, a training without one tells: launch_training_test.py --leave-out "
-    "NAME."
+    "The figures speak of the collections that the model was trained on, for test comes from the "
+    "same ones. What to expect of a collection never seen, a training without one tells: "
+    "launch_training_test.py --leave-out NAME."
 )
 AS_LAID_OUT = (
-    "Test is of the same folder as training, so this speaks of such pictures alone. A test on "
-    "pictures of another origin: predict.py RUN FOLDER --report OUT."
+    "The figures speak of pictures like those that the model was trained on, for test comes from "
+    "the same folder. A test on pictures of another origin: predict.py RUN FOLDER --report OUT."
 )
 
 
