@@ -98,6 +98,7 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
         from utils.evaluation.rows import group_codes, read_rows, rows_of
         from utils.evaluation.text import as_text
         from utils.sources.catalog import SOURCES
+        from utils.sources.extra import OTHER_EXTRA
         from utils.training.summary import model_card, run_summary
 
     pictures, facts = session.pictures.folder, run_summary(session)
@@ -105,7 +106,8 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
     known = read_rows(pictures, session.pictures.files)
     groups = group_codes(rows_of(known, inputs.val.files))
     calibration = fit(inputs.train, inputs.val, counts, coverage, groups, inputs.val_by_epoch)
-    report = evaluate(inputs, calibration, pictures, known, facts, session.history, SOURCES)
+    terms = (*SOURCES, OTHER_EXTRA)
+    report = evaluate(inputs, calibration, pictures, known, facts, session.history, terms)
     card = model_card(session, calibration, report.metrics.headline)
     store_bundle(session.run.folder, read_weights(session.run.best), card)
     write_report(session.run.folder, report, pictures)
