@@ -13,7 +13,7 @@ from utils.evaluation.external import AS_HERE
 from utils.evaluation.files import write_report
 from utils.evaluation.report import Report
 from utils.evaluation.text import as_text
-from utils.evaluation.unseen import AS_LAID_OUT, AS_TRAINED
+from utils.evaluation.unseen import AS_LAID_OUT, AS_TRAINED, SHARED
 
 FACTS = {
     "collections": ["both", "things"],
@@ -25,6 +25,7 @@ HEADING = "Tested on collections that training never saw: both, things"
 SAID = [
     "All pictures of these collections are test, whatever their split: 20 of both, 12 of things.",
     "Not used are the test pictures of the other collections (4).",
+    SHARED,
     "Training and validation also went without 3 pictures of the others, which share a group "
     "(patient, lesion, copy, look-alike) with one of these.",
 ]
@@ -39,7 +40,7 @@ def test_it_is_headed_so_everywhere(unseen: Report, data_folder: Path, tmp_path:
     write_report(tmp_path / "run-1", unseen, data_folder)
     page = (tmp_path / "run-1" / "report.html").read_text()
     assert f"<h1>run-1: {HEADING}</h1>" in page
-    assert as_text(unseen).splitlines()[:4] == [HEADING, *SAID]
+    assert as_text(unseen).splitlines()[:5] == [HEADING, *SAID]
     for told in (page, as_text(unseen)):
         assert "--leave-out NAME" not in told
         assert all(sentence in told for sentence in SAID)

@@ -106,7 +106,10 @@ def unseen_rows(report: Report) -> list[Row]:
             sum(metrics.pictures.values()),
             metrics.accuracy,
             metrics.balanced_accuracy,
-            *(figures["recall"] for figures in metrics.per_class.values()),
+            *(
+                figures["recall"] if metrics.pictures[label] else DASH
+                for label, figures in metrics.per_class.items()
+            ),
         ]
         for name, metrics in report.unseen.items()
     ]

@@ -24,6 +24,11 @@ AS_LAID_OUT = (
     "the same folder. A test on pictures of another origin: predict.py RUN FOLDER --report OUT."
 )
 
+SHARED = (
+    "A picture that two collections share is in a data set once, as one of them: if that one was "
+    "trained on, training saw it."
+)
+
 
 def heading(facts: Mapping[str, Any]) -> str:
     """Return what a report on collections that training never saw is headed; "" for any other."""
@@ -47,6 +52,7 @@ def scope(facts: Mapping[str, Any], *, has_collections: bool) -> list[str]:
     said = [
         f"All pictures of these collections are test, whatever their split: {counts}.",
         f"Not used are the test pictures of the other collections ({told['unused']:,}).",
+        SHARED,
     ]
     if num_sharing := sum(told["sharing"].values()):
         said.append(
