@@ -18,7 +18,6 @@ from utils.common.errors import run_script
 from utils.common.labels import TEST, TRAIN
 from utils.common.system.imports import imported_at_once
 from utils.common.system.openmp import share_processors
-from utils.training.data.leaving_out import check_leaving_out
 from utils.training.processes.jobs import Job, this_job
 from utils.training.processes.launch import joined
 from utils.training.processes.world import World
@@ -47,7 +46,11 @@ def choose(
     found = find_run(asked)
     if found is None:
         check_data_folder(asked.data_dir)
-        check_leaving_out(asked.data_dir, asked.leave_out)
+        if asked.leave_out:
+            # Reading a manifest loads OpenCV, which --help and a wrong flag need not wait for.
+            from utils.training.data.leaving_out import check_leaving_out
+
+            check_leaving_out(asked.data_dir, asked.leave_out)
         asked = ask_missing(asked)
         job.keep(asked)
     return asked, given, found, job

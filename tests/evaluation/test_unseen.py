@@ -12,7 +12,7 @@ from utils.common.labels import CLASSES
 from utils.evaluation.external import AS_HERE
 from utils.evaluation.files import write_report
 from utils.evaluation.report import Report
-from utils.evaluation.text import as_text
+from utils.evaluation.text import as_text, unseen_table
 from utils.evaluation.unseen import AS_LAID_OUT, AS_TRAINED, SHARED
 
 FACTS = {
@@ -41,6 +41,10 @@ def test_it_is_headed_so_everywhere(unseen: Report, data_folder: Path, tmp_path:
     page = (tmp_path / "run-1" / "report.html").read_text()
     assert f"<h1>run-1: {HEADING}</h1>" in page
     assert as_text(unseen).splitlines()[:5] == [HEADING, *SAID]
+    start = as_text(unseen).splitlines().index(header := unseen_table(unseen).splitlines()[0])
+    assert header.split() == ["collection", "accuracy", "balanced", "accuracy", "pictures"]
+    named = as_text(unseen).splitlines()[start + 1 : start + 3]
+    assert [line.split()[0] for line in named] == FACTS["collections"]
     for told in (page, as_text(unseen)):
         assert "--leave-out NAME" not in told
         assert all(sentence in told for sentence in SAID)

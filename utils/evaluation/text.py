@@ -64,6 +64,8 @@ def as_text(report: Report) -> str:
         table(["", *CLASSES], counts),
         *border_lines(report),
     ]
+    if report.unseen:
+        lines += ["", unseen_table(report)]
     if report.calibration.caveat:
         lines += ["", f"{report.calibration.caveat}. {how_to_promise(report)}"]
     if not report.is_of_other_origin:
@@ -71,6 +73,20 @@ def as_text(report: Report) -> str:
     if any("*" in line for line in lines):
         lines += ["", UNRELIABLE]
     return "\n".join(lines)
+
+
+def unseen_table(report: Report) -> str:
+    """Return the figures of each collection that training never saw."""
+    rows = [
+        [
+            name,
+            with_interval(metrics.accuracy),
+            with_interval(metrics.balanced_accuracy),
+            sum(metrics.pictures.values()),
+        ]
+        for name, metrics in report.unseen.items()
+    ]
+    return table(["collection", "accuracy", "balanced accuracy", "pictures"], rows)
 
 
 def border_lines(report: Report) -> list[str]:

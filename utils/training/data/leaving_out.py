@@ -104,10 +104,9 @@ def check_leaving_out(data_dir: str, names: Sequence[str]) -> None:
         DatasetError: If the data set has no manifest, or one that cannot be used.
         SettingsError: As by `leave_out`.
     """
-    if names:
-        folder = Path(data_dir)
-        check_manifest(folder)
-        leave_out(folder, read_manifest(folder), names)
+    folder = Path(data_dir)
+    check_manifest(folder)
+    leave_out(folder, read_manifest(folder), names)
 
 
 def check_manifest(folder: Path) -> None:
