@@ -11,7 +11,7 @@ from models.preprocessing import Preprocessing
 from utils.common.labels import CLASSES, LOW_QUALITY, TRAIN, VAL
 from utils.common.pictures import PictureError
 from utils.dataset.output.manifest import read_manifest
-from utils.quality.degrade import Degraded, DegradationError
+from utils.quality.degrade import DegradationError, Degraded
 from utils.training.data import batches
 from utils.training.data.batches import Ticket
 from utils.training.data.fresh import FRESH_SHARE, draw_parent, is_drawn_anew
