@@ -148,8 +148,14 @@ class TestSettings:
         del settings["deterministic"]
         assert Facts.from_dict(facts_of(settings=settings), "last.pt").settings == GOOD
         assert capsys.readouterr().err == (
-            "Warning: last.pt lacks some settings; their defaults are used: deterministic False\n"
+            "Warning: last.pt lacks some settings; it goes on with: deterministic False\n"
         )
+
+    def test_what_was_done_before_there_was_a_setting_is_kept(self) -> None:
+        settings = dataclasses.asdict(GOOD)
+        del settings["assessment_weight"]
+        found = Facts.from_dict(facts_of(settings=settings)).settings
+        assert found == dataclasses.replace(GOOD, assessment_weight=0.0) != GOOD
 
 
 class TestFacts:
@@ -314,7 +320,7 @@ class TestFile:
             state["weights"] = stored["weights"]
 
         assert "its weights are not those of vit_giant_patch14_dinov2" in refused(alter)
-        for weights in (0, None, [], {}, {"fc.weight": 1}):
+        for weights in (0, None, [], {}, {"fc.weight": 1}, {1: 1}):
             line = refused(lambda state, weights=weights: state.update(weights=weights))
             assert "its weights are not those of test_resnet for 5 classes" in line
 
