@@ -44,3 +44,33 @@ def fault_logits(assessed: Outputs) -> Outputs:
 def severity_logits(assessed: Outputs) -> Outputs:
     """Return logits of a severity of at least 1 to 5, N x 5, of the result of `assessments`."""
     return assessed[:, len(SUBJECTS) + len(FAULTS) :]
+
+
+UNKNOWN = -100
+"""In place of a target that nobody knows: it counts nowhere. The `ignore_index` of PyTorch's losses
+that fits into 8 bits."""
+
+NUM_TARGETS = 1 + len(FAULTS) + 1
+"""Columns of what the outputs that assess a picture are trained on: its subject (an index into
+`SUBJECTS`), each fault (0 or 1), and its severity (0 to `MAX_SEVERITY`)."""
+
+MAX_TOLD_SEVERITY = MAX_SEVERITY
+"""The worst severity at which the subject is still told; it is learnt from worse pictures as well.
+All of them until the accuracy by severity has been measured on pictures that nobody trained on."""
+
+Targets = TypeVar("Targets", torch.Tensor, NDArray[np.int8])
+
+
+def subject_targets(targets: Targets) -> Targets:
+    """Return the subjects, N, of targets, N x `NUM_TARGETS`."""
+    return targets[:, 0]
+
+
+def fault_targets(targets: Targets) -> Targets:
+    """Return the faults, N x number of faults, of targets, N x `NUM_TARGETS`."""
+    return targets[:, 1 : 1 + len(FAULTS)]
+
+
+def severity_targets(targets: Targets) -> Targets:
+    """Return the severities, N, of targets, N x `NUM_TARGETS`."""
+    return targets[:, 1 + len(FAULTS)]

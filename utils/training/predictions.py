@@ -1,7 +1,7 @@
 """Predictions and features of pictures: all that training hands to evaluation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,10 @@ SMOOTHED_EPOCHS = 2
 """Epochs over which the val loss is averaged to compare epochs."""
 
 
+def _none() -> NDArray[np.float32]:
+    return np.zeros((0, 0), np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """Pictures with their true classes, one row each.
@@ -24,10 +28,13 @@ class Labelled:
     Attributes:
         files: Paths relative to the data set's folder.
         labels: True classes, N, int64, indices into `labels.CLASSES`.
+        targets: What `assessments` are compared with, N x `NUM_TARGETS`, int8, in the columns of
+            `models.outputs`; None where the pictures were not looked up in a manifest.
     """
 
     files: tuple[str, ...]
     labels: NDArray[np.int64]
+    targets: NDArray[np.int8] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +54,23 @@ class Predictions(Labelled):
 
     Attributes:
         logits: N x number of classes, float32.
+        assessments: The outputs that assess pictures, in the columns of `models.outputs`, N x
+            `NUM_ASSESSMENTS`, float32; N x 0 of a network that does not.
     """
 
     logits: NDArray[np.float32]
+    assessments: NDArray[np.float32] = field(default_factory=_none, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.assessments.size:
+            empty = np.zeros((len(self.labels), 0), np.float32)
+            object.__setattr__(self, "assessments", empty)
 
     @property
     def non_finite(self) -> tuple[str, ...]:
-        """Return the files of pictures whose logits are NaN or infinite."""
-        is_bad = ~np.isfinite(self.logits)
-        return tuple(self.files[row] for row in np.flatnonzero(is_bad.any(axis=1)))
+        """Return the files of pictures for which any output is NaN or infinite."""
+        is_bad = ~np.isfinite(self.logits).all(axis=1) | ~np.isfinite(self.assessments).all(axis=1)
+        return tuple(self.files[row] for row in np.flatnonzero(is_bad))
 
     @property
     def predicted(self) -> NDArray[np.int64]:
