@@ -15,11 +15,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from models.assessment import Assessment
 from models.calibration import PREFIX, Calibration
 from models.device import compute_here
-from models.inference import logits_and_features
+from models.inference import outputs_and_features
 from models.instructions import how_to_use
 from models.numbers import number
+from models.outputs import NUM_OUTPUTS, class_logits
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
 from models.reading import OWN_SIZE, Reading
@@ -44,6 +46,8 @@ DTYPES = {torch.float32: "F32", torch.int64: "I64"}
 """Names of safetensors for the dtypes of networks."""
 
 UNTESTED = "this model was not calibrated"
+UNASSESSED = "this model does not assess pictures"
+BEFORE_ASSESSMENTS = "it was stored by an earlier version, and only training it again adds them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Card:
         metrics: Figures of its test, for people to read.
         versions: Versions of the software that it was made with, for people to read.
         recalibration: What the calibration was fitted on, if not in the training.
+        assessment: Calibration of what assesses a picture, or why there is none.
     """
 
     model: Model
@@ -71,6 +76,7 @@ class Card:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     recalibration: Recalibration | None = None
+    assessment: Assessment | str = UNASSESSED
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the arrays of the calibration, as plain values."""
@@ -84,6 +90,9 @@ class Card:
             "reading": self.reading.to_dict(),
             "calibration": calibration,
             "uncalibrated": "" if calibration else self.uncalibrated,
+            "assessment": {"reason": self.assessment}
+            if isinstance(self.assessment, str)
+            else self.assessment.to_dict(),
             "data_hash": self.data_hash,
             "metrics": dict(self.metrics),
             "versions": dict(self.versions),
@@ -234,7 +243,16 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
         dict(fields["metrics"]),
         dict(fields["versions"]),
         Recalibration.from_dict(fields["recalibration"]) if "recalibration" in fields else None,
+        _assessment(fields),
     )
+
+
+def _assessment(fields: Mapping[str, Any]) -> Assessment | str:
+    """Return the assessment of a card, or why there is none."""
+    if "assessment" not in fields:
+        return BEFORE_ASSESSMENTS
+    stored = fields["assessment"]
+    return _text(stored["reason"]) if "reason" in stored else Assessment.from_dict(stored)
 
 
 def read_preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
@@ -370,16 +388,22 @@ def _try(network: nn.Module, card: Card, path: Path) -> None:
     try:
         with torch.inference_mode():
             empty = torch.zeros(1, 3, wanted.height, wanted.width, dtype=torch.uint8)
-            logits, features = logits_and_features(network, Normalisation(wanted), empty)
+            outputs, features = outputs_and_features(network, Normalisation(wanted), empty)
     except (RuntimeError, AssertionError, AttributeError, ValueError, TypeError) as error:
         raise ModelError(
             f"{card.model.name} does not accept a picture of {wanted.width} x {wanted.height} "
             f"pixels, the size that {path} names",
             todo=todo,
         ) from error
-    if logits.shape != (1, len(CLASSES)) or not torch.isfinite(logits).all():
+    if class_logits(outputs).shape != (1, len(CLASSES)) or not torch.isfinite(outputs).all():
         raise ModelError(
             f"{card.model.name} with the weights beside {path} does not give finite outputs",
+            todo=todo,
+        )
+    if not isinstance(card.assessment, str) and outputs.shape[1] != NUM_OUTPUTS:
+        raise ModelError(
+            f"The assessment in {path} is of outputs that {card.model.name} with the weights "
+            "beside it does not have",
             todo=todo,
         )
     novelty = card.calibration and card.calibration.novelty

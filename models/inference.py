@@ -23,10 +23,10 @@ def logits_of(network: nn.Module, prepare: Prepare, pixels: torch.Tensor) -> tor
     return logits.float()
 
 
-def logits_and_features(
+def outputs_and_features(
     network: nn.Module, prepare: Prepare, pixels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the logits of pictures, and the features that tell out-of-distribution ones.
+    """Return all outputs for pictures, and the features that tell out-of-distribution ones.
 
     Args:
         network: In evaluation mode.
@@ -34,6 +34,9 @@ def logits_and_features(
         pixels: N x 3 x H x W, RGB, uint8.
 
     Returns:
-        Logits, N x number of classes, and texture features, N x D; both float32.
+        Outputs in the columns of `models.outputs`, and texture features, N x D; both float32.
     """
     return logits_of(network, prepare, pixels), describe(pixels)
+
+
+logits_and_features = outputs_and_features
