@@ -90,6 +90,7 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
     # Only here, since workers and training need not carry the memory of these packages.
     with doing("Loading what makes the report"), imported_at_once():
         from models.bundle import read_weights, store_bundle
+        from utils.evaluation.assessing.assessed import fit_on_val
         from utils.evaluation.files import write_report
         from utils.evaluation.fitting import fit
         from utils.evaluation.report import evaluate
@@ -103,8 +104,11 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
     known = read_rows(pictures)
     groups = group_codes(rows_of(known, inputs.val.files))
     calibration = fit(inputs.train, inputs.val, counts, coverage, groups, inputs.val_by_epoch)
-    report = evaluate(inputs, calibration, pictures, known, facts, session.history, SOURCES)
-    card = model_card(session, calibration, report.metrics.headline)
+    assessment = fit_on_val(inputs.val, groups)
+    report = evaluate(
+        inputs, calibration, pictures, known, facts, session.history, SOURCES, assessment
+    )
+    card = model_card(session, calibration, assessment, report.metrics.headline)
     store_bundle(session.run.folder, read_weights(session.run.best), card)
     write_report(session.run.folder, report, pictures)
     return as_text(report)

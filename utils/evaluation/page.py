@@ -19,18 +19,21 @@ from utils.evaluation.page_tables import (
     class_rows,
     collection_rows,
     confusion_rows,
+    example_words,
+    fault_rows,
     part_rows,
     percent,
     picture_counts,
     promise_rows,
     run_facts,
+    severity_rows,
     shortcut_rows,
     span,
     training_shares,
 )
 from utils.evaluation.plots import page_charts
 from utils.evaluation.report import Report
-from utils.evaluation.text import coverage_line, how_to_promise, notes
+from utils.evaluation.text import coverage_line, how_to_promise, notes, with_levels
 
 TEMPLATE = "page.html.jinja"
 STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -46,7 +49,8 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         report: The report to show.
         pictures: Folder of the data set or the external test, for the pictures of the mistakes.
     """
-    metrics, external = report.metrics, report.external
+    metrics, external, assessed = report.metrics, report.external, report.assessed
+    found = None if isinstance(assessed, str) else assessed
     originals = Originals(pictures, external.members if external else {})
     return _environment().get_template(TEMPLATE).render(
         title=title,
@@ -64,7 +68,8 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         by_class=class_rows(report),
         confusion=confusion_rows(report),
         charts=page_charts(
-            report.history, report.facts.get("best_epoch"), report.after, report.risk
+            report.history, report.facts.get("best_epoch"), report.after, report.risk,
+            found.figures.reliability if found else None,
         ),
         in_training=training_shares(report),
         called=called_rows(report),
@@ -74,11 +79,17 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         external=external,
         notes=notes(report),
         kept=coverage_line(report),
+        assessed=found,
+        unassessed="" if found else assessed,
+        faults=fault_rows(found) if found else [],
+        by_severity=severity_rows(found) if found else [],
+        words=example_words,
+        levels=with_levels,
         shortcuts=shortcut_rows(report),
         guessing=1 / sum(count > 0 for count in metrics.pictures.values()),
         num_wrong=int(np.sum(report.verdicts.likeliest != report.test.labels)),
         abstained=ABSTAINED,
-        picture_of=lambda mistake: as_data_url(originals.locate(mistake.file).read(), SIDE),
+        picture_of=lambda shown: as_data_url(originals.locate(shown.file).read(), SIDE),
     )  # fmt: skip
 
 

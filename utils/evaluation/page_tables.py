@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from utils.common.faults import FAULTS
 from utils.common.labels import CLASSES
+from utils.evaluation.assessing.assessed import Assessed
+from utils.evaluation.assessing.examples import Example
 from utils.evaluation.bootstrap import Figure
 from utils.evaluation.plots import row_shares
 from utils.evaluation.report import Report
@@ -118,6 +121,48 @@ def shortcut_rows(report: Report) -> list[Row]:
     """Return the balanced accuracy of the shortcut probes, and that of the model."""
     rows: list[Row] = [[name, figure] for name, figure in report.shortcuts.items()]
     return [*rows, ["this model", report.metrics.balanced_accuracy]]
+
+
+def fault_rows(assessed: Assessed) -> list[Row]:
+    """Return the figures of each fault; none where nobody knows the faults of any poor picture."""
+    by_fault = assessed.figures.by_fault
+    return [
+        [fault.title, found.precision, found.recall, found.f1, found.pictures]
+        for fault in FAULTS
+        if (found := by_fault.get(fault.name)) is not None
+    ]
+
+
+def severity_rows(assessed: Assessed) -> list[Row]:
+    """Return what is said of good pictures, and of poor ones by severity."""
+    found = assessed.figures
+    parts = {"good": found.good, **{str(level): row for level, row in found.by_severity.items()}}
+    return [
+        [
+            name,
+            part.pictures,
+            part.any_told,
+            part.first_right,
+            part.macro_f1,
+            part.subject,
+            part.subject_told,
+            part.told_right,
+            DASH if part.said.value is None else f"{part.said.value:.2f}",
+            DASH if part.error.value is None else f"{part.error.value:.2f}",
+        ]
+        for name, part in parts.items()
+        if part.pictures
+    ]
+
+
+def example_words(example: Example) -> tuple[str, str]:
+    """Return what an example has, and what was said of it."""
+    has = "not known" if example.has is None else ", ".join(example.has) or "none"
+    shows = f", {example.shows}" if example.shows else ""
+    level = "" if example.severity is None else f", severity {example.severity}"
+    subject = example.subject or f"no subject ({example.untold})"
+    said = f"{', '.join(example.faults) or 'no fault'}, {subject}, severity {example.said:.1f}"
+    return f"{has}{shows}{level}", f"{example.label}: {said}"
 
 
 def percent(share: float | None) -> str:

@@ -19,6 +19,11 @@ from utils.evaluation.promises import groups_by_class
 from utils.external.folder import LabelledFolder
 from utils.external.predictions import Answered
 
+CARRIED_OVER = (
+    "Subjects, faults and severity are calibrated as before: class folders do not tell what is "
+    "wrong with a poor picture."
+)
+
 FEWEST_CLASSES = 2
 """With one class alone, whatever makes it likelier fits better."""
 
@@ -111,6 +116,7 @@ def told(old: Card, new: Card, labelled: LabelledFolder, answered: Answered, out
         table(["class", "pictures", "groups", "bias", "promise"], rows),
         *(["", f"{after.caveat}. Pictures of such a class end that, or --coverage X."]
           if after.caveat else []),
+        *([] if isinstance(new.assessment, str) else ["", CARRIED_OVER]),
         *_others(labelled, answered),
         "",
         "Weights are as they were. See on OTHER pictures than these whether the promises hold:",
