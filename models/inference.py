@@ -1,6 +1,7 @@
 """Run a network on a batch of pictures: logits, and features for out-of-distribution detection."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,6 +22,30 @@ def logits_of(network: nn.Module, prepare: Prepare, pixels: torch.Tensor) -> tor
     """
     logits: torch.Tensor = network(prepare(pixels))
     return logits.float()
+
+
+def logits_and_embeddings(
+    network: nn.Module, inputs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the logits of pictures, and their embeddings: the pooled features before the logits.
+
+    Both come from one pass, in the two steps that every network of timm has; a network of another
+    kind has embeddings of no numbers.
+
+    Args:
+        network: In evaluation mode.
+        inputs: N x 3 x H x W, float, prepared for the network.
+
+    Returns:
+        Logits, N x number of classes, and embeddings, N x D; both float32.
+    """
+    of_timm: Any = network
+    if not hasattr(network, "forward_head"):
+        logits: torch.Tensor = network(inputs).float()
+        return logits, logits[:, :0]
+    features = of_timm.forward_features(inputs)
+    embeddings: torch.Tensor = of_timm.forward_head(features, pre_logits=True)
+    return of_timm.forward_head(features).float(), embeddings.flatten(1).float()
 
 
 def logits_and_features(
