@@ -59,6 +59,8 @@ def logits_and_features(
         pixels: N x 3 x H x W, RGB, uint8.
 
     Returns:
-        Logits, N x number of classes, and texture features, N x D; both float32.
+        Logits, N x number of classes, and texture features followed by embeddings, N x (D + E);
+        both float32.
     """
-    return logits_of(network, prepare, pixels), describe(pixels)
+    logits, embeddings = logits_and_embeddings(network, prepare(pixels))
+    return logits, torch.cat([describe(pixels), embeddings], dim=1)
