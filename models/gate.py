@@ -13,10 +13,11 @@ from PIL import Image
 from torch import nn
 
 from models.bundle import Card
-from models.calibration import Calibration, Novelty, Verdicts
+from models.calibration import Calibration, Verdicts
 from models.device import Compute, compute_here, memory_format
 from models.fusion import fused
 from models.inference import logits_and_features
+from models.novelty import Novelty
 from models.preprocessing import Normalisation
 from models.scaling import Prior, Scaling
 from utils.common.disk.opening import read_regular
@@ -131,7 +132,7 @@ class Gate:
 
     @torch.inference_mode()
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits and texture features of inputs, N x 3 x H x W, uint8, on the gate's device.
+        """Return logits and features of inputs, N x 3 x H x W, uint8, on the gate's device.
 
         Raises:
             ModelError: In a forked process, if the model is not on the CPU.

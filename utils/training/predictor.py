@@ -13,7 +13,6 @@ from models.device import FLOAT32, Compute
 from models.fusion import fused
 from models.inference import logits_and_features, logits_of
 from models.preprocessing import Normalisation, Preprocessing
-from models.texture import describe
 from utils.training.data.frozen_features import FeatureLoader
 from utils.training.data.loader import PictureLoader
 from utils.training.predictions import (
@@ -100,7 +99,12 @@ class Predictor:
             title: Title of the progress bar.
             positions: Positions of the pictures in the split's list.
         """
-        return self._run(OodFeatures, split, title, lambda pixels: (describe(pixels),), positions)
+        network = self._prepared_network(replace(self.compute, precision=FLOAT32))
+
+        def forward(pixels: torch.Tensor) -> Outputs:
+            return logits_and_features(network, self.normalise, pixels)[1:]
+
+        return self._run(OodFeatures, split, title, forward, positions)
 
     def _prepared_network(self, compute: Compute) -> nn.Module:
         network = self.network.eval()
