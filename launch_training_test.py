@@ -100,10 +100,13 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
         from utils.training.summary import model_card, run_summary
 
     pictures, facts = session.pictures.folder, run_summary(session)
-    counts, coverage = session.pictures.counts(TRAIN), session.facts.settings.coverage
+    counts, settings = session.pictures.counts(TRAIN), session.facts.settings
     known = read_rows(pictures)
     groups = group_codes(rows_of(known, inputs.val.files))
-    calibration = fit(inputs.train, inputs.val, counts, coverage, groups, inputs.val_by_epoch)
+    calibration = fit(
+        inputs.train, inputs.val, counts, settings.coverage, groups, inputs.val_by_epoch,
+        settings.refuse,
+    )  # fmt: skip
     assessment = fit_on_val(inputs.val, groups)
     report = evaluate(
         inputs, calibration, pictures, known, facts, session.history, SOURCES, assessment

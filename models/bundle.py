@@ -16,10 +16,11 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from models.assessment import Assessment
-from models.calibration import PREFIX, Calibration
+from models.calibration import Calibration
 from models.device import compute_here
 from models.inference import outputs_and_features
 from models.instructions import how_to_use
+from models.novelty import PREFIX, Novelty
 from models.numbers import number
 from models.outputs import NUM_OUTPUTS, class_logits
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
@@ -27,14 +28,18 @@ from models.pretrained import build
 from models.reading import OWN_SIZE, Reading
 from models.recalibration import Recalibration
 from models.stored_names import CARD_NAME, WEIGHTS_NAME
+from models.texture import NUM_FEATURES
 from models.zoo import SIDES, Model, resolve
 from utils.common.disk.opening import open_regular
 from utils.common.disk.writing import sha256_of_file, whole_file, write_json
 from utils.common.errors import ModelError, shortlist
 from utils.common.labels import CLASSES
 
-FORMAT = 3
-"""Version of the card; rises when older files can no longer be read."""
+FORMAT = 4
+"""Version of the card; rises when an older program would misread it."""
+
+READABLE = (3, FORMAT)
+"""Versions that can be read; in 3, texture alone told out-of-distribution pictures."""
 
 MAX_CARD_BYTES = 2**20
 MIN_SIDE, MAX_SIDE = SIDES
@@ -212,8 +217,9 @@ def _refuse_file(path: Path, error: Exception) -> NoReturn:
 
 def _model(fields: Mapping[str, Any]) -> Model:
     """Return the model of a card; only names of timm's own list are accepted."""
-    if fields["format"] != FORMAT:
-        raise ValueError(f"format {fields['format']!r} instead of {FORMAT}")
+    if fields["format"] not in READABLE:
+        known = " or ".join(map(str, READABLE))
+        raise ValueError(f"format {fields['format']!r} instead of {known}")
     name = fields["model"]
     if fields["classes"] != list(CLASSES):
         raise ValueError(f"classes other than {', '.join(CLASSES)}")
@@ -406,10 +412,24 @@ def _try(network: nn.Module, card: Card, path: Path) -> None:
             "beside it does not have",
             todo=todo,
         )
-    novelty = card.calibration and card.calibration.novelty
-    if novelty and novelty.projection.shape[0] != features.shape[1]:
-        raise ModelError(
-            f"The calibration in {path} is for {novelty.projection.shape[0]} features",
-            expected=f"the {features.shape[1]} of {card.model.name}",
-            todo=todo,
-        )
+    if card.calibration:
+        _check_features(card.calibration.novelty, features.shape[1], card, path)
+
+
+def _check_features(novelty: Novelty, num_features: int, card: Card, path: Path) -> None:
+    """Compare the features of a detection with those of the network.
+
+    Raises:
+        ModelError: If there are more or fewer.
+    """
+    wanted = [("features of texture", len(novelty.projection), NUM_FEATURES)]
+    if novelty.neighbours:
+        own = num_features - NUM_FEATURES
+        wanted.append(("numbers of an embedding", novelty.neighbours.bank.shape[1], own))
+    for what, stored, expected in wanted:
+        if stored != expected:
+            raise ModelError(
+                f"The calibration in {path} is for {stored} {what}",
+                expected=f"the {expected} of {card.model.name}",
+                todo="Copy both files from the same run",
+            )

@@ -13,11 +13,12 @@ from PIL import Image
 from torch import nn
 
 from models.bundle import Card
-from models.calibration import Calibration, Novelty, Verdicts
+from models.calibration import Calibration, Verdicts
 from models.device import Compute, compute_here, memory_format
 from models.findings import Findings
 from models.fusion import fused
 from models.inference import outputs_and_features
+from models.novelty import Novelty
 from models.outputs import assessments, class_logits
 from models.preprocessing import Normalisation
 from models.scaling import Prior, Scaling

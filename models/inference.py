@@ -1,6 +1,7 @@
 """Run a network on a batch of pictures: logits, and features for out-of-distribution detection."""
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -23,6 +24,46 @@ def logits_of(network: nn.Module, prepare: Prepare, pixels: torch.Tensor) -> tor
     return logits.float()
 
 
+def embedding_size(network: nn.Module) -> int:
+    """Return how many numbers the embedding of a picture has; 0 if a network has no embedding.
+
+    An embedding is what the last layer of a network of timm makes logits of. A distilled network
+    has two such layers, and one of another library may have anything.
+    """
+    of_timm: Any = network
+    if not hasattr(network, "forward_head"):
+        return 0
+    layer = of_timm.get_classifier()
+    if isinstance(layer, nn.Linear):
+        return layer.in_features
+    return layer.in_channels if isinstance(layer, nn.Conv2d) else 0
+
+
+def outputs_and_embeddings(
+    network: nn.Module, inputs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return all outputs for pictures, and their embeddings: the pooled features before them.
+
+    Both come from one pass, in the two steps that every network of timm has. Where there is no
+    embedding, as `embedding_size` tells, or it is not pooled, it has no numbers.
+
+    Args:
+        network: In evaluation mode.
+        inputs: N x 3 x H x W, float, prepared for the network.
+
+    Returns:
+        Outputs in the columns of `models.outputs`, and embeddings, N x E; both float32.
+    """
+    size, of_timm = embedding_size(network), cast("Any", network)
+    if not size:
+        outputs: torch.Tensor = network(inputs).float()
+        return outputs, outputs[:, :0]
+    features = of_timm.forward_features(inputs)
+    embeddings: torch.Tensor = of_timm.forward_head(features, pre_logits=True).flatten(1).float()
+    is_pooled = embeddings.shape[1] == size
+    return of_timm.forward_head(features).float(), embeddings if is_pooled else embeddings[:, :0]
+
+
 def outputs_and_features(
     network: nn.Module, prepare: Prepare, pixels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -34,9 +75,8 @@ def outputs_and_features(
         pixels: N x 3 x H x W, RGB, uint8.
 
     Returns:
-        Outputs in the columns of `models.outputs`, and texture features, N x D; both float32.
+        Outputs in the columns of `models.outputs`, and texture features followed by embeddings,
+        N x (D + E); both float32.
     """
-    return logits_of(network, prepare, pixels), describe(pixels)
-
-
-logits_and_features = outputs_and_features
+    outputs, embeddings = outputs_and_embeddings(network, prepare(pixels))
+    return outputs, torch.cat([describe(pixels), embeddings], dim=1)

@@ -398,7 +398,8 @@ def make_bundle() -> Callable[..., Path]:
 
     def store(folder: Path, *, calibrated: bool = True, seed: int = 0) -> Path:
         from models.bundle import Card, store_bundle
-        from models.calibration import Calibration, Novelty
+        from models.calibration import Calibration
+        from models.novelty import Neighbours, Novelty, Scale, unit
         from models.pretrained import build
         from models.scaling import Scaling
         from models.texture import NUM_FEATURES
@@ -410,7 +411,10 @@ def make_bundle() -> Callable[..., Path]:
         rng = np.random.default_rng(0)
         shapes = ((NUM_FEATURES, 4), (5, 4))
         arrays = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
-        novelty = Novelty(1e6, "", *arrays)
+        matrices = [next(arrays), next(arrays)]
+        rows = unit(rng.normal(size=(20, network.num_features))).astype(np.float16)
+        neighbours = Neighbours(rows.astype(np.float32), Scale(9.0, 4.0), Scale(0.5, 0.25))
+        novelty = Novelty(1e6, "", *matrices, neighbours)
         calibration = Calibration(
             Scaling(0.5, (0.1, -0.2, 0.0, 0.3, -0.1), (0.5, 0.1, 0.1, 0.2, 0.1)),
             0.95,

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,20 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import load
-from models.bundle import FORMAT, MAX_CARD_BYTES, Card, read_bundle, read_weights, store_bundle
+from models.bundle import (
+    FORMAT,
+    MAX_CARD_BYTES,
+    READABLE,
+    Card,
+    read_bundle,
+    read_weights,
+    store_bundle,
+)
+from models.inference import outputs_and_features
+from models.preprocessing import Normalisation
 from models.pretrained import build
 from models.stored_names import CARD_NAME, WEIGHTS_NAME
+from models.texture import describe
 from models.zoo import resolve
 from tests.preloaded import Preloaded
 from utils.common.disk.writing import sha256_of_file
@@ -153,11 +165,36 @@ def test_a_huge_header_is_not_believed(own: Path) -> None:
         (lambda t: t.pop("novelty.centres"), "The calibration cannot be used: KeyError"),
         (lambda t: t.update({"novelty.centres": torch.zeros(3)}), "is not a matrix of finite"),
         (lambda t: t.update({"novelty.projection": torch.ones(7, 4)}), "is for 7 features"),
+        (lambda t: t.pop("novelty.bank"), "The calibration cannot be used: KeyError"),
+        (lambda t: t.update({"novelty.bank": torch.ones(3)}), "is not a matrix of finite"),
+        (
+            lambda t: t.update({"novelty.bank": torch.ones(3, 7)}),
+            "is for 7 numbers of an embedding",
+        ),
     ],
 )
 def test_weights_that_do_not_fit(own: Path, change: Change, words: str) -> None:
     rewrite_weights(own, change)
     assert words in complaint(own)
+
+
+def test_a_model_stored_before_there_were_neighbours_loads(own: Path) -> None:
+    card, _ = read_bundle(own)
+
+    def before(fields: dict) -> None:
+        fields["format"] = 3
+        del fields["calibration"]["unlike"]["scales"]
+
+    rewrite_weights(own, lambda tensors: tensors.pop("novelty.bank"))
+    rewrite_card(own, before)
+    loaded, network = read_bundle(own)
+    novelty = loaded.calibration.novelty
+    assert novelty.to_dict() == replace(card.calibration.novelty, neighbours=None).to_dict()
+    pixels = torch.randint(0, 256, (3, 3, *card.preprocessing.size), dtype=torch.uint8)
+    with torch.inference_mode():
+        _, features = outputs_and_features(network, Normalisation(card.preprocessing), pixels)
+    distances = novelty.distances(describe(pixels).numpy())
+    assert np.array_equal(novelty.scores(features.numpy()), distances)
 
 
 def test_weights_of_another_run(own: Path, make_bundle, tmp_path: Path) -> None:
@@ -196,7 +233,10 @@ def within(name: str, **fields: Any) -> Change:
     [
         (lambda c: c.pop("classes"), "'classes' is missing"),
         (lambda c: c.pop("reading"), "'reading' is missing"),
-        (lambda c: c.update(format=FORMAT - 1), f"format {FORMAT - 1} instead of {FORMAT}"),
+        (
+            lambda c: c.update(format=READABLE[0] - 1),
+            f"format {READABLE[0] - 1} instead of 3 or {FORMAT}",
+        ),
         (lambda c: c.update(classes=["CAT", "DOG"]), "classes other than DERM"),
         (lambda c: c.update(model="no_such_net"), "timm knows no model 'no_such_net'"),
         (lambda c: c.update(model=["resnet18"]), "a list where a text should be"),

@@ -4,6 +4,7 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -40,16 +41,13 @@ def test_an_exported_model_answers_as_pytorch_does(
         assert ", opset " in line
         properties = {one.key: one.value for one in onnx.load(target).metadata_props}
         session = onnxruntime.InferenceSession(target)
-        logits = session.run(["logits"], {"pixels": pixels.numpy()})[0]
-        (distances,) = session.run(["distance"], {"pixels": pixels.numpy()})
-        novelty = read_bundle(bundle)[0].calibration.novelty
-        own = novelty.distances(describe(pixels).numpy())
-        assert distances == pytest.approx(own, rel=1e-3)
+        names = [one.name for one in session.get_outputs()]
+        found = dict(zip(names, session.run(names, {"pixels": pixels.numpy()}), strict=True))
     else:
         stored = {export.CARD_KEY: ""}
         program = torch.export.load(target, extra_files=stored)
         properties = stored
-        logits = program.module()(pixels).detach().numpy()
+        found = {name: one.detach().numpy() for name, one in program.module()(pixels).items()}
     facts = json.loads(properties[export.CARD_KEY])
     assert facts["classes"] == list(CLASSES)
     assert {"preprocessing", "reading", "calibration", "how_to_use"} <= set(facts)
@@ -58,8 +56,14 @@ def test_an_exported_model_answers_as_pytorch_does(
         card.preprocessing.mean, card.preprocessing.std
     ))  # fmt: skip
     with torch.inference_mode():
-        expected = network((pixels / 255 - mean) / std).numpy()
-    assert logits == pytest.approx(expected, abs=1e-3)
+        inputs = (pixels / 255 - mean) / std
+        expected = network(inputs).numpy()
+        embeddings = network.forward_head(network.forward_features(inputs), pre_logits=True)
+    assert list(found) == ["logits", "distance", "embedding"]
+    assert found["logits"] == pytest.approx(expected, abs=1e-3)
+    assert found["embedding"] == pytest.approx(embeddings.numpy(), abs=1e-3)
+    features = np.hstack([describe(pixels).numpy(), embeddings.numpy()])
+    assert found["distance"] == pytest.approx(card.calibration.novelty.scores(features), rel=1e-3)
 
 
 def test_what_answers_otherwise_is_not_left_behind(
@@ -69,7 +73,7 @@ def test_what_answers_otherwise_is_not_left_behind(
 
     def write(whole, card, path, facts):
         path.write_bytes(b"something")
-        return "made up", lambda pixels: whole(pixels) + 0.01
+        return "made up", lambda pixels: {"logits": whole(pixels)["logits"] + 0.01}
 
     monkeypatch.setattr(export, "_write_export", write)
     target = tmp_path / "model.pt2"
@@ -86,12 +90,12 @@ def test_what_answers_otherwise_is_not_left_behind(
 def test_the_check_knows_its_limit(bundle: Path, error: float, passes: bool) -> None:
     card, _ = read_bundle(bundle)
 
-    def whole(pixels: torch.Tensor) -> torch.Tensor:
+    def whole(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
         means = pixels.float().mean(dim=(2, 3))
-        return torch.cat([means, means[:, :2] / 2], dim=1)
+        return {"logits": torch.cat([means, means[:, :2] / 2], dim=1)}
 
-    def look(pixels: torch.Tensor) -> torch.Tensor:
-        return whole(pixels) + error * torch.tensor([1.0, 0, 0, 0, 0])
+    def look(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"logits": whole(pixels)["logits"] + error * torch.tensor([1.0, 0, 0, 0, 0])}
 
     if passes:
         assert export.compare(whole, look, card).startswith("100 drawn pictures, ")

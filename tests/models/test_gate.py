@@ -99,8 +99,9 @@ def test_a_model_without_calibration_excludes_no_class(
 
 
 def test_outputs_that_are_no_numbers_are_an_error(gate: Gate, monkeypatch) -> None:
+    width = NUM_FEATURES + gate.card.calibration.novelty.neighbours.bank.shape[1]
     monkeypatch.setattr(
-        gate, "forward", lambda _: (torch.full((1, 5), torch.nan), torch.zeros(1, NUM_FEATURES))
+        gate, "forward", lambda _: (torch.full((1, 5), torch.nan), torch.zeros(1, width))
     )
     with np.errstate(invalid="ignore"):
         [answer] = gate.answer(torch.zeros((1, 3, 160, 160), dtype=torch.uint8))

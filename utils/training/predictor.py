@@ -11,9 +11,8 @@ from torch import nn
 
 from models.device import FLOAT32, Compute
 from models.fusion import fused
-from models.inference import logits_and_features, logits_of
+from models.inference import logits_of, outputs_and_features
 from models.preprocessing import Normalisation, Preprocessing
-from models.texture import describe
 from utils.training.data.frozen_features import FeatureLoader
 from utils.training.data.loader import PictureLoader
 from utils.training.predictions import (
@@ -89,7 +88,7 @@ class Predictor:
         what is fitted on these logits has to hold for those.
         """
         network = self._prepared_network(replace(self.compute, precision=FLOAT32))
-        forward = partial(logits_and_features, network, self.normalise)
+        forward = partial(outputs_and_features, network, self.normalise)
         return self._run(PredictionsWithFeatures, split, title, forward)
 
     def ood_features(self, split: str, title: str, positions: Sequence[int]) -> OodFeatures | None:
@@ -100,7 +99,12 @@ class Predictor:
             title: Title of the progress bar.
             positions: Positions of the pictures in the split's list.
         """
-        return self._run(OodFeatures, split, title, lambda pixels: (describe(pixels),), positions)
+        network = self._prepared_network(replace(self.compute, precision=FLOAT32))
+
+        def forward(pixels: torch.Tensor) -> Outputs:
+            return outputs_and_features(network, self.normalise, pixels)[1:]
+
+        return self._run(OodFeatures, split, title, forward, positions)
 
     def _prepared_network(self, compute: Compute) -> nn.Module:
         network = self.network.eval()

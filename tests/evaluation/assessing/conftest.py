@@ -46,7 +46,7 @@ def draw_assessed(
     has = np.zeros((count, len(FAULTS)), dtype=bool)
     for row in np.flatnonzero(severities):
         has[row, rng.choice(len(FAULTS), size=rng.integers(1, 3), replace=False)] = True
-    # Two normal distributions of spread 1 at +-c have the log-odds 2 c x + log(share / (1 - share)).
+    # Normal distributions of spread 1 at +-c have the log-odds 2 c x + log(share / (1 - share)).
     share = has.mean(axis=0)
     places = rng.normal(size=has.shape) + np.where(has, clarity / 2, -clarity / 2)
     faults = clarity * places + np.log((share + 1e-9) / (1 - share))
