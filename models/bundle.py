@@ -6,7 +6,7 @@ address.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +17,7 @@ from torch import nn
 
 from models.assessment import Assessment
 from models.calibration import Calibration
+from models.classifier import can_assess, holds_assessment, let_assess
 from models.device import compute_here
 from models.inference import outputs_and_features
 from models.instructions import how_to_use
@@ -315,8 +316,6 @@ def _check_weights(path: Path, model: Model, wanted: Preprocessing) -> None:
     Raises:
         ModelError: If the file does not hold the weights of this model.
     """
-    with torch.device("meta"):
-        own = build_untrained(model, wanted).state_dict()
     try:
         with safe_open(path, "pt") as stored:
             slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118
@@ -327,6 +326,8 @@ def _check_weights(path: Path, model: Model, wanted: Preprocessing) -> None:
             }
     except (OSError, SafetensorError) as error:
         _refuse_file(path, error)
+    with torch.device("meta"):
+        own = build_untrained(model, wanted, found).state_dict()
     expected = {name: (tuple(one.shape), DTYPES.get(one.dtype, "")) for name, one in own.items()}
     faults = [
         *(f"{name} is missing" for name in sorted(expected.keys() - found.keys())),
@@ -357,23 +358,25 @@ def _calibration_arrays(path: Path) -> dict[str, Any]:
 
 
 def _network(path: Path, model: Model, wanted: Preprocessing) -> nn.Module:
-    network = build_untrained(model, wanted)
-    network.load_state_dict(read_weights(path))
+    weights = read_weights(path)
+    network = build_untrained(model, wanted, weights)
+    network.load_state_dict(weights)
     return network.eval()
 
 
-def build_untrained(model: Model, wanted: Preprocessing) -> nn.Module:
+def build_untrained(model: Model, wanted: Preprocessing, names: Iterable[str]) -> nn.Module:
     """Build a network for our classes, whose weights are still to be loaded.
 
     Args:
         model: The model, an entry of the zoo.
         wanted: Preprocessing of the network, which tells the size of its input.
+        names: Of the weights, which tell whether it assesses pictures, too.
 
     Raises:
         ModelError: If timm cannot build it.
     """
     try:
-        return build(model, len(CLASSES), pretrained=False, size=wanted.size)[0]
+        network, _ = build(model, len(CLASSES), pretrained=False, size=wanted.size)
     except ModelError:  # about an input size that it does not support
         raise
     except Exception as error:  # timm's models raise whatever they like
@@ -381,6 +384,9 @@ def build_untrained(model: Model, wanted: Preprocessing) -> nn.Module:
             f"timm cannot build {model.name} for {len(CLASSES)} classes: {type(error).__name__}",
             expected="a model that launch_training_test.py has trained",
         ) from error
+    if holds_assessment(names) and can_assess(network):  # else the names say that they do not fit
+        let_assess(network)
+    return network
 
 
 def _try(network: nn.Module, card: Card, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Run a network on a batch of pictures: logits, and features for out-of-distribution detection."""
+"""Run a network on a batch of pictures: outputs, and features for out-of-distribution detection."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -12,16 +12,16 @@ Prepare = Callable[[torch.Tensor], torch.Tensor]
 """Turns pixels, N x 3 x H x W, uint8, into the input of a network; see `Normalisation`."""
 
 
-def logits_of(network: nn.Module, prepare: Prepare, pixels: torch.Tensor) -> torch.Tensor:
-    """Return the logits of pictures, N x number of classes, float32.
+def outputs_of(network: nn.Module, prepare: Prepare, pixels: torch.Tensor) -> torch.Tensor:
+    """Return the outputs for pictures, float32, N x 5 or the columns of `models.outputs`.
 
     Args:
         network: In evaluation mode.
         prepare: Applied to the pixels first.
         pixels: N x 3 x H x W, RGB, uint8.
     """
-    logits: torch.Tensor = network(prepare(pixels))
-    return logits.float()
+    outputs: torch.Tensor = network(prepare(pixels))
+    return outputs.float()
 
 
 def embedding_size(network: nn.Module) -> int:

@@ -11,7 +11,7 @@ from models.preprocessing import Preprocessing
 from utils.common.labels import CLASSES, LOW_QUALITY, TRAIN, VAL
 from utils.common.pictures import PictureError
 from utils.dataset.output.manifest import read_manifest
-from utils.quality.degrade import DegradationError
+from utils.quality.degrade import DegradationError, Degraded
 from utils.training.data import batches
 from utils.training.data.batches import Ticket
 from utils.training.data.fresh import FRESH_SHARE, draw_parent, is_drawn_anew
@@ -137,7 +137,7 @@ def test_the_class_of_the_parent_stays(make_loader, monkeypatch) -> None:
     listed = fresh.pictures.splits[TRAIN]
     parents: dict[str, set[str]] = {}
 
-    def note(parent: np.ndarray, file: str, *_: int) -> np.ndarray:
+    def note(parent: np.ndarray, file: str, *_: int) -> Degraded:
         (found,) = {
             picture.file
             for index, picture in enumerate(listed)
@@ -145,7 +145,7 @@ def test_the_class_of_the_parent_stays(make_loader, monkeypatch) -> None:
             and np.array_equal(reader.read(TRAIN, index), parent)
         }
         parents.setdefault(file, set()).add(found)
-        return parent
+        return Degraded(parent, "haze", 1, "", 0, 0)
 
     reader = open_pixels(fresh.pictures, NONE)
     monkeypatch.setattr(batches, "degrade_anew", note)

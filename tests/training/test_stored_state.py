@@ -147,7 +147,7 @@ class TestSettings:
         del settings["deterministic"]
         assert Facts.from_dict(facts_of(settings=settings), "last.pt").settings == GOOD
         assert capsys.readouterr().err == (
-            "Warning: last.pt lacks some settings; their defaults are used: deterministic False\n"
+            "Warning: last.pt lacks some settings; it goes on with: deterministic False\n"
         )
 
 

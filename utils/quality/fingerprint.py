@@ -16,7 +16,7 @@ from utils.quality.degrade import NUM_TURNS, degrade, draw_turn
 from utils.quality.kind import Kind, Limit
 from utils.quality.kinds import ALWAYS_BITE, KINDS
 
-WITHOUT_PIXELS = frozenset({"title", "fault", "source", "measure", "rises", "instead"})
+WITHOUT_PIXELS = frozenset({"title", "fault", "shows", "source", "measure", "rises", "instead"})
 """Fields of a kind that describe it."""
 
 ONLY_DRAWN_BY = frozenset({"group", "weight"})

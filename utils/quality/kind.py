@@ -43,6 +43,7 @@ class Kind:
         name: In the manifest.
         title: For humans.
         fault: What goes wrong in the clinic.
+        shows: Names of the `FAULTS` that a person sees in the picture.
         source: Where the physics or the finding is described.
         group: Two kinds of one group are never combined.
         strength: Name of the parameter that the severity sets.
@@ -62,6 +63,7 @@ class Kind:
     name: str
     title: str
     fault: str
+    shows: tuple[str, ...]
     source: str
     group: str
     strength: str

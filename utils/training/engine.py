@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from models.classifier import classifiers_of, is_assessing
 from models.device import Compute
 from models.preprocessing import Normalisation, Preprocessing
 from models.sizes import Size, step_of
@@ -22,7 +23,8 @@ from utils.training.processes.stopping import StopRequest
 from utils.training.processes.world import World
 from utils.training.settings import LR_SCALES, RunSettings
 from utils.training.step.adaptation import adapt
-from utils.training.step.classifier import Classifier, classifiers_of
+from utils.training.step.assessment import AssessmentLoss
+from utils.training.step.classifier import Classifier
 from utils.training.step.ema import WeightAverage
 from utils.training.step.optimisation import class_weights, learning_rate, set_rate
 from utils.training.step.settling import Settling
@@ -79,9 +81,13 @@ class Trainer:
             self._schedule = Schedule(settings.epochs, preprocessing.size, step, frozen)
             self._settling = Settling(network)
         weights = torch.tensor(class_weights(loader.pictures.counts(TRAIN)), device=device)
+        assessment = None
+        if is_assessing(network):
+            of_train = loader.targets(TRAIN)
+            assessment = AssessmentLoss(of_train, settings.assessment_weight).to(device)
         self.train_step = TrainStep(
             network, weights, compute, settings, self.world,
-            settings.grad_accum_steps * processes, self._settling,
+            settings.grad_accum_steps * processes, self._settling, assessment,
         )  # fmt: skip
         self.micro_batches = self.train_step.micro_batches
         self.average = (

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from models.classifier import let_assess
 from models.preprocessing import Preprocessing
 from models.pretrained import WeightsUnavailableError, architecture_of, build
 from models.zoo import Model, resolve
@@ -11,6 +12,7 @@ from utils.common.cli import prompts
 from utils.common.labels import CLASSES
 from utils.training.processes.world import World
 from utils.training.settings import RunSettings, Settings, complete
+from utils.training.step.classifier import can_learn_to_assess
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def build_network(asked: Settings, world: World) -> Built:
         if built
         else build(model, len(CLASSES), False, "", 0, size, asked.progressive_resizing)
     )
+    _let_assess(network, preprocessing, asked.assessment_weight, model.name)
     world.broadcast_tensors(network.state_dict().values())
     settings = complete(asked, model, pretrained=pretrained)
     return Built(network, world.broadcast(lambda: preprocessing), settings)
@@ -74,7 +77,21 @@ def rebuild_network(settings: RunSettings, stored: Preprocessing) -> Built:
         resolve(settings.model), len(CLASSES), False, "", 0, stored.size,
         settings.progressive_resizing,
     )  # fmt: skip
+    _let_assess(network, preprocessing, settings.assessment_weight, settings.model)
     return Built(network, preprocessing, settings)
+
+
+def _let_assess(network: nn.Module, preprocessing: Preprocessing, weight: float, name: str) -> None:
+    """Add the layer that assesses pictures if its loss has a weight, and say where it cannot be."""
+    if not weight:
+        return
+    if can_learn_to_assess(network, preprocessing):
+        let_assess(network)
+    else:
+        print(
+            f"{name} has no single linear classifier, beside which a layer could learn what is "
+            "wrong with a picture: it learns the classes alone."
+        )
 
 
 def _with_weights(asked: Settings, model: Model) -> tuple[nn.Module, Preprocessing, bool]:

@@ -1,17 +1,18 @@
 """Run a trained network over the pictures of a split, each picture exactly once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from models.device import FLOAT32, Compute
 from models.fusion import fused
-from models.inference import logits_of, outputs_and_features
+from models.inference import outputs_and_features, outputs_of
+from models.outputs import assessments, class_logits
 from models.preprocessing import Normalisation, Preprocessing
 from utils.training.data.frozen_features import FeatureLoader
 from utils.training.data.loader import PictureLoader
@@ -77,9 +78,9 @@ class Predictor:
 
         def forward(pixels: torch.Tensor) -> Outputs:
             with self.compute.autocast():
-                return (logits_of(network, prepare, pixels),)
+                return _columns(outputs_of(network, prepare, pixels))
 
-        return self._run(Predictions, split, title, forward, source=source)
+        return self._run(_predictions, split, title, forward, source=source)
 
     def predict_with_features(self, split: str, title: str) -> PredictionsWithFeatures | None:
         """Return logits and features for out-of-distribution detection, as `predict` does.
@@ -88,8 +89,12 @@ class Predictor:
         what is fitted on these logits has to hold for those.
         """
         network = self._prepared_network(replace(self.compute, precision=FLOAT32))
-        forward = partial(outputs_and_features, network, self.normalise)
-        return self._run(PredictionsWithFeatures, split, title, forward)
+
+        def forward(pixels: torch.Tensor) -> Outputs:
+            outputs, features = outputs_and_features(network, self.normalise, pixels)
+            return *_columns(outputs), features
+
+        return self._run(_predictions_with_features, split, title, forward)
 
     def ood_features(self, split: str, title: str, positions: Sequence[int]) -> OodFeatures | None:
         """Return the features of some pictures for out-of-distribution detection.
@@ -115,14 +120,18 @@ class Predictor:
 
     def _run(
         self,
-        kind: type[Kind],
+        make: Callable[..., Kind],
         split: str,
         title: str,
         forward: Forward,
         positions: Sequence[int] | None = None,
         source: FeatureLoader | None = None,
     ) -> Kind | None:
-        """Gather the outputs for a split's pictures, all of them by default, in their order."""
+        """Gather the outputs for a split's pictures, all of them by default, in their order.
+
+        Returns:
+            Result of `make` for files, labels and outputs, with the targets.
+        """
         listed = self.loader.pictures.splits[split]
         chosen = range(len(listed)) if positions is None else positions
         batches = (source or self.loader).dealt_batches(split, chosen)
@@ -138,4 +147,33 @@ class Predictor:
         pictures = [listed[position] for position in chosen]
         files = tuple(picture.file for picture in pictures)
         labels = np.array([picture.label for picture in pictures], dtype=np.int64)
-        return kind(files, labels, *gathered)
+        targets = self.loader.targets(split)[list(chosen)].numpy()
+        return make(files, labels, *gathered, targets=targets)
+
+
+def _columns(outputs: torch.Tensor) -> Outputs:
+    """Return the logits of the classes, and the outputs that assess pictures."""
+    return class_logits(outputs).contiguous(), assessments(outputs).contiguous()
+
+
+def _predictions(
+    files: tuple[str, ...],
+    labels: NDArray[np.int64],
+    logits: NDArray[np.float32],
+    assessed: NDArray[np.float32],
+    targets: NDArray[np.int8],
+) -> Predictions:
+    return Predictions(files, labels, logits, assessments=assessed, targets=targets)
+
+
+def _predictions_with_features(
+    files: tuple[str, ...],
+    labels: NDArray[np.int64],
+    logits: NDArray[np.float32],
+    assessed: NDArray[np.float32],
+    features: NDArray[np.float32],
+    targets: NDArray[np.int8],
+) -> PredictionsWithFeatures:
+    return PredictionsWithFeatures(
+        files, labels, logits, features, assessments=assessed, targets=targets
+    )

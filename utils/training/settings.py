@@ -134,6 +134,11 @@ class Settings:
         0.0, "share of each label that is spread over all classes, below 1", type=float,
         metavar="X", check=between(0, 1, with_lowest=True),
     )  # fmt: skip
+    assessment_weight: float = setting(
+        0.2, "weight of what the network learns beside the classes, relative to them: what a "
+        "picture shows, what is wrong with it, and how badly; 0 leaves that out",
+        type=float, metavar="X", check=at_least(0), before=0.0,
+    )  # fmt: skip
     ema: float | None = setting(
         None, "also average the weights over the steps with this decay, and validate, test and "
         f"keep the average; {EMA_DECAY} where only --ema is given", nargs="?", const=EMA_DECAY,
@@ -260,7 +265,8 @@ def stored_settings(kind: type[SomeSettings], stored: object) -> tuple[SomeSetti
     unknown = [shown(name) for name in stored if name not in names]
     if unknown:
         raise ValueError(f"this version does not know its settings {shortlist(unknown)}", "")
-    settings = kind(**{**dict.fromkeys(RunSettings.__annotations__), **stored})
+    before = {field.name: field.metadata["before"] for field in dataclasses.fields(kind)}
+    settings = kind(**{**before, **stored})
     for field, expected in faults(settings):
         raise ValueError(f"{field.name} is {shown(getattr(settings, field.name))}", expected)
     return settings, [name for name in names if name not in stored]

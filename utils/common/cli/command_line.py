@@ -27,6 +27,7 @@ def setting(
     help_text: str,
     *flags: str,
     check: Range | None = None,
+    before: Any = None,
     **argument: Any,
 ) -> Any:
     """Declare a dataclass field that is also a command-line flag.
@@ -40,6 +41,7 @@ def setting(
         flags: Spellings such as "-b", "--batch-size"; the field's own name by default. The field's
             name without dashes makes it one that is told by its position.
         check: Range of a number.
+        before: What was done before there was the flag, if that is not its default.
         argument: Passed on to `ArgumentParser.add_argument` (type, choices, nargs, metavar).
     """
     return dataclasses.field(
@@ -48,6 +50,7 @@ def setting(
             "help": help_text,
             "flags": flags,
             "check": check,
+            "before": default if before is None else before,
             "argument": argument,
         },
     )

@@ -1,10 +1,12 @@
 """Read the pictures of a batch and stack their pixels; runs in the workers."""
 
 import contextlib
+import dataclasses
 import math
 import signal
 from array import array
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, get_worker_info
 
+from models.outputs import NUM_TARGETS, UNKNOWN
 from models.preprocessing import Preprocessing
 from models.sizes import Size, with_size
 from utils.common.labels import CLASSES, LOW_QUALITY
@@ -23,11 +26,12 @@ from utils.quality.degrade import DegradationError
 from utils.training.data.fresh import degrade_anew, draw_parent, is_drawn_anew
 from utils.training.data.pictures import PictureFolder
 from utils.training.data.pixels import PixelReader
+from utils.training.data.targets import Row, of_degraded
 from utils.training.data.transforms import training_sample
 from utils.training.data.workers import LostWorkerError, no_memory
 
-IGNORED = -100
-"""Label of a picture that counts nowhere; the `ignore_index` of PyTorch's losses."""
+IGNORED = UNKNOWN
+"""Label of a picture that counts nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +66,34 @@ class Batch:
         pixels: N x 3 x H x W, uint8, RGB, stored with the channels last; in frozen epochs their
             features, N x D, float32.
         labels: N, int64, indices into `labels.CLASSES`; IGNORED on an idle rank.
+        targets: What the pictures as they are here are to be assessed as, N x `NUM_TARGETS`, int8,
+            in the columns of `models.outputs`; None where nobody asks.
         all_labels: Labels of the whole batch, over all ranks; None with a single process.
+        all_targets: Targets of the whole batch; None with a single process. What other ranks drew
+            anew is not known here, so of these only says which are known.
     """
 
     pixels: torch.Tensor
     labels: torch.Tensor
+    targets: torch.Tensor | None = None
     all_labels: torch.Tensor | None = None
+    all_targets: torch.Tensor | None = None
 
     def tensors(self) -> list[torch.Tensor]:
         """Return all tensors that are not None."""
-        found = (self.pixels, self.labels, self.all_labels)
-        return [tensor for tensor in found if tensor is not None]
+        return [tensor for tensor in self._by_name().values() if tensor is not None]
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device; from pinned memory the copy runs in the background."""
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def map(self, apply: Callable[[torch.Tensor], torch.Tensor]) -> "Batch":
+        """Return a batch of the results of a function for each tensor."""
+        found = self._by_name().items()
+        return Batch(**{name: apply(tensor) for name, tensor in found if tensor is not None})
+
+    def _by_name(self) -> dict[str, torch.Tensor | None]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +123,26 @@ class BrokenPictureError(Exception):
         self.picture = picture
 
 
-Arrival = torch.Tensor | BrokenPicture | NoMemory | None
-"""A worker's result for one ticket; None means that the pixels are in its slot."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The pictures of one ticket.
+
+    Attributes:
+        pixels: N x 3 x H x W, uint8; None if they are in the ticket's slot.
+        targets: N x `NUM_TARGETS`, int8. No tensor: sending one from a worker takes a file.
+    """
+
+    pixels: torch.Tensor | None
+    targets: NDArray[np.int8]
+
+    def pin_memory(self) -> "Loaded":
+        """Return them in pinned memory; the data loader asks for that."""
+        pixels = None if self.pixels is None else self.pixels.pin_memory()
+        return dataclasses.replace(self, pixels=pixels)
+
+
+Arrival = Loaded | BrokenPicture | NoMemory
+"""A worker's result for one ticket."""
 
 
 class BatchReader(Dataset[Arrival]):
@@ -149,7 +184,7 @@ class BatchReader(Dataset[Arrival]):
                 raise
             return NoMemory(told)
 
-    def _stack(self, ticket: Ticket) -> torch.Tensor | BrokenPicture | None:
+    def _stack(self, ticket: Ticket) -> Loaded | BrokenPicture:
         chosen = [self.splits[ticket.split][index] for index in ticket.indices]
         preprocessing = with_size(self.preprocessing, ticket.size)
         shape = (len(chosen), *preprocessing.size, 3)
@@ -161,22 +196,23 @@ class BatchReader(Dataset[Arrival]):
         else:
             stack = beginning(self.slots[ticket.slot], shape)
         stack = stack.permute(0, 3, 1, 2)
-        target = stack.numpy()
+        sample = stack.numpy()
+        targets = np.empty((len(chosen), NUM_TARGETS), np.int8)
         for position, (index, picture) in enumerate(zip(ticket.indices, chosen, strict=True)):
             try:
-                pixels = self._pixels(ticket, index)
+                pixels, targets[position] = self._picture(ticket, index)
             except BrokenPictureError as broken:
                 return broken.picture
             if ticket.epoch is None:
-                target[position] = preprocessing.centre_crop(pixels)
+                sample[position] = preprocessing.centre_crop(pixels)
             else:
-                target[position] = training_sample(
+                sample[position] = training_sample(
                     pixels, picture.file, preprocessing, self.seed, ticket.epoch
                 )
-        return stack if ticket.slot is None else None
+        return Loaded(stack if ticket.slot is None else None, targets)
 
-    def _pixels(self, ticket: Ticket, index: int) -> NDArray[np.uint8]:
-        """Return a picture's pixels, or in training those of a new degradation of a parent."""
+    def _picture(self, ticket: Ticket, index: int) -> tuple[NDArray[np.uint8], Row]:
+        """Return a picture's pixels and targets, or in training those of a parent degraded anew."""
         picture = self.splits[ticket.split][index]
         if (
             self.fresh_low_quality
@@ -191,8 +227,10 @@ class BatchReader(Dataset[Arrival]):
             parent = self._read(ticket.split, position)
             # The few parents that no kind makes visibly worse leave the picture on disk.
             with contextlib.suppress(DegradationError):
-                return degrade_anew(parent, picture.file, self.seed, ticket.epoch)
-        return self._read(ticket.split, index)
+                drawn = degrade_anew(parent, picture.file, self.seed, ticket.epoch)
+                told = of_degraded(CLASSES[label], drawn.degradation, drawn.severity)
+                return drawn.picture, told
+        return self._read(ticket.split, index), picture.targets
 
     def _read(self, split: str, position: int) -> NDArray[np.uint8]:
         try:

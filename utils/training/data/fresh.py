@@ -1,5 +1,6 @@
 """Draw a parent and a new degradation for a LOW_QUALITY picture in each epoch."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import cv2
@@ -9,7 +10,7 @@ from PIL import Image
 
 from utils.common.pictures import write_jpeg
 from utils.common.seeds import stable_hash, uniform
-from utils.quality.degrade import degrade
+from utils.quality.degrade import Degraded, degrade
 
 FRESH_SHARE = 0.75
 """Share of the LOW_QUALITY samples of an epoch that are drawn anew."""
@@ -35,7 +36,7 @@ def draw_parent(candidates: Sequence[int], file: str, seed: int, epoch: int) -> 
     return candidates[stable_hash("fresh parent", seed, epoch, file) % len(candidates)]
 
 
-def degrade_anew(parent: NDArray[np.uint8], file: str, seed: int, epoch: int) -> NDArray[np.uint8]:
+def degrade_anew(parent: NDArray[np.uint8], file: str, seed: int, epoch: int) -> Degraded:
     """Degrade a parent by the functions that made the data set, differently in each epoch.
 
     The result is compressed as JPEG in the quality of the data set, so that it differs from the
@@ -48,7 +49,7 @@ def degrade_anew(parent: NDArray[np.uint8], file: str, seed: int, epoch: int) ->
         epoch: Counted from 0.
 
     Returns:
-        RGB, uint8, of the parent's shape.
+        The picture, RGB, uint8, of the parent's shape, and what was done to it.
 
     Raises:
         DegradationError: If no draw made the parent visibly worse.
@@ -57,4 +58,5 @@ def degrade_anew(parent: NDArray[np.uint8], file: str, seed: int, epoch: int) ->
     content = write_jpeg(Image.fromarray(degraded.picture))
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None  # it was written just now
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+    picture = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+    return dataclasses.replace(degraded, picture=picture)

@@ -5,18 +5,19 @@ Features and Underperform Out-of-Distribution", ICLR 2022.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
 
 from models.inference import Prepare
+from models.outputs import NUM_TARGETS
 from models.preprocessing import Preprocessing
 from utils.common.cli.console import warn
 from utils.common.errors import SettingsError
 from utils.common.labels import TRAIN, VAL
 from utils.common.system.memory import available_memory, byte_size
-from utils.training.data.batches import Batch
+from utils.training.data.batches import Batch, Ticket
 from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import PictureFolder
 from utils.training.processes.stopping import StopRequest
@@ -41,11 +42,18 @@ class FeatureLoader:
     Args:
         loader: Loader of the pictures.
         features: Features by split, one row for each of its pictures.
+        targets: What these views of the pictures are to be assessed as, likewise.
     """
 
-    def __init__(self, loader: PictureLoader, features: Mapping[str, torch.Tensor]) -> None:
+    def __init__(
+        self,
+        loader: PictureLoader,
+        features: Mapping[str, torch.Tensor],
+        targets: Mapping[str, torch.Tensor],
+    ) -> None:
         self._loader = loader
         self._features = features
+        self._targets = targets
 
     def __contains__(self, split: str) -> bool:
         return split in self._features
@@ -53,7 +61,7 @@ class FeatureLoader:
     def training_batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, beginning with any of its steps."""
         for ticket in self._loader.training_tickets(epoch, first_step):
-            yield self._loader.labelled(ticket, self._features[TRAIN][list(ticket.indices)])
+            yield self._batch(ticket)
 
     def dealt_batches(self, split: str, positions: Sequence[int]) -> Iterator[Batch | None]:
         """Yield this rank's share of these pictures, and None where other ranks have a batch more.
@@ -63,11 +71,12 @@ class FeatureLoader:
             positions: Positions of the pictures in the split's list.
         """
         for ticket in self._loader.dealt_tickets(split, positions):
-            if ticket is None:
-                yield None
-            else:
-                features = self._features[split][list(ticket.indices)]
-                yield self._loader.labelled(ticket, features)
+            yield self._batch(ticket) if ticket else None
+
+    def _batch(self, ticket: Ticket) -> Batch:
+        chosen = list(ticket.indices)
+        features, targets = self._features[ticket.split], self._targets[ticket.split]
+        return self._loader.labelled(ticket, features[chosen], targets[chosen])
 
 
 def compute_features(
@@ -104,20 +113,32 @@ def compute_features(
     def forward(pixels: torch.Tensor) -> Outputs:
         return (features_of(network, prepare, pixels),)
 
-    features = {}
+    features, targets = {}, {}
     for split, epoch in VIEWS.items():
         count = len(loader.pictures.splits[split])
-        batches = loader.dealt_batches(split, range(count), epoch)
+        seen: list[Outputs] = []
+        batches = _noting_targets(loader.dealt_batches(split, range(count), epoch), seen)
         title = f"Features of {split}"
         outputs = forward_batches(batches, forward, title, count, micro_batches, stop)
         features[split] = gather_features(outputs, count, shape, micro_batches.world)
+        drawn = gather_features(seen, count, torch.Size([NUM_TARGETS]), micro_batches.world)
+        targets[split] = drawn.to(torch.int8)
     numbers = f"{len(features[TRAIN])} training and {len(features[VAL])} val pictures"
     print(
         f"Features of {numbers} computed once, in {time.monotonic() - started:.0f} s; until epoch "
         f"{num_epochs} only the classifier learns, from these.",
         flush=True,
     )
-    return FeatureLoader(loader, features)
+    return FeatureLoader(loader, features, targets)
+
+
+def _noting_targets(batches: Iterable[Batch | None], seen: list[Outputs]) -> Iterator[Batch | None]:
+    """Yield the batches; a view of a picture that was drawn anew has targets of its own."""
+    for batch in batches:
+        if batch is not None:
+            assert batch.targets is not None  # a loader knows them
+            seen.append((batch.targets,))
+        yield batch
 
 
 def gather_features(

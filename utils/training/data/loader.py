@@ -4,9 +4,11 @@ import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from models.outputs import NUM_TARGETS
 from models.preprocessing import Preprocessing
 from models.sizes import Size
 from utils.common.labels import TRAIN
@@ -22,7 +24,7 @@ from utils.training.data.batches import (
     Ticket,
     prepare_worker,
 )
-from utils.training.data.pictures import PictureFolder, unreadable
+from utils.training.data.pictures import Picture, PictureFolder, unreadable
 from utils.training.data.pixels import open_pixels
 from utils.training.data.slots import Dispatcher, Slots
 from utils.training.data.workers import Workers
@@ -83,6 +85,7 @@ class PictureLoader:
             split: torch.tensor([picture.label for picture in listed], dtype=torch.int64)
             for split, listed in pictures.splits.items()
         }
+        self._targets = {split: _targets(listed) for split, listed in pictures.splits.items()}
         self._num_steps = {
             split: len(cut(range(len(listed)), batch_size))
             for split, listed in pictures.splits.items()
@@ -208,24 +211,43 @@ class PictureLoader:
             raise unreadable(self.pictures.folder, arrival.file, arrival.error)
         if isinstance(arrival, NoMemory):
             raise arrival.told
+        pixels = arrival.pixels
         if self._slots and ticket.slot is not None:
-            arrival = self._slots.show(ticket.slot, len(ticket.indices), ticket.size)
-        assert isinstance(arrival, torch.Tensor)
-        return self.labelled(ticket, arrival)
+            pixels = self._slots.show(ticket.slot, len(ticket.indices), ticket.size)
+        assert pixels is not None
+        return self.labelled(ticket, pixels, torch.from_numpy(arrival.targets))
 
-    def labelled(self, ticket: Ticket, pixels: torch.Tensor) -> Batch:
-        """Return the pixels or features of a ticket's pictures, one row each, with their labels."""
-        labels = self._labels[ticket.split]
-        own, whole = labels[list(ticket.indices)], labels[list(ticket.whole)]
+    def labelled(self, ticket: Ticket, pixels: torch.Tensor, targets: torch.Tensor) -> Batch:
+        """Return the batch of a ticket's pictures.
+
+        Args:
+            ticket: Tells the pictures.
+            pixels: Their pixels or features, one row each.
+            targets: What they are to be assessed as, one row each.
+        """
+        labels, whole = self._labels[ticket.split], list(ticket.whole)
+        own = labels[list(ticket.indices)]
         if ticket.is_idle:
             own.fill_(IGNORED)
-        return Batch(pixels, own, whole if ticket.whole else None)
+            targets = torch.full_like(targets, IGNORED)
+        if not whole:
+            return Batch(pixels, own, targets)
+        return Batch(pixels, own, targets, labels[whole], self._targets[ticket.split][whole])
+
+    def targets(self, split: str) -> torch.Tensor:
+        """Return what the pictures of a split on disk are to be assessed as, one int8 row each."""
+        return self._targets[split]
 
     def _make_slots(self, workers: int, preprocessing: Preprocessing) -> Slots:
         """Return memory for all batches under way, of the largest size of `cut` and `deal`."""
         count = workers * PREFETCH + NUM_IN_USE
         capacity = max(self.share_size + 1, 2 * MIN_SHARE - 1)
         return Slots(count, capacity, preprocessing.height, preprocessing.width)
+
+
+def _targets(listed: Sequence[Picture]) -> torch.Tensor:
+    rows = np.array([picture.targets for picture in listed], np.int8)
+    return torch.from_numpy(rows.reshape(-1, NUM_TARGETS))
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ from utils.dataset.output.manifest import (
     manifest_hash,
     read_manifest,
 )
+from utils.training.data.targets import NOTHING_KNOWN, Row, of_good, targets_of
 
 MAKE_AGAIN = "Make the data set again: python create_dataset.py"
 CHANGED, PACK_DAMAGED = "changed", "damaged in the pack"
@@ -47,6 +48,7 @@ class Picture:
         size: (width, height) according to the manifest; None in a folder without one.
         parent: Position of a LOW_QUALITY picture's parent in its split's list, if it has one.
         sha256: SHA-256 that the file must have whenever it is read, 32 bytes; empty for any.
+        targets: What is known of it beside its class, as in `data.targets`.
     """
 
     file: str
@@ -54,6 +56,7 @@ class Picture:
     size: tuple[int, int] | None = None
     parent: int | None = None
     sha256: bytes = b""
+    targets: Row = NOTHING_KNOWN
 
     @property
     def origin_of_hash(self) -> str:
@@ -126,7 +129,7 @@ def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str, b
         size, parent = (row.width, row.height), positions.get((row.split, row.parent))
         digest = bytes.fromhex(row.sha256)
         by_split[row.split].append(
-            Picture(row.file, CLASSES.index(row.label), size, parent, digest)
+            Picture(row.file, CLASSES.index(row.label), size, parent, digest, targets_of(row))
         )
     named = {picture.file for pictures in by_split.values() for picture in pictures}
     found = _files_of_splits(folder)
@@ -197,7 +200,7 @@ def _scan(folder: Path) -> dict[str, tuple[Picture, ...]]:
             if is_derived(file.removeprefix(f"{split}/"), name, stems.__contains__):
                 others[DERIVED_RULE] += 1
             elif name in names and path.is_file() and _is_picture(path):
-                found.append(Picture(file, CLASSES.index(name)))
+                found.append(Picture(file, CLASSES.index(name), targets=of_good(name)))
             else:
                 others[ending_of(file)] += 1
         by_split[split] = tuple(sorted(found, key=lambda picture: picture.file))

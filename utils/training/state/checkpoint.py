@@ -123,7 +123,7 @@ def _check_size(path: Path, facts: Facts, weights: Any) -> None:
     wanted = Preprocessing.from_dict(facts.preprocessing)
     try:
         with torch.device("meta"):
-            own = build_untrained(model, wanted).state_dict()
+            own = build_untrained(model, wanted, weights.keys()).state_dict()
         fits = weights.keys() == own.keys() and all(
             weights[name].shape == expected.shape for name, expected in own.items()
         )

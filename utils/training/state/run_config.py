@@ -61,8 +61,9 @@ class Facts:
     def from_dict(cls, stored: Mapping[str, Any], place: object = "The stored state") -> "Facts":
         """Rebuild the result of `to_dict`; settings are checked as their flags are.
 
-        A missing setting did not exist yet when the run was started: it gets its flag's default,
-        with a warning. An unknown one may have changed the weights, so such a run is refused.
+        A missing setting did not exist yet when the run was started: it gets the value that stands
+        for what was done then, with a warning. An unknown one may have changed the weights, so such
+        a run is refused.
 
         Args:
             stored: Content of a file that may come from a stranger.
@@ -114,7 +115,7 @@ def _read_settings(stored: object, place: object) -> RunSettings:
         refuse(place, *error.args)
     if missing:
         defaults = (f"{name} {shown(getattr(settings, name))}" for name in missing)
-        warn(f"{place} lacks some settings; their defaults are used: {shortlist(defaults)}")
+        warn(f"{place} lacks some settings; it goes on with: {shortlist(defaults)}")
     return settings
 
 

@@ -8,15 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models.classifier import can_assess, classifiers_of
 from models.inference import Prepare
 from models.preprocessing import Preprocessing
-
-
-def classifiers_of(network: nn.Module) -> tuple[nn.Module, ...]:
-    """Return the last layer of a network of timm, or the two of a distilled one."""
-    of_timm: Any = network
-    found = of_timm.get_classifier()
-    return found if isinstance(found, tuple) else (found,)
 
 
 class Classifier(nn.Module):
@@ -91,6 +85,19 @@ def features_shape(network: nn.Module, preprocessing: Preprocessing) -> torch.Si
     (features,), output = calls[0]
     is_last = output.numel() == logits.numel() and output.data_ptr() == logits.data_ptr()
     return features.shape[1:] if is_last and len(features) == len(pixels) else None
+
+
+def can_learn_to_assess(network: nn.Module, preprocessing: Preprocessing) -> bool:
+    """Return whether a second layer beside the classifier would see what the classifier sees.
+
+    Args:
+        network: With the plain classifier, on its device, in any mode.
+        preprocessing: Preprocessing of the network, which tells the size of its input.
+    """
+    if not can_assess(network):
+        return False
+    shape = features_shape(network, preprocessing)
+    return shape is not None and len(shape) == 1
 
 
 @contextlib.contextmanager

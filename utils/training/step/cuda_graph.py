@@ -112,7 +112,7 @@ class Recording:
     def __init__(
         self, run_step: Callable[[Batch], Outcome], batch: Batch, others: "Recording | None"
     ) -> None:
-        self._batch = Batch(batch.pixels.clone(), batch.labels.clone())
+        self._batch = batch.map(torch.clone)
         self._graph = torch.cuda.CUDAGraph()
         pool: Any = others._graph.pool() if others else None
         with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):

@@ -10,10 +10,12 @@ from torch import nn
 
 from models.device import FLOAT16, Compute
 from models.inference import Prepare
+from models.outputs import class_logits
 from utils.training.data.batches import Batch
 from utils.training.data.loader import smallest_share
 from utils.training.processes.world import World
 from utils.training.settings import RunSettings
+from utils.training.step.assessment import AssessmentLoss
 from utils.training.step.cuda_graph import Outcome, Recorder
 from utils.training.step.micro_batches import MicroBatches
 from utils.training.step.optimisation import balanced_loss, make_optimizer
@@ -21,6 +23,8 @@ from utils.training.step.running_statistics import RunningStatistics, has_batch_
 from utils.training.step.settling import Settling
 
 MAX_GRADIENT_NORM = 1.0
+
+AssessmentOf = Callable[[torch.Tensor], torch.Tensor]
 
 
 class TrainStep:
@@ -38,6 +42,8 @@ class TrainStep:
         num_micro_batches: Micro-batches per optimizer step, over all ranks.
         settling: Settles batch norm after a change of the input's size; None where it never
             changes.
+        assessment: Loss of what the network says beside the classes, on the device; None where it
+            says nothing else.
 
     Attributes:
         optimizer: Fused AdamW.
@@ -59,6 +65,7 @@ class TrainStep:
         world: World,
         num_micro_batches: int,
         settling: Settling | None = None,
+        assessment: AssessmentLoss | None = None,
     ) -> None:
         self.optimizer = make_optimizer(
             network, settings.lr, settings.weight_decay, settings.layer_decay
@@ -71,7 +78,7 @@ class TrainStep:
         self.class_weights = class_weights
         self.recorder = self._make_recorder(compute, settings, world)
         self._network, self._compute, self._settings = network, compute, settings
-        self._world, self._settling = world, settling
+        self._world, self._settling, self._assessment = world, settling, assessment
         self._statistics = RunningStatistics(network)
         self._tried_shapes: set[tuple[int, int]] = set()
 
@@ -171,26 +178,51 @@ class TrainStep:
             Logits, N x classes, and the weighted sum of the losses, a scalar.
         """
         logits, losses = [], []
+        assess = self._assessed(batch, count)
         micro_batches = zip(
-            batch.pixels.tensor_split(count), batch.labels.tensor_split(count), strict=True
+            batch.pixels.tensor_split(count), batch.labels.tensor_split(count), assess, strict=True
         )
-        for number, (pixels, labels) in enumerate(micro_batches, 1):
+        for number, (pixels, labels, assessment_of) in enumerate(micro_batches, 1):
             is_synced = number == count and not is_alone
             with contextlib.nullcontext() if is_synced else self._world.no_sync(self._replica):
                 with self._compute.autocast():
                     outputs = self.forward(self._prepare(pixels))
                 smoothing = self._settings.label_smoothing
-                loss = balanced_loss(outputs, labels, self.class_weights, smoothing)
+                answers = class_logits(outputs)
+                loss = balanced_loss(answers, labels, self.class_weights, smoothing)
+                # The exchange takes the mean over the ranks; wanted is the sum.
+                whole = loss * self._world.size / weight_sum
+                if assessment_of:
+                    assessed = assessment_of(outputs)
+                    whole = whole + assessed * self._world.size
+                    loss = loss + 0 * assessed.detach()  # is NaN where that is not finite
                 # Checkpointing runs parts of the forward pass again, and batch norm would count
                 # them twice.
                 seen = self._statistics.read() if self._settings.grad_checkpointing else None
-                # The exchange takes the mean over the ranks; wanted is the sum.
-                self.scaler.scale(loss * self._world.size / weight_sum).backward()
+                self.scaler.scale(whole).backward()
             if seen is not None:
                 self._statistics.write(seen)
-            logits.append(outputs.detach())
+            logits.append(answers.detach())
             losses.append(loss.detach())
         return torch.cat(logits), torch.stack(losses).sum()
+
+    def _assessed(self, batch: Batch, count: int) -> Sequence[AssessmentOf | None]:
+        """Return for each micro-batch what computes the loss of all but the classes of its outputs.
+
+        Args:
+            batch: This rank's share, on the device.
+            count: Number of micro-batches.
+        """
+        assessment = self._assessment
+        if assessment is None:
+            return [None] * count
+        assert batch.targets is not None  # the loader of the training knows them
+        whole = batch.targets if batch.all_targets is None else batch.all_targets
+        totals = assessment.totals(whole)
+        return [
+            partial(assessment, targets=targets, totals=totals)
+            for targets in batch.targets.tensor_split(count)
+        ]
 
     def _settle(self, before: Sequence[torch.Tensor], updates: int) -> None:
         if self._settling and self._network.training:
