@@ -11,7 +11,7 @@ import threading
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -396,7 +396,9 @@ def snapshot() -> Callable[[Path], dict[str, bytes]]:
 def make_bundle() -> Callable[..., Path]:
     """Give a function that stores an untrained network of timm's own tests as a run does."""
 
-    def store(folder: Path, *, calibrated: bool = True, seed: int = 0) -> Path:
+    def store(
+        folder: Path, *, calibrated: bool = True, assessing: bool = False, seed: int = 0
+    ) -> Path:
         from models.bundle import Card, store_bundle
         from models.calibration import Calibration
         from models.novelty import Neighbours, Novelty, Scale, unit
@@ -423,13 +425,42 @@ def make_bundle() -> Callable[..., Path]:
             novelty,
         )
         card = Card(model, preprocessing, calibration=calibration if calibrated else None)
+        if assessing:
+            card = replace(card, assessment=let_assess(network))
         store_bundle(folder, network.state_dict(), card)
         return folder
 
     return store
 
 
+def let_assess(network: Any) -> Any:
+    """Let a network assess pictures, by drawn weights, and return a calibration of that."""
+    import torch
+
+    from models import classifier
+    from models.assessment import Assessment, FaultScale
+    from utils.common.faults import FAULTS
+
+    classifier.let_assess(network)
+    (wide,) = classifier.classifiers_of(network)
+    rng = np.random.default_rng(1)
+    with torch.no_grad():
+        for values in wide.assessment.parameters():
+            drawn = rng.normal(0, 0.5, size=tuple(values.shape)).astype(np.float32)
+            values.copy_(torch.from_numpy(drawn))
+    scales = tuple(FaultScale(1 + n / 10, n / 20 - 1, 0.4 + n / 100) for n in range(len(FAULTS)))
+    return Assessment(0.8, 0.3, 0.9, scales, {"veiled": "3 groups of val pictures have it"})
+
+
 @pytest.fixture(scope="session")
 def bundle(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a stored, calibrated, tiny model; only to be read."""
     return make_bundle(tmp_path_factory.mktemp("bundle") / "test_resnet-1")
+
+
+@pytest.fixture(scope="session")
+def assessing_bundle(
+    make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the same of a model that also assesses pictures."""
+    return make_bundle(tmp_path_factory.mktemp("assessing") / "test_resnet-1", assessing=True)

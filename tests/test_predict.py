@@ -37,6 +37,12 @@ ROOT = Path(__file__).parent.parent
 NUM_PHOTOS = 7
 
 
+@pytest.fixture(scope="session")
+def bundle(assessing_bundle: Path) -> Path:
+    """Return a model that assesses pictures, too, so that there are rows in all columns."""
+    return assessing_bundle
+
+
 @pytest.fixture
 def photos(
     tmp_path: Path, make_picture: Callable[..., Image.Image], encode: Callable[..., bytes]
