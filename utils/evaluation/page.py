@@ -21,6 +21,7 @@ from utils.evaluation.page_tables import (
     confusion_rows,
     example_words,
     fault_rows,
+    levels,
     part_rows,
     percent,
     picture_counts,
@@ -33,7 +34,7 @@ from utils.evaluation.page_tables import (
 )
 from utils.evaluation.plots import page_charts
 from utils.evaluation.report import Report
-from utils.evaluation.text import coverage_line, how_to_promise, notes, with_levels
+from utils.evaluation.text import coverage_line, how_to_promise, notes
 
 TEMPLATE = "page.html.jinja"
 STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -84,7 +85,7 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         faults=fault_rows(found) if found else [],
         by_severity=severity_rows(found) if found else [],
         words=example_words,
-        levels=with_levels,
+        levels=levels,
         shortcuts=shortcut_rows(report),
         guessing=1 / sum(count > 0 for count in metrics.pictures.values()),
         num_wrong=int(np.sum(report.verdicts.likeliest != report.test.labels)),

@@ -6,6 +6,7 @@ from utils.common.faults import FAULTS
 from utils.common.labels import CLASSES
 from utils.evaluation.assessing.assessed import Assessed
 from utils.evaluation.assessing.examples import Example
+from utils.evaluation.assessing.figures import PartFigures
 from utils.evaluation.bootstrap import Figure
 from utils.evaluation.plots import row_shares
 from utils.evaluation.report import Report
@@ -137,22 +138,16 @@ def severity_rows(assessed: Assessed) -> list[Row]:
     """Return what is said of good pictures, and of poor ones by severity."""
     found = assessed.figures
     parts = {"good": found.good, **{str(level): row for level, row in found.by_severity.items()}}
-    return [
-        [
-            name,
-            part.pictures,
-            part.any_told,
-            part.first_right,
-            part.macro_f1,
-            part.subject,
-            part.subject_told,
+
+    def shown(part: PartFigures) -> Row:
+        shares = (
+            part.any_told, part.first_right, part.macro_f1, part.subject, part.subject_told,
             part.told_right,
-            DASH if part.said.value is None else f"{part.said.value:.2f}",
-            DASH if part.error.value is None else f"{part.error.value:.2f}",
-        ]
-        for name, part in parts.items()
-        if part.pictures
-    ]
+        )  # fmt: skip
+        known = [DASH if figure.value is None else figure for figure in shares]
+        return [part.pictures, *known, levels(part.said), levels(part.error)]
+
+    return [[name, *shown(part)] for name, part in parts.items() if part.pictures]
 
 
 def example_words(example: Example) -> tuple[str, str]:
@@ -163,6 +158,11 @@ def example_words(example: Example) -> tuple[str, str]:
     subject = example.subject or f"no subject ({example.untold})"
     said = f"{', '.join(example.faults) or 'no fault'}, {subject}, severity {example.said:.1f}"
     return f"{has}{shows}{level}", f"{example.label}: {said}"
+
+
+def levels(figure: Figure) -> str:
+    """Return a figure in levels of severity as text, without its interval."""
+    return DASH if figure.value is None else f"{figure.value:.2f}"
 
 
 def percent(share: float | None) -> str:

@@ -21,8 +21,8 @@ from utils.evaluation.assessing.truths import Truths, any_of
 from utils.evaluation.bootstrap import Figure
 from utils.evaluation.reliability import Reliability, reliability_of
 
-NO_FAULT = "no test picture has this fault"
-NOT_TOLD = "it was told of no test picture"
+NO_FAULT = "no test picture has it"
+NOT_TOLD = "it was never told"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def f1s(has: NDArray[np.bool_], told: NDArray[np.bool_], groups: NDArray[np.int6
     """
     statistic, num_groups = _f1_statistic(has, told, groups)
     resting_on = [len(np.unique(groups[column])) for column in has.T]
-    reasons = ["no test picture has this fault, and it was told of none"] * len(FAULT_NAMES)
+    reasons = ["no test picture has it, and it was never told"] * len(FAULT_NAMES)
     return figures(statistic, num_groups, resting_on, reasons)
 
 
