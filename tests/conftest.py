@@ -448,6 +448,7 @@ def let_assess(network: Any) -> Any:
         for values in wide.assessment.parameters():
             drawn = rng.normal(0, 0.5, size=tuple(values.shape)).astype(np.float32)
             values.copy_(torch.from_numpy(drawn))
+        wide.assessment.bias[0] += 5  # of the subject that is also the network's usual class
     scales = tuple(FaultScale(1 + n / 10, n / 20 - 1, 0.4 + n / 100) for n in range(len(FAULTS)))
     return Assessment(0.8, 0.3, 0.9, scales, {"veiled": "3 groups of val pictures have it"})
 

@@ -11,6 +11,7 @@ import predict
 from models.bundle import read_bundle, read_weights
 from utils.common.errors import OutputError, ProjectError
 from utils.common.labels import CLASSES
+from utils.external.fitted import CARRIED_OVER
 
 COUNTS = {"DERM": 25, "OTHER": 20, "PAN": 5}
 
@@ -40,6 +41,17 @@ def test_only_the_calibration_changes_and_tells_its_origin(
     assert "none: 5 pictures; 95% takes at least 19" in done.out
     assert predict.main([str(done.place), str(folder / "PAN"), "-j", "0", "--device", "cpu"]) == 0
     assert f"this model was {new.recalibration.describe()}." in capsys.readouterr().err
+
+
+def test_what_assesses_pictures_is_carried_over_and_said(
+    own, calibrate_on, assessing_bundle: Path, bundle: Path
+) -> None:
+    folder = own(COUNTS)
+    done = calibrate_on(folder, run=assessing_bundle)
+    old, new = (read_bundle(place)[0] for place in (assessing_bundle, done.place))
+    assert new.assessment == old.assessment
+    assert CARRIED_OVER in done.out
+    assert CARRIED_OVER not in calibrate_on(folder, run=bundle, output="other").out
 
 
 def test_groups_count_and_not_pictures(own, calibrate_on) -> None:
