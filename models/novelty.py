@@ -197,8 +197,9 @@ class Novelty:
 
 def unit(embeddings: NDArray[np.floating]) -> Array:
     """Return rows divided by their lengths, N x E, float32; a row of zeros stays one."""
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    rows: Array = (embeddings / np.maximum(lengths, 1e-12)).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # an infinite row becomes NaN
+        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        rows: Array = (embeddings / np.maximum(lengths, 1e-12)).astype(np.float32)
     return rows
 
 

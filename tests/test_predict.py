@@ -289,8 +289,9 @@ def test_without_output_a_table_is_printed(bundle: Path, photos: Path, capsys) -
     assert captured.err == (
         "Warning: PAN (3 val pictures) has no promised coverage, so it stays possible for every "
         "picture: every answer but PAN is ambiguous. Their labels are the likeliest classes all "
-        "the same.\nWarning: 1 of 12 faults had too few val pictures for a calibration of their own "
-        "and mostly share that of all: veiled.\n"
+        "the same.\n"
+        "Warning: 1 of 12 faults had too few val pictures for a calibration of their own and "
+        "mostly share that of all: veiled.\n"
     )
 
 

@@ -1,65 +1,42 @@
 """Ways of out-of-distribution detection compared on strangers, by the protocol of OpenOOD.
 
-    python -m benchmarks.quality.out_of_distribution DATASET RUN... --strangers FOLDER
+    python -m benchmarks.quality.out_of_distribution DATASET RUN... [--packages FOLDER]
     python -m benchmarks.quality.out_of_distribution DATASET RUN --frozen mobilenetv1_100 FILE
 
-FOLDER/<near, other or far>/<kind>/ holds pictures that no class is meant for; more are made here.
-Each score is fitted on train, its threshold on val by groups so that 5 % are refused, and it is
-judged on test against strangers, which nothing was chosen on. OTHER is also held out: of train and
-val that the scores are fitted on, while the networks have seen it. A frozen network, never
-fine-tuned, gives the embeddings alone; logits, and so labels, are those of the run.
+Strangers are drawn here, and come with Python packages: those installed, and those of
+`pip install --target FOLDER --no-deps scikit-image pydicom-data nilearn mahotas stardist`. With
+--strangers FOLDER, which holds <near, other or far>/<kind>/, there are more. Each score is fitted
+on train, its threshold on val by groups so that 5 % are refused, and it is judged on test against
+strangers. OTHER is also held out: of what scores are fitted on, while the networks have seen it.
+--frozen also takes neighbours in a network that was never fine-tuned.
 """
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.quality.ood_scores import (
-    COMBINATIONS,
-    METHODS,
-    Score,
-    Seen,
-    nearest_neighbours,
-    relative_mahalanobis,
-)
-from benchmarks.quality.ood_strangers import NEAR, Place, find, made
-from models.bundle import Card, read_bundle
-from models.gate import sample
-from models.inference import outputs_and_embeddings
-from models.preprocessing import Normalisation
-from models.pretrained import build
-from models.texture import describe
-from models.zoo import resolve
-from utils.common.cli.console import progress, table
+from benchmarks.quality.strangers.drawn import NEAR, Place
+from benchmarks.quality.strangers.scores import COMBINATIONS, METHODS, Score, Seen, excess
+from benchmarks.quality.strangers.views import Key, build_frozen, embed, list_pictures, look
+from models.bundle import read_bundle
+from utils.common.cli.console import table
 from utils.common.errors import run_script
-from utils.common.labels import CLASSES, SPLITS, TEST, TRAIN, VAL
+from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.evaluation.conformal import quantile_by_group
-from utils.evaluation.rows import group_codes, read_rows, rows_of
 
 REFUSED = 0.05
-BATCH_SIZE = 32
-OTHER = CLASSES.index("OTHER")
-SKIN = [CLASSES.index(name) for name in ("DERM", "DERM_CLINIC", "PAN")]
 HELD_OUT: Place = (NEAR, "OTHER held out")
+FIGURES = ("AUROC", "refused", "called skin", "without doubt")
 
-Figures = tuple[float, float, float]
-"""Area under the ROC curve, share refused, share labelled skin and not refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """The pictures that all networks look at, by split and by kind of stranger."""
-
-    splits: dict[str, list[Path]]
-    groups: dict[str, NDArray[np.int64]]
-    strangers: dict[Place, list[Path | Image.Image]]
+Figures = tuple[float, float, float, float]
+"""Area under the ROC curve; shares refused, labelled DERM or DERM_CLINIC and not refused, and of
+these the ones whose prediction set has no other class."""
 
 
 def main() -> None:
@@ -67,127 +44,88 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", type=Path, help="made by create_dataset.py")
     parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs on it")
-    parser.add_argument("--strangers", type=Path, help="folder of pictures (default: made ones)")
+    parser.add_argument("--packages", type=Path, help="folder of pip install --target")
+    parser.add_argument("--strangers", type=Path, help="folder of more pictures")
     parser.add_argument(
-        "--frozen", nargs=2, action="append", default=[], metavar=("MODEL", "FILE"),
+        "--frozen", nargs=2, metavar=("MODEL", "FILE"),
         help="also neighbours in a network that was never fine-tuned",
     )  # fmt: skip
     given = parser.parse_args()
     torch.set_num_threads(1)
-    pictures = list_pictures(given.dataset, given.strangers)
+    pictures = list_pictures(given.dataset, given.strangers, given.packages)
+    kinds = [key for key in pictures.listed if isinstance(key, tuple)]
+    counts = ", ".join(f"{len(pictures.listed[kind])} {' '.join(kind)}" for kind in sorted(kinds))
+    missing = ", ".join(pictures.missing) or "none"
+    print(f"Strangers: {counts}. Packages that are not there: {missing}.", flush=True)
     results: dict[str, dict[Place, list[Figures]]] = {}
     rates: dict[str, list[float]] = {}
     for run in given.runs:
         card, network = read_bundle(run)
         seen = look(card, network, pictures, run.name)
-        frozen = {
-            name: look(*build_frozen(name, file, card), pictures, name)
-            for name, file in given.frozen
-        }
-        for method, figures, rate in judge_all(seen, frozen):
+        if given.frozen:
+            frozen = embed(*build_frozen(*given.frozen, card), pictures, "frozen")
+            seen = {key: replace(one, frozen=frozen[key]) for key, one in seen.items()}
+        for method, figures, rate in judge_all(seen):
             rates.setdefault(method, []).append(rate)
-            for place, three in figures.items():
-                results.setdefault(method, {}).setdefault(place, []).append(three)
+            for place, four in figures.items():
+                results.setdefault(method, {}).setdefault(place, []).append(four)
     print(summary(results, rates))
-    for number, title in enumerate(("AUROC", "refused", "labelled skin")):
+    for number, title in enumerate(FIGURES):
         print(f"\n{title} by kind\n{by_kind(results, number)}")
 
 
-def list_pictures(dataset: Path, folder: Path | None) -> Pictures:
-    """List the data set by split, and the strangers."""
-    known = read_rows(dataset)
-    splits = {split: sorted((dataset / split).glob("*/*.jpg")) for split in SPLITS}
-    groups = {
-        split: group_codes(rows_of(known, [one.relative_to(dataset).as_posix() for one in files]))
-        for split, files in splits.items()
-    }
-    strangers: dict[Place, list[Path | Image.Image]] = dict(made())
-    strangers.update(find(folder) if folder else {})
-    return Pictures(splits, groups, strangers)
-
-
-def build_frozen(name: str, file: str, card: Card) -> tuple[Card, torch.nn.Module]:
-    """Build a network as its weights file has it, for pictures prepared as those of a run."""
-    model = resolve(name)
-    size = card.preprocessing.size if model == card.model else None
-    network, preprocessing = build(model, len(CLASSES), False, file, size=size)
-    return replace(card, model=model, preprocessing=preprocessing), network.eval()
-
-
-def look(
-    card: Card, network: torch.nn.Module, pictures: Pictures, name: str
-) -> dict[str | Place, Seen]:
-    """Show all pictures to a network once."""
-    found: dict[str | Place, Seen] = {}
-    for split, files in pictures.splits.items():
-        labels = np.array([CLASSES.index(file.parent.name) for file in files])
-        columns = outputs(card, network, files, f"{name}: {split}")
-        found[split] = Seen(*columns, labels, pictures.groups[split])
-    for place, some in pictures.strangers.items():
-        columns = outputs(card, network, some, f"{name}: {place[1]}")
-        found[place] = Seen(*columns, np.full(len(some), -1), np.arange(len(some)))
-    return found
-
-
-@torch.inference_mode()
-def outputs(
-    card: Card, network: torch.nn.Module, pictures: Iterable[Path | Image.Image], title: str
-) -> list[NDArray[np.float32]]:
-    """Return logits, embeddings and texture features, N x D each."""
-    prepare, rows = Normalisation(card.preprocessing), list(pictures)
-    columns = []
-    for start in progress(range(0, len(rows), BATCH_SIZE), desc=title, unit="batches"):
-        inputs = [
-            sample(card, one if isinstance(one, Image.Image) else one.read_bytes())
-            for one in rows[start : start + BATCH_SIZE]
-        ]
-        pixels = torch.from_numpy(np.stack(inputs))
-        columns.append((*outputs_and_embeddings(network, prepare(pixels)), describe(pixels)))
-    return [torch.cat(column).numpy() for column in zip(*columns, strict=True)]
-
-
-def judge_all(
-    seen: dict[str | Place, Seen], frozen: dict[str, dict[str | Place, Seen]]
-) -> Iterable[tuple[str, dict[Place, Figures], float]]:
+def judge_all(seen: dict[Key, Seen]) -> Iterable[tuple[str, dict[Place, Figures], float]]:
     """Yield each score's name, its figures by kind of stranger, and the share of test refused."""
-    whole, without = (fit_all(seen, frozen, held) for held in (False, True))
-    for method, (score, views) in whole.items():
-        good, threshold = score(views[TEST]), limit(score, views[VAL])
+    is_other = seen[TEST].labels == CLASSES.index("OTHER")
+    with_other, without = (fit_all(seen, held) for held in (False, True))
+    for method, score in with_other.items():
+        good, threshold = score(seen[TEST]), limit(score, seen[VAL])
         figures = {
-            place: figures_of(score(view), good, threshold, seen[place])
-            for place, view in views.items()
+            place: figures_of(score(strangers), good, threshold, strangers)
+            for place, strangers in seen.items()
             if isinstance(place, tuple)
         }
-        score, views = without[method]
-        is_other = views[TEST].labels == OTHER
-        good, threshold = score(views[TEST][~is_other]), limit(score, some_of(views[VAL], True))
+        held = without[method]
         figures[HELD_OUT] = figures_of(
-            score(views[TEST][is_other]), good, threshold, seen[TEST][is_other]
-        )
-        score, views = whole[method]
-        rate = float((score(views[TEST]) > limit(score, views[VAL])).mean())
-        yield method, figures, rate
+            held(seen[TEST][is_other]), held(seen[TEST][~is_other]),
+            limit(held, some_of(seen[VAL], True)), seen[TEST][is_other],
+        )  # fmt: skip
+        yield method, figures, float((good > threshold).mean())
 
 
-def fit_all(
-    seen: dict[str | Place, Seen], frozen: dict[str, dict[str | Place, Seen]], without_other: bool
-) -> dict[str, tuple[Score, dict[str | Place, Seen]]]:
-    """Fit all scores on train, and what combines them on val; return them with what they judge."""
+def fit_all(seen: dict[Key, Seen], without_other: bool) -> dict[str, Score]:
+    """Fit all scores on train, and what combines them on val."""
     train, val = (some_of(seen[split], without_other) for split in (TRAIN, VAL))
     fitted = {name: fit(train) for name, fit in METHODS.items()}
-    for name, combine in COMBINATIONS.items():
-        fitted[f"kNN and texture, {name}"] = combine(fitted["kNN"], fitted["texture"], val)
-    result = {name: (score, seen) for name, score in fitted.items()}
-    for name, views in frozen.items():
-        train = some_of(views[TRAIN], without_other)
-        for title, fit in (("kNN", nearest_neighbours), ("rel. Mahal.", relative_mahalanobis)):
-            result[f"frozen {name}, {title}"] = fit(train), views
-    return result
+    both = fitted["kNN"], fitted["texture"]
+    combined = {f"kNN + texture, {name}": way(both, val) for name, way in COMBINATIONS.items()}
+    if train.frozen is None:
+        return fitted | combined
+    frozen = of_frozen(METHODS["kNN"](as_frozen(train)))
+    return {
+        **fitted,
+        "frozen kNN": frozen,
+        "frozen rel. Mahalanobis": of_frozen(METHODS["relative Mahalanobis"](as_frozen(train))),
+        **combined,
+        "frozen kNN + texture, excess": excess((frozen, fitted["texture"]), val),
+        "kNN + frozen kNN + texture, excess": excess((*both, frozen), val),
+    }
+
+
+def as_frozen(seen: Seen) -> Seen:
+    """Return the same pictures with the embeddings of the frozen network as theirs."""
+    assert seen.frozen is not None
+    return replace(seen, embeddings=seen.frozen)
+
+
+def of_frozen(score: Score) -> Score:
+    """Return the score that judges the embeddings of the frozen network."""
+    return lambda seen: score(as_frozen(seen))
 
 
 def some_of(seen: Seen, without_other: bool) -> Seen:
     """Return all pictures, or those of the other classes."""
-    return seen[seen.labels != OTHER] if without_other else seen
+    return seen[seen.labels != CLASSES.index("OTHER")] if without_other else seen
 
 
 def limit(score: Score, val: Seen) -> float:
@@ -202,16 +140,17 @@ def figures_of(
     """Judge the scores of strangers against those of good pictures."""
     is_strange = np.repeat([0, 1], [len(good), len(strange)])
     is_refused = strange > threshold
-    is_skin = np.isin(seen.logits.argmax(axis=1), SKIN) & ~is_refused
+    is_skin = seen.is_skin & ~is_refused
     area = roc_auc_score(is_strange, np.concatenate([good, strange]))
-    return float(area), float(is_refused.mean()), float(is_skin.mean())
+    shares = (float(column.mean()) for column in (is_refused, is_skin, is_skin & seen.is_sure))
+    return (float(area), *shares)  # type: ignore[return-value]
 
 
 def summary(results: dict[str, dict[Place, list[Figures]]], rates: dict[str, list[float]]) -> str:
     """Return a table of means over the kinds of one distance, each kind counting the same."""
     distances = sorted({distance for places in results.values() for distance, _ in places})
     header = ["score", "test refused"]
-    header += [f"{one}: {what}" for one in distances for what in ("AUROC", "refused", "skin")]
+    header += [f"{one}: {what}" for one in distances for what in FIGURES]
     rows = []
     for method, places in results.items():
         cells = [method, plus_minus(np.array(rates[method]))]

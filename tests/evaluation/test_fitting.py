@@ -217,6 +217,19 @@ def test_embeddings_tell_what_texture_does_not() -> None:
     assert alone.is_unlike(strange).mean() < 0.1
 
 
+def test_a_training_picture_without_numbers_is_left_out() -> None:
+    rng = np.random.default_rng(0)
+    train = rng.normal(size=(60, NUM_FEATURES + 8)).astype(np.float32)
+    val, labels = train[:50] + 0.1, np.arange(60) % NUM_CLASSES
+    whole = fit_novelty(train[:55], labels[:55], val)
+    train[55:, NUM_FEATURES + 3] = np.nan
+    train[57, 0] = np.inf
+    novelty = fit_novelty(train, labels, val)
+    assert np.isfinite(novelty.neighbours.bank).all()
+    assert np.array_equal(novelty.scores(val), whole.scores(val))
+    assert novelty.threshold == whole.threshold
+
+
 def test_too_few_val_pictures_give_no_threshold(inputs: EvaluationInputs) -> None:
     features = inputs.val.features[:48]
     novelty = fit_novelty(inputs.train.features, inputs.train.labels, features)
@@ -239,5 +252,8 @@ def test_a_calibration_is_fitted_anew_without_touching_the_distance(
     assert anew.unpromised == ()
     sets = anew.judge(test.logits, test.features).sets
     assert sets[np.arange(len(test.labels)), test.labels].mean() >= 0.8
+    more = refit(calibration, test, 0.8, np.arange(len(test.labels)), refused=0.1).novelty
+    assert (more.refused, more.reason) == (0.1, "")
+    assert more.is_unlike(test.features).sum() == 3  # of 40 the 37th is the limit
     none = refit(calibration, test, 0.95, np.arange(len(test.labels)))
     assert none.reasons == dict.fromkeys(CLASSES, "8 pictures; 95% takes at least 19")

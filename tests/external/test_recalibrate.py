@@ -89,6 +89,25 @@ def test_another_coverage_needs_other_numbers(own, calibrate_on) -> None:
     assert fields["quantiles"]["PAN"] is not None  # 4 are enough
 
 
+def test_the_share_that_may_be_refused_is_carried_or_set(
+    own, calibrate_on, bundle: Path, capsys
+) -> None:
+    folder = own(COUNTS)
+    unlike = {}
+    for name, flags in {"kept": (), "set": ("--refuse", "0.2")}.items():
+        done = calibrate_on(folder, *flags, output=name)
+        unlike[name] = json.loads((done.place / "best.json").read_text())["calibration"]["unlike"]
+    assert (unlike["kept"]["refused"], unlike["set"]["refused"]) == (0.02, 0.2)
+    assert unlike["kept"]["threshold"] > unlike["set"]["threshold"]
+    assert f"distance of {unlike['set']['threshold']:.2f}, for 20%" in done.out
+    assert "(beyond a distance of 1000000.00, for 2%)" in done.out
+    again = calibrate_on(folder, run=done.place, output="again")
+    fields = json.loads((again.place / "best.json").read_text())["calibration"]
+    assert fields["unlike"] == unlike["set"]  # the run's own share is carried on
+    assert (read_bundle(again.place)[0].calibration.novelty.neighbours.bank
+            == read_bundle(bundle)[0].calibration.novelty.neighbours.bank).all()  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("counts", "told"),
     [

@@ -84,6 +84,27 @@ def test_a_scale_that_cannot_be_used(scale: dict[str, float]) -> None:
         Novelty.from_dict(fields, one.arrays())
 
 
+def test_a_bank_takes_two_bytes_a_number() -> None:
+    one = detection()
+    assert one.neighbours is not None
+    bank = one.arrays()["novelty.bank"]
+    assert bank.nbytes == 2 * one.neighbours.bank.size
+    assert np.array_equal(bank.astype(np.float32), one.neighbours.bank)  # nothing is rounded twice
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_embedding_that_is_no_number_is_unlike(value: float) -> None:
+    rows = features(np.array([0.0]), np.full((1, WIDTH), value))
+    assert detection().is_unlike(rows).all()
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, float("nan"), "2%"])
+def test_a_share_that_cannot_be_used(share: object) -> None:
+    one = detection()
+    with pytest.raises(ValueError):
+        Novelty.from_dict({**one.to_dict(), "refused": share}, one.arrays())
+
+
 def test_equal_distances_have_a_scale() -> None:
     scale = Scale.of(np.full(5, 2, np.float32))
     assert scale.excess(np.array([1, 2], np.float32)).tolist() == [0, 0]

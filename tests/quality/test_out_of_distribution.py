@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.quality.ood_scores import COMBINATIONS, METHODS, NEIGHBOURS, Seen
-from benchmarks.quality.ood_strangers import MAKERS, find
+from benchmarks.quality.strangers.drawn import MAKERS, find
+from benchmarks.quality.strangers.scores import COMBINATIONS, METHODS, NEIGHBOURS, Seen
 from utils.common.errors import SettingsError
 
 NUM_CLASSES, WIDTH = 5, 30

@@ -1,4 +1,4 @@
-"""Predictions: each picture once, in order, whatever the batches; features without the network."""
+"""Predictions and features: each picture once, in order, whatever the batches."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import torch
 
 from models.texture import NUM_FEATURES
 from utils.common.labels import TEST
+from utils.training import fit
 from utils.training.engine import Trainer
 
 
@@ -46,3 +47,20 @@ def test_the_predictions_are_the_same_for_any_batch_size(trainer: Trainer) -> No
     before = trainer.predictor().predict(TEST, "Test").logits
     trainer.loader.batch_size = 4
     np.testing.assert_allclose(trainer.predictor().predict(TEST, "Test").logits, before, atol=1e-5)
+
+
+def test_pictures_are_drawn_by_their_names_and_not_their_places() -> None:
+    files = [f"train/{number}.jpg" for number in range(fit.MAX_TRAIN_PICTURES + 500)]
+
+    def drawn(listed: list[str], seed: int = 0) -> set[str]:
+        chosen = fit.drawn_for_ood(listed, seed)
+        assert chosen == sorted(set(chosen))
+        assert len(chosen) == min(len(listed), fit.MAX_TRAIN_PICTURES)
+        return {listed[position] for position in chosen}
+
+    some = drawn(files)
+    assert drawn(files[::-1]) == some
+    assert drawn(files, seed=1) != some
+    fewer = drawn(files[:-100])
+    assert len(some - fewer) <= 100  # those that are gone make place for others, and no more
+    assert drawn(files[:10]) == set(files[:10])

@@ -1,4 +1,4 @@
-"""Strangers, pictures that no class is meant for: those of a folder, and those made here."""
+"""Strangers, pictures that no class is meant for: those of a folder, and those drawn here."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -7,11 +7,14 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import gaussian_filter
+from scipy.spatial import Voronoi, voronoi_plot_2d
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
-from benchmarks.quality.unlike import TEXT, noise_field, stripes
+from benchmarks.quality.unlike import TEXT, noise_field, screenshot, stripes
 from utils.common.errors import SettingsError
 from utils.common.pictures import SUFFIXES
 from utils.common.seeds import generator
@@ -24,8 +27,10 @@ DISTANCES = {
 }
 """Folders of strangers, and what belongs there."""
 
-PER_KIND = 40
+PER_KIND = 24
+SIDE = 256
 PAGE_SIZE = (700, 900)
+SKIN_TONES = ((255, 224, 200), (234, 192, 160), (198, 134, 98), (141, 85, 54), (82, 50, 36))
 COLOUR_MAPS = ("viridis", "Reds", "copper", "gray", "tab20")
 
 Place = tuple[str, str]
@@ -51,11 +56,36 @@ def find(folder: Path) -> dict[Place, list[Path]]:
     return found
 
 
-def made() -> Iterator[tuple[Place, list[Image.Image]]]:
-    """Make the strangers that need nobody's pictures, the same ones each time."""
-    for kind, draw in MAKERS.items():
-        rngs = (generator("ood stranger", kind, number) for number in range(PER_KIND))
-        yield (FAR, kind), [draw(rng) for rng in rngs]
+def drawn() -> Iterator[tuple[Place, list[Image.Image]]]:
+    """Draw the strangers that need nobody's pictures, the same ones each time."""
+    for place, draw in MAKERS.items():
+        rngs = (generator("ood stranger", place[1], number) for number in range(PER_KIND))
+        yield place, [draw(rng) for rng in rngs]
+
+
+def skin_coloured(rng: np.random.Generator) -> Image.Image:
+    """Draw a surface of a skin's colour, evenly lit or not, with a grain or with fibres."""
+    tone = np.array(SKIN_TONES[rng.integers(len(SKIN_TONES))]) * rng.uniform(0.85, 1.05, 3)
+    light = gaussian_filter(rng.normal(size=(SIDE, SIDE)), 60)
+    widths = rng.uniform(0.7, 3), rng.uniform(0.7, 12 if rng.random() < 0.5 else 3)
+    grain = gaussian_filter(rng.normal(size=(SIDE, SIDE)), widths)
+    shade = 1 + rng.uniform(0.02, 0.2) * light / light.std()
+    shade += rng.uniform(0.01, 0.06) * grain / grain.std()
+    return Image.fromarray((tone * shade[..., None]).clip(0, 255).astype(np.uint8))
+
+
+def diagram(rng: np.random.Generator) -> Image.Image:
+    """Draw a Voronoi diagram with SciPy, or the spectrogram of a chirp with Matplotlib."""
+    figure, axes = plt.subplots(figsize=(4, 4), layout="constrained")
+    if rng.random() < 0.5:
+        points = rng.random((int(rng.integers(8, 60)), 2))
+        voronoi_plot_2d(Voronoi(points), axes, show_points=bool(rng.random() < 0.5))
+    else:
+        times = np.linspace(0, 1, 8000)
+        sound = np.sin(rng.uniform(500, 8000) * times ** rng.uniform(1, 3)) + rng.normal(size=8000)
+        axes.specgram(sound, NFFT=256, cmap=COLOUR_MAPS[rng.integers(len(COLOUR_MAPS))])
+    axes.set_axis_off()
+    return _painted(figure)
 
 
 def plot(rng: np.random.Generator) -> Image.Image:
@@ -76,6 +106,10 @@ def plot(rng: np.random.Generator) -> Image.Image:
     else:
         axes.hist(rng.normal(size=10 * count), bins=30, color=colour)
     axes.set(title=words(rng, 4), xlabel=words(rng, 2), ylabel=words(rng, 2))
+    return _painted(figure)
+
+
+def _painted(figure: Figure) -> Image.Image:
     stream = io.BytesIO()
     figure.savefig(stream, dpi=100, format="png")
     plt.close(figure)
@@ -107,9 +141,12 @@ def words(rng: np.random.Generator, count: int) -> str:
     return " ".join(rng.choice(TEXT.split(), count))
 
 
-MAKERS: dict[str, Callable[[np.random.Generator], Image.Image]] = {
-    "plots": plot,
-    "documents": document,
-    "noise": lambda rng: Image.fromarray(noise_field(rng)),
-    "stripes": lambda rng: Image.fromarray(stripes(rng)),
+MAKERS: dict[Place, Callable[[np.random.Generator], Image.Image]] = {
+    (NEAR, "skin-coloured"): skin_coloured,
+    (FAR, "plots"): plot,
+    (FAR, "diagrams"): diagram,
+    (FAR, "documents"): document,
+    (FAR, "screens"): lambda rng: Image.fromarray(screenshot(rng)),
+    (FAR, "noise"): lambda rng: Image.fromarray(noise_field(rng)),
+    (FAR, "stripes"): lambda rng: Image.fromarray(stripes(rng)),
 }

@@ -4,8 +4,8 @@ Each is fitted on what a network says of training pictures. The names are those 
 al. 2022), whose protocol `benchmarks.quality.out_of_distribution` follows.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,9 @@ class Seen:
         texture: Features of `models.texture`, N x number of them, float32.
         labels: True classes, N; -1 for strangers.
         groups: N; pictures of one group are not independent.
+        is_skin: Whether the likeliest class is DERM or DERM_CLINIC, N.
+        is_sure: Whether the prediction set has no other class, N.
+        frozen: Embeddings of a network that was never fine-tuned, N x D, float32.
     """
 
     logits: NDArray[np.float32]
@@ -41,11 +44,14 @@ class Seen:
     texture: NDArray[np.float32]
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
+    is_skin: NDArray[np.bool_]
+    is_sure: NDArray[np.bool_]
+    frozen: NDArray[np.float32] | None = None
 
     def __getitem__(self, chosen: NDArray[np.bool_]) -> "Seen":
         """Return some of the pictures."""
-        rows = self.logits, self.embeddings, self.texture, self.labels, self.groups
-        return Seen(*(array[chosen] for array in rows))
+        rows = [getattr(self, one.name) for one in fields(self)]
+        return Seen(*(None if array is None else array[chosen] for array in rows))
 
 
 Score = Callable[[Seen], Scores]
@@ -132,58 +138,62 @@ METHODS: dict[str, Callable[[Seen], Score]] = {
 }
 
 
-def excess(one: Score, other: Score, val: Seen) -> Score:
-    """Combine two scores: how many standard deviations of val each exceeds its mean on val.
+def excess(scored: Sequence[Score], val: Seen) -> Score:
+    """Combine scores: how many standard deviations of val each exceeds its mean on val.
 
     What is below the mean counts as 0, so that being very like training in one respect makes up for
-    nothing in the other; the two excesses are the sides of a right triangle.
+    nothing in another; the excesses are the sides of a right angle.
     """
-    scales = [(float(score(val).mean()), float(score(val).std())) for score in (one, other)]
+    scales = [(float(score(val).mean()), float(score(val).std())) for score in scored]
 
     def score(seen: Seen) -> Scores:
         parts = [
             np.maximum(0, (part(seen) - mean) / spread)
-            for part, (mean, spread) in zip((one, other), scales, strict=True)
+            for part, (mean, spread) in zip(scored, scales, strict=True)
         ]
-        both: Scores = np.hypot(*parts)
+        both: Scores = np.sqrt(np.square(parts).sum(axis=0))
         return both
 
     return score
 
 
-def total(one: Score, other: Score, val: Seen) -> Score:
-    """Sum two scores in standard deviations of val."""
-    spreads = [float(score(val).std()) for score in (one, other)]
-    return lambda seen: one(seen) / spreads[0] + other(seen) / spreads[1]
+def total(scored: Sequence[Score], val: Seen) -> Score:
+    """Sum scores in standard deviations of val."""
+    spreads = [float(score(val).std()) for score in scored]
+    return lambda seen: np.sum(
+        [score(seen) / spread for score, spread in zip(scored, spreads, strict=True)], axis=0
+    )
 
 
-def larger(one: Score, other: Score, val: Seen) -> Score:
-    """Take the larger of two scores, each divided by what 95 % of val stay below."""
-    scales = [float(np.quantile(score(val), 0.95)) for score in (one, other)]
-    return lambda seen: np.maximum(one(seen) / scales[0], other(seen) / scales[1])
+def larger(scored: Sequence[Score], val: Seen) -> Score:
+    """Take the largest of scores, each divided by what 95 % of val stay below."""
+    scales = [float(np.quantile(score(val), 0.95)) for score in scored]
+    return lambda seen: np.max(
+        [score(seen) / scale for score, scale in zip(scored, scales, strict=True)], axis=0
+    )
 
 
-def ranks(one: Score, other: Score, val: Seen) -> Score:
-    """Sum the ranks of two scores among those of val."""
-    known = [np.sort(score(val)) for score in (one, other)]
+def ranks(scored: Sequence[Score], val: Seen) -> Score:
+    """Sum the ranks of scores among those of val."""
+    known = [np.sort(score(val)) for score in scored]
 
     def score(seen: Seen) -> Scores:
         shares = [
             np.searchsorted(values, part(seen)) / len(values)
-            for values, part in zip(known, (one, other), strict=True)
+            for values, part in zip(known, scored, strict=True)
         ]
         return np.sum(shares, axis=0)
 
     return score
 
 
-COMBINATIONS: dict[str, Callable[[Score, Score, Seen], Score]] = {
+COMBINATIONS: dict[str, Callable[[Sequence[Score], Seen], Score]] = {
     "excess": excess,
     "sum": total,
     "larger": larger,
     "ranks": ranks,
 }
-"""Ways of putting two scores on one scale."""
+"""Ways of putting scores on one scale."""
 
 
 def _unit(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
