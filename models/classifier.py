@@ -63,7 +63,12 @@ def is_assessing(network: nn.Module) -> bool:
 
 def holds_assessment(names: Iterable[str]) -> bool:
     """Return whether weights of these names are those of a network that assesses pictures."""
-    return any(name.endswith(f".{ASSESSMENT}.weight") for name in names)
+    return any(map(is_of_assessment, names))
+
+
+def is_of_assessment(name: str) -> bool:
+    """Return whether a weight of this name belongs to the layer that assesses pictures."""
+    return f".{ASSESSMENT}." in name
 
 
 def can_assess(network: nn.Module) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.classifier import is_of_assessment
 from models.novelty import PREFIX
 from models.preprocessing import Preprocessing
 from models.sizes import Size, is_about_size, own_size, size_arguments, with_size
@@ -180,6 +181,22 @@ def load_weights_file(network: nn.Module, path: Path, model: Model) -> None:
         print(f"The classifier in {path.name} is for other classes; a new one is trained.")
 
 
+def load_assessment(network: nn.Module, path: Path) -> None:
+    """Load the weights of the layer that assesses pictures if a weights file has them.
+
+    Args:
+        network: A network that assesses pictures, whose other weights were loaded from the file.
+        path: A file that `load_weights_file` has accepted.
+    """
+    own = {k: v for k, v in network.state_dict().items() if is_of_assessment(k)}
+    stored = find_weights(read_weights_file(path), network)[0].weights
+    if all(
+        name in stored and stored[name].shape == tensor.shape and not _fault(stored[name], tensor)
+        for name, tensor in own.items()
+    ):
+        network.load_state_dict({name: stored[name] for name in own}, strict=False)
+
+
 def _tell(path: Path, chosen: Found, fitting: list[Found]) -> None:
     """Print which weights were taken where there is a choice, and which were ignored."""
     names = [one.name for one in fitting]
@@ -198,7 +215,11 @@ def _tell(path: Path, chosen: Found, fitting: list[Found]) -> None:
 
 def _check(found: Found, network: nn.Module) -> tuple[dict[str, torch.Tensor], bool, list[str]]:
     """Return the weights to load, whether the classifier is left out, and what is wrong."""
-    weights = {name: found.weights[name] for name in found.weights if not name.startswith(PREFIX)}
+    weights = {
+        name: tensor
+        for name, tensor in found.weights.items()
+        if not name.startswith(PREFIX) and not is_of_assessment(name)
+    }
     own = network.state_dict()
     head = [name for name in own if name.startswith(_head_prefixes(network))]
     is_new = any(name not in weights or weights[name].shape != own[name].shape for name in head)

@@ -34,7 +34,9 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.transforms import v2
 
 from benchmarks.tools.measuring import draw_dataset, machine, median_ratio, take_turns, verdict
+from models.classifier import let_assess
 from models.device import FLOAT32, Compute, choose_device, choose_precision
+from models.outputs import NUM_TARGETS
 from models.preprocessing import Preprocessing
 from models.pretrained import build
 from models.zoo import MENU, Model, resolve
@@ -139,6 +141,7 @@ def measure(
     )  # fmt: skip
     settings = complete(asked, model, pretrained=asked.pretrained)
     network, preprocessing = build(model, len(CLASSES), pretrained=False)
+    let_assess(network)  # as a run does
     pictures = read_folder(folder)
     loader = PictureLoader(
         pictures, preprocessing, settings.batch_size, settings.workers, 0,
@@ -264,8 +267,11 @@ def synthetic_step(trainer: Trainer) -> Callable[[int], None]:
     shape = (settings.batch_size, 3, preprocessing.height, preprocessing.width)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     labels = torch.arange(settings.batch_size) % len(CLASSES)
+    targets = torch.ones(settings.batch_size, NUM_TARGETS, dtype=torch.int8)
     device = trainer.compute.device
-    batch = Batch(pixels.to(device, memory_format=torch.channels_last), labels.to(device))
+    batch = Batch(
+        pixels.to(device, memory_format=torch.channels_last), labels.to(device), targets.to(device)
+    )
     steps = trainer.loader.steps(TRAIN)
     return lambda step: trainer._step(batch, 0, step, steps)
 

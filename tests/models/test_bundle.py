@@ -27,6 +27,7 @@ from models.bundle import (
     read_weights,
     store_bundle,
 )
+from models.classifier import is_assessing, let_assess
 from models.inference import outputs_and_features
 from models.preprocessing import Normalisation
 from models.pretrained import build
@@ -318,3 +319,39 @@ def test_a_pipe_in_the_place_of_weights_is_not_waited_for(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "best.safetensors")
     with pytest.raises(ModelError, match="not a safetensors file: a named pipe, not a reg"):
         read_weights(tmp_path / "best.safetensors")
+
+
+@pytest.fixture
+def assessing(tmp_path: Path) -> Path:
+    """Return a bundle of a network that assesses pictures, which a test may break."""
+    network, preprocessing = build(resolve("test_resnet"), len(CLASSES), pretrained=False)
+    let_assess(network)
+    store_bundle(tmp_path, network.state_dict(), Card(resolve("test_resnet"), preprocessing))
+    return tmp_path
+
+
+def test_a_network_that_assesses_comes_back_as_one(assessing: Path) -> None:
+    weights = read_weights(assessing / WEIGHTS_NAME)
+    _, network = read_bundle(assessing)
+    assert is_assessing(network)
+    found = network.state_dict()
+    assert found.keys() == weights.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())
+
+
+def test_one_of_before_comes_back_without(bundle: Path) -> None:
+    assert not is_assessing(read_bundle(bundle)[1])
+
+
+@pytest.mark.parametrize("name", ["fc.assessment.bias", "fc.assessment.weight"])
+def test_half_a_layer_is_refused(assessing: Path, name: str) -> None:
+    rewrite_weights(assessing, lambda tensors: tensors.pop(name))
+    assert "does not hold the weights of test_resnet for 5 classes: " in complaint(assessing)
+
+
+def test_the_layer_of_another_place_is_refused(assessing: Path) -> None:
+    def move(tensors: dict[str, Any]) -> None:
+        tensors["layer1.assessment.weight"] = tensors.pop("fc.assessment.weight")
+
+    rewrite_weights(assessing, move)
+    assert "'layer1.assessment.weight' is unknown" in complaint(assessing)

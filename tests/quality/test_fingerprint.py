@@ -69,7 +69,7 @@ def test_what_makes_other_pixels_is_another_kind(change: dict[str, object]) -> N
 
 
 def test_what_only_describes_a_kind_or_draws_it_is_none() -> None:
-    told = replace(FOG, title="Fog", fault="Fog", source="Fog", rises=not FOG.rises)
+    told = replace(FOG, title="Fog", fault="Fog", source="Fog", rises=not FOG.rises, shows=())
     drawn = replace(told, measure="psnr", instead="", weight=9, group="fog")
     assert fingerprint_of_kind(drawn) == fingerprint_of_kind(FOG)
 

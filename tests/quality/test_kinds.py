@@ -8,6 +8,7 @@ import pytest
 from scipy.special import chdtri
 
 from benchmarks.tools.drawn_texture import draw_texture
+from utils.common.faults import FAULT_NAMES
 from utils.quality.alone import ALONE
 from utils.quality.degrade import COMBINED, draw_kinds
 from utils.quality.kind import SEVERITIES
@@ -32,6 +33,11 @@ def test_shape_and_type_stay(name: str, shape: tuple[int, int]) -> None:
         assert not np.shares_memory(degraded, picture)
     assert not np.array_equal(degraded, picture)
     assert np.array_equal(picture, before)
+
+
+def test_each_kind_shows_faults_and_each_fault_has_a_kind() -> None:
+    assert all(kind.shows and len(set(kind.shows)) == len(kind.shows) for kind in KINDS.values())
+    assert {fault for kind in KINDS.values() for fault in kind.shows} == set(FAULT_NAMES)
 
 
 @ALL_KINDS

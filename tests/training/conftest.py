@@ -13,13 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
+from models.classifier import let_assess
 from models.device import Compute
 from models.preprocessing import Preprocessing
 from models.pretrained import build
 from models.zoo import resolve
-from utils.common.labels import CLASSES, SPLITS
+from utils.common.labels import CLASSES, LOW_QUALITY, SPLITS
 from utils.common.pictures import write_jpeg
 from utils.dataset.output.manifest import ManifestRow, write_manifest
+from utils.quality.kinds import KINDS
 from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import read_folder
 from utils.training.engine import Trainer
@@ -44,6 +46,9 @@ def make_tree(folder: Path, counts: tuple[int, int, int]) -> Path:
                 (folder / file).write_bytes(content)
                 digest = hashlib.sha256(content).hexdigest()
                 facts = {"original_sha256": digest, "original_format": "JPEG"}
+                if label == LOW_QUALITY:
+                    kinds = list(KINDS)[number % len(KINDS)], list(KINDS)[-1]
+                    facts |= {"degradation": "+".join(kinds), "severity": 1 + number % 5}
                 rows.append(
                     ManifestRow(
                         file, split, label, "fake", file, file, file, digest, 80, 64, **facts,
@@ -79,6 +84,8 @@ def make_trainer(tiny_dataset: Path) -> Callable[..., Trainer]:
         usual = {"batch_size": 8, "workers": 0, "model": model, "epochs": 2, "lr": 1e-3}
         complete = RunSettings(**{**usual, "weight_decay": 0.05, **settings})
         network, preprocessing = build(resolve(model), len(CLASSES), pretrained=False)
+        if complete.assessment_weight:
+            let_assess(network)
         batch_size = complete.batch_size * complete.grad_accum_steps
         loader = PictureLoader(read_folder(tiny_dataset), preprocessing, batch_size, 0, 0)
         compute = Compute(torch.device(device), precision)

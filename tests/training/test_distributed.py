@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
 
+from models.outputs import UNKNOWN
 from models.preprocessing import Preprocessing
 from tests.preloaded import Preloaded
 from utils.common.labels import TEST, TRAIN
@@ -109,12 +110,16 @@ def test_the_stream_of_batches_is_that_of_one_process_dealt_out(
     shares = [loader(rank, processes).training_batches(2) for rank in range(processes)]
     for batch, *dealt in zip(whole.training_batches(2), *shares, strict=True):
         busy = [share for share in dealt if not (share.labels == IGNORED).any()]
-        pixels, labels = torch.empty_like(batch.pixels), torch.empty_like(batch.labels)
+        whole_again = batch.map(torch.empty_like)
         for rank, share in enumerate(busy):
-            pixels[rank :: len(busy)], labels[rank :: len(busy)] = share.pixels, share.labels
-        assert torch.equal(pixels, batch.pixels)
-        assert torch.equal(labels, batch.labels)
+            own = share.pixels, share.labels, share.targets
+            for tensor, part in zip(whole_again.tensors(), own, strict=True):
+                tensor[rank :: len(busy)] = part
+        assert all(map(torch.equal, whole_again.tensors(), batch.tensors()))
         assert all(torch.equal(share.all_labels, batch.labels) for share in dealt)
+        assert all(torch.equal(share.all_targets, batch.targets) for share in dealt)
+        idle = [share for share in dealt if (share.labels == IGNORED).any()]
+        assert all((share.targets == UNKNOWN).all() for share in idle)
 
 
 def test_evaluation_is_dealt_out_in_equally_many_rounds(

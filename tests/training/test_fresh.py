@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.preprocessing import Preprocessing
+from models.outputs import SUBJECTS
+from models.preprocessing import Normalisation, Preprocessing
+from models.pretrained import build
+from models.zoo import resolve
 from utils.common.labels import CLASSES, LOW_QUALITY, TRAIN, VAL
 from utils.common.pictures import PictureError
 from utils.dataset.output.manifest import read_manifest
@@ -15,10 +18,15 @@ from utils.quality.degrade import DegradationError, Degraded
 from utils.training.data import batches
 from utils.training.data.batches import Ticket
 from utils.training.data.fresh import FRESH_SHARE, draw_parent, is_drawn_anew
-from utils.training.data.loader import PictureLoader
+from utils.training.data.frozen_features import compute_features
+from utils.training.data.loader import PictureLoader, epoch_order
 from utils.training.data.pictures import read_folder
 from utils.training.data.pixels import open_pixels
+from utils.training.data.targets import of_degraded, targets_of
+from utils.training.processes.stopping import StopRequest
+from utils.training.processes.world import World
 from utils.training.settings import CACHES, NONE
+from utils.training.step.micro_batches import MicroBatches
 
 NUM_EPOCHS = 3
 
@@ -74,9 +82,10 @@ def test_the_parent_of_each_picture_is_the_one_that_the_manifest_names(dataset: 
 def test_any_number_of_workers_and_any_cache_draw_the_same(
     make_loader, workers: int, method: str | None, cache: str
 ) -> None:
-    expected = torch.cat([batch.pixels for batch in make_loader().training_batches(1)])
+    expected = [batch.map(torch.clone) for batch in make_loader().training_batches(1)]
     loader = make_loader(workers, cache=cache, start_method=method)
-    assert torch.equal(expected, torch.cat([b.pixels for b in loader.training_batches(1)]))
+    for batch, other in zip(loader.training_batches(1), expected, strict=True):
+        assert all(map(torch.equal, batch.tensors(), other.tensors()))
 
 
 def test_low_quality_alone_is_drawn_anew_and_in_each_epoch_differently(make_loader) -> None:
@@ -93,6 +102,58 @@ def test_low_quality_alone_is_drawn_anew_and_in_each_epoch_differently(make_load
                 views.add(pixels.tobytes())
     assert changed[LOW_QUALITY] == changed.total() == len(views)
     assert changed[LOW_QUALITY] >= 3
+
+
+def told(loader: PictureLoader, epoch: int | None) -> dict[str, list[int]]:
+    """Return the targets of each training picture in one epoch."""
+    chosen = loader.pictures.splits[TRAIN]
+    (batch,) = loader._serve([Ticket(TRAIN, tuple(range(len(chosen))), epoch)])
+    files = (picture.file for picture in chosen)
+    return dict(zip(files, batch.targets.tolist(), strict=True))
+
+
+def test_targets_are_those_of_what_was_drawn(make_loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = make_loader()
+    drawn: dict[tuple[str, int], Degraded] = {}
+    original = batches.degrade_anew
+
+    def note(parent: np.ndarray, file: str, seed: int, epoch: int) -> Degraded:
+        drawn[file, epoch] = original(parent, file, seed, epoch)
+        return drawn[file, epoch]
+
+    monkeypatch.setattr(batches, "degrade_anew", note)
+    on_disk = told(make_loader(fresh=False), 0)
+    rows = {row.file: targets_of(row) for row in read_manifest(loader.pictures.folder)}
+    differ = 0
+    for epoch in range(NUM_EPOCHS):
+        for file, targets in told(loader, epoch).items():
+            assert on_disk[file] == list(rows[file])
+            if (file, epoch) not in drawn:
+                assert targets == on_disk[file]
+                continue
+            new = drawn[file, epoch]
+            subject = SUBJECTS[on_disk[file][0]]  # the class of the parent stays
+            assert tuple(targets) == of_degraded(subject, new.degradation, new.severity)
+            differ += targets != on_disk[file]
+    assert differ >= 3
+
+
+def test_features_of_a_view_are_told_as_that_view(
+    make_loader, small_preprocessing: Preprocessing
+) -> None:
+    """What is drawn anew in frozen epochs is what was drawn when the features were computed."""
+    loader = make_loader()
+    network, _ = build(resolve("test_resnet"), len(CLASSES), pretrained=False, size=(32, 32))
+    world = World()
+    computed = compute_features(
+        network.eval(), small_preprocessing, Normalisation(small_preprocessing), loader,
+        MicroBatches(torch.device("cpu"), world, True, 1), StopRequest(world), 1,
+    )  # fmt: skip
+    first_view = list(told(loader, 0).values())
+    assert first_view != list(told(make_loader(), 1).values())
+    order = epoch_order(loader.seed, 1, len(first_view))
+    found = torch.cat([batch.targets for batch in computed.training_batches(1)]).tolist()
+    assert found == [first_view[position] for position in order]
 
 
 def test_a_broken_parent_is_the_one_that_is_blamed(make_loader, dataset: Path) -> None:
@@ -172,6 +233,7 @@ def test_a_parent_that_resists_leaves_the_one_on_disk(make_loader, monkeypatch) 
     monkeypatch.setattr(batches, "degrade_anew", resist)
     found = samples(make_loader(), 0)
     assert all(np.array_equal(found[file], expected[file]) for file in expected)
+    assert told(make_loader(), 0) == told(make_loader(fresh=False), 0)
 
 
 def test_pictures_without_a_parent_are_left_as_they_are(

@@ -3,12 +3,14 @@
 import gc
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from launch_training_test import main
+from models.outputs import NUM_TARGETS
 from utils.common.labels import CLASSES
 from utils.training.data.batches import Batch
 from utils.training.data.loader import PictureLoader
@@ -47,7 +49,13 @@ def batch() -> Batch:
         0, 256, (NUM_PICTURES, 3, SIDE, SIDE), dtype=torch.uint8, generator=generator
     )
     labels = torch.arange(NUM_PICTURES) % len(CLASSES)
-    return Batch(pixels.cuda(), labels.cuda())
+    shape = NUM_PICTURES, NUM_TARGETS
+    targets = torch.randint(0, 2, shape, dtype=torch.int8, generator=generator)
+    return Batch(pixels.cuda(), labels.cuda(), targets.cuda())
+
+
+def cut(batch: Batch, start: int, count: int) -> Batch:
+    return batch.map(lambda tensor: tensor[start : start + count])
 
 
 @pytest.mark.parametrize("flags", [(), ("--amp",), ("--amp", "--compile"), ("--ema", "0.9")])
@@ -104,13 +112,14 @@ def test_a_captured_step_is_the_eager_one(
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True)
     side = 224 if model.startswith("swin") else SIDE
-    pixels = torch.nn.functional.interpolate(batch.pixels[:32].float(), side).byte()
+    resized = torch.nn.functional.interpolate(batch.pixels[:32].float(), side).byte()
+    batch = replace(cut(batch, 0, 32), pixels=resized)
     recorded, eager = (make_trainer(model, device="cuda", batch_size=16, **flags) for _ in range(2))
     eager.train_step.recorder = None
     for trainer in (recorded, eager):
         for step in range(12):  # the last batch of each epoch is smaller
             size = 5 if step % 3 == 2 else 16
-            part = Batch(pixels[step : step + size], batch.labels[step : step + size])
+            part = cut(batch, step, size)
             trainer.network.train()
             trainer._step(part, step // 3, step % 3, 3)
     assert sorted(recorded.train_step.recorder._recordings) == [5, 16]
@@ -132,7 +141,7 @@ def test_weights_that_thaw_learn_in_captured_steps_as_in_eager_ones(
             trainer._freeze(step < 6)
             if trainer is eager:
                 trainer.train_step.recorder = None
-            part = Batch(batch.pixels[step : step + 16], batch.labels[step : step + 16])
+            part = cut(batch, step, 16)
             trainer._step(part, step // 3, step % 3, 3)
     assert recorded.train_step.recorder._recordings
     after = recorded.network.state_dict()

@@ -8,6 +8,7 @@ import timm
 import torch
 import torch.nn.functional as F
 
+from models.classifier import let_assess
 from utils.common.errors import SettingsError
 from utils.common.labels import TEST
 from utils.training.engine import Trainer
@@ -36,6 +37,7 @@ def test_smoothed_labels_are_weighed_as_pytorch_does() -> None:
 
 def test_earlier_layers_learn_more_slowly() -> None:
     network = timm.create_model("test_vit", num_classes=5)
+    let_assess(network)
     optimizer = make_optimizer(network, 1.0, 0.05, layer_decay=0.5)
     set_rate(optimizer, 1.0)
     rates = {
@@ -47,6 +49,7 @@ def test_earlier_layers_learn_more_slowly() -> None:
     ]  # fmt: skip
     found = [rates[id(weight)] for weight in ordered]
     assert found == [0.5**number for number in reversed(range(len(found)))]
+    assert rates[id(network.head.assessment.weight)] == found[-1]
     assert len(rates) == len(list(network.parameters()))
     decay = {
         id(w): group["weight_decay"] for group in optimizer.param_groups for w in group["params"]

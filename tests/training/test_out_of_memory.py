@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.device import Compute
+from models.outputs import class_logits
 from models.preprocessing import Normalisation
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import TEST, TRAIN
@@ -22,6 +23,7 @@ from utils.training.state import checkpoint
 from utils.training.state.checkpoint import Progress
 from utils.training.state.run_config import Facts
 from utils.training.step import memory_estimate as footprint
+from utils.training.step.assessment import AssessmentLoss
 from utils.training.step.device import is_out_of_memory
 from utils.training.step.memory_estimate import activation_bytes, check_memory
 from utils.training.step.optimisation import class_weights, learning_rate
@@ -94,6 +96,7 @@ def test_it_is_what_a_plain_loop_over_micro_batches_trains(make_trainer) -> None
     starved.train_step.class_weights = weights = torch.tensor(class_weights([1, 2, 3, 4, 5]))
     list(starved.train_epoch(0))
 
+    assessment = AssessmentLoss(starved.loader.targets(TRAIN), starved.settings.assessment_weight)
     steps = starved.loader.steps(TRAIN)
     decayed = [weight for weight in network.parameters() if weight.ndim > 1]
     others = [weight for weight in network.parameters() if weight.ndim <= 1]
@@ -104,12 +107,13 @@ def test_it_is_what_a_plain_loop_over_micro_batches_trains(make_trainer) -> None
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, 2, 1e-3)
         optimizer.zero_grad()
-        total = weights[batch.labels].sum()
-        for pixels, labels in zip(
-            batch.pixels.tensor_split(2), batch.labels.tensor_split(2), strict=True
-        ):
-            answers = network(normalise(pixels))
-            (F.cross_entropy(answers, labels, weights, reduction="sum") / total).backward()
+        total, totals = weights[batch.labels].sum(), assessment.totals(batch.targets)
+        parts = (tensor.tensor_split(2) for tensor in batch.tensors())
+        for pixels, labels, targets in zip(*parts, strict=True):
+            outputs = network(normalise(pixels))
+            answers = class_logits(outputs)
+            loss = F.cross_entropy(answers, labels, weights, reduction="sum") / total
+            (loss + assessment(outputs, targets, totals)).backward()
         nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
         optimizer.step()
     trained = starved.network.state_dict()

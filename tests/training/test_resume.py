@@ -14,6 +14,7 @@ import torch
 
 from launch_training_test import main
 from models.bundle import read_weights
+from models.classifier import holds_assessment
 from utils.common.errors import DatasetError, ModelError, OutputError, SettingsError
 from utils.training.engine import Trainer
 from utils.training.resume import keep_threads
@@ -57,6 +58,7 @@ def finished(
 ) -> Path:
     runs = tmp_path_factory.mktemp("finished")
     assert main(command_line(runs)) == 0
+    assert holds_assessment(read_weights(runs / "test_resnet-1" / "best.safetensors"))
     return runs / "test_resnet-1"
 
 
@@ -141,6 +143,24 @@ def test_so_does_one_with_every_option(
     if state["progress"]["best_epoch"] == 2:
         assert all(torch.equal(best[name], state["average"][name]) for name in best)
     assert any(not torch.equal(best[name], state["weights"][name]) for name in best)
+
+
+@pytest.mark.slow
+def test_a_run_of_before_goes_on_without_assessing(
+    assert_same_run, arguments, disturb, tmp_path: Path
+) -> None:
+    one, other = (tmp_path / "runs" / f"test_resnet-{number}" for number in (1, 2))
+    plain = ("--assessment-weight", "0")
+    assert main(arguments(*plain)) == 0
+    disturb(4, kill)
+    with pytest.raises(Killed):
+        main(arguments(*plain, *EVERY_STEP))
+    state = torch.load(other / "last.pt", weights_only=True)
+    assert not holds_assessment(state["weights"])
+    del state["facts"]["settings"]["assessment_weight"]
+    torch.save(state, other / "last.pt")
+    assert main(["--resume", str(other)]) == 0
+    assert_same_run(one, other)
 
 
 @pytest.mark.slow

@@ -150,6 +150,12 @@ class TestSettings:
             "Warning: last.pt lacks some settings; it goes on with: deterministic False\n"
         )
 
+    def test_what_was_done_before_there_was_a_setting_is_kept(self) -> None:
+        settings = dataclasses.asdict(GOOD)
+        del settings["assessment_weight"]
+        found = Facts.from_dict(facts_of(settings=settings)).settings
+        assert found == dataclasses.replace(GOOD, assessment_weight=0.0) != GOOD
+
 
 class TestFacts:
     @pytest.mark.parametrize("field", dataclasses.fields(Facts), ids=lambda field: field.name)

@@ -1,12 +1,18 @@
 """Build the network of a run on all ranks: with its initial weights, or for stored ones."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import nn
 
-from models.classifier import let_assess
+from models.classifier import is_assessing, let_assess
 from models.preprocessing import Preprocessing
-from models.pretrained import WeightsUnavailableError, architecture_of, build
+from models.pretrained import (
+    WeightsUnavailableError,
+    architecture_of,
+    build,
+    load_assessment,
+)
 from models.zoo import Model, resolve
 from utils.common.cli import prompts
 from utils.common.labels import CLASSES
@@ -61,6 +67,8 @@ def build_network(asked: Settings, world: World) -> Built:
         else build(model, len(CLASSES), False, "", 0, size, asked.progressive_resizing)
     )
     _let_assess(network, preprocessing, asked.assessment_weight, model.name)
+    if built and asked.pretrained_path and is_assessing(network):
+        load_assessment(network, Path(asked.pretrained_path))
     world.broadcast_tensors(network.state_dict().values())
     settings = complete(asked, model, pretrained=pretrained)
     return Built(network, world.broadcast(lambda: preprocessing), settings)

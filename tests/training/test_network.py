@@ -1,0 +1,73 @@
+"""The network of a run assesses pictures where that is wanted and possible, and else is as ever."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from models.classifier import holds_assessment, is_assessing, is_of_assessment
+from tests.training.conftest import TINY
+from utils.training.network import build_network, rebuild_network
+from utils.training.processes.world import World
+from utils.training.settings import Settings
+
+WITHOUT_PLACE = "resnetv2_18"
+"""Its classifier is a convolution."""
+
+
+def asked(model: str = TINY, **more: object) -> Settings:
+    given = {"batch_size": 4, "workers": 0, "model": model, "pretrained": False, **more}
+    return Settings(**given)  # type: ignore[arg-type]
+
+
+def test_all_else_begins_with_the_same_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    wide, plain = (
+        build_network(asked(assessment_weight=weight, seed=3), World()).network.state_dict()
+        for weight in (0.5, 0.0)
+    )
+    assert holds_assessment(wide) and not holds_assessment(plain)
+    assert all(torch.equal(wide[name], tensor) for name, tensor in plain.items())
+    assert all(is_of_assessment(name) for name in wide.keys() - plain.keys())
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("model", [TINY, WITHOUT_PLACE])
+@pytest.mark.parametrize("weight", [0.0, 0.2])
+def test_a_resumed_run_gets_the_network_that_it_had(model: str, weight: float) -> None:
+    built = build_network(asked(model, assessment_weight=weight), World())
+    again = rebuild_network(built.settings, built.preprocessing)
+    assert again.network.state_dict().keys() == built.network.state_dict().keys()
+    assert is_assessing(again.network) == (model == TINY and weight > 0)
+
+
+def test_where_there_is_no_place_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not is_assessing(build_network(asked(WITHOUT_PLACE), World()).network)
+    assert capsys.readouterr().out == (
+        f"{WITHOUT_PLACE} has no single linear classifier, beside which a layer could learn what "
+        "is wrong with a picture: it learns the classes alone.\n"
+    )
+
+
+@pytest.mark.parametrize("has_layer", [True, False])
+@pytest.mark.parametrize("weight", [0.0, 0.2])
+def test_weights_of_a_run_are_taken_as_far_as_they_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], has_layer: bool, weight: float
+) -> None:
+    before = build_network(asked(seed=1), World()).network.state_dict()
+    stored = {
+        name: tensor + 0.5 if tensor.is_floating_point() else tensor
+        for name, tensor in before.items()
+        if has_layer or not is_of_assessment(name)
+    }
+    path = tmp_path / "best.safetensors"
+    save_file(stored, path)
+    given = asked(pretrained=True, pretrained_path=str(path), assessment_weight=weight)
+    found = build_network(given, World()).network.state_dict()
+    assert holds_assessment(found) == (weight > 0)
+    for name, tensor in found.items():
+        if is_of_assessment(name) and not has_layer:
+            assert torch.equal(tensor, before[name])
+        else:
+            assert torch.equal(tensor, stored[name])
+    assert capsys.readouterr().out == ""
