@@ -18,10 +18,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import load
+from models.assessment import Assessment
 from models.bundle import (
+    BEFORE_ASSESSMENTS,
     FORMAT,
     MAX_CARD_BYTES,
     READABLE,
+    UNASSESSED,
     Card,
     read_bundle,
     read_weights,
@@ -355,3 +358,43 @@ def test_the_layer_of_another_place_is_refused(assessing: Path) -> None:
 
     rewrite_weights(assessing, move)
     assert "'layer1.assessment.weight' is unknown" in complaint(assessing)
+
+
+@pytest.fixture
+def assessed(assessing_bundle: Path, tmp_path: Path) -> Path:
+    """Return a bundle with a calibration of what assesses pictures, which a test may break."""
+    return shutil.copytree(assessing_bundle, tmp_path / "assessed")
+
+
+def test_how_pictures_are_assessed_comes_back(assessed: Path, tmp_path: Path) -> None:
+    card, network = read_bundle(assessed)
+    assert isinstance(card.assessment, Assessment)
+    (tmp_path / "again").mkdir()
+    store_bundle(tmp_path / "again", network.state_dict(), card)
+    assert read_bundle(tmp_path / "again")[0].assessment == card.assessment
+
+
+def test_a_card_without_an_assessment_says_why(own: Path) -> None:
+    assert read_bundle(own)[0].assessment == UNASSESSED
+    rewrite_card(own, lambda card: card.pop("assessment"))
+    assert read_bundle(own)[0].assessment == BEFORE_ASSESSMENTS
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (within("assessment", subject={}), "The assessment cannot be used: KeyError"),
+        (lambda card: card.update(assessment={}), "The assessment cannot be used: KeyError"),
+        (lambda card: card.update(assessment=None), "does not describe a model"),
+        (lambda card: card.update(assessment={"reason": 1}), "a int where a text should be"),
+    ],
+)
+def test_an_assessment_with_wrong_values(assessed: Path, change: Change, words: str) -> None:
+    rewrite_card(assessed, change)
+    assert words in complaint(assessed)
+
+
+def test_an_assessment_of_outputs_that_there_are_not(own: Path, assessed: Path) -> None:
+    stored = json.loads((assessed / CARD_NAME).read_text())["assessment"]
+    rewrite_card(own, lambda card: card.update(assessment=stored))
+    assert "The assessment in " in complaint(own)
