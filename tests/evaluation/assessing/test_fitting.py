@@ -108,7 +108,14 @@ def test_what_cannot_be_promised_is_not_told() -> None:
     confidences = probabilities_of(*np.linspace(0.6, 0.99, 40))
     threshold, reason = fit_threshold(confidences, poor([1] * 40), np.arange(40))
     assert threshold == 1.0
-    assert reason == "not even the surest of 40 poor val pictures are 90% right"
+    assert reason == ("9 of the 9 surest subjects of poor val pictures are wrong, and none is told")
+
+
+def test_one_mistake_among_few_is_put_down_to_chance() -> None:
+    confidences = probabilities_of(*[0.95] * 6, *[0.6] * 8)
+    threshold, reason = fit_threshold(confidences, poor([1] + [0] * 13), np.arange(14))
+    assert threshold == RIGHT
+    assert reason == "14 poor val pictures do not tell from which probability on 90% are right"
 
 
 def test_what_is_less_likely_than_not_is_never_told() -> None:

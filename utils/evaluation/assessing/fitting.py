@@ -8,6 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import bdtrc
 
 from models.assessment import SUBJECT, Assessment, FaultScale, sigmoid
 from models.outputs import UNKNOWN, fault_logits, subject_logits
@@ -21,6 +22,9 @@ RIGHT = 0.9
 
 LEAST_THRESHOLD, MOST_THRESHOLD = 0.2, 0.5
 """Whatever else, what is likelier than not is told of faults, and what is unlikely is not."""
+
+SIGNIFICANT = 0.05
+"""Chance below which wrong subjects are not put down to it."""
 
 FEWEST_WITH_FAULT = 10
 """Groups of val pictures with a fault below which its scale is mostly that of all faults."""
@@ -114,8 +118,33 @@ def fit_threshold(
     # Of pictures that are as sure as each other all are told, or none.
     is_kept &= np.append(confidence[order][1:] < confidence[order][:-1], True)
     if not is_kept.any():
-        return 1.0, f"not even the surest of {len(chosen)} poor val pictures are {RIGHT:.0%} right"
+        return _without_promise(confidence, is_wrong, len(chosen))
     return max(float(confidence[order][np.flatnonzero(is_kept)[-1]]), 0.5), ""
+
+
+def _without_promise(
+    confidence: NDArray[np.float64], is_wrong: NDArray[np.bool_], num_poor: int
+) -> tuple[float, str]:
+    """Return the threshold where none keeps the promise on val, and the reason.
+
+    It is the probability that is promised, unless more subjects that are as likely are wrong than
+    chance allows: then the probabilities are not to be relied on, and no subject is told.
+
+    Args:
+        confidence: Probabilities of the likeliest subjects, N.
+        is_wrong: Whether each of these is wrong, N.
+        num_poor: Number of poor val pictures.
+    """
+    surest = is_wrong[confidence >= RIGHT]
+    count = int(surest.sum())
+    if count and bdtrc(count - 1, len(surest), 1 - RIGHT) < SIGNIFICANT:
+        return 1.0, (
+            f"{count} of the {len(surest)} surest subjects of poor val pictures are wrong, and "
+            "none is told"
+        )
+    return RIGHT, (
+        f"{num_poor} poor val pictures do not tell from which probability on {RIGHT:.0%} are right"
+    )
 
 
 def fit_faults(
