@@ -114,7 +114,7 @@ class Assessment:
                 f"of their own and mostly share that of all: {', '.join(few)}"
             )
         if SUBJECT in self.reasons:
-            told.append(f"how often a told subject is right is not known: {self.reasons[SUBJECT]}")
+            told.append(f"no promise holds for subjects: {self.reasons[SUBJECT]}")
         return "; ".join(told)
 
     def to_dict(self) -> dict[str, Any]:

@@ -154,5 +154,5 @@ def test_what_rests_on_few_pictures_is_said_in_one_line() -> None:
     few = Assessment(1.0, 0.9, 0.9, EVEN, {"dark": "3 groups", SUBJECT: "2 poor val pictures"})
     assert few.caveat == (
         "1 of 12 faults had too few val pictures for a calibration of their own and mostly share "
-        "that of all: dark; how often a told subject is right is not known: 2 poor val pictures"
+        "that of all: dark; no promise holds for subjects: 2 poor val pictures"
     )

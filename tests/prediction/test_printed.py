@@ -105,7 +105,7 @@ def test_what_a_model_cannot_tell_beside_the_classes_takes_one_line(
         _warn_of_unassessed(replace(card, assessment=one))
     assert capsys.readouterr().err.splitlines() == [
         "Warning: 1 of 12 faults had too few val pictures for a calibration of their own and "
-        "mostly share that of all: dark; how often a told subject is right is not known: "
+        "mostly share that of all: dark; no promise holds for subjects: "
         f"{printable(WORDS)}.",
         f"Warning: subject, faults, severity and advice stay empty: {printable(WORDS)}. "
         "--no-faults leaves their columns out.",
