@@ -146,15 +146,13 @@ def _digits() -> Iterator[Image.Image]:
 
 def _frames_of_dicom(path: Path) -> list[NDArray[Any]]:
     import pydicom
-    from pydicom.pixels import apply_color_lut, convert_color_space
+    from pydicom.pixels import apply_color_lut
 
     logging.getLogger("pydicom").setLevel(logging.ERROR)
     described = pydicom.dcmread(path, force=True)
     pixels, kind = described.pixel_array, str(described.PhotometricInterpretation)
     if kind == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, described)
-    elif kind.startswith("YBR"):
-        pixels = convert_color_space(pixels, kind, "RGB")
     in_colour = described.SamplesPerPixel == 3 or kind == "PALETTE COLOR"
     frames = pixels if pixels.ndim == 3 + in_colour else pixels[None]
     if kind == "MONOCHROME1":
