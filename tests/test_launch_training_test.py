@@ -150,6 +150,10 @@ def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, fl
             "--layer-decay 0.0 cannot be used. Expected a number above 0, at most 1.",
         ),
         (
+            ["--assessment-weight", "-1"],
+            "--assessment-weight -1.0 cannot be used. Expected a number of at least 0.",
+        ),
+        (
             ["--label-smoothing", "1"],
             "--label-smoothing 1.0 cannot be used. Expected a number of at least 0, below 1.",
         ),

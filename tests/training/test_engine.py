@@ -10,6 +10,7 @@ import torch
 
 from models import device
 from models.device import choose_device, choose_precision
+from models.outputs import NUM_ASSESSMENTS
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import TEST, TRAIN
 from utils.training import predictions
@@ -72,6 +73,11 @@ def test_an_epoch_counts_every_picture_once(trainer: Trainer) -> None:
     assert found.logits.shape == (15, 5)
     assert found.logits.dtype == np.float32
     assert found.files == tuple(p.file for p in trainer.loader.pictures.splits[TEST])
+    assert found.assessments.shape == (15, NUM_ASSESSMENTS)
+    assert found.assessments.dtype == np.float32
+    assert found.targets.tolist() == [
+        list(picture.targets) for picture in trainer.loader.pictures.splits[TEST]
+    ]
 
 
 def snapshot(trainer: Trainer) -> dict[str, torch.Tensor]:

@@ -57,3 +57,17 @@ def test_one_picture_of_few_moves_it_little() -> None:
     gained = balanced_accuracy(right.confusion) - balanced_accuracy(wrong.confusion)
     assert gained == pytest.approx(0.05)
     assert abs(calibrated_log_loss(right) - calibrated_log_loss(wrong)) < 0.001
+
+
+def test_without_assessments_there_is_a_row_of_none_for_each_picture() -> None:
+    found = predicted(7)
+    assert (found.assessments.shape, found.assessments.dtype) == ((7, 0), np.float32)
+    assert found.non_finite == ()
+
+
+def test_an_assessment_that_is_no_number_is_no_finite_output() -> None:
+    assessed = np.zeros((3, 2), np.float32)
+    assessed[1, 1] = np.inf
+    logits = np.zeros((3, len(CLASSES)), np.float32)
+    found = Predictions(("a", "b", "c"), np.zeros(3, np.int64), logits, assessments=assessed)
+    assert found.non_finite == ("b",)

@@ -319,7 +319,7 @@ class TestFile:
             state["weights"] = stored["weights"]
 
         assert "its weights are not those of vit_giant_patch14_dinov2" in refused(alter)
-        for weights in (0, None, [], {}, {"fc.weight": 1}):
+        for weights in (0, None, [], {}, {"fc.weight": 1}, {1: 1}):
             line = refused(lambda state, weights=weights: state.update(weights=weights))
             assert "its weights are not those of test_resnet for 5 classes" in line
 

@@ -127,7 +127,7 @@ def _check_size(path: Path, facts: Facts, weights: Any) -> None:
         fits = weights.keys() == own.keys() and all(
             weights[name].shape == expected.shape for name, expected in own.items()
         )
-    except (AttributeError, SizeError):
+    except (AttributeError, TypeError, SizeError):
         fits = False
     except ModelError:
         return  # a few networks cannot be built without memory

@@ -76,7 +76,7 @@ def features_shape(network: nn.Module, preprocessing: Preprocessing) -> torch.Si
     device = next(network.parameters()).device
     pixels = torch.zeros(2, 3, preprocessing.height, preprocessing.width, device=device)
     modes = {module: module.training for module in network.modules()}
-    with _recorded(layer) as calls, torch.inference_mode():
+    with _recorded(layer) as calls, torch.no_grad():
         logits = network.eval()(pixels)
     for module, was_training in modes.items():
         module.training = was_training
