@@ -95,6 +95,7 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
     # Only here, since workers and training need not carry the memory of these packages.
     with doing("Loading what makes the report"), imported_at_once():
         from models.bundle import read_weights, store_bundle
+        from utils.evaluation.assessing.assessed import fit_on_val
         from utils.evaluation.files import write_report
         from utils.evaluation.fitting import fit
         from utils.evaluation.report import evaluate
@@ -105,13 +106,18 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
         from utils.training.summary import model_card, run_summary
 
     pictures, facts = session.pictures.folder, run_summary(session)
-    counts, coverage = session.pictures.counts(TRAIN), session.facts.settings.coverage
+    counts, settings = session.pictures.counts(TRAIN), session.facts.settings
     known = read_rows(pictures, session.pictures.files)
     groups = group_codes(rows_of(known, inputs.val.files))
-    calibration = fit(inputs.train, inputs.val, counts, coverage, groups, inputs.val_by_epoch)
-    terms = (*SOURCES, OTHER_EXTRA)
-    report = evaluate(inputs, calibration, pictures, known, facts, session.history, terms)
-    card = model_card(session, calibration, report.metrics.headline)
+    calibration = fit(
+        inputs.train, inputs.val, counts, settings.coverage, groups, inputs.val_by_epoch,
+        settings.refuse,
+    )  # fmt: skip
+    assessment, terms = fit_on_val(inputs.val, groups), (*SOURCES, OTHER_EXTRA)
+    report = evaluate(
+        inputs, calibration, pictures, known, facts, session.history, terms, assessment
+    )
+    card = model_card(session, calibration, assessment, report.metrics.headline)
     store_bundle(session.run.folder, read_weights(session.run.best), card)
     write_report(session.run.folder, report, pictures)
     return as_text(report)

@@ -15,25 +15,32 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from models.calibration import PREFIX, Calibration
+from models.assessment import Assessment
+from models.calibration import Calibration
 from models.classifier import can_assess, holds_assessment, let_assess
 from models.device import compute_here
-from models.inference import logits_and_features
+from models.inference import outputs_and_features
 from models.instructions import how_to_use
+from models.novelty import PREFIX, Novelty
 from models.numbers import number
+from models.outputs import NUM_OUTPUTS, class_logits
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
 from models.reading import OWN_SIZE, Reading
 from models.recalibration import Recalibration
 from models.stored_names import CARD_NAME, WEIGHTS_NAME
+from models.texture import NUM_FEATURES
 from models.zoo import SIDES, Model, resolve
 from utils.common.disk.opening import open_regular
 from utils.common.disk.writing import sha256_of_file, whole_file, write_json
 from utils.common.errors import ModelError, shortlist
 from utils.common.labels import CLASSES
 
-FORMAT = 3
-"""Version of the card; rises when older files can no longer be read."""
+FORMAT = 4
+"""Version of the card; rises when an older program would misread it."""
+
+READABLE = (3, FORMAT)
+"""Versions that can be read; in 3, texture alone told out-of-distribution pictures."""
 
 MAX_CARD_BYTES = 2**20
 MIN_SIDE, MAX_SIDE = SIDES
@@ -45,6 +52,8 @@ DTYPES = {torch.float32: "F32", torch.int64: "I64"}
 """Names of safetensors for the dtypes of networks."""
 
 UNTESTED = "this model was not calibrated"
+UNASSESSED = "this model does not assess pictures"
+BEFORE_ASSESSMENTS = "it was stored by an earlier version, and only training it again adds them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,7 @@ class Card:
         metrics: Figures of its test, for people to read.
         versions: Versions of the software that it was made with, for people to read.
         recalibration: What the calibration was fitted on, if not in the training.
+        assessment: Calibration of what assesses a picture, or why there is none.
     """
 
     model: Model
@@ -72,6 +82,7 @@ class Card:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     recalibration: Recalibration | None = None
+    assessment: Assessment | str = UNASSESSED
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the arrays of the calibration, as plain values."""
@@ -85,6 +96,9 @@ class Card:
             "reading": self.reading.to_dict(),
             "calibration": calibration,
             "uncalibrated": "" if calibration else self.uncalibrated,
+            "assessment": {"reason": self.assessment}
+            if isinstance(self.assessment, str)
+            else self.assessment.to_dict(),
             "data_hash": self.data_hash,
             "metrics": dict(self.metrics),
             "versions": dict(self.versions),
@@ -204,8 +218,9 @@ def _refuse_file(path: Path, error: Exception) -> NoReturn:
 
 def _model(fields: Mapping[str, Any]) -> Model:
     """Return the model of a card; only names of timm's own list are accepted."""
-    if fields["format"] != FORMAT:
-        raise ValueError(f"format {fields['format']!r} instead of {FORMAT}")
+    if fields["format"] not in READABLE:
+        known = " or ".join(map(str, READABLE))
+        raise ValueError(f"format {fields['format']!r} instead of {known}")
     name = fields["model"]
     if fields["classes"] != list(CLASSES):
         raise ValueError(f"classes other than {', '.join(CLASSES)}")
@@ -235,7 +250,16 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
         dict(fields["metrics"]),
         dict(fields["versions"]),
         Recalibration.from_dict(fields["recalibration"]) if "recalibration" in fields else None,
+        _assessment(fields),
     )
+
+
+def _assessment(fields: Mapping[str, Any]) -> Assessment | str:
+    """Return the assessment of a card, or why there is none."""
+    if "assessment" not in fields:
+        return BEFORE_ASSESSMENTS
+    stored = fields["assessment"]
+    return _text(stored["reason"]) if "reason" in stored else Assessment.from_dict(stored)
 
 
 def read_preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
@@ -376,22 +400,42 @@ def _try(network: nn.Module, card: Card, path: Path) -> None:
     try:
         with torch.inference_mode():
             empty = torch.zeros(1, 3, wanted.height, wanted.width, dtype=torch.uint8)
-            logits, features = logits_and_features(network, Normalisation(wanted), empty)
+            outputs, features = outputs_and_features(network, Normalisation(wanted), empty)
     except (RuntimeError, AssertionError, AttributeError, ValueError, TypeError) as error:
         raise ModelError(
             f"{card.model.name} does not accept a picture of {wanted.width} x {wanted.height} "
             f"pixels, the size that {path} names",
             todo=todo,
         ) from error
-    if logits.shape != (1, len(CLASSES)) or not torch.isfinite(logits).all():
+    if class_logits(outputs).shape != (1, len(CLASSES)) or not torch.isfinite(outputs).all():
         raise ModelError(
             f"{card.model.name} with the weights beside {path} does not give finite outputs",
             todo=todo,
         )
-    novelty = card.calibration and card.calibration.novelty
-    if novelty and novelty.projection.shape[0] != features.shape[1]:
+    if not isinstance(card.assessment, str) and outputs.shape[1] != NUM_OUTPUTS:
         raise ModelError(
-            f"The calibration in {path} is for {novelty.projection.shape[0]} features",
-            expected=f"the {features.shape[1]} of {card.model.name}",
+            f"The assessment in {path} is of outputs that {card.model.name} with the weights "
+            "beside it does not have",
             todo=todo,
         )
+    if card.calibration:
+        _check_features(card.calibration.novelty, features.shape[1], card, path)
+
+
+def _check_features(novelty: Novelty, num_features: int, card: Card, path: Path) -> None:
+    """Compare the features of a detection with those of the network.
+
+    Raises:
+        ModelError: If there are more or fewer.
+    """
+    wanted = [("features of texture", len(novelty.projection), NUM_FEATURES)]
+    if novelty.neighbours:
+        own = num_features - NUM_FEATURES
+        wanted.append(("numbers of an embedding", novelty.neighbours.bank.shape[1], own))
+    for what, stored, expected in wanted:
+        if stored != expected:
+            raise ModelError(
+                f"The calibration in {path} is for {stored} {what}",
+                expected=f"the {expected} of {card.model.name}",
+                todo="Copy both files from the same run",
+            )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.novelty import Novelty
 from models.numbers import number, optional_number
 from models.scaling import Prior, Scaling
 from utils.common.errors import ModelError
@@ -27,43 +28,6 @@ SET_RULE = (
     "ambiguous where several are."
 )
 """How sets follow from probabilities, for people who use a stored model without this program."""
-
-PREFIX = "novelty."
-
-
-@dataclass(frozen=True, slots=True)
-class Novelty:
-    """Out-of-distribution detection by the distance from the pictures seen in training.
-
-    It is the Mahalanobis distance to the nearest class centre, which is Euclidean after
-    `projection` (Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution
-    Samples").
-
-    Attributes:
-        threshold: Largest distance of a picture like those of training; None if there were too few
-            val pictures.
-        reason: Why no threshold was fitted; empty if one was.
-        projection: Matrix from features to the space of distances, D x K, float32.
-        centres: Class centres in that space, C x K, float32.
-    """
-
-    threshold: float | None
-    reason: str
-    projection: NDArray[np.float32]
-    centres: NDArray[np.float32]
-
-    def distances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the distances of pictures, N, at least 0; features are N x D, float32."""
-        places = features @ self.projection
-        squared = [np.square(places - centre).sum(axis=1) for centre in self.centres]
-        nearest: NDArray[np.float32] = np.sqrt(np.min(squared, axis=0))
-        return nearest
-
-    def is_unlike(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Return which pictures are out of distribution, N."""
-        if self.threshold is None:
-            return np.zeros(len(features), dtype=bool)
-        return self.distances(features) > self.threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +125,7 @@ class Calibration:
 
         Args:
             logits: N x number of classes.
-            features: Texture features of the same pictures, N x D.
+            features: Features of the same pictures, N x D, as in `Novelty.scores`.
             prior: How common each class is where they come from, relative to one another; all are
                 equally common when left out.
         """
@@ -215,24 +179,15 @@ class Calibration:
             "quantiles": dict(zip(CLASSES, self.quantiles, strict=True)),
             "set_rule": SET_RULE,
             "reasons": dict(self.reasons),
-            "unlike": {
-                "method": "Mahalanobis distance of the picture's texture to the nearest class",
-                "threshold": self.novelty.threshold,
-                "reason": self.novelty.reason,
-            },
+            "unlike": self.novelty.to_dict(),
         }
 
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
+    def arrays(self) -> dict[str, NDArray[np.floating]]:
         """Return the arrays by name, which are stored as safetensors beside the weights."""
-        return {
-            f"{PREFIX}projection": self.novelty.projection,
-            f"{PREFIX}centres": self.novelty.centres,
-        }
+        return self.novelty.arrays()
 
     @classmethod
-    def from_dict(
-        cls, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]
-    ) -> "Calibration":
+    def from_dict(cls, fields: Mapping[str, Any], arrays: Mapping[str, Any]) -> "Calibration":
         """Rebuild a calibration from the results of `to_dict` and `arrays`.
 
         Raises:
@@ -241,16 +196,8 @@ class Calibration:
         try:
             quantiles = tuple(optional_number(fields["quantiles"][name]) for name in CLASSES)
             reasons = {str(name): str(reason) for name, reason in fields["reasons"].items()}
-            unlike = fields["unlike"]
-            novelty = Novelty(
-                optional_number(unlike["threshold"]),
-                str(unlike["reason"]),
-                matrix(arrays[f"{PREFIX}projection"]),
-                matrix(arrays[f"{PREFIX}centres"]),
-            )
+            novelty = Novelty.from_dict(fields["unlike"], arrays)
             scaling, coverage = Scaling.from_dict(fields), number(fields["coverage"])
-            if novelty.projection.shape[1] != novelty.centres.shape[1]:
-                raise ValueError("its arrays have shapes that do not match")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"The calibration cannot be used: {type(error).__name__}, {error}",
@@ -264,14 +211,3 @@ def _include_likeliest(
 ) -> NDArray[np.bool_]:
     sets[np.arange(len(sets)), probabilities.argmax(axis=1)] = True
     return sets
-
-
-def matrix(array: NDArray[Any]) -> NDArray[np.float32]:
-    """Return a two-dimensional array of finite numbers as float32; refuse anything else.
-
-    Raises:
-        ValueError: If it has other dimensions, is empty, or holds NaN or infinity.
-    """
-    if array.ndim != 2 or not array.size or not np.isfinite(array).all():
-        raise ValueError(f"an array of shape {array.shape} is not a matrix of finite numbers")
-    return array.astype(np.float32, copy=False)

@@ -1,10 +1,29 @@
-"""A network that also returns the distance of out-of-distribution detection, for export."""
+"""A network that returns by name all that a stored model is made of, for export."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from models.calibration import Novelty
+from models.inference import outputs_and_embeddings
+from models.novelty import NUM_NEIGHBOURS, Neighbours, Novelty
+from models.outputs import (
+    assessments,
+    class_logits,
+    fault_logits,
+    severity_logits,
+    subject_logits,
+)
 from models.texture import describe_at_once
+
+LOGITS, DISTANCE, EMBEDDING = "logits", "distance", "embedding"
+"""Names of an exported model's outputs."""
+
+ASSESSED = {
+    "subject_logits": subject_logits,
+    "fault_logits": fault_logits,
+    "severity_logits": severity_logits,
+}
+"""The outputs that assess pictures, by their names in an exported model."""
 
 
 def hypotenuse(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -13,24 +32,63 @@ def hypotenuse(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 
 class WithDistance(nn.Module):
-    """Returns logits and the distance from the pictures of training.
+    """Returns by name logits, what is compared with the threshold, embeddings and assessments.
 
     Args:
-        network: Network from pixels, N x 3 x H x W, uint8, to logits.
-        novelty: Detection whose `distances` are computed here with PyTorch.
+        normalise: Turns pixels, N x 3 x H x W, uint8, into the network's input.
+        network: In evaluation mode.
+        novelty: Detection whose `scores` are computed here with PyTorch; None for no distance.
     """
 
     projection: torch.Tensor
     centres: torch.Tensor
+    bank: torch.Tensor
 
-    def __init__(self, network: nn.Module, novelty: Novelty) -> None:
+    def __init__(
+        self, normalise: nn.Module, network: nn.Module, novelty: Novelty | None = None
+    ) -> None:
         super().__init__()
-        self.network = network
+        self.normalise, self.network = normalise, network
+        self.has_distance = novelty is not None
+        self.scales: tuple[tuple[float, float], ...] = ()
+        if novelty is None:
+            return
         self.register_buffer("projection", torch.from_numpy(novelty.projection))
         self.register_buffer("centres", torch.from_numpy(novelty.centres))
+        if (found := novelty.neighbours) is not None:
+            self._keep(found)
 
-    def forward(self, input: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits, N x classes, and distances, N, at least 0."""
-        places = describe_at_once(input) @ self.projection
+    def _keep(self, neighbours: Neighbours) -> None:
+        self.register_buffer("bank", torch.from_numpy(neighbours.bank))
+        both = neighbours.texture, neighbours.embedding
+        self.scales = tuple((scale.mean, scale.spread) for scale in both)
+
+    def forward(self, input: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return logits, N x classes, distances, N, at least 0, embeddings, N x E, and `ASSESSED`.
+
+        What a model does not have is left out.
+        """
+        whole, embeddings = outputs_and_embeddings(self.network, self.normalise(input))
+        outputs = {LOGITS: class_logits(whole)}
+        if self.has_distance:
+            outputs[DISTANCE] = self._distances(input, embeddings)
+        if embeddings.shape[1]:
+            outputs[EMBEDDING] = embeddings
+        if (assessed := assessments(whole)).shape[1]:
+            outputs |= {name: columns(assessed) for name, columns in ASSESSED.items()}
+        return outputs
+
+    def _distances(self, pixels: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
+        places = describe_at_once(pixels) @ self.projection
         squared = (places[:, None] - self.centres[None]).square().sum(dim=2)
-        return self.network(input), squared.amin(dim=1).sqrt()
+        texture = squared.amin(dim=1).sqrt()
+        if not self.scales:
+            return texture
+        similar = F.normalize(embeddings, dim=1) @ self.bank.T
+        count = min(NUM_NEIGHBOURS, len(self.bank))
+        nearest = 1 - similar.topk(count, dim=1).values[:, count - 1]
+        parts = (
+            ((distance - mean) / spread).relu()
+            for distance, (mean, spread) in zip((texture, nearest), self.scales, strict=True)
+        )
+        return hypotenuse(*parts)

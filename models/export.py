@@ -31,10 +31,10 @@ BATCH_SIZES = (1, 9, 10, 20, 20, 20, 20)
 CARD_KEY = "skin_picture_gate"
 """Key of the model's card, as JSON, in the metadata of the file."""
 
-INPUT, OUTPUT, DISTANCE = "pixels", "logits", "distance"
+INPUT = "pixels"
 
-Forward = Callable[[Any], Any]
-"""Computes logits from pixels, N x 3 x H x W, uint8."""
+Forward = Callable[[Any], dict[str, Any]]
+"""Computes logits and other outputs by name from pixels, N x 3 x H x W, uint8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,12 @@ def export(card: Any, network: Any, target: Path, file_format: str) -> str:
     """
     import torch
 
+    from models.distance import WithDistance
     from models.preprocessing import Normalisation
     from utils.common.disk.writing import whole_file
 
-    whole = torch.nn.Sequential(Normalisation(card.preprocessing), network).eval()
+    novelty = card.calibration and card.calibration.novelty
+    whole = WithDistance(Normalisation(card.preprocessing), network, novelty).eval()
     facts = json.dumps(card.to_dict())
     write, title = {ONNX: (_write_onnx, "ONNX"), TORCH_EXPORT: (_write_export, "torch.export")}[
         file_format
@@ -118,7 +120,7 @@ def export(card: Any, network: Any, target: Path, file_format: str) -> str:
 
 
 def compare(whole: Forward, exported: Forward, card: Any) -> str:
-    """Compare the logits of the same drawn pictures.
+    """Compare all logits of the same drawn pictures.
 
     Args:
         whole: The model in PyTorch.
@@ -133,16 +135,20 @@ def compare(whole: Forward, exported: Forward, card: Any) -> str:
     """
     import torch
 
+    from models.outputs import class_logits
+
     batches = list(_draw_batches(card.preprocessing.height, card.preprocessing.width))
-    own = torch.cat([whole(batch) for batch in batches])
-    theirs = torch.cat([exported(batch) for batch in batches])
+    own, theirs = (
+        torch.cat([_all_logits(run(batch)) for batch in batches]) for run in (whole, exported)
+    )
     if own.shape != theirs.shape:
         raise ModelError(
             f"The exported model returns {tuple(theirs.shape)} instead of {tuple(own.shape)}"
         )
     difference = float((own - theirs).abs().max())
-    first, second = own.topk(2, dim=1).values.unbind(1)
-    same = own.argmax(1) == theirs.argmax(1)
+    classes = class_logits(own)
+    first, second = classes.topk(2, dim=1).values.unbind(1)
+    same = classes.argmax(1) == class_logits(theirs).argmax(1)
     num_changed = int((~same & (first - second > MAX_DIFFERENCE)).sum())
     figures = (
         f"{len(own)} drawn pictures, largest logit difference {difference:.1e}, "
@@ -155,6 +161,15 @@ def compare(whole: Forward, exported: Forward, card: Any) -> str:
             todo="The file was deleted; try the other --format",
         )
     return figures
+
+
+def _all_logits(outputs: dict[str, Any]) -> Any:
+    """Return the columns of all outputs that are logits, those of the classes first."""
+    import torch
+
+    from models.distance import LOGITS
+
+    return torch.cat([found for name, found in outputs.items() if name.endswith(LOGITS)], dim=1)
 
 
 def _draw_batches(height: int, width: int) -> Iterator[Any]:
@@ -196,12 +211,10 @@ def _write_onnx(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, For
     import onnxruntime
     import torch
 
-    from models.distance import WithDistance, hypotenuse
+    from models.distance import hypotenuse
 
-    outputs = [OUTPUT]
-    if card.calibration is not None:
-        whole = WithDistance(whole, card.calibration.novelty)
-        outputs.append(DISTANCE)
+    with torch.inference_mode():
+        outputs = list(whole(_example(card)))
     traced = _trace(whole, card).run_decompositions({torch.ops.aten.hypot.default: hypotenuse})
     program = torch.onnx.export(
         traced, input_names=[INPUT], output_names=outputs, dynamo=True, verbose=False
@@ -211,25 +224,27 @@ def _write_onnx(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, For
     program.model.graph.doc_string = json.loads(facts)["how_to_use"]
     program.save(path, external_data=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return f"opset {program.model.opset_imports['']}", lambda pixels: torch.from_numpy(
-        session.run([OUTPUT], {INPUT: pixels.numpy()})[0]
-    )
+
+    def run(pixels: Any) -> dict[str, Any]:
+        found = session.run(outputs, {INPUT: pixels.numpy()})
+        return {name: torch.from_numpy(one) for name, one in zip(outputs, found, strict=True)}
+
+    return f"opset {program.model.opset_imports['']}", run
 
 
 def _trace(whole: Any, card: Any) -> Any:
     """Return the network as a graph that accepts any number of pictures."""
     import torch
 
-    example = torch.zeros(
-        (2, 3, card.preprocessing.height, card.preprocessing.width), dtype=torch.uint8
-    )
-    shapes = ({0: torch.export.Dim("batch")},)
-    return torch.export.export(whole, (example,), dynamic_shapes=_sequential(shapes), strict=False)
+    shapes = {"input": {0: torch.export.Dim("batch")}}
+    return torch.export.export(whole, (_example(card),), dynamic_shapes=shapes, strict=False)
 
 
-def _sequential(shapes: tuple[Any, ...]) -> dict[str, Any]:
-    """Return the shapes under the name of the one argument of `nn.Sequential`."""
-    return {"input": shapes[0]}
+def _example(card: Any) -> Any:
+    import torch
+
+    size = card.preprocessing.height, card.preprocessing.width
+    return torch.zeros((2, 3, *size), dtype=torch.uint8)
 
 
 @contextlib.contextmanager

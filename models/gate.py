@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import overload
 
@@ -13,14 +13,18 @@ from PIL import Image
 from torch import nn
 
 from models.bundle import Card
-from models.calibration import Calibration, Novelty, Verdicts
+from models.calibration import Calibration, Verdicts
 from models.device import Compute, compute_here, memory_format
+from models.findings import Findings
 from models.fusion import fused
-from models.inference import logits_and_features
+from models.inference import outputs_and_features
+from models.novelty import Novelty
+from models.outputs import assessments, class_logits
 from models.preprocessing import Normalisation
 from models.scaling import Prior, Scaling
 from utils.common.disk.opening import read_regular
 from utils.common.errors import ModelError
+from utils.common.faults import FAULT_NAMES
 from utils.common.labels import CLASSES
 from utils.common.limits import MAX_FILE_BYTES
 from utils.common.pictures import PictureError
@@ -28,6 +32,7 @@ from utils.common.pictures import PictureError
 Picture = str | Path | Image.Image
 
 BATCH_SIZE = 32
+NO_ANSWER = "no answer, the model's outputs are NaN or infinite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,18 @@ class Answer:
             distribution, else empty.
         probabilities: Probability of each class, by its name.
         error: Why the picture could not be read; empty if it could.
+        subject: What the picture shows, one of `outputs.SUBJECTS`: its class, or what that would be
+            if it were good; empty where that cannot be told, and in all answers of a model that
+            does not assess pictures.
+        subject_probability: Calibrated probability of the likeliest subject, told or not; None of a
+            model that does not assess pictures.
+        untold: Why no subject is told: "unlike", "unsure", or "not the label" where the label is a
+            good class other than the likeliest subject; empty if one is.
+        faults: Names of what is wrong with the picture, the likeliest first.
+        fault_probabilities: Calibrated probability of each fault, by its name, told or not.
+        severity: Expected severity from 0 (good) to 5 (useless); None of a model that does not
+            assess pictures.
+        advice: What to do about the first fault; empty without one.
     """
 
     label: str = ""
@@ -51,6 +68,13 @@ class Answer:
     abstained: str = ""
     probabilities: dict[str, float] = field(default_factory=dict)
     error: str = ""
+    subject: str = ""
+    subject_probability: float | None = None
+    untold: str = ""
+    faults: tuple[str, ...] = ()
+    fault_probabilities: dict[str, float] = field(default_factory=dict)
+    severity: float | None = None
+    advice: str = ""
 
 
 class Gate:
@@ -113,25 +137,40 @@ class Gate:
 
     def answer(self, pixels: torch.Tensor) -> list[Answer]:
         """Classify pictures of which the inputs, N x 3 x H x W, uint8, are ready."""
-        verdicts = self.judge(pixels)
+        verdicts, findings = self._judge(pixels)
         columns = (
             verdicts.labels, verdicts.possible, verdicts.abstained, verdicts.probabilities.tolist()
         )  # fmt: skip
-        return [
+        answers = [
             Answer(label, max(row), possible, abstained, dict(zip(CLASSES, row, strict=True)))
             if np.isfinite(row).all()
-            else Answer(error="no answer, the model's outputs are NaN or infinite")
+            else Answer(error=NO_ANSWER)
             for label, possible, abstained, row in zip(*columns, strict=True)
         ]
+        return answers if findings is None else _with_findings(answers, findings)
 
     def judge(self, pixels: torch.Tensor) -> Verdicts:
-        """Return the answers of `answer` as arrays."""
-        logits, features = self.forward(pixels)
-        return self._calibration.judge(logits.cpu().numpy(), features.cpu().numpy(), self._prior)
+        """Return what `answer` says of the classes, as arrays."""
+        return self._judge(pixels)[0]
+
+    def _judge(self, pixels: torch.Tensor) -> tuple[Verdicts, Findings | None]:
+        logits, features, assessed = (one.cpu().numpy() for one in self.forward(pixels))
+        verdicts = self._calibration.judge(logits, features, self._prior)
+        assessment = self.card.assessment
+        if isinstance(assessment, str):
+            return verdicts, None
+        return verdicts, assessment.judge(assessed, verdicts)
 
     @torch.inference_mode()
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits and texture features of inputs, N x 3 x H x W, uint8, on the gate's device.
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return logits, features and assessments of inputs, on the gate's device.
+
+        Args:
+            pixels: N x 3 x H x W, uint8.
+
+        Returns:
+            Logits of the classes, features for out-of-distribution detection, and the outputs that
+            assess pictures, N x 0 of a network without.
 
         Raises:
             ModelError: In a forked process, if the model is not on the CPU.
@@ -139,7 +178,8 @@ class Gate:
         self._notice_fork()
         moved = pixels.to(self.compute.device, non_blocking=True)
         with self.compute.autocast():
-            return logits_and_features(self._network, self._normalise, moved)
+            outputs, features = outputs_and_features(self._network, self._normalise, moved)
+        return class_logits(outputs), features, assessments(outputs)
 
     def _notice_fork(self) -> None:
         """Do without the parent's threads in a forked process, or say why that is impossible."""
@@ -171,6 +211,29 @@ class Gate:
         samples = [one for one in batch if not isinstance(one, str)]
         answers = iter(self.answer(torch.from_numpy(np.stack(samples))) if samples else [])
         return [Answer(error=one) if isinstance(one, str) else next(answers) for one in batch]
+
+
+def _with_findings(answers: list[Answer], findings: Findings) -> list[Answer]:
+    """Return answers with what is said of the same pictures beside their classes."""
+    columns = (
+        findings.subjects, findings.subject_probabilities.max(axis=1).tolist(), findings.untold,
+        findings.faults, findings.fault_probabilities.tolist(), findings.severities.tolist(),
+        findings.advice,
+    )  # fmt: skip
+    return [
+        answer
+        if answer.error
+        else replace(
+            answer, subject=subject, subject_probability=probability, untold=untold, faults=faults,
+            fault_probabilities=dict(zip(FAULT_NAMES, row, strict=True)), severity=severity,
+            advice=advice,
+        )
+        if np.isfinite([probability, *row, severity]).all()
+        else Answer(error=NO_ANSWER)
+        for answer, subject, probability, untold, faults, row, severity, advice in zip(
+            answers, *columns, strict=True
+        )
+    ]  # fmt: skip
 
 
 def sample(card: Card, content: bytes | Image.Image) -> NDArray[np.uint8]:

@@ -1,11 +1,11 @@
 """Run a network on a batch of pictures: outputs, and features for out-of-distribution detection."""
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import nn
 
-from models.outputs import class_logits
 from models.texture import describe
 
 Prepare = Callable[[torch.Tensor], torch.Tensor]
@@ -24,10 +24,50 @@ def outputs_of(network: nn.Module, prepare: Prepare, pixels: torch.Tensor) -> to
     return outputs.float()
 
 
-def logits_and_features(
+def embedding_size(network: nn.Module) -> int:
+    """Return how many numbers the embedding of a picture has; 0 if a network has no embedding.
+
+    An embedding is what the last layer of a network of timm makes logits of. A distilled network
+    has two such layers, and one of another library may have anything.
+    """
+    of_timm: Any = network
+    if not hasattr(network, "forward_head"):
+        return 0
+    layer = of_timm.get_classifier()
+    if isinstance(layer, nn.Linear):
+        return layer.in_features
+    return layer.in_channels if isinstance(layer, nn.Conv2d) else 0
+
+
+def outputs_and_embeddings(
+    network: nn.Module, inputs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return all outputs for pictures, and their embeddings: the pooled features before them.
+
+    Both come from one pass, in the two steps that every network of timm has. Where there is no
+    embedding, as `embedding_size` tells, or it is not pooled, it has no numbers.
+
+    Args:
+        network: In evaluation mode.
+        inputs: N x 3 x H x W, float, prepared for the network.
+
+    Returns:
+        Outputs in the columns of `models.outputs`, and embeddings, N x E; both float32.
+    """
+    size, of_timm = embedding_size(network), cast("Any", network)
+    if not size:
+        outputs: torch.Tensor = network(inputs).float()
+        return outputs, outputs[:, :0]
+    features = of_timm.forward_features(inputs)
+    embeddings: torch.Tensor = of_timm.forward_head(features, pre_logits=True).flatten(1).float()
+    is_pooled = embeddings.shape[1] == size
+    return of_timm.forward_head(features).float(), embeddings if is_pooled else embeddings[:, :0]
+
+
+def outputs_and_features(
     network: nn.Module, prepare: Prepare, pixels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the logits of pictures, and the features that tell out-of-distribution ones.
+    """Return all outputs for pictures, and the features that tell out-of-distribution ones.
 
     Args:
         network: In evaluation mode.
@@ -35,6 +75,8 @@ def logits_and_features(
         pixels: N x 3 x H x W, RGB, uint8.
 
     Returns:
-        Logits, N x number of classes, and texture features, N x D; both float32.
+        Outputs in the columns of `models.outputs`, and texture features followed by embeddings,
+        N x (D + E); both float32.
     """
-    return class_logits(outputs_of(network, prepare, pixels)), describe(pixels)
+    outputs, embeddings = outputs_and_embeddings(network, prepare(pixels))
+    return outputs, torch.cat([describe(pixels), embeddings], dim=1)

@@ -6,6 +6,7 @@ using Pillow, numpy and something that runs the network.
 
 from typing import Any
 
+from models.novelty import NUM_NEIGHBOURS
 from models.preprocessing import MAX_SHRINK
 from models.reading import MAX_DIRECT_SIDE, OWN_SIZE, SHORTER_SIDE
 from utils.common.pictures import JPEG_QUALITY
@@ -42,6 +43,7 @@ def how_to_use(fields: dict[str, Any]) -> str:
         "and std, (value / 255 - mean) / std for each channel, is part of an exported model; for "
         "the weights alone do it first.",
         *_answer(fields["calibration"]),
+        *_assessed(fields.get("assessment", {})),
     ]
     return " ".join(f"({number}) {step}" for number, step in enumerate(steps, start=1))
 
@@ -91,7 +93,6 @@ def _answer(calibration: dict[str, Any] | None) -> list[str]:
             "softmax, the label is the likeliest class; nothing was calibrated, so every "
             "class stays possible and every answer is ambiguous."
         ]
-    unlike = calibration["unlike"]["threshold"]
     return [
         f"Output: logits, N x classes, in the order of classes. Probabilities are softmax(logits / "
         f"{calibration['temperature']!r} + biases), biases {_by_class(calibration['biases'])}; the "
@@ -101,12 +102,54 @@ def _answer(calibration: dict[str, Any] | None) -> list[str]:
         "A class is possible where 1 - its probability among equally common classes is at most its "
         "quantile, and always where its quantile is null or the class is the likeliest: "
         f"{_by_class(calibration['quantiles'])}. A picture is ambiguous where several are.",
-        "Nothing is called unlike the pictures of training: there were too few to tell."
-        if unlike is None
-        else "A picture is unlike those of training, and its label UNSURE, where its distance is "
-        f"above {unlike!r}: the least Euclidean distance of (features @ novelty.projection) to the "
-        "rows of novelty.centres, arrays of best.safetensors; an ONNX file gives it as its second "
-        "output, distance.",
+        _unlike(calibration["unlike"]),
+    ]
+
+
+def _unlike(unlike: dict[str, Any]) -> str:
+    """Return how out-of-distribution pictures are told."""
+    if unlike["threshold"] is None:
+        return "Nothing is called unlike the pictures of training: there were too few to tell."
+    rule = (
+        "A picture is unlike those of training, and its label UNSURE, where its distance is above "
+        f"{unlike['threshold']!r}: "
+    )
+    texture = (
+        "the least Euclidean distance of (features @ novelty.projection) to the rows of "
+        "novelty.centres, arrays of best.safetensors"
+    )
+    if "scales" not in unlike:
+        return f"{rule}{texture}; an ONNX file gives it as its output distance."
+    scales = {
+        name: f"max(0, (d - {scale['mean']!r}) / {scale['spread']!r})"
+        for name, scale in unlike["scales"].items()
+    }
+    return (
+        f"{rule}the square root of the sum of the squares of two numbers. The first is "
+        f"{scales['texture']} of texture, where d is {texture}. The second is "
+        f"{scales['embedding']} of the embedding, the pooled features before the logits, where d "
+        f"is 1 - the cosine of it and its number {NUM_NEIGHBOURS} by nearness among the rows of "
+        "novelty.bank, which have length 1. An exported file gives both results as outputs: "
+        "distance, to be compared, and embedding."
+    )
+
+
+def _assessed(assessment: dict[str, Any]) -> list[str]:
+    """Return how what assesses a picture is told; nothing of a model that does not."""
+    if "subject" not in assessment:
+        return []
+    subject, faults, severity = (assessment[name] for name in ("subject", "faults", "severity"))
+    return [
+        "An exported file also gives subject_logits, fault_logits and severity_logits; the network "
+        "itself gives them as further columns behind those of the classes.",
+        f"subject_logits, N x {len(subject['outputs'])}, are of {', '.join(subject['outputs'])}. "
+        f"{subject['rule']} Temperature {subject['temperature']!r}, threshold "
+        f"{subject['threshold']!r}.",
+        f"fault_logits, N x {len(faults['outputs'])}, are of "
+        f"{', '.join(faults['outputs'])}. {faults['rule']} Slope, bias and threshold of each stand "
+        "in assessment.faults.outputs, and beside them what the person who takes the picture "
+        "should do.",
+        f"severity_logits, N x {len(severity['outputs'])}. {severity['rule']}",
     ]
 
 

@@ -54,10 +54,6 @@ NUM_TARGETS = 1 + len(FAULTS) + 1
 """Columns of what the outputs that assess a picture are trained on: its subject (an index into
 `SUBJECTS`), each fault (0 or 1), and its severity (0 to `MAX_SEVERITY`)."""
 
-MAX_TOLD_SEVERITY = MAX_SEVERITY
-"""The worst severity at which the subject is still told; it is learnt from worse pictures as well.
-All of them until the accuracy by severity has been measured on pictures that nobody trained on."""
-
 Targets = TypeVar("Targets", torch.Tensor, NDArray[np.int8])
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.calibration import PREFIX
 from models.classifier import is_of_assessment
+from models.novelty import PREFIX
 from models.preprocessing import Preprocessing
 from models.sizes import Size, is_about_size, own_size, size_arguments, with_size
 from models.weights import Found, find_weights, first_line, read_weights_file

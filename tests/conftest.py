@@ -11,7 +11,7 @@ import threading
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -396,9 +396,12 @@ def snapshot() -> Callable[[Path], dict[str, bytes]]:
 def make_bundle() -> Callable[..., Path]:
     """Give a function that stores an untrained network of timm's own tests as a run does."""
 
-    def store(folder: Path, *, calibrated: bool = True, seed: int = 0) -> Path:
+    def store(
+        folder: Path, *, calibrated: bool = True, assessing: bool = False, seed: int = 0
+    ) -> Path:
         from models.bundle import Card, store_bundle
-        from models.calibration import Calibration, Novelty
+        from models.calibration import Calibration
+        from models.novelty import Neighbours, Novelty, Scale, unit
         from models.pretrained import build
         from models.scaling import Scaling
         from models.texture import NUM_FEATURES
@@ -410,7 +413,10 @@ def make_bundle() -> Callable[..., Path]:
         rng = np.random.default_rng(0)
         shapes = ((NUM_FEATURES, 4), (5, 4))
         arrays = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
-        novelty = Novelty(1e6, "", *arrays)
+        matrices = [next(arrays), next(arrays)]
+        rows = unit(rng.normal(size=(20, network.num_features))).astype(np.float16)
+        neighbours = Neighbours(rows.astype(np.float32), Scale(9.0, 4.0), Scale(0.5, 0.25))
+        novelty = Novelty(1e6, "", *matrices, neighbours)
         calibration = Calibration(
             Scaling(0.5, (0.1, -0.2, 0.0, 0.3, -0.1), (0.5, 0.1, 0.1, 0.2, 0.1)),
             0.95,
@@ -419,13 +425,43 @@ def make_bundle() -> Callable[..., Path]:
             novelty,
         )
         card = Card(model, preprocessing, calibration=calibration if calibrated else None)
+        if assessing:
+            card = replace(card, assessment=let_assess(network))
         store_bundle(folder, network.state_dict(), card)
         return folder
 
     return store
 
 
+def let_assess(network: Any) -> Any:
+    """Let a network assess pictures, by drawn weights, and return a calibration of that."""
+    import torch
+
+    from models import classifier
+    from models.assessment import Assessment, FaultScale
+    from utils.common.faults import FAULTS
+
+    classifier.let_assess(network)
+    (wide,) = classifier.classifiers_of(network)
+    rng = np.random.default_rng(1)
+    with torch.no_grad():
+        for values in wide.assessment.parameters():
+            drawn = rng.normal(0, 0.5, size=tuple(values.shape)).astype(np.float32)
+            values.copy_(torch.from_numpy(drawn))
+        wide.assessment.bias[0] += 5  # of the subject that is also the network's usual class
+    scales = tuple(FaultScale(1 + n / 10, n / 20 - 1, 0.4 + n / 100) for n in range(len(FAULTS)))
+    return Assessment(0.8, 0.3, 0.9, scales, {"veiled": "3 groups of val pictures have it"})
+
+
 @pytest.fixture(scope="session")
 def bundle(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a stored, calibrated, tiny model; only to be read."""
     return make_bundle(tmp_path_factory.mktemp("bundle") / "test_resnet-1")
+
+
+@pytest.fixture(scope="session")
+def assessing_bundle(
+    make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the same of a model that also assesses pictures."""
+    return make_bundle(tmp_path_factory.mktemp("assessing") / "test_resnet-1", assessing=True)

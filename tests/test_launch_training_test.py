@@ -135,6 +135,14 @@ def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, fl
             ["--coverage", "5e-324"],
             "--coverage 5e-324 cannot be used. Expected a number of at least 0.01, below 1.",
         ),
+        (
+            ["--refuse", "0"],
+            "--refuse 0.0 cannot be used. Expected a number of at least 0.001, below 0.5.",
+        ),
+        (
+            ["--refuse", "nan"],
+            "--refuse nan cannot be used. Expected a number of at least 0.001, below 0.5.",
+        ),
         (["--patience", "-1"], "--patience -1 cannot be used. Expected a number of at least 0."),
         (["--ema", "1"], "--ema 1.0 cannot be used. Expected a number between 0 and 1."),
         (

@@ -23,18 +23,28 @@ from PIL import Image
 import launch_training_test
 import predict
 from models import load
+from models.bundle import UNASSESSED
 from models.gate import Answer, Gate
+from models.outputs import SUBJECTS
 from tests.preloaded import Preloaded
 from utils.common.disk.escapes import unescape
 from utils.common.errors import ModelError, ProjectError, SettingsError
+from utils.common.faults import FAULT_NAMES, FAULTS, MAX_SEVERITY
 from utils.common.labels import CLASSES
 from utils.prediction import sorting, stream
+from utils.prediction.columns import ASSESSED, CLASSIFIED, COLUMNS, SHARES
 from utils.prediction.inputs import find_inputs
-from utils.prediction.rows import COLUMNS
 from utils.prediction.stream import stream_samples
 
 ROOT = Path(__file__).parent.parent
 NUM_PHOTOS = 7
+ADVICE = {"": "", **{fault.name: fault.advice for fault in FAULTS}}
+
+
+@pytest.fixture(scope="session")
+def bundle(assessing_bundle: Path) -> Path:
+    """Return a model that assesses pictures, too, so that there are rows in all columns."""
+    return assessing_bundle
 
 
 @pytest.fixture
@@ -78,7 +88,7 @@ def zipped(folder: Path, target: Path) -> Path:
 def answers(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
     """Return all but the files' names and the last digits."""
     return [
-        tuple(cell[:7] if name in (*CLASSES, "probability") else cell for name, cell in row.items())
+        tuple(cell[:7] if name in (*SHARES, "severity") else cell for name, cell in row.items())
         [1:]
         for row in rows
     ]  # fmt: skip
@@ -98,17 +108,56 @@ def test_one_row_for_each_picture_in_the_order_of_the_folder(call, photos: Path)
     assert (
         *("file", "label", "probability", "set", "abstained", "DERM", "DERM_CLINIC"),
         *("LOW_QUALITY", "OTHER", "PAN", "error"),
+        *("subject", "subject_probability", "faults", "severity", "advice"),
     ) == COLUMNS
     for row in done.rows:
         if "3b" in row["file"]:
             assert row["error"].startswith("truncated, ")
-            assert not any(row[name] for name in COLUMNS[1:-1])
+            assert not any(row[name] for name in COLUMNS if name not in ("file", "error"))
         else:
             assert row["probability"] == max(row[name] for name in CLASSES) == row[row["label"]]
             assert sum(float(row[name]) for name in CLASSES) == pytest.approx(1, abs=1e-5)
             assert set(row["set"].split()) <= set(CLASSES)
             assert row["abstained"] == ("" if row["set"] in CLASSES else "ambiguous")
             assert row["error"] == ""
+            assert set(row["faults"].split()) <= set(FAULT_NAMES)
+            assert row["advice"] == ADVICE[(row["faults"].split() or [""])[0]]
+            assert row["subject"] in ("", *SUBJECTS)
+            assert 0 < float(row["subject_probability"]) <= 1
+            assert 0 <= float(row["severity"]) <= MAX_SEVERITY
+    assert any(row["faults"] for row in done.rows) and any(row["subject"] for row in done.rows)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_without_faults_the_rows_are_those_of_before(
+    bundle: Path, call, photos: Path, tmp_path: Path, suffix: str
+) -> None:
+    name = f"rows.{suffix}"
+    call(photos, output=name)
+    whole = (tmp_path / name).read_text()
+    call(photos, "--no-faults", output=name)
+    if suffix == "jsonl":
+        lines = [json.loads(line) for line in whole.splitlines()]
+        dropped = [{name: line[name] for name in CLASSIFIED} for line in lines]
+        expected = "".join(json.dumps(line) + "\n" for line in dropped)
+    else:
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerows(row[: -len(ASSESSED)] for row in csv.reader(whole.splitlines()))
+        expected = stream.getvalue()
+    assert (tmp_path / name).read_text() == expected
+
+
+def test_shards_of_another_set_of_columns_are_not_joined(
+    bundle: Path, call, photos: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "rows.csv"
+    shard = [str(bundle), str(photos), "--output", str(target), "--shard", "1/1", "--device", "cpu"]
+    for own, others in (([], ["--no-faults"]), (["--no-faults"], [])):
+        assert predict.main([*shard, *own]) == 3
+        with pytest.raises(SettingsError, match="rows were made with another set of columns"):
+            call(photos, "--join", 1, *others)
+        assert list(call(photos, "--join", 1, *own).rows[0]) == list(CLASSIFIED if own else COLUMNS)
 
 
 def test_a_zip_gives_the_same_rows_as_the_folder(call, photos: Path, tmp_path: Path) -> None:
@@ -152,12 +201,11 @@ def test_batches_and_workers_change_nothing(
         assert predict.main(arguments) == 3
         rows = list(csv.DictReader(target.read_text().splitlines()))
         for row, other in zip(rows, expected, strict=True):
-            for name in (*CLASSES, "probability"):
-                if other[name]:
-                    assert float(row[name]) == pytest.approx(float(other[name]), abs=1e-5)
-            assert [row[n] for n in ("file", "label", "set", "error")] == [
-                other[n] for n in ("file", "label", "set", "error")
-            ]
+            for name, cell in other.items():
+                if name in (*SHARES, "severity") and cell:
+                    assert float(row[name]) == pytest.approx(float(cell), abs=1e-5)
+                else:
+                    assert row[name] == cell
 
 
 @pytest.mark.parametrize(("num_batches", "fitting"), [(11, 2), (10, 2), (9, 1), (0, 0)])
@@ -213,6 +261,9 @@ def test_json_lines_say_the_same(bundle: Path, call, photos: Path, tmp_path: Pat
     for line, row in zip(lines, call(photos).rows, strict=True):
         assert tuple(line) == COLUMNS
         assert " ".join(line["set"]) == row["set"]
+        assert " ".join(line["faults"] or []) == row["faults"]
+        assert (line["subject"] or "", line["advice"] or "") == (row["subject"], row["advice"])
+        assert (line["severity"] is None) == bool(row["error"])
         assert (line["file"], line["label"] or "", line["error"]) == (
             row["file"], row["label"], row["error"],
         )  # fmt: skip
@@ -230,7 +281,8 @@ def test_without_output_a_table_is_printed(bundle: Path, photos: Path, capsys) -
     assert predict.main([str(bundle), str(bad), str(photos / "1.png"), "--device", "cpu"]) == 0
     captured = capsys.readouterr()
     header, first, second, _, last = captured.out.splitlines()
-    assert header.split() == list(COLUMNS)
+    *before, last = CLASSIFIED
+    assert header.split() == [*before, "fault", last]
     assert "\x1b" not in captured.out and "\\x1b[31m\\nname.jpg" in first
     assert second.startswith(str(photos / "1.png")[:20])
     assert last.startswith("2 pictures: ")
@@ -238,6 +290,8 @@ def test_without_output_a_table_is_printed(bundle: Path, photos: Path, capsys) -
         "Warning: PAN (3 val pictures) has no promised coverage, so it stays possible for every "
         "picture: every answer but PAN is ambiguous. Their labels are the likeliest classes all "
         "the same.\n"
+        "Warning: 1 of 12 faults had too few val pictures for a calibration of their own and "
+        "mostly share that of all: veiled.\n"
     )
 
 
@@ -262,6 +316,8 @@ def test_a_model_without_calibration_works_and_says_so(
     assert captured.err == (
         "Warning: probabilities are as the model gives them: this model was not calibrated. Every "
         "class stays possible for every picture: every answer is ambiguous.\n"
+        f"Warning: subject, faults, severity and advice stay empty: {UNASSESSED}. --no-faults "
+        "leaves their columns out.\n"
     )
     row = captured.out.splitlines()[1].split()
     assert row[1] in CLASSES

@@ -26,7 +26,7 @@ from models.zoo import resolve
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.common.seeds import generator
-from utils.evaluation.fitting import fit_novelty
+from utils.evaluation.novelty_fitting import fit_novelty
 from utils.training.data.batches import Batch
 from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import read_folder

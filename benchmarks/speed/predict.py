@@ -28,6 +28,7 @@ from models.bundle import Card, read_bundle, store_bundle
 from models.device import memory_format
 from models.fusion import fused
 from models.gate import Gate
+from models.inference import outputs_and_embeddings
 from models.preprocessing import Normalisation
 from models.pretrained import build
 from models.texture import NUM_FEATURES
@@ -87,7 +88,9 @@ def store(folder: Path, name: str) -> None:
     network, preprocessing = build(model, len(CLASSES), pretrained=False)
     rng = generator("benchmark", name)
     logits = rng.normal(size=(NUM_FITTED, len(CLASSES))).astype(np.float32)
-    features = rng.normal(size=(NUM_FITTED, NUM_FEATURES)).astype(np.float32)
+    blank = torch.zeros(1, 3, *preprocessing.size)
+    width = NUM_FEATURES + outputs_and_embeddings(network.eval(), blank)[1].shape[1]
+    features = rng.normal(size=(NUM_FITTED, width)).astype(np.float32)
     pictures = ("",) * NUM_FITTED, np.arange(NUM_FITTED) % len(CLASSES)
     train, val = (
         OodFeatures(*pictures, features),

@@ -9,12 +9,24 @@ import pytest
 from PIL import Image
 
 from models.calibration import Calibration
+from models.outputs import (
+    NUM_ASSESSMENTS,
+    fault_logits,
+    fault_targets,
+    severity_logits,
+    severity_targets,
+    subject_logits,
+    subject_targets,
+)
+from utils.common.faults import MAX_SEVERITY
 from utils.common.labels import CLASSES, LOW_QUALITY, OTHER
 from utils.common.pictures import write_jpeg
 from utils.dataset.output.manifest import ManifestRow, write_manifest
+from utils.evaluation.assessing.assessed import fit_on_val
 from utils.evaluation.fitting import fit
 from utils.evaluation.report import Report, evaluate
 from utils.evaluation.rows import read_rows
+from utils.training.data.targets import targets_of
 from utils.training.predictions import EvaluationInputs, OodFeatures, PredictionsWithFeatures
 
 PER_CLASS = {"train": 12, "val": 25, "test": 8}
@@ -77,6 +89,33 @@ def inputs() -> EvaluationInputs:
 
 
 @pytest.fixture(scope="session")
+def assessed_inputs(inputs: EvaluationInputs, data_folder: Path) -> EvaluationInputs:
+    """Return the same of a model that also assesses pictures, and is often right about them."""
+    known = read_rows(data_folder)
+    val, test = (assess(part, known) for part in (inputs.val, inputs.test))
+    return replace(inputs, val=val, test=test)
+
+
+def assess(
+    predictions: PredictionsWithFeatures, known: dict[str, ManifestRow]
+) -> PredictionsWithFeatures:
+    """Add what assesses pictures to predictions, and what is true of these."""
+    rows = [
+        replace(row, parent=f"{row.split}/PAN/00.jpg") if row.label == LOW_QUALITY else row
+        for row in (known[file] for file in predictions.files)
+    ]
+    targets = np.array([targets_of(row) for row in rows], dtype=np.int8)
+    rng = np.random.default_rng(len(rows))
+    assessed = rng.normal(size=(len(rows), NUM_ASSESSMENTS)).astype(np.float32)
+    numbers = np.arange(len(rows))
+    subject_logits(assessed)[numbers, subject_targets(targets)] += 3
+    fault_logits(assessed)[:] += 5 * fault_targets(targets) - 4
+    levels = np.arange(1, MAX_SEVERITY + 1)
+    severity_logits(assessed)[:] += 2 * (severity_targets(targets)[:, None] - levels + 0.5)
+    return replace(predictions, assessments=assessed, targets=targets)
+
+
+@pytest.fixture(scope="session")
 def calibration(inputs: EvaluationInputs) -> Calibration:
     return fit(inputs.train, inputs.val, COUNTS, coverage=0.9)
 
@@ -93,9 +132,10 @@ def make_report(
     def make(
         of: EvaluationInputs = inputs, calibration: Calibration = calibration, **facts: object
     ) -> Report:
+        assessment = fit_on_val(of.val, np.arange(len(of.val.labels)))
         told = {"best_epoch": 2, "looks_at_test": ["at noon, weights of epoch 2"], **facts}
         known = read_rows(data_folder)
-        return evaluate(of, calibration, data_folder, known, told, HISTORY, [Terms()])
+        return evaluate(of, calibration, data_folder, known, told, HISTORY, [Terms()], assessment)
 
     return make
 
@@ -103,3 +143,10 @@ def make_report(
 @pytest.fixture(scope="session")
 def report(make_report: Callable[..., Report]) -> Report:
     return make_report()
+
+
+@pytest.fixture(scope="session")
+def assessed_report(
+    make_report: Callable[..., Report], assessed_inputs: EvaluationInputs
+) -> Report:
+    return make_report(assessed_inputs)

@@ -5,9 +5,11 @@ import pytest
 
 from models.calibration import Calibration
 from models.scaling import softmax
+from models.texture import NUM_FEATURES
 from utils.common.labels import CLASSES
 from utils.evaluation.conformal import fit_quantiles, quantile_by_group, rank_of
-from utils.evaluation.fitting import fit_novelty, refit
+from utils.evaluation.fitting import refit
+from utils.evaluation.novelty_fitting import fit_novelty
 from utils.evaluation.temperature_scaling import fit_scaling, fit_temperature
 from utils.training.predictions import EvaluationInputs
 
@@ -192,11 +194,49 @@ def test_a_constant_feature_does_no_harm() -> None:
     assert np.isfinite(novelty.distances(features)).all()
 
 
+def test_embeddings_tell_what_texture_does_not() -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 3, (NUM_CLASSES, 20))
+
+    def like(count: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = rng.integers(0, NUM_CLASSES, count)
+        texture = rng.normal(size=(count, NUM_FEATURES))
+        embeddings = centres[labels] + rng.normal(size=(count, 20))
+        return np.hstack([texture, embeddings]).astype(np.float32), labels
+
+    train, labels = like(1000)
+    val, (good, _) = like(500)[0], like(2000)
+    strange = good.copy()
+    strange[:, NUM_FEATURES:] = rng.normal(0, 3, (len(good), 20))
+    for refused in (0.02, 0.1):
+        novelty = fit_novelty(train, labels, val, refused=refused)
+        assert novelty.is_unlike(good).mean() == pytest.approx(refused, abs=0.025)
+        assert novelty.is_unlike(strange).mean() > 0.8
+    alone = fit_novelty(train[:, :NUM_FEATURES], labels, val[:, :NUM_FEATURES])
+    assert alone.neighbours is None
+    assert alone.is_unlike(strange).mean() < 0.1
+
+
+def test_a_training_picture_without_numbers_is_left_out() -> None:
+    rng = np.random.default_rng(0)
+    train = rng.normal(size=(60, NUM_FEATURES + 8)).astype(np.float32)
+    val, labels = train[:50] + 0.1, np.arange(60) % NUM_CLASSES
+    whole = fit_novelty(train[:55], labels[:55], val)
+    train[55:, NUM_FEATURES + 3] = np.nan
+    train[57, 0] = np.inf
+    novelty = fit_novelty(train, labels, val)
+    assert np.isfinite(novelty.neighbours.bank).all()
+    assert np.array_equal(novelty.scores(val), whole.scores(val))
+    assert novelty.threshold == whole.threshold
+
+
 def test_too_few_val_pictures_give_no_threshold(inputs: EvaluationInputs) -> None:
     features = inputs.val.features[:48]
     novelty = fit_novelty(inputs.train.features, inputs.train.labels, features)
     assert novelty.threshold is None
     assert novelty.reason == "48 val pictures; to refuse 2% takes at least 49"
+    more = fit_novelty(inputs.train.features, inputs.train.labels, features, refused=0.025)
+    assert more.threshold is not None
 
 
 def test_a_calibration_is_fitted_anew_without_touching_the_distance(
@@ -212,5 +252,8 @@ def test_a_calibration_is_fitted_anew_without_touching_the_distance(
     assert anew.unpromised == ()
     sets = anew.judge(test.logits, test.features).sets
     assert sets[np.arange(len(test.labels)), test.labels].mean() >= 0.8
+    more = refit(calibration, test, 0.8, np.arange(len(test.labels)), refused=0.1).novelty
+    assert (more.refused, more.reason) == (0.1, "")
+    assert more.is_unlike(test.features).sum() == 3  # of 40 the 37th is the limit
     none = refit(calibration, test, 0.95, np.arange(len(test.labels)))
     assert none.reasons == dict.fromkeys(CLASSES, "8 pictures; 95% takes at least 19")

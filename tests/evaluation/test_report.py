@@ -13,8 +13,11 @@ import pytest
 from PIL import Image
 
 from models.calibration import UNSURE
+from models.findings import ASSESSED
+from utils.common.faults import FAULT_NAMES
 from utils.common.labels import CLASSES
 from utils.evaluation import files
+from utils.evaluation.assessing.assessed import NO_OUTPUTS
 from utils.evaluation.files import write_report
 from utils.evaluation.fitting import fit
 from utils.evaluation.report import Report
@@ -52,7 +55,9 @@ def test_every_file_is_there_and_says_the_same(
     written = json.loads((tmp_path / "report.json").read_text())
     with (tmp_path / "predictions.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == ["file", "true", "label", "set", "abstained", *CLASSES]
+    assert list(rows[0]) == ["file", "true", "label", "set", "abstained", *CLASSES, *ASSESSED]
+    assert not any(row[name] for row in rows for name in ASSESSED)
+    assert written["assessment"] == {"reason": NO_OUTPUTS}
     likeliest = [max(CLASSES, key=lambda name: float(row[name])) for row in rows]
     right = [row["true"] == name for row, name in zip(rows, likeliest, strict=True)]
     for row, name in zip(rows, likeliest, strict=True):
@@ -86,6 +91,45 @@ def test_the_page_holds_all_that_it_shows(
     assert "Two &amp; more" in text
     for title in ("Model card", "What was taken for what", "Shortcuts", "Mistakes"):
         assert f"<h2>{title}</h2>" in text
+
+
+def test_what_is_said_beside_the_classes_is_in_every_file(
+    tmp_path: Path, assessed_report: Report, data_folder: Path
+) -> None:
+    write_report(tmp_path, assessed_report, data_folder)
+    written = json.loads((tmp_path / "report.json").read_text())["assessment"]
+    with (tmp_path / "predictions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    poor = [row for row in rows if row["true"] == "LOW_QUALITY"]
+    told = [row for row in poor if row["subject"]]
+    assert written["poor"]["subject_told"]["value"] == pytest.approx(len(told) / len(poor))
+    right = [row["subject"] == "PAN" for row in told]
+    assert written["poor"]["told_right"]["value"] == pytest.approx(np.mean(right))
+    good = [row for row in rows if row["true"] != "LOW_QUALITY"]
+    alarms = [bool(row["faults"]) for row in good]
+    assert written["good"]["any_told"]["value"] == pytest.approx(np.mean(alarms))
+    said = [float(row["severity"]) for row in good]
+    assert written["good"]["error"]["value"] == pytest.approx(np.mean(said))
+    assert all(bool(row["faults"]) == bool(row["advice"]) for row in rows)
+    assert list(written["faults"]) == list(FAULT_NAMES)
+    assert [name for name, row in written["faults"].items() if row["pictures"]] == [
+        "glare", "veiled",
+    ]  # fmt: skip
+    assert len(written["examples"]) == len(poor)
+    page = Balance((tmp_path / "report.html").read_text())
+    assert len(page.addresses) == 5 + len(assessed_report.mistakes) + len(poor)
+    text = as_text(assessed_report)
+    assert text.isascii() and "nan" not in text.lower()
+    for name in ("Faults:", "Fault calibration:", "Subject if poor:", "Severity:", "False alarms:"):
+        assert f"\n{name}" in text
+
+
+def test_why_nothing_is_said_beside_the_classes_is_told(
+    tmp_path: Path, report: Report, data_folder: Path
+) -> None:
+    write_report(tmp_path, report, data_folder)
+    for told in (as_text(report), (tmp_path / "report.html").read_text()):
+        assert NO_OUTPUTS in told
 
 
 @pytest.mark.slow

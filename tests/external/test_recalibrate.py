@@ -11,6 +11,7 @@ import predict
 from models.bundle import read_bundle, read_weights
 from utils.common.errors import OutputError, ProjectError
 from utils.common.labels import CLASSES
+from utils.external.fitted import CARRIED_OVER
 
 COUNTS = {"DERM": 25, "OTHER": 20, "PAN": 5}
 
@@ -40,6 +41,17 @@ def test_only_the_calibration_changes_and_tells_its_origin(
     assert "none: 5 pictures; 95% takes at least 19" in done.out
     assert predict.main([str(done.place), str(folder / "PAN"), "-j", "0", "--device", "cpu"]) == 0
     assert f"this model was {new.recalibration.describe()}." in capsys.readouterr().err
+
+
+def test_what_assesses_pictures_is_carried_over_and_said(
+    own, calibrate_on, assessing_bundle: Path, bundle: Path
+) -> None:
+    folder = own(COUNTS)
+    done = calibrate_on(folder, run=assessing_bundle)
+    old, new = (read_bundle(place)[0] for place in (assessing_bundle, done.place))
+    assert new.assessment == old.assessment
+    assert CARRIED_OVER in done.out
+    assert CARRIED_OVER not in calibrate_on(folder, run=bundle, output="other").out
 
 
 def test_groups_count_and_not_pictures(own, calibrate_on) -> None:
@@ -75,6 +87,25 @@ def test_another_coverage_needs_other_numbers(own, calibrate_on) -> None:
     fields = json.loads((done.place / "best.json").read_text())["calibration"]
     assert fields["coverage"] == 0.8
     assert fields["quantiles"]["PAN"] is not None  # 4 are enough
+
+
+def test_the_share_that_may_be_refused_is_carried_or_set(
+    own, calibrate_on, bundle: Path, capsys
+) -> None:
+    folder = own(COUNTS)
+    unlike = {}
+    for name, flags in {"kept": (), "set": ("--refuse", "0.2")}.items():
+        done = calibrate_on(folder, *flags, output=name)
+        unlike[name] = json.loads((done.place / "best.json").read_text())["calibration"]["unlike"]
+    assert (unlike["kept"]["refused"], unlike["set"]["refused"]) == (0.02, 0.2)
+    assert unlike["kept"]["threshold"] > unlike["set"]["threshold"]
+    assert f"distance of {unlike['set']['threshold']:.2f}, for 20%" in done.out
+    assert "(beyond a distance of 1000000.00, for 2%)" in done.out
+    again = calibrate_on(folder, run=done.place, output="again")
+    fields = json.loads((again.place / "best.json").read_text())["calibration"]
+    assert fields["unlike"] == unlike["set"]  # the run's own share is carried on
+    assert (read_bundle(again.place)[0].calibration.novelty.neighbours.bank
+            == read_bundle(bundle)[0].calibration.novelty.neighbours.bank).all()  # fmt: skip
 
 
 @pytest.mark.parametrize(

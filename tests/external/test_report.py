@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import predict
+from models.findings import ASSESSED
 from utils.common.errors import OutputError, ProjectError, SettingsError
 from utils.common.labels import CLASSES
 from utils.evaluation.external import AS_HERE, HEADING
@@ -31,7 +32,16 @@ def test_a_folder_gets_the_report_of_a_run_without_what_nobody_knows(own, test_o
         "report.json", "report.html", "confusion_matrix.png", "predictions.csv",
         "looks_at_test.txt",
     }  # fmt: skip
-    assert list(rows[0]) == ["file", "true", "label", "set", "abstained", *CLASSES, "error"]
+    assert list(rows[0]) == [
+        "file",
+        "true",
+        "label",
+        "set",
+        "abstained",
+        *CLASSES,
+        "error",
+        *ASSESSED,
+    ]
     assert [row["file"] for row in rows if row["error"]] == ["PAN/torn.jpg"]
     assert len(rows) == sum(COUNTS.values()) + 1
     assert all(row["true"] == row["file"].split("/")[0] for row in rows)
@@ -60,6 +70,28 @@ def test_a_folder_gets_the_report_of_a_run_without_what_nobody_knows(own, test_o
         assert "12 groups are too few to tell anything" in told
         assert "torn.jpg (truncated" in told
     assert "not promised for PAN" in done.out
+
+
+def test_what_folders_do_not_tell_of_faults_is_left_out_and_said(
+    own, test_on, assessing_bundle: Path
+) -> None:
+    folder = own(COUNTS)
+    (folder / "PAN/torn.jpg").write_bytes((folder / "DERM/00.jpg").read_bytes()[:300])
+    done = test_on(folder, run=assessing_bundle)
+    report, rows, page = read(done.place)
+    assert list(rows[0])[-6:] == ["error", *ASSESSED]
+    assert all(bool(row["severity"]) != bool(row["error"]) for row in rows)
+    found = report["assessment"]
+    assert found["faults"] == {} and found["by_severity"] == {}
+    assert found["fault_calibration_error"] is None
+    num_good = sum(COUNTS.values()) - COUNTS["LOW_QUALITY"]
+    assert (found["good"]["pictures"], found["poor"]["pictures"]) == (num_good, 0)
+    good = [row for row in rows if row["true"] != "LOW_QUALITY" and not row["error"]]
+    alarms = [bool(row["faults"]) for row in good]
+    assert found["good"]["any_told"]["value"] == pytest.approx(sum(alarms) / len(alarms))
+    assert "Precision and recall of faults are left out" in page
+    assert "False alarms:" in done.out and "Subject if poor" not in done.out
+    assert {example["has"] for example in found["examples"]} == {None}
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,24 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import load
-from models.bundle import FORMAT, MAX_CARD_BYTES, Card, read_bundle, read_weights, store_bundle
+from models.assessment import Assessment
+from models.bundle import (
+    BEFORE_ASSESSMENTS,
+    FORMAT,
+    MAX_CARD_BYTES,
+    READABLE,
+    UNASSESSED,
+    Card,
+    read_bundle,
+    read_weights,
+    store_bundle,
+)
 from models.classifier import is_assessing, let_assess
+from models.inference import outputs_and_features
+from models.preprocessing import Normalisation
 from models.pretrained import build
 from models.stored_names import CARD_NAME, WEIGHTS_NAME
+from models.texture import describe
 from models.zoo import resolve
 from tests.preloaded import Preloaded
 from utils.common.disk.writing import sha256_of_file
@@ -154,11 +169,36 @@ def test_a_huge_header_is_not_believed(own: Path) -> None:
         (lambda t: t.pop("novelty.centres"), "The calibration cannot be used: KeyError"),
         (lambda t: t.update({"novelty.centres": torch.zeros(3)}), "is not a matrix of finite"),
         (lambda t: t.update({"novelty.projection": torch.ones(7, 4)}), "is for 7 features"),
+        (lambda t: t.pop("novelty.bank"), "The calibration cannot be used: KeyError"),
+        (lambda t: t.update({"novelty.bank": torch.ones(3)}), "is not a matrix of finite"),
+        (
+            lambda t: t.update({"novelty.bank": torch.ones(3, 7)}),
+            "is for 7 numbers of an embedding",
+        ),
     ],
 )
 def test_weights_that_do_not_fit(own: Path, change: Change, words: str) -> None:
     rewrite_weights(own, change)
     assert words in complaint(own)
+
+
+def test_a_model_stored_before_there_were_neighbours_loads(own: Path) -> None:
+    card, _ = read_bundle(own)
+
+    def before(fields: dict) -> None:
+        fields["format"] = 3
+        del fields["calibration"]["unlike"]["scales"]
+
+    rewrite_weights(own, lambda tensors: tensors.pop("novelty.bank"))
+    rewrite_card(own, before)
+    loaded, network = read_bundle(own)
+    novelty = loaded.calibration.novelty
+    assert novelty.to_dict() == replace(card.calibration.novelty, neighbours=None).to_dict()
+    pixels = torch.randint(0, 256, (3, 3, *card.preprocessing.size), dtype=torch.uint8)
+    with torch.inference_mode():
+        _, features = outputs_and_features(network, Normalisation(card.preprocessing), pixels)
+    distances = novelty.distances(describe(pixels).numpy())
+    assert np.array_equal(novelty.scores(features.numpy()), distances)
 
 
 def test_weights_of_another_run(own: Path, make_bundle, tmp_path: Path) -> None:
@@ -197,7 +237,10 @@ def within(name: str, **fields: Any) -> Change:
     [
         (lambda c: c.pop("classes"), "'classes' is missing"),
         (lambda c: c.pop("reading"), "'reading' is missing"),
-        (lambda c: c.update(format=FORMAT - 1), f"format {FORMAT - 1} instead of {FORMAT}"),
+        (
+            lambda c: c.update(format=READABLE[0] - 1),
+            f"format {READABLE[0] - 1} instead of 3 or {FORMAT}",
+        ),
         (lambda c: c.update(classes=["CAT", "DOG"]), "classes other than DERM"),
         (lambda c: c.update(model="no_such_net"), "timm knows no model 'no_such_net'"),
         (lambda c: c.update(model=["resnet18"]), "a list where a text should be"),
@@ -315,3 +358,43 @@ def test_the_layer_of_another_place_is_refused(assessing: Path) -> None:
 
     rewrite_weights(assessing, move)
     assert "'layer1.assessment.weight' is unknown" in complaint(assessing)
+
+
+@pytest.fixture
+def assessed(assessing_bundle: Path, tmp_path: Path) -> Path:
+    """Return a bundle with a calibration of what assesses pictures, which a test may break."""
+    return shutil.copytree(assessing_bundle, tmp_path / "assessed")
+
+
+def test_how_pictures_are_assessed_comes_back(assessed: Path, tmp_path: Path) -> None:
+    card, network = read_bundle(assessed)
+    assert isinstance(card.assessment, Assessment)
+    (tmp_path / "again").mkdir()
+    store_bundle(tmp_path / "again", network.state_dict(), card)
+    assert read_bundle(tmp_path / "again")[0].assessment == card.assessment
+
+
+def test_a_card_without_an_assessment_says_why(own: Path) -> None:
+    assert read_bundle(own)[0].assessment == UNASSESSED
+    rewrite_card(own, lambda card: card.pop("assessment"))
+    assert read_bundle(own)[0].assessment == BEFORE_ASSESSMENTS
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (within("assessment", subject={}), "The assessment cannot be used: KeyError"),
+        (lambda card: card.update(assessment={}), "The assessment cannot be used: KeyError"),
+        (lambda card: card.update(assessment=None), "does not describe a model"),
+        (lambda card: card.update(assessment={"reason": 1}), "a int where a text should be"),
+    ],
+)
+def test_an_assessment_with_wrong_values(assessed: Path, change: Change, words: str) -> None:
+    rewrite_card(assessed, change)
+    assert words in complaint(assessed)
+
+
+def test_an_assessment_of_outputs_that_there_are_not(own: Path, assessed: Path) -> None:
+    stored = json.loads((assessed / CARD_NAME).read_text())["assessment"]
+    rewrite_card(own, lambda card: card.update(assessment=stored))
+    assert "The assessment in " in complaint(own)

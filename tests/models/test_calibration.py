@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.calibration import UNSURE, Calibration, Novelty
+from models.calibration import UNSURE, Calibration
+from models.novelty import Novelty
 from models.scaling import Scaling
 from utils.common.errors import ModelError
 from utils.common.labels import CLASSES

@@ -4,13 +4,18 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from models import export
 from models.bundle import read_bundle
+from models.distance import ASSESSED, WithDistance
+from models.outputs import SUBJECTS, assessments, class_logits
+from models.preprocessing import Normalisation
 from models.texture import describe
 from utils.common.errors import ModelError, SettingsError, run_script
+from utils.common.faults import FAULTS, MAX_SEVERITY
 from utils.common.labels import CLASSES
 
 HAS_ONNX = all(importlib.util.find_spec(name) for name in export.ONNX_PACKAGES)
@@ -24,8 +29,9 @@ FORMATS = [
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.filterwarnings("ignore")  # the exporters' own
 def test_an_exported_model_answers_as_pytorch_does(
-    bundle: Path, tmp_path: Path, capsys, file_format: str
+    assessing_bundle: Path, tmp_path: Path, capsys, file_format: str
 ) -> None:
+    bundle = assessing_bundle  # the outputs of another one are the first of these
     target = tmp_path / f"model{export.ENDINGS[file_format]}"
     export.main([str(bundle), "--format", file_format, "--output", str(target)])
     line = capsys.readouterr().out
@@ -40,26 +46,64 @@ def test_an_exported_model_answers_as_pytorch_does(
         assert ", opset " in line
         properties = {one.key: one.value for one in onnx.load(target).metadata_props}
         session = onnxruntime.InferenceSession(target)
-        logits = session.run(["logits"], {"pixels": pixels.numpy()})[0]
-        (distances,) = session.run(["distance"], {"pixels": pixels.numpy()})
-        novelty = read_bundle(bundle)[0].calibration.novelty
-        own = novelty.distances(describe(pixels).numpy())
-        assert distances == pytest.approx(own, rel=1e-3)
+        names = [one.name for one in session.get_outputs()]
+        found = dict(zip(names, session.run(names, {"pixels": pixels.numpy()}), strict=True))
     else:
         stored = {export.CARD_KEY: ""}
         program = torch.export.load(target, extra_files=stored)
         properties = stored
-        logits = program.module()(pixels).detach().numpy()
+        found = {name: one.detach().numpy() for name, one in program.module()(pixels).items()}
     facts = json.loads(properties[export.CARD_KEY])
     assert facts["classes"] == list(CLASSES)
-    assert {"preprocessing", "reading", "calibration", "how_to_use"} <= set(facts)
+    assert {"preprocessing", "reading", "calibration", "assessment", "how_to_use"} <= set(facts)
+    assert all(name in facts["how_to_use"] for name in found)
     card, network = read_bundle(bundle)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (
         card.preprocessing.mean, card.preprocessing.std
     ))  # fmt: skip
     with torch.inference_mode():
-        expected = network((pixels / 255 - mean) / std).numpy()
-    assert logits == pytest.approx(expected, abs=1e-3)
+        inputs = (pixels / 255 - mean) / std
+        expected = network(inputs)
+        embeddings = network.forward_head(network.forward_features(inputs), pre_logits=True)
+    assert list(found) == ["logits", "distance", "embedding", *ASSESSED]
+    assert found["logits"] == pytest.approx(class_logits(expected).numpy(), abs=1e-4)
+    assert found["embedding"] == pytest.approx(embeddings.numpy(), abs=1e-4)
+    columns = [found[name] for name in ASSESSED]
+    assert np.hstack(columns) == pytest.approx(assessments(expected).numpy(), abs=1e-4)
+    assert [column.shape[1] for column in columns] == [
+        len(SUBJECTS), len(FAULTS), MAX_SEVERITY,
+    ]  # fmt: skip
+    features = np.hstack([describe(pixels).numpy(), embeddings.numpy()])
+    assert found["distance"] == pytest.approx(card.calibration.novelty.scores(features), rel=1e-3)
+
+
+def test_the_logits_of_the_classes_come_first_and_what_there_is_not_is_left_out(
+    bundle: Path, assessing_bundle: Path
+) -> None:
+    found = []
+    for folder in (bundle, assessing_bundle):
+        card, network = read_bundle(folder)
+        whole = WithDistance(Normalisation(card.preprocessing), network).eval()
+        with torch.inference_mode():
+            found.append(whole(torch.zeros((2, 3, 160, 160), dtype=torch.uint8)))
+    plain, wide = found
+    assert list(plain) == ["logits", "embedding"]
+    assert list(wide) == ["logits", "embedding", *ASSESSED]
+    assert wide["logits"].shape == (2, len(CLASSES))
+    assert torch.allclose(plain["logits"], wide["logits"], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["logits", *ASSESSED])
+def test_no_output_of_logits_escapes_the_comparison(assessing_bundle: Path, name: str) -> None:
+    card, network = read_bundle(assessing_bundle)
+    whole = WithDistance(Normalisation(card.preprocessing), network).eval()
+
+    def other(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        outputs = dict(whole(pixels))
+        return {**outputs, name: outputs[name] + 0.01}
+
+    with torch.inference_mode(), pytest.raises(ModelError, match="differs from PyTorch"):
+        export.compare(whole, other, card)
 
 
 def test_what_answers_otherwise_is_not_left_behind(
@@ -69,7 +113,7 @@ def test_what_answers_otherwise_is_not_left_behind(
 
     def write(whole, card, path, facts):
         path.write_bytes(b"something")
-        return "made up", lambda pixels: whole(pixels) + 0.01
+        return "made up", lambda pixels: {"logits": whole(pixels)["logits"] + 0.01}
 
     monkeypatch.setattr(export, "_write_export", write)
     target = tmp_path / "model.pt2"
@@ -86,12 +130,12 @@ def test_what_answers_otherwise_is_not_left_behind(
 def test_the_check_knows_its_limit(bundle: Path, error: float, passes: bool) -> None:
     card, _ = read_bundle(bundle)
 
-    def whole(pixels: torch.Tensor) -> torch.Tensor:
+    def whole(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
         means = pixels.float().mean(dim=(2, 3))
-        return torch.cat([means, means[:, :2] / 2], dim=1)
+        return {"logits": torch.cat([means, means[:, :2] / 2], dim=1)}
 
-    def look(pixels: torch.Tensor) -> torch.Tensor:
-        return whole(pixels) + error * torch.tensor([1.0, 0, 0, 0, 0])
+    def look(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"logits": whole(pixels)["logits"] + error * torch.tensor([1.0, 0, 0, 0, 0])}
 
     if passes:
         assert export.compare(whole, look, card).startswith("100 drawn pictures, ")

@@ -12,12 +12,17 @@ import torch
 from PIL import Image
 
 from models import load
+from models.bundle import UNASSESSED
 from models.calibration import UNSURE
 from models.device import Compute
 from models.gate import Answer, Gate
+from models.outputs import NUM_ASSESSMENTS, SUBJECTS
 from models.texture import NUM_FEATURES
 from utils.common.errors import ModelError, SettingsError
+from utils.common.faults import FAULT_NAMES, FAULTS, MAX_SEVERITY
 from utils.common.labels import CLASSES
+
+ADVICE = {fault.name: fault.advice for fault in FAULTS}
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +104,61 @@ def test_a_model_without_calibration_excludes_no_class(
 
 
 def test_outputs_that_are_no_numbers_are_an_error(gate: Gate, monkeypatch) -> None:
+    width = NUM_FEATURES + gate.card.calibration.novelty.neighbours.bank.shape[1]
     monkeypatch.setattr(
-        gate, "forward", lambda _: (torch.full((1, 5), torch.nan), torch.zeros(1, NUM_FEATURES))
+        gate,
+        "forward",
+        lambda _: (torch.full((1, 5), torch.nan), torch.zeros(1, width), torch.zeros(1, 0)),
     )
     with np.errstate(invalid="ignore"):
         [answer] = gate.answer(torch.zeros((1, 3, 160, 160), dtype=torch.uint8))
     assert answer.label == ""
     assert answer.error == "no answer, the model's outputs are NaN or infinite"
+
+
+def test_an_answer_says_what_is_wrong_with_a_picture(
+    assessing_bundle: Path, photos: list[Path]
+) -> None:
+    gate = load(assessing_bundle, "cpu")
+    for answer in gate(photos):
+        assert list(answer.fault_probabilities) == list(FAULT_NAMES)
+        probabilities = [answer.fault_probabilities[name] for name in answer.faults]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert answer.advice == (ADVICE[answer.faults[0]] if answer.faults else "")
+        assert (answer.subject in SUBJECTS) == (answer.untold == "")
+        assert 0 < answer.subject_probability <= 1
+        assert 0 <= answer.severity <= MAX_SEVERITY
+    assert gate([photos[0].with_name("gone.jpg")])[0].severity is None
+
+
+def test_a_model_that_assesses_nothing_leaves_it_empty(gate: Gate, photos: list[Path]) -> None:
+    answer = gate(photos[0])
+    assert (answer.subject, answer.subject_probability, answer.untold) == ("", None, "")
+    assert (answer.faults, answer.fault_probabilities) == ((), {})
+    assert (answer.severity, answer.advice) == (None, "")
+    assert gate.card.assessment == UNASSESSED
+
+
+def test_classes_are_the_same_with_what_assesses_and_without(
+    gate: Gate, assessing_bundle: Path, photos: list[Path]
+) -> None:
+    for one, other in zip(gate(photos), load(assessing_bundle, "cpu")(photos), strict=True):
+        assert close(one, other)
+        assert (one.possible, one.abstained) == (other.possible, other.abstained)
+
+
+@pytest.mark.parametrize("column", [0, 4, -1])
+def test_assessments_that_are_no_numbers_are_an_error(
+    assessing_bundle: Path, monkeypatch: pytest.MonkeyPatch, column: int
+) -> None:
+    gate = load(assessing_bundle, "cpu")
+    assessed = torch.zeros(2, NUM_ASSESSMENTS)
+    assessed[0, column] = torch.nan
+    features = torch.zeros(2, NUM_FEATURES + gate.card.calibration.novelty.neighbours.bank.shape[1])
+    monkeypatch.setattr(gate, "forward", lambda _: (torch.zeros(2, 5), features, assessed))
+    broken, whole = gate.answer(torch.zeros((2, 3, 160, 160), dtype=torch.uint8))
+    assert broken == Answer(error="no answer, the model's outputs are NaN or infinite")
+    assert whole.error == "" and whole.severity is not None
 
 
 def test_what_cannot_be_loaded_is_said(bundle: Path, tmp_path: Path) -> None:

@@ -11,13 +11,22 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from models.assessment import severities
 from models.bundle import read_bundle
 from models.gate import sample
 from models.instructions import how_to_use
+from models.outputs import (
+    NUM_ASSESSMENTS,
+    SUBJECTS,
+    fault_logits,
+    severity_logits,
+    subject_logits,
+)
 from models.preprocessing import Preprocessing
 from models.reading import Reading
 from models.scaling import softmax
 from models.stored_names import CARD_NAME
+from utils.common.faults import FAULT_NAMES
 from utils.common.labels import CLASSES
 
 Encode = Callable[..., bytes]
@@ -178,3 +187,27 @@ def test_what_a_model_sees_is_what_the_text_says(
     content = encode(make_picture(3, 500, 400), "JPEG")
     picture = np.asarray(followed(content, card.to_dict()["how_to_use"]))
     assert np.array_equal(card.preprocessing.centre_crop(picture), sample(card, content))
+
+
+def test_a_stored_model_says_how_pictures_are_assessed(
+    bundle: Path, assessing_bundle: Path
+) -> None:
+    assert "subject_logits" not in json.loads((bundle / CARD_NAME).read_text())["how_to_use"]
+    fields = json.loads((assessing_bundle / CARD_NAME).read_text())
+    card, _ = read_bundle(assessing_bundle)
+    text, stored = fields["how_to_use"], fields["assessment"]
+    assessed = np.random.default_rng(0).normal(size=(9, NUM_ASSESSMENTS)).astype(np.float32) * 3
+    subjects = softmax(
+        subject_logits(assessed).astype(np.float64) / number(text, r"Temperature ([\d.e+-]+),")
+    )
+    assert subjects == pytest.approx(card.assessment.subject_probabilities(assessed))
+    assert number(text, r"threshold ([\d.]+\d)\.") == card.assessment.threshold
+    scales = list(stored["faults"]["outputs"].values())
+    slopes, biases = (np.array([one[name] for one in scales]) for name in ("slope", "bias"))
+    faults = 1 / (1 + np.exp(-(slopes * fault_logits(assessed) + biases)))
+    assert faults == pytest.approx(card.assessment.fault_probabilities(assessed))
+    at_least = 1 / (1 + np.exp(-severity_logits(assessed)))
+    running = np.minimum.accumulate(at_least, axis=1)
+    assert running.sum(axis=1) == pytest.approx(severities(assessed))
+    for name in (*FAULT_NAMES, *SUBJECTS, "sigmoid(slope * logit + bias)", "running minimum"):
+        assert name in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.inference import logits_and_features
+from models.inference import outputs_and_features
 from models.texture import NUM_FEATURES, describe
 
 SIDE = 64
@@ -85,6 +85,6 @@ def test_autocast_changes_nothing() -> None:
 def test_answers_are_the_networks_own() -> None:
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * SIDE * SIDE, 5))
     batch = photographs(3, 0)
-    logits, features = logits_and_features(network, lambda pixels: pixels / 255, batch)
+    logits, features = outputs_and_features(network, lambda pixels: pixels / 255, batch)
     assert torch.equal(logits, network(batch / 255))
     assert torch.equal(features, describe(batch))

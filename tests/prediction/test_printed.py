@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -67,13 +66,47 @@ def test_the_reasons_that_a_model_gives_take_one_line_each(
 
 
 def test_rows_on_a_terminal_take_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
-    from utils.prediction.rows import table_writer
+    from models.gate import Answer
+    from utils.prediction.printed import table_writer
 
-    answer = SimpleNamespace(
-        label="", probability=None, possible=(), abstained="", probabilities={}, error=WORDS
-    )
-    table_writer([WORDS])([(WORDS, answer)])
+    table_writer([WORDS], True)([(WORDS, Answer(error=WORDS))])
     header, row = capsys.readouterr().out.splitlines()
     assert header.startswith("file")
     assert row.isprintable()
     assert row.count(printable(WORDS)) == 2
+
+
+@pytest.mark.parametrize("has_faults", [True, False])
+def test_the_first_fault_has_a_column_before_the_error(
+    capsys: pytest.CaptureFixture[str], has_faults: bool
+) -> None:
+    from models.gate import Answer
+    from utils.prediction.printed import table_writer
+
+    answers = [Answer("PAN", 0.5, faults=("over_compressed", "dark"), severity=2.0), Answer("PAN")]
+    table_writer(["a.jpg"], has_faults)([("a.jpg", one) for one in answers])
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split()[-2:] == (["fault", "error"] if has_faults else ["PAN", "error"])
+    assert ["over_compressed" in row for row in rows] == [has_faults, False]
+    assert not any("dark" in row for row in rows)
+    if has_faults:
+        assert rows[0].index("over_compressed") == header.index("fault")
+
+
+def test_what_a_model_cannot_tell_beside_the_classes_takes_one_line(
+    make_bundle: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from models.bundle import read_bundle
+    from utils.prediction.classify import _warn_of_unassessed
+
+    card, _ = read_bundle(make_bundle(tmp_path / "run", assessing=True))
+    few = replace(card.assessment, reasons={"dark": WORDS, "subject": WORDS})
+    for one in (few, replace(few, reasons={}), WORDS):
+        _warn_of_unassessed(replace(card, assessment=one))
+    assert capsys.readouterr().err.splitlines() == [
+        "Warning: 1 of 12 faults had too few val pictures for a calibration of their own and "
+        "mostly share that of all: dark; no promise holds for subjects: "
+        f"{printable(WORDS)}.",
+        f"Warning: subject, faults, severity and advice stay empty: {printable(WORDS)}. "
+        "--no-faults leaves their columns out.",
+    ]

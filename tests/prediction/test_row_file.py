@@ -1,5 +1,6 @@
 """Rows outlive the process that wrote them, and go on where it ended, to the byte."""
 
+import csv
 import json
 import os
 from collections.abc import Sequence
@@ -9,11 +10,14 @@ import pytest
 
 from models.gate import Answer
 from utils.common.errors import OutputError, SettingsError
+from utils.common.faults import FAULTS
 from utils.common.labels import CLASSES
+from utils.prediction.columns import CLASSIFIED, COLUMNS
 from utils.prediction.row_file import files_with_rows, open_rows
+from utils.prediction.settings import COLUMN_SET, WITH_FAULTS
 from utils.prediction.unfinished import UNFINISHED
 
-ORIGIN = {"model": "abc", "amp": False, "move_into": ""}
+ORIGIN = {"model": "abc", "amp": False, "move_into": "", COLUMN_SET: WITH_FAULTS}
 FILES = ["a.jpg", 'b "quoted"\nname.jpg', "c,d.jpg", "e\udcff.jpg", "ü.jpg"]
 
 
@@ -21,7 +25,13 @@ def answer(file: str) -> Answer:
     if file.startswith("c"):
         return Answer(error="truncated, the file ends, in the middle")
     probabilities = dict.fromkeys(CLASSES, 0.2)
-    return Answer("DERM", 0.2, ("DERM", "PAN"), "ambiguous", probabilities)
+    return Answer(
+        "DERM", 0.2, ("DERM", "PAN"), "ambiguous", probabilities, subject="OTHER",
+        subject_probability=0.75, faults=("dark", "noisy"), severity=3.25, advice=ADVICE,
+    )  # fmt: skip
+
+
+ADVICE = FAULTS[2].advice
 
 
 class Killed(BaseException):
@@ -172,6 +182,12 @@ def test_the_first_line_tells_what_rows_are_of(target: Path) -> None:
         ("ambiguous", "sure"),
         ("0.2", "1.2"),
         ("0.2", "NaN"),
+        ("OTHER", "LOW_QUALITY"),
+        ("0.75", "7.5"),
+        ("noisy", "ugly"),
+        ("3.25", "32.5"),
+        ("3.25", "-3.25"),
+        (ADVICE, "Send money."),
     ],
 )
 def test_rows_that_were_altered_are_not_gone_on_with(
@@ -180,7 +196,10 @@ def test_rows_that_were_altered_are_not_gone_on_with(
     unfinished = stop_after(target, FILES, 2)
     first, *rows = unfinished.read_text().splitlines(keepends=True)
     header = rows.pop(0) if target.suffix == ".csv" else ""
-    rows[0] = rows[0].replace(written, altered, 1)
+    assert written in rows[0]
+    is_first = written in ("DERM", "ambiguous", "0.2")
+    before, after = (rows[0].split if is_first else rows[0].rsplit)(written, 1)
+    rows[0] = before + altered + after
     unfinished.write_text("".join([first, header, *rows]))
     before = unfinished.read_bytes()
     with pytest.raises(SettingsError) as caught:
@@ -223,3 +242,56 @@ def test_nothing_is_written_through_a_link(target: Path, tmp_path: Path, name: s
     with pytest.raises(OutputError, match="is a link, and what lies behind it is not this script"):
         write(target, FILES)
     assert precious.read_text() == "mine"
+
+
+@pytest.mark.parametrize("column_set", [WITH_FAULTS, None])
+def test_rows_have_the_columns_of_their_set_and_keep_them(
+    target: Path, column_set: str | None
+) -> None:
+    write(target, FILES, **{COLUMN_SET: column_set})
+    expected = list(COLUMNS if column_set else CLASSIFIED)
+    first = target.read_text(errors="surrogateescape").splitlines()[0]
+    found = first.split(",") if target.suffix == ".csv" else list(json.loads(first))
+    assert found == expected
+    whole = target.read_bytes()
+    stop_after(target, FILES, 3, **{COLUMN_SET: column_set})
+    assert write(target, FILES, resume=True, **{COLUMN_SET: column_set}) == FILES[:3]
+    assert target.read_bytes() == whole
+
+
+@pytest.mark.parametrize(("before", "after"), [(WITH_FAULTS, None), (None, WITH_FAULTS)])
+def test_rows_of_another_set_of_columns_are_not_gone_on_with(
+    target: Path, before: str | None, after: str | None
+) -> None:
+    unfinished = stop_after(target, FILES, 2, **{COLUMN_SET: before})
+    content = unfinished.read_bytes()
+    assert FILES[0] in files_with_rows(str(target))
+    with pytest.raises(SettingsError) as caught:
+        write(target, FILES, resume=True, **{COLUMN_SET: after})
+    assert str(caught.value) == (
+        f"{unfinished} cannot be gone on with: its rows were made with another set of columns. "
+        "Leave out --resume to begin anew."
+    )
+    assert unfinished.read_bytes() == content
+
+
+def test_rows_of_an_earlier_version_go_on_without_faults(target: Path) -> None:
+    unfinished = stop_after(target, FILES, 2, **{COLUMN_SET: None})
+    first, rest = unfinished.read_bytes().split(b"\n", 1)
+    origin = json.loads(first)
+    del origin[COLUMN_SET]
+    unfinished.write_bytes(json.dumps(origin).encode() + b"\n" + rest)
+    assert write(target, FILES, resume=True, **{COLUMN_SET: None}) == FILES[:2]
+
+
+def test_what_a_picture_has_no_answer_for_is_empty(target: Path) -> None:
+    with open_rows(str(target), ORIGIN, ["a.jpg", "b.jpg"], False) as rows:
+        rows.write([("a.jpg", Answer("DERM", 0.2)), ("b.jpg", Answer(error="truncated"))])
+        rows.publish()
+    if target.suffix == ".csv":
+        lines = target.read_text().splitlines()[1:]
+        cells = [row[-5:] for row in csv.reader(lines)]
+        assert cells == [[""] * 5] * 2
+    else:
+        lines = [json.loads(line) for line in target.read_text().splitlines()]
+        assert all(line[name] is None for line in lines for name in COLUMNS[-5:])

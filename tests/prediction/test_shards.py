@@ -28,6 +28,12 @@ BATCH = 2
 Call = Callable[..., int]
 
 
+@pytest.fixture(scope="session")
+def bundle(assessing_bundle: Path) -> Path:
+    """Return a model that assesses pictures, too, so that there are rows in all columns."""
+    return assessing_bundle
+
+
 @pytest.fixture(scope="module")
 def photos(
     tmp_path_factory: pytest.TempPathFactory, make_picture: Callable, encode: Callable

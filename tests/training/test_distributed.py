@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from safetensors.torch import load_file
 
 from models.outputs import UNKNOWN
 from models.preprocessing import Preprocessing
@@ -162,6 +163,8 @@ def test_two_processes_train_as_one_with_the_doubled_batch(
     names = [[row.split(",")[0] for row in rows] for rows in answers]
     assert names[0] == names[1]
     assert len(set(names[0])) == len(names[0])
+    banks = [load_file(run / "best.safetensors")["novelty.bank"].float() for run in (one, two)]
+    torch.testing.assert_close(*banks, atol=1e-2, rtol=0)
 
 
 @pytest.mark.slow

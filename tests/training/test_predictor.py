@@ -1,10 +1,12 @@
-"""Predictions: each picture once, in order, whatever the batches; features without the network."""
+"""Predictions and features: each picture once, in order, whatever the batches."""
 
 import numpy as np
 import pytest
+import torch
 
 from models.texture import NUM_FEATURES
 from utils.common.labels import TEST
+from utils.training import fit
 from utils.training.engine import Trainer
 
 
@@ -19,7 +21,8 @@ def test_some_pictures_have_the_features_that_they_have_among_all(trainer: Train
     assert some.files == tuple(every.files[position] for position in (9, 2, 5))
     assert some.labels.tolist() == every.labels[[9, 2, 5]].tolist()
     np.testing.assert_allclose(some.features, every.features[[9, 2, 5]], atol=1e-5)
-    assert every.features.shape == (len(every.files), NUM_FEATURES)
+    width = NUM_FEATURES + trainer.network.num_features
+    assert every.features.shape == (len(every.files), width)
 
 
 def test_features_do_not_change_a_prediction(trainer: Trainer) -> None:
@@ -29,15 +32,35 @@ def test_features_do_not_change_a_prediction(trainer: Trainer) -> None:
     assert more.files == plain.files
 
 
-def test_features_are_computed_without_the_network(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = trainer.predictor().ood_features(TEST, "Test", range(15)).features
-    monkeypatch.setattr(trainer.network, "forward", lambda pixels: pytest.fail("was asked"))
-    assert (trainer.predictor().ood_features(TEST, "Test", range(15)).features == expected).all()
+def test_texture_does_not_depend_on_the_network_and_embeddings_do(trainer: Trainer) -> None:
+    before = trainer.predictor().ood_features(TEST, "Test", range(15)).features
+    with torch.no_grad():
+        for weights in trainer.evaluated.parameters():
+            weights.mul_(1.5)
+    after = trainer.predictor().ood_features(TEST, "Test", range(15)).features
+    is_equal = (before == after).all(axis=0)
+    assert is_equal[:NUM_FEATURES].all()
+    assert not is_equal[NUM_FEATURES:].all()
 
 
 def test_the_predictions_are_the_same_for_any_batch_size(trainer: Trainer) -> None:
     before = trainer.predictor().predict(TEST, "Test").logits
     trainer.loader.batch_size = 4
     np.testing.assert_allclose(trainer.predictor().predict(TEST, "Test").logits, before, atol=1e-5)
+
+
+def test_pictures_are_drawn_by_their_names_and_not_their_places() -> None:
+    files = [f"train/{number}.jpg" for number in range(fit.MAX_TRAIN_PICTURES + 500)]
+
+    def drawn(listed: list[str], seed: int = 0) -> set[str]:
+        chosen = fit.drawn_for_ood(listed, seed)
+        assert chosen == sorted(set(chosen))
+        assert len(chosen) == min(len(listed), fit.MAX_TRAIN_PICTURES)
+        return {listed[position] for position in chosen}
+
+    some = drawn(files)
+    assert drawn(files[::-1]) == some
+    assert drawn(files, seed=1) != some
+    fewer = drawn(files[:-100])
+    assert len(some - fewer) <= 100  # those that are gone make place for others, and no more
+    assert drawn(files[:10]) == set(files[:10])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -297,6 +298,27 @@ def test_testing_again_writes_the_same_report_and_counts_the_look(undisturbed: P
     assert (len(looks), more[:1], len(more)) == (1, looks, 2)
     assert (undisturbed / "confusion_matrix.png").is_file()
     assert "Test was looked at 2 times" in (undisturbed / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_another_share_of_refusal_changes_a_threshold_and_no_weight(undisturbed: Path) -> None:
+    def stored() -> tuple[dict[str, Any], bytes]:
+        fields = json.loads((undisturbed / "best.json").read_text())["calibration"]
+        weights = read_weights(undisturbed / "best.safetensors")
+        return fields, b"".join(weights[name].numpy().tobytes() for name in sorted(weights))
+
+    before, weights = stored()
+    assert before["unlike"]["threshold"] is None
+    assert before["unlike"]["reason"] == "10 val pictures; to refuse 2% takes at least 49"
+    limits = []
+    for share in ("0.2", "0.4"):
+        assert main(["--test-only", "--resume", str(undisturbed), "--refuse", share]) == 0
+        after, same = stored()
+        assert same == weights
+        assert (after["unlike"]["refused"], after["unlike"]["reason"]) == (float(share), "")
+        limits.append(after["unlike"].pop("threshold"))
+        assert {**after, "unlike": {}} == {**before, "unlike": {}}
+    assert limits[0] > limits[1]
 
 
 def test_other_settings_are_refused_by_name(undisturbed: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import Path
 
+from models.findings import ASSESSED
 from utils.common.disk.escapes import escape
 from utils.common.disk.writing import write_json, write_text
 from utils.common.labels import CLASSES
@@ -38,28 +39,49 @@ def write_predictions(path: Path, report: Report) -> None:
     """Write one row per test picture: its true class, and the same columns as predict.py.
 
     `label` is the likeliest class, or UNSURE where the picture is out of distribution. In an
-    external test there is a last column `error`, and a row for each picture without an answer.
+    external test there is a column `error`, and a row for each picture without an answer. The last
+    columns say what assesses a picture; they are empty of a model that does not.
     """
     verdicts, external = report.verdicts, report.external
     header = ["file", "true", "label", "set", "abstained", *CLASSES]
     rows: list[list[object]] = []
-    for file, truth, label, possible, abstained, row in zip(
+    for file, truth, label, possible, abstained, row, assessed in zip(
         report.test.files,
         report.test.labels,
         verdicts.labels,
         verdicts.possible,
         verdicts.abstained,
         verdicts.probabilities.round(PROBABILITY_DIGITS).tolist(),
+        _assessed_cells(report),
         strict=True,
     ):
-        rows.append([escape(file), CLASSES[truth], label, " ".join(possible), abstained, *row])
+        error = [""] if external else []
+        told = [label, " ".join(possible), abstained, *row, *error, *assessed]
+        rows.append([escape(file), CLASSES[truth], *told])
     if external:
-        header, width = [*header, "error"], len(header)
-        rows = [[*row, ""] for row in rows]
+        width = len(header)
+        header = [*header, "error"]
         for one in external.unread:
             empty = [""] * (width - 2)
-            rows.append([escape(one.file), one.true, *empty, escape(one.error)])
+            none = [""] * len(ASSESSED)
+            rows.append([escape(one.file), one.true, *empty, escape(one.error), *none])
         rows.sort(key=lambda row: str(row[0]))
+    header += ASSESSED
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows([header, *rows])
     write_text(path, stream.getvalue())
+
+
+def _assessed_cells(report: Report) -> list[list[object]]:
+    """Return the cells of `ASSESSED` of each test picture."""
+    if isinstance(report.assessed, str):
+        return [[""] * len(ASSESSED)] * len(report.test.files)
+    said = report.assessed.findings
+    columns = (
+        said.subjects,
+        said.subject_probabilities.max(axis=1).round(PROBABILITY_DIGITS).tolist(),
+        map(" ".join, said.faults),
+        said.severities.round(PROBABILITY_DIGITS).tolist(),
+        said.advice,
+    )
+    return [list(cells) for cells in zip(*columns, strict=True)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,7 +175,7 @@ def make_auroc(
     return area
 
 
-def divide(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
+def divide(top: NDArray[np.float64], bottom: NDArray[Any]) -> NDArray[np.float64]:
     """Divide, with NaN where the denominator is 0."""
     quotient: NDArray[np.float64] = np.divide(
         top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0
@@ -183,8 +184,6 @@ def divide(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.
 
 
 def mean_of_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of each row without its NaNs, B x K to B."""
+    """Return the mean of each row without its NaNs, B x K to B; NaN where there is nothing else."""
     is_defined = ~np.isnan(values)
-    count = is_defined.sum(axis=1)
-    means: NDArray[np.float64] = np.where(is_defined, values, 0).sum(axis=1) / count
-    return means
+    return divide(np.where(is_defined, values, 0).sum(axis=1), is_defined.sum(axis=1))

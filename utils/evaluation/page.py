@@ -21,11 +21,15 @@ from utils.evaluation.page_tables import (
     class_rows,
     collection_rows,
     confusion_rows,
+    example_words,
+    fault_rows,
+    levels,
     part_rows,
     percent,
     picture_counts,
     promise_rows,
     run_facts,
+    severity_rows,
     shortcut_rows,
     span,
     training_shares,
@@ -49,7 +53,8 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         report: The report to show.
         pictures: Folder of the data set or the external test, for the pictures of the mistakes.
     """
-    metrics, external = report.metrics, report.external
+    metrics, external, assessed = report.metrics, report.external, report.assessed
+    found = None if isinstance(assessed, str) else assessed
     originals = Originals(pictures, external.members if external else {})
     return _environment().get_template(TEMPLATE).render(
         title=title,
@@ -70,7 +75,8 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         border_rule=CLINIC_OR_PAN,
         border=border_rows(report),
         charts=page_charts(
-            report.history, report.facts.get("best_epoch"), report.after, report.risk
+            report.history, report.facts.get("best_epoch"), report.after, report.risk,
+            found.figures.reliability if found else None,
         ),
         in_training=training_shares(report),
         called=called_rows(report),
@@ -80,12 +86,18 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         external=external,
         notes=notes(report),
         kept=coverage_line(report),
+        assessed=found,
+        unassessed="" if found else assessed,
+        faults=fault_rows(found) if found else [],
+        by_severity=severity_rows(found) if found else [],
+        words=example_words,
+        levels=levels,
         shortcuts=shortcut_rows(report),
         unseen=unseen_rows(report),
         guessing=1 / sum(count > 0 for count in metrics.pictures.values()),
         num_wrong=int(np.sum(report.verdicts.likeliest != report.test.labels)),
         abstained=ABSTAINED,
-        picture_of=lambda mistake: as_data_url(originals.locate(mistake.file).read(), SIDE),
+        picture_of=lambda shown: as_data_url(originals.locate(shown.file).read(), SIDE),
     )  # fmt: skip
 
 

@@ -2,8 +2,12 @@
 
 import numpy as np
 
+from utils.common.faults import FAULTS
 from utils.common.labels import CLASSES
 from utils.common.values import in_words
+from utils.evaluation.assessing.assessed import Assessed
+from utils.evaluation.assessing.examples import Example
+from utils.evaluation.assessing.figures import PartFigures
 from utils.evaluation.bootstrap import Figure
 from utils.evaluation.plots import row_shares
 from utils.evaluation.report import Report
@@ -150,6 +154,47 @@ def shortcut_rows(report: Report) -> list[Row]:
     """Return the balanced accuracy of the shortcut probes, and that of the model."""
     rows: list[Row] = [[name, figure] for name, figure in report.shortcuts.items()]
     return [*rows, ["this model", report.metrics.balanced_accuracy]]
+
+
+def fault_rows(assessed: Assessed) -> list[Row]:
+    """Return the figures of each fault; none where nobody knows the faults of any poor picture."""
+    by_fault = assessed.figures.by_fault
+    return [
+        [fault.title, found.precision, found.recall, found.f1, found.pictures]
+        for fault in FAULTS
+        if (found := by_fault.get(fault.name)) is not None
+    ]
+
+
+def severity_rows(assessed: Assessed) -> list[Row]:
+    """Return what is said of good pictures, and of poor ones by severity."""
+    found = assessed.figures
+    parts = {"good": found.good, **{str(level): row for level, row in found.by_severity.items()}}
+
+    def shown(part: PartFigures) -> Row:
+        shares = (
+            part.any_told, part.first_right, part.macro_f1, part.subject, part.subject_told,
+            part.told_right,
+        )  # fmt: skip
+        known = [DASH if figure.value is None else figure for figure in shares]
+        return [part.pictures, *known, levels(part.said), levels(part.error)]
+
+    return [[name, *shown(part)] for name, part in parts.items() if part.pictures]
+
+
+def example_words(example: Example) -> tuple[str, str]:
+    """Return what an example has, and what was said of it."""
+    has = "not known" if example.has is None else ", ".join(example.has) or "none"
+    shows = f", {example.shows}" if example.shows else ""
+    level = "" if example.severity is None else f", severity {example.severity}"
+    subject = example.subject or f"no subject ({example.untold})"
+    said = f"{', '.join(example.faults) or 'no fault'}, {subject}, severity {example.said:.1f}"
+    return f"{has}{shows}{level}", f"{example.label}: {said}"
+
+
+def levels(figure: Figure) -> str:
+    """Return a figure in levels of severity as text, without its interval."""
+    return DASH if figure.value is None else f"{figure.value:.2f}"
 
 
 def percent(share: float | None) -> str:

@@ -33,6 +33,16 @@ RECALL = (
     ("train_balanced_accuracy", "train, augmented"),
     ("val_balanced_accuracy", "val"),
 )
+RELIABILITY_WORDS = {
+    "reliability": (
+        "share of pictures", "right answers",
+        "Probability of the answer", "Right answers by probability",
+    ),
+    "faults": (
+        "share of probabilities", "faults that are there",
+        "Probability of a fault", "Faults that are there by probability",
+    ),
+}  # fmt: skip
 History = Sequence[Mapping[str, Any]]
 
 
@@ -88,10 +98,12 @@ def page_charts(
     best_epoch: int | None,
     reliability: Reliability,
     risk: tuple[NDArray[np.float64], NDArray[np.float64]],
+    faults: Reliability | None = None,
 ) -> dict[str, str]:
     """Return the charts of the page by name, as data URLs of SVG pictures.
 
-    Without a history there are none of loss and balanced accuracy.
+    Without a history there are none of loss and balanced accuracy, and none of faults without
+    their reliability.
     """
     charts = {}
     for name, curves in (("loss", LOSS), ("recall", RECALL)) if history else ():
@@ -99,10 +111,12 @@ def page_charts(
         _draw_curves(axes, curves, history, best_epoch)
         _explain(figure, axes)
         charts[name] = _svg(figure)
-    figure, axes = _small_chart()
-    _draw_reliability(axes, reliability)
-    _explain(figure, axes)
-    charts["reliability"] = _svg(figure)
+    for name, found in (("reliability", reliability), ("faults", faults)):
+        if found is not None:
+            figure, axes = _small_chart()
+            _draw_reliability(axes, found, RELIABILITY_WORDS[name])
+            _explain(figure, axes)
+            charts[name] = _svg(figure)
     figure, axes = _small_chart()
     _draw_risk(axes, *risk)
     charts["risk"] = _svg(figure)
@@ -132,21 +146,24 @@ def _draw_curves(
         axes.yaxis.set_major_formatter("{x:.0%}")
 
 
-def _draw_reliability(axes: Axes, reliability: Reliability) -> None:
+def _draw_reliability(
+    axes: Axes, reliability: Reliability, words: tuple[str, str, str, str]
+) -> None:
+    all_that, right, probability, title = words
     edges = np.arange(NUM_BINS) / NUM_BINS
     axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="perfect")
     axes.bar(
         edges, reliability.counts / reliability.counts.sum(), 1 / NUM_BINS, align="edge",
-        color="#d9e2ec", edgecolor="white", label="share of pictures",
+        color="#d9e2ec", edgecolor="white", label=all_that,
     )  # fmt: skip
     filled = reliability.counts > 0
     axes.scatter(
         reliability.confidence[filled], reliability.accuracy[filled],
         s=12 + 160 * reliability.counts[filled] / reliability.counts.max(),
-        color=TRAIN_COLOUR, alpha=0.9, label="right answers", zorder=3, clip_on=False,
+        color=TRAIN_COLOUR, alpha=0.9, label=right, zorder=3, clip_on=False,
     )  # fmt: skip
-    axes.set_xlabel("Probability of the answer")
-    _dress(axes, "Right answers by probability")
+    axes.set_xlabel(probability)
+    _dress(axes, title)
     _share_axes(axes)
 
 

@@ -87,8 +87,16 @@ def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
         probabilities: N x number of classes.
         labels: True classes, N.
     """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
+    return reliability_of(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+
+
+def reliability_of(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Reliability:
+    """Compare probabilities with how often what they are of is so.
+
+    Args:
+        confidence: Probabilities, N, at least 1.
+        right: Whether each is so, N.
+    """
     bins = np.minimum((confidence * NUM_BINS).astype(np.int64), NUM_BINS - 1)
     counts = np.bincount(bins, minlength=NUM_BINS)
     sums = np.bincount(bins, confidence, minlength=NUM_BINS).astype(np.float64)
@@ -99,7 +107,7 @@ def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
         counts,
         np.divide(sums, counts, out=empty.copy(), where=filled),
         np.divide(hits, counts, out=empty.copy(), where=filled),
-        float(np.abs(sums - hits).sum() / len(labels)),
+        float(np.abs(sums - hits).sum() / len(right)),
         perfect_range(confidence, bins, sums),
     )
 

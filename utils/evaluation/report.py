@@ -9,11 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.assessment import Assessment
 from models.calibration import Calibration, Verdicts
 from models.prior import EQUAL, TRAIN
 from models.scaling import Prior, softmax
 from utils.common.labels import CLASSES
 from utils.dataset.output.manifest import ManifestRow
+from utils.evaluation.assessing.assessed import NO_OUTPUTS, Assessed, assess_test
 from utils.evaluation.bootstrap import Figure, share
 from utils.evaluation.border import Border, measure_border
 from utils.evaluation.external import AS_HERE, External
@@ -109,6 +111,7 @@ class Report:
         external: What an external test is of; None for the test of a run.
         unseen: Metrics of each collection that training never saw, by name; empty where test is of
             the collections that it saw.
+        assessed: What is said of subjects, faults and severities, or why nothing is.
     """
 
     test: PredictionsWithFeatures
@@ -133,6 +136,7 @@ class Report:
     collections: Sequence[Collection] = ()
     history: Sequence[Mapping[str, Any]] = ()
     external: External | None = None
+    assessed: Assessed | str = NO_OUTPUTS
     unseen: Mapping[str, Metrics] = field(default_factory=dict)
 
     @property
@@ -171,6 +175,9 @@ class Report:
                 "promised_coverage": self.calibration.coverage,
                 "coverage": {name: kept.to_dict() for name, kept in self.promises.items()},
             },
+            "assessment": {"reason": self.assessed}
+            if isinstance(self.assessed, str)
+            else self.assessed.to_dict(),
         }
 
     def _calibration_figures(self) -> dict[str, Any]:
@@ -219,6 +226,7 @@ def evaluate(
     facts: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]],
     terms: Iterable[Terms],
+    assessment: Assessment | str = NO_OUTPUTS,
 ) -> Report:
     """Compute the whole report.
 
@@ -230,13 +238,14 @@ def evaluate(
         facts: Facts about the run, as plain values.
         history: One row per epoch.
         terms: Facts of all collections that the data set may contain.
+        assessment: Assessment fitted on val, or why there is none.
     """
     test, labels = inputs.test, inputs.test.labels
     rows = rows_of(known, test.files)
     val_groups = group_codes(rows_of(known, inputs.val.files))
     num_val = groups_by_class(inputs.val.labels, val_groups)
     prior = common_here(test) if LEFT_OUT in facts else calibration.scaling.train_prior
-    report = evaluate_test(test, calibration, rows, num_val, prior, facts)
+    report = evaluate_test(test, calibration, rows, num_val, prior, facts, assessment)
     if not report.is_of_other_origin:
         by_temperature = fit_temperature(inputs.val.logits, inputs.val.labels)
         scaled = by_temperature.probabilities(test.logits)
@@ -260,6 +269,7 @@ def evaluate_external(
     rows: Sequence[ManifestRow],
     facts: Mapping[str, Any],
     external: External,
+    assessment: Assessment | str = NO_OUTPUTS,
 ) -> Report:
     """Compute the report of a test on a user's own pictures, as far as it can be known.
 
@@ -272,10 +282,12 @@ def evaluate_external(
         rows: What a manifest would say of them, N; a subfolder takes the place of a collection.
         facts: Facts about the model and the test, as plain values.
         external: What the test is of.
+        assessment: Assessment of the model, or why it has none.
     """
     groups = external.recalibration and external.recalibration.groups
     num_fitted = [groups[name] if groups else None for name in CLASSES]
-    report = evaluate_test(test, calibration, rows, num_fitted, common_here(test), facts)
+    here = common_here(test)
+    report = evaluate_test(test, calibration, rows, num_fitted, here, facts, assessment)
     right = report.verdicts.likeliest == test.labels
     slices = cut(rows, right, group_codes(rows), CLASSES)  # its LOW_QUALITY is photographed, too
     return replace(report, slices=slices, external=external)
@@ -293,6 +305,7 @@ def evaluate_test(
     num_fitted: Sequence[int | None],
     prior: Prior,
     facts: Mapping[str, Any],
+    assessment: Assessment | str = NO_OUTPUTS,
 ) -> Report:
     """Compute all of a report that follows from the predictions of the test pictures.
 
@@ -304,6 +317,7 @@ def evaluate_test(
             unknown.
         prior: How common each class is in test.
         facts: Facts about the run, as plain values.
+        assessment: Assessment of the model, or why it has none.
     """
     labels, groups = test.labels, group_codes(rows)
     verdicts = calibration.judge(test.logits, test.features)
@@ -327,6 +341,7 @@ def evaluate_test(
         cut(rows, right, groups),
         mistakes(test, verdicts),
         facts,
+        assessed=assess_test(test, verdicts, assessment, groups),
     )
 
 

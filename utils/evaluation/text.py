@@ -2,6 +2,7 @@
 
 from utils.common.cli.console import table
 from utils.common.labels import CLASSES
+from utils.evaluation.assessing.assessed import Assessed
 from utils.evaluation.bootstrap import FEWEST_GROUPS, Figure
 from utils.evaluation.border import MERGED
 from utils.evaluation.external import HEADING
@@ -40,6 +41,7 @@ def as_text(report: Report) -> str:
         ("Abstained", f"{percent(report.ambiguous.value)} ambiguous, "
          f"{percent(report.unlike.value).strip()} unlike anything seen in training"),
         (f"{report.calibration.coverage:.0%} coverage", f"  {coverage_line(report)}"),
+        *assessed_lines(report.assessed),
         ("Looks at test", str(len(report.facts.get("looks_at_test", ()))).rjust(4)),
     ]  # fmt: skip
     figures = [
@@ -102,6 +104,34 @@ def title_of(report: Report) -> str:
     return HEADING if report.external else heading(report.facts)
 
 
+def assessed_lines(assessed: Assessed | str) -> list[tuple[str, str]]:
+    """Return lines on what is said of faults, severities and subjects, each with its name."""
+    if isinstance(assessed, str):
+        return [("Faults", f"  not told: {assessed}")]
+    found, poor = assessed.figures, assessed.figures.poor
+    lines = [
+        ("Severity", f"  off by {with_levels(found.severity_error)} on average, of 0 to 5"),
+        (
+            "False alarms",
+            f"{with_interval(found.good.any_told)} of good pictures have a fault told",
+        ),
+    ]
+    if not found.knows_faults or found.reliability is None:
+        return lines
+    low, high = found.reliability.perfect
+    return [
+        ("Faults", f"{with_interval(found.macro_f1)} macro F1; of poor pictures "
+         f"{percent(poor.named.value).strip()} have one of theirs told, "
+         f"{percent(poor.first_right.value).strip()} first"),
+        ("Fault calibration", f"{percent(found.reliability.ece)} error; a perfectly calibrated "
+         f"model shows {100 * low:.1f}-{100 * high:.1f}% here"),
+        ("Subject if poor", f"{with_interval(poor.subject)} right; told of "
+         f"{percent(poor.subject_told.value).strip()}, of which right: "
+         f"{with_interval(poor.told_right).strip()}"),
+        *lines,
+    ]  # fmt: skip
+
+
 def notes(report: Report) -> list[str]:
     """Return what whoever reads the report should know first of its test, by sentences."""
     external = report.external
@@ -129,6 +159,14 @@ def with_interval(figure: Figure) -> str:
     low, high = figure.interval
     star = "" if figure.is_reliable else "*"
     return f"{percent(figure.value)} ({100 * low:.1f}-{100 * high:.1f}%){star}"
+
+
+def with_levels(figure: Figure) -> str:
+    """Return "0.61 (0.52-0.70)" of a figure in levels, with a star as in `with_interval`."""
+    if figure.value is None or figure.interval is None:
+        return "-"
+    low, high = figure.interval
+    return f"{figure.value:.2f} ({low:.2f}-{high:.2f}){'' if figure.is_reliable else '*'}"
 
 
 def percent(share: float | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from models.bundle import Card
+from models.novelty import Novelty
 from models.recalibration import Recalibration
 from utils.common.cli.commands import as_typed
 from utils.common.cli.console import table
@@ -19,11 +20,23 @@ from utils.evaluation.promises import groups_by_class
 from utils.external.folder import LabelledFolder
 from utils.external.predictions import Answered
 
+CARRIED_OVER = (
+    "Subjects, faults and severity are calibrated as before: class folders do not tell what is "
+    "wrong with a poor picture."
+)
+
 FEWEST_CLASSES = 2
 """With one class alone, whatever makes it likelier fits better."""
 
 
-def fit_anew(card: Card, run: str, folder: str, answered: Answered, coverage: float | None) -> Card:
+def fit_anew(
+    card: Card,
+    run: str,
+    folder: str,
+    answered: Answered,
+    coverage: float | None,
+    refused: float | None = None,
+) -> Card:
     """Return the card of a model with a calibration fitted on labelled pictures.
 
     Args:
@@ -32,6 +45,8 @@ def fit_anew(card: Card, run: str, folder: str, answered: Answered, coverage: fl
         folder: Name of the folder of the pictures.
         answered: The model's outputs for the pictures.
         coverage: Coverage to promise, 0-1; that of the model so far if None.
+        refused: Share of pictures like these that may be refused as out of distribution, 0-1; that
+            of the model so far if None.
 
     Raises:
         ModelError: If the model was never calibrated: it knows no distance from training.
@@ -45,7 +60,7 @@ def fit_anew(card: Card, run: str, folder: str, answered: Answered, coverage: fl
     counts = np.bincount(labels, minlength=len(CLASSES)).tolist()
     return replace(
         card,
-        calibration=refit(card.calibration, answered.predictions, wanted, groups),
+        calibration=refit(card.calibration, answered.predictions, wanted, groups, refused),
         metrics={},  # were those of the old calibration
         recalibration=Recalibration(
             run,
@@ -95,8 +110,7 @@ def told(old: Card, new: Card, labelled: LabelledFolder, answered: Answered, out
         ]
         for label, name in enumerate(CLASSES)
     ]
-    new_limit, old_limit = after.novelty.threshold, before.novelty.threshold
-    unlike = f"Unlike: beyond a distance of {_number(new_limit)} ({_number(old_limit)})"
+    unlike = f"Unlike: {_limit(after.novelty)} ({_limit(before.novelty)})"
     if after.novelty.reason:
         unlike += f", as before: {after.novelty.reason}"
     lines = [
@@ -111,6 +125,7 @@ def told(old: Card, new: Card, labelled: LabelledFolder, answered: Answered, out
         table(["class", "pictures", "groups", "bias", "promise"], rows),
         *(["", f"{after.caveat}. Pictures of such a class end that, or --coverage X."]
           if after.caveat else []),
+        *([] if isinstance(new.assessment, str) else ["", CARRIED_OVER]),
         *_others(labelled, answered),
         "",
         "Weights are as they were. See on OTHER pictures than these whether the promises hold:",
@@ -123,8 +138,11 @@ def _promise(quantile: float | None, reason: str, coverage: float) -> str:
     return f"{coverage:.0%}" if quantile is not None else f"none: {reason}"
 
 
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}"
+def _limit(novelty: Novelty) -> str:
+    """Return the threshold, and the share of good pictures that it may refuse."""
+    if novelty.threshold is None:
+        return "none"
+    return f"beyond a distance of {novelty.threshold:.2f}, for {100 * novelty.refused:.4g}%"
 
 
 def _others(labelled: LabelledFolder, answered: Answered) -> list[str]:

@@ -84,28 +84,28 @@ def answer(gate: Gate, labelled: LabelledFolder, batch_size: int, workers: int) 
         raise SettingsError(
             f"None of the {len(unread):,} pictures in {labelled.folder} can be read: {what}"
         )
-    logits, features = (np.concatenate(column) for column in zip(*outputs, strict=True))
-    return _without_gaps(labelled, files, logits, features, unread, members)
+    columns = (np.concatenate(column) for column in zip(*outputs, strict=True))
+    return _without_gaps(labelled, files, tuple(columns), unread, members)
 
 
 def _without_gaps(
     labelled: LabelledFolder,
     files: list[str],
-    logits: NDArray[np.float32],
-    features: NDArray[np.float32],
+    outputs: tuple[NDArray[np.float32], ...],
     unread: list[Unread],
     members: dict[str, Location],
 ) -> Answered:
     """Leave out pictures for which the outputs are NaN or infinite, and describe the others."""
-    is_finite = np.isfinite(logits).all(axis=1) & np.isfinite(features).all(axis=1)
+    is_finite = np.isfinite(np.concatenate(outputs, axis=1)).all(axis=1)
     cause = "the model's outputs are NaN or infinite"
     bad = [files[row] for row in np.flatnonzero(~is_finite)]
     kept = tuple(files[row] for row in np.flatnonzero(is_finite))
     if not kept:
         raise SettingsError(f"For no picture in {labelled.folder} there is an answer: {cause}")
     labels = np.array([CLASSES.index(label_of(file)) for file in kept], dtype=np.int64)
+    logits, features, assessed = (column[is_finite] for column in outputs)
     return Answered(
-        PredictionsWithFeatures(kept, labels, logits[is_finite], features[is_finite]),
+        PredictionsWithFeatures(kept, labels, logits, features, assessments=assessed),
         rows_of(labelled, kept),
         (*unread, *(Unread(file, label_of(file), f"no answer, {cause}") for file in bad)),
         members,

@@ -41,6 +41,11 @@ class RecalibrateSettings:
         None, "share of each class's pictures whose set is to contain their class (default: that "
         "of the run)", type=float, metavar="X", check=between(0.01, 1, with_lowest=True),
     )  # fmt: skip
+    refuse: float | None = setting(
+        None, "share of good pictures, by yours, that may be refused as out of distribution "
+        "(default: that of the run)", type=float, metavar="X",
+        check=between(0.001, 0.5, with_lowest=True),
+    )  # fmt: skip
     batch_size: int = setting(
         32, "pictures at once; the result is the same for any number",
         "-b", "--batch-size", type=int, metavar="N", check=at_least(1, 10_000),
@@ -87,7 +92,9 @@ def recalibrate(settings: RecalibrateSettings, labelled: "LabelledFolder", outpu
     run = Path(settings.run)
     gate = load(run, settings.device)
     answered = answer(gate, labelled, settings.batch_size, settings.num_workers)
-    card = fit_anew(gate.card, run.resolve().name, labelled.name, answered, settings.coverage)
+    card = fit_anew(
+        gate.card, run.resolve().name, labelled.name, answered, settings.coverage, settings.refuse
+    )
     output.mkdir(parents=True, exist_ok=True)
     store_bundle(output, read_weights(run / WEIGHTS_NAME), card)
     print(told(gate.card, card, labelled, answered, output))

@@ -57,7 +57,9 @@ def report_on(settings: PredictSettings) -> int:
     place = Run(output)
     place.note_look(f"{external.run} on {external.folder}")
     facts = facts_of(gate, answered, place.looks_at_test)
-    report = evaluate_external(answered.predictions, calibration, answered.rows, facts, external)
+    report = evaluate_external(
+        answered.predictions, calibration, answered.rows, facts, external, gate.card.assessment
+    )
     remove_partial_files(output)
     write_report(output, report, labelled.folder)
     _warn_of_others(labelled)

@@ -61,6 +61,8 @@ def classify(gate: Gate, inputs: Pictures, rows: Rows, settings: PredictSettings
         OutputError: If nothing can be written there, or a process that reads pictures dies.
     """
     _warn_of_gaps(gate.card)
+    if not settings.no_faults:
+        _warn_of_unassessed(gate.card)
     tally = recall(inputs, rows.kept)
     todo = tally.labels.without_row(inputs)
     size = settings.batch_size
@@ -89,6 +91,17 @@ def recall(inputs: Pictures, kept: Iterable[WrittenRow]) -> Tally:
 
     tally.labels = match(inputs, counted())
     return tally
+
+
+def _warn_of_unassessed(card: Card) -> None:
+    """Say what this model cannot tell beside the classes, or cannot tell for sure."""
+    if isinstance(card.assessment, str):
+        warn(
+            f"subject, faults, severity and advice stay empty: {card.assessment}. "
+            "--no-faults leaves their columns out."
+        )
+    elif card.assessment.caveat:
+        warn(f"{card.assessment.caveat}.")
 
 
 def _warn_of_gaps(card: Card) -> None:

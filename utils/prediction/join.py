@@ -17,12 +17,12 @@ from utils.prediction.row_file import locked
 from utils.prediction.rows import (
     ENCODING,
     ERRORS,
-    FORMATS,
     AlteredError,
     WrittenRow,
+    format_of,
     read_whole_rows,
 )
-from utils.prediction.settings import LIST, MOVE_INTO, SHARD, PredictSettings
+from utils.prediction.settings import LIST, MOVE_INTO, SHARD, PredictSettings, has_faults
 from utils.prediction.shards import Note, Shard, all_shards, note_of, read_note
 from utils.prediction.unfinished import beside
 
@@ -62,7 +62,7 @@ class JoinedRows:
 
     def __init__(self, output: str, total: int, origin: dict[str, Any], named: list[str]) -> None:
         self._target = Path(output)
-        self._format = FORMATS[self._target.suffix.lower()]
+        self._format = format_of(self._target.suffix, has_faults(origin))
         self._paths = [shard.output(output) for shard in all_shards(total)]
         notes = _read_notes(self._paths)
         _compare(notes, self._paths, origin, named)

@@ -13,16 +13,9 @@ from utils.common.cli.console import warn
 from utils.common.disk.writing import explain_write_errors, refuse_links, whole_file
 from utils.common.errors import OutputError, SettingsError, shortlist
 from utils.prediction.names import Names
-from utils.prediction.rows import (
-    ENCODING,
-    ERRORS,
-    FORMATS,
-    Row,
-    RowFormat,
-    WrittenRow,
-    table_writer,
-)
-from utils.prediction.settings import MOVE_INTO
+from utils.prediction.printed import table_writer
+from utils.prediction.rows import ENCODING, ERRORS, Row, RowFormat, WrittenRow, format_of
+from utils.prediction.settings import MOVE_INTO, has_faults
 from utils.prediction.unfinished import CHUNK, KeptRows, Unfinished, beside
 
 
@@ -59,11 +52,12 @@ class PrintedRows:
 
     Args:
         files: The pictures of this call.
+        has_faults: Whether there is a column of the first fault.
     """
 
-    def __init__(self, files: Iterable[str]) -> None:
+    def __init__(self, files: Iterable[str], has_faults: bool) -> None:
         self.kept: Iterable[WrittenRow] = ()
-        self._write = table_writer(files)
+        self._write = table_writer(files, has_faults)
 
     def write(self, rows: Iterable[Row]) -> None:
         """Print rows."""
@@ -91,7 +85,7 @@ def open_rows(
         SettingsError: If the rows of a stopped call can neither be gone on with nor replaced.
     """
     if not output:
-        yield PrintedRows(files)
+        yield PrintedRows(files, has_faults(origin))
         return
     target = Path(output)
     with locked(target), RowFile(target, origin, files, is_resumed) as rows:
@@ -108,9 +102,7 @@ def files_with_rows(output: str) -> Names:
         OutputError: If something else lies where those rows would be.
         SettingsError: If they were altered.
     """
-    target = Path(output)
-    unfinished = Unfinished(beside(target), FORMATS[target.suffix.lower()])
-    return Names(row.file for _, row in unfinished.rows())
+    return Names(row.file for _, row in Unfinished(Path(output)).rows())
 
 
 @contextlib.contextmanager
@@ -159,8 +151,8 @@ class RowFile:
     ) -> None:
         self._target = target
         self._path = beside(target)
-        self._format: RowFormat = FORMATS[target.suffix.lower()]
-        self._before = Unfinished(self._path, self._format)
+        self._format: RowFormat = format_of(target.suffix, has_faults(origin))
+        self._before = Unfinished(target)
         self._origin = origin
         self._num_files = len(files)
         self._end = self._num_rows = 0

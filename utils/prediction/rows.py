@@ -1,55 +1,20 @@
-"""What one row says of one picture: as cells of a CSV file, a line of JSON, a line of a table."""
+"""Rows of pictures in a file: as lines of CSV or JSON, written and read again."""
 
 import csv
 import io
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol, TextIO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO, Protocol, TextIO
 
-from tqdm import tqdm
-
-from models.calibration import AMBIGUOUS, CERTAIN, UNLIKE, UNSURE
 from models.gate import Answer
-from utils.common.cli.terminal import printable
-from utils.common.disk.escapes import escape, unescape
-from utils.common.labels import CLASSES, DERM_CLINIC
+from utils.common.disk.escapes import escape
+from utils.prediction.columns import AlteredError as AlteredError
+from utils.prediction.columns import WrittenRow as WrittenRow
+from utils.prediction.columns import cells, columns, values, written
 
-COLUMNS = ("file", "label", "probability", "set", "abstained", *CLASSES, "error")
-DIGITS = 6
-SHOWN_DIGITS = 3
-SET_MARK = " "
-SET_WIDTH = 24
-"""Of the printed column: two classes fit; a longer set pushes its own row."""
-
-MAX_FILE_WIDTH = 60
 ENCODING, ERRORS = "utf-8", "surrogateescape"
 
-LABELS = frozenset(("", UNSURE, *CLASSES))
-DOUBTS = frozenset((CERTAIN, AMBIGUOUS, UNLIKE))
-
 Row = tuple[str, Answer]
-Write = Callable[[Iterable[Row]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenRow:
-    """What a row that was written says, as far as the calls that come after need it.
-
-    Attributes:
-        file: What the picture is called.
-        label: Its class; empty after an error.
-        abstained: Why it was not answered without doubt, if so.
-    """
-
-    file: str
-    label: str
-    abstained: str
-
-
-class AlteredError(Exception):
-    """A whole row with a cell that is never written."""
 
 
 class RowFormat(Protocol):
@@ -72,31 +37,46 @@ class RowFormat(Protocol):
 
 
 class CsvRows:
-    """Comma-separated values under a header."""
+    """Comma-separated values under a header.
+
+    Args:
+        names: Names of the columns.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
 
     def header(self) -> str:
         """Return the names of the columns."""
-        return _csv_line(COLUMNS)
+        return _csv_line(self._names)
 
     def line(self, file: str, answer: Answer) -> str:
         """Return one row."""
-        return _csv_line(map(escape, _cells(file, answer, DIGITS)))
+        found = cells(file, answer)
+        return _csv_line(escape(found[name]) for name in self._names)
 
     def read(self, stream: TextIO) -> Iterator[tuple[str, WrittenRow | None]]:
         """Yield the header, then the rows."""
         reader = csv.reader(stream, strict=True)
         try:
-            for number, cells in enumerate(reader):
-                if len(cells) != len(COLUMNS) or (not number and tuple(cells) != COLUMNS):
+            for number, row in enumerate(reader):
+                if len(row) != len(self._names) or (not number and row != self._names):
                     return
-                fields = dict(zip(COLUMNS, cells, strict=True))
-                yield _csv_line(cells), _written(fields) if number else None
+                fields = dict(zip(self._names, row, strict=True))
+                yield _csv_line(row), written(fields) if number else None
         except csv.Error:  # cut within quotes
             return
 
 
 class JsonRows:
-    """JSON Lines; what is not known is null."""
+    """JSON Lines; what is not known is null.
+
+    Args:
+        names: Names of the fields.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
 
     def header(self) -> str:
         """Return nothing: each line names its fields."""
@@ -104,7 +84,8 @@ class JsonRows:
 
     def line(self, file: str, answer: Answer) -> str:
         """Return one row."""
-        return json.dumps(_fields(file, answer), allow_nan=False) + "\n"
+        found = values(file, answer)
+        return json.dumps({name: found[name] for name in self._names}, allow_nan=False) + "\n"
 
     def read(self, stream: TextIO) -> Iterator[tuple[str, WrittenRow | None]]:
         """Yield the rows."""
@@ -113,13 +94,23 @@ class JsonRows:
                 fields = json.loads(line)
             except (ValueError, RecursionError):
                 return
-            if not isinstance(fields, dict) or tuple(fields) != COLUMNS:
+            if not isinstance(fields, dict) or list(fields) != self._names:
                 return
-            yield line, _written(fields)
+            yield line, written(fields)
 
 
-FORMATS: dict[str, RowFormat] = {".csv": CsvRows(), ".jsonl": JsonRows()}
+FORMATS: dict[str, type[CsvRows | JsonRows]] = {".csv": CsvRows, ".jsonl": JsonRows}
 """By the ending of the file."""
+
+
+def format_of(ending: str, has_faults: bool) -> RowFormat:
+    """Return how rows stand in a file.
+
+    Args:
+        ending: Ending of the file, in any case, one of `FORMATS`.
+        has_faults: Whether rows have the columns of what assesses a picture.
+    """
+    return FORMATS[ending.lower()](columns(has_faults))
 
 
 def read_whole_rows(
@@ -141,87 +132,7 @@ def read_whole_rows(
         yield end, row
 
 
-def _csv_line(cells: Iterable[str]) -> str:
+def _csv_line(row: Iterable[str]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerow(cells)
+    csv.writer(stream, lineterminator="\n").writerow(row)
     return stream.getvalue()
-
-
-def _written(fields: dict[str, Any]) -> WrittenRow:
-    """Return a row that was read, as cells or as values of JSON.
-
-    Raises:
-        AlteredError: If it says what no row says; its label, for one, becomes a folder's name.
-    """
-    file, label, doubt = (fields[name] or "" for name in ("file", "label", "abstained"))
-    possible = fields["set"].split(SET_MARK) if isinstance(fields["set"], str) else fields["set"]
-    numbers = [fields[name] for name in ("probability", *CLASSES)]
-    try:
-        is_sound = (
-            isinstance(file, str)
-            and label in LABELS
-            and doubt in DOUBTS
-            and {*possible} <= {"", *CLASSES}
-            and all(0 <= float(number) <= 1 for number in numbers if number not in ("", None))
-        )
-    except (TypeError, ValueError, OverflowError):
-        is_sound = False
-    if not is_sound:
-        raise AlteredError
-    return WrittenRow(unescape(file), label, doubt)
-
-
-def table_writer(files: Iterable[str]) -> Write:
-    """Print the head of a table and return what prints its rows.
-
-    Args:
-        files: All that will come, to know how wide it is.
-    """
-    longest = max((len(printable(file)) for file in files), default=0)
-    widths = [
-        *(min(longest, MAX_FILE_WIDTH), len(DERM_CLINIC), len("probability"), SET_WIDTH),
-        *(len(AMBIGUOUS), *(max(len(name), SHOWN_DIGITS + 2) for name in CLASSES), 0),
-    ]
-
-    def write(rows: Iterable[Row]) -> None:
-        _print(_line(_cells(file, answer, SHOWN_DIGITS), widths) for file, answer in rows)
-
-    _print([_line(COLUMNS, widths)])
-    return write
-
-
-def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
-    return "  ".join(
-        printable(cell).ljust(width) for cell, width in zip(cells, widths, strict=True)
-    ).rstrip()
-
-
-def _print(lines: Iterable[str]) -> None:
-    tqdm.write("\n".join(lines), file=sys.stdout)  # above the progress bar, if there is one
-
-
-def _cells(file: str, answer: Answer, digits: int) -> list[str]:
-    return [
-        file,
-        answer.label,
-        _number(answer.probability, digits),
-        SET_MARK.join(answer.possible),
-        answer.abstained,
-        *(_number(answer.probabilities.get(name), digits) for name in CLASSES),
-        answer.error,
-    ]
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
-
-
-def _fields(file: str, answer: Answer) -> dict[str, Any]:
-    """Return what a line of JSON says; what an error left unknown is null."""
-    numbers = {"probability": answer.probability}
-    numbers |= {name: answer.probabilities.get(name) for name in CLASSES}
-    rounded = {name: value and round(value, DIGITS) for name, value in numbers.items()}
-    texts = {"file": escape(file), "label": answer.label or None, "set": answer.possible}
-    doubts = {"abstained": answer.abstained, "error": escape(answer.error)}
-    fields = {**texts, **doubts, **rounded}
-    return {name: fields[name] for name in COLUMNS}

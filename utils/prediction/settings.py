@@ -1,6 +1,6 @@
 """What `predict.py` can be told: one field, one flag."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,9 @@ MOVE_INTO = "move_into"
 
 SHARD, BATCH_SIZE, LIST = "shard", "batch_size", "list of pictures"
 """Of what the rows of a shard are of, besides: they decide on which pictures it has."""
+
+COLUMN_SET, WITH_FAULTS = "set of columns", "with faults"
+"""Of what rows are of: whether they tell faults; those of earlier versions do neither."""
 
 ENDINGS = (".csv", ".jsonl")
 MAX_WORKERS = 8
@@ -71,6 +74,10 @@ class PredictSettings:
         "the command is as theirs, and this is where pictures are moved or copied",
         type=int, metavar="N", check=at_least(1, MAX_SHARDS),
     )  # fmt: skip
+    no_faults: bool = setting(
+        False, "leave out the columns subject, subject_probability, faults, severity and advice, "
+        "for programs that know the others alone"
+    )  # fmt: skip
     batch_size: int = setting(
         32, "pictures at once; the answers are the same for any number",
         "-b", "--batch-size", type=int, metavar="N",
@@ -109,10 +116,20 @@ class PredictSettings:
         card = sha256_of_file(Path(self.run) / CARD_NAME)  # has the hash of the weights in it
         origin: dict[str, object] = {
             "model": card, "amp": self.amp, "prior": self.prior, MOVE_INTO: self.move_into,
+            COLUMN_SET: None if self.no_faults else WITH_FAULTS,
         }  # fmt: skip
         if self.shard or self.join:
             origin |= {SHARD: self.shard, BATCH_SIZE: self.batch_size}
         return origin
+
+
+def has_faults(origin: Mapping[str, object]) -> bool:
+    """Tell whether rows have the columns of what assesses a picture.
+
+    Args:
+        origin: What decides on the rows, from `PredictSettings.origin`.
+    """
+    return origin.get(COLUMN_SET) == WITH_FAULTS
 
 
 def read_settings(argv: Sequence[str] | None) -> PredictSettings:
@@ -152,7 +169,7 @@ def read_settings(argv: Sequence[str] | None) -> PredictSettings:
 
 def _check_report(settings: PredictSettings) -> None:
     others = (
-        *("output", "move_into", "copy_into", "resume", "shard", "join"),
+        *("output", "move_into", "copy_into", "resume", "shard", "join", "no_faults"),
         *(["prior"] if settings.prior != EQUAL else []),
     )
     given = [f"--{name.replace('_', '-')}" for name in others if getattr(settings, name)]

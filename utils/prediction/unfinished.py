@@ -13,10 +13,11 @@ from utils.prediction.rows import (
     ENCODING,
     ERRORS,
     AlteredError,
-    RowFormat,
     WrittenRow,
+    format_of,
     read_whole_rows,
 )
+from utils.prediction.settings import has_faults
 
 UNFINISHED = ".unfinished"
 """Ends the name of a file that is being written, or whose process was stopped."""
@@ -30,11 +31,10 @@ def beside(target: Path) -> Path:
 
 
 class Unfinished:
-    """The file that a stopped call left, as it lies there.
+    """The file that a stopped call left, as it lies there, whatever columns its rows have.
 
     Args:
-        path: Where it would be.
-        rows: Its format.
+        target: Where its rows would go in the end; the ending tells their format.
 
     Attributes:
         origin: What its rows are of; None if there is no such file, empty if that is not told.
@@ -43,9 +43,9 @@ class Unfinished:
         OutputError: If something else lies there.
     """
 
-    def __init__(self, path: Path, rows: RowFormat) -> None:
-        self._path = path
-        self._format = rows
+    def __init__(self, target: Path) -> None:
+        self._path = path = beside(target)
+        self._ending = target.suffix
         self.first = 0
         self.origin: dict[str, Any] | None = None
         if path.exists() and not path.is_file():
@@ -72,6 +72,7 @@ class Unfinished:
         if not self.origin:
             return
         number = 0
+        rows = format_of(self._ending, has_faults(self.origin))
         with (
             self._path.open(encoding=ENCODING, errors=ERRORS, newline="") as text,
             self._path.open("rb") as content,
@@ -79,7 +80,7 @@ class Unfinished:
             text.readline()
             content.seek(self.first)
             try:
-                for end, row in read_whole_rows(self._format, text, content):
+                for end, row in read_whole_rows(rows, text, content):
                     if row is not None:
                         number += 1
                         yield end, row

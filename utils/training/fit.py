@@ -2,13 +2,15 @@
 
 import functools
 import time
+from collections.abc import Sequence
 
 from models.bundle import save_tensors
+from models.texture import NUM_FEATURES
 from utils.common.cli.console import say
 from utils.common.cli.durations import in_short
 from utils.common.errors import ModelError
 from utils.common.labels import TEST, TRAIN, VAL
-from utils.training.data.loader import epoch_order
+from utils.common.seeds import stable_hash
 from utils.training.data.workers import LostWorkerError
 from utils.training.engine import Trainer
 from utils.training.figures import (
@@ -19,7 +21,7 @@ from utils.training.figures import (
     val_figures,
     write_history,
 )
-from utils.training.predictions import EvaluationInputs, Predictions, criterion
+from utils.training.predictions import EvaluationInputs, OodFeatures, Predictions, criterion
 from utils.training.processes.stopping import Stopped
 from utils.training.remaining import Forecast, relative_cost
 from utils.training.session import Session
@@ -86,9 +88,9 @@ def test(session: Session) -> EvaluationInputs | None:
     world.broadcast(lambda: checkpoint.load_weights(session.run.best, trainer.evaluated))
     world.broadcast_tensors(trainer.evaluated.state_dict().values())
     predictor = trainer.predictor()
-    num_train = len(session.pictures.splits[TRAIN])
-    some = epoch_order(session.facts.settings.seed, 0, num_train)[:MAX_TRAIN_PICTURES]
-    train = predictor.ood_features(TRAIN, "Features of train", sorted(some))
+    files = [picture.file for picture in session.pictures.splits[TRAIN]]
+    some = drawn_for_ood(files, session.facts.settings.seed)
+    train = predictor.ood_features(TRAIN, "Features of train", some)
     val = predictor.predict_with_features(VAL, "Calibration")
     world.broadcast(lambda: check_finite(VAL, val))
     world.broadcast(lambda: session.run.count_look(session.progress.best_epoch))
@@ -96,9 +98,29 @@ def test(session: Session) -> EvaluationInputs | None:
     world.broadcast(lambda: check_finite(TEST, test))
     if train is None or val is None or test is None:
         return None
+    _tell_of_embeddings(session, train)
     val_by_epoch = list(session.val_logits)
     val_by_epoch[session.progress.best_epoch - 1] = val.logits
     return EvaluationInputs(train, val, test, val_by_epoch)
+
+
+def drawn_for_ood(files: Sequence[str], seed: int) -> list[int]:
+    """Return the positions of the pictures that out-of-distribution detection is fitted on.
+
+    Each name is drawn by its own hash: in whatever order pictures are listed, the same are taken,
+    and few change where a few pictures are added.
+    """
+    by_hash = sorted(range(len(files)), key=lambda one: stable_hash(seed, "ood", files[one]))
+    return sorted(by_hash[:MAX_TRAIN_PICTURES])
+
+
+def _tell_of_embeddings(session: Session, train: OodFeatures) -> None:
+    """Say so where a network has no embeddings, and texture alone tells strangers."""
+    if train.features.shape[1] == NUM_FEATURES:
+        say(
+            f"{session.facts.settings.model} has no single layer that turns pooled features into "
+            "its outputs: by texture alone it is told which pictures are unlike those of training."
+        )
 
 
 def is_out_of_patience(session: Session) -> bool:

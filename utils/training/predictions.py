@@ -42,7 +42,8 @@ class OodFeatures(Labelled):
     """Features of pictures for out-of-distribution (OOD) detection.
 
     Attributes:
-        features: Texture features of `models.texture`, N x D, float32.
+        features: Texture features of `models.texture` followed by the network's embeddings, N x D,
+            float32.
     """
 
     features: NDArray[np.float32]
@@ -89,7 +90,7 @@ class PredictionsWithFeatures(Predictions):
     """A model's predictions for pictures, with their features for OOD detection.
 
     Attributes:
-        features: Texture features, N x D, float32, as in `OodFeatures`.
+        features: N x D, float32, as in `OodFeatures`.
     """
 
     features: NDArray[np.float32]

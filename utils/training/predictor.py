@@ -11,10 +11,9 @@ from torch import nn
 
 from models.device import FLOAT32, Compute
 from models.fusion import fused
-from models.inference import outputs_of
+from models.inference import outputs_and_features, outputs_of
 from models.outputs import assessments, class_logits
 from models.preprocessing import Normalisation, Preprocessing
-from models.texture import describe
 from utils.training.data.frozen_features import FeatureLoader
 from utils.training.data.loader import PictureLoader
 from utils.training.predictions import (
@@ -92,7 +91,8 @@ class Predictor:
         network = self._prepared_network(replace(self.compute, precision=FLOAT32))
 
         def forward(pixels: torch.Tensor) -> Outputs:
-            return *_columns(outputs_of(network, self.normalise, pixels)), describe(pixels)
+            outputs, features = outputs_and_features(network, self.normalise, pixels)
+            return *_columns(outputs), features
 
         return self._run(_predictions_with_features, split, title, forward)
 
@@ -104,7 +104,12 @@ class Predictor:
             title: Title of the progress bar.
             positions: Positions of the pictures in the split's list.
         """
-        return self._run(OodFeatures, split, title, lambda pixels: (describe(pixels),), positions)
+        network = self._prepared_network(replace(self.compute, precision=FLOAT32))
+
+        def forward(pixels: torch.Tensor) -> Outputs:
+            return outputs_and_features(network, self.normalise, pixels)[1:]
+
+        return self._run(OodFeatures, split, title, forward, positions)
 
     def _prepared_network(self, compute: Compute) -> nn.Module:
         network = self.network.eval()

@@ -59,6 +59,7 @@ MAY_CHANGE_ON_RESUME = frozenset(
         "data_dir",
         "checkpoint_minutes",
         "coverage",
+        "refuse",
     }
 )
 """Settings that change no weight. The data set may be moved: its hash tells whether it is the same
@@ -198,6 +199,10 @@ class Settings:
     coverage: float = setting(
         0.95, "share of each class's pictures whose set of possible classes is to contain it",
         metavar="X", type=float, check=between(0.01, 1, with_lowest=True),
+    )  # fmt: skip
+    refuse: float = setting(
+        0.02, "share of the good pictures, by val, that may be refused as out of distribution",
+        metavar="X", type=float, check=between(0.001, 0.5, with_lowest=True),
     )  # fmt: skip
     checkpoint_minutes: float = setting(
         10.0, "also save the state this often within an epoch", type=float, metavar="N",

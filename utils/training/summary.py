@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from models.assessment import Assessment
 from models.bundle import Card
 from models.calibration import Calibration
 from models.reading import Reading
@@ -13,13 +14,17 @@ from utils.training.state.run_config import device_name, peak_gpu_bytes, version
 
 
 def model_card(
-    session: Session, calibration: Calibration, metrics: Mapping[str, float | None]
+    session: Session,
+    calibration: Calibration,
+    assessment: Assessment | str,
+    metrics: Mapping[str, float | None],
 ) -> Card:
     """Return what is stored with the best weights, so that they can be used.
 
     Args:
         session: A finished run.
         calibration: Fitted on val.
+        assessment: Fitted on val, or why there is none.
         metrics: Figures of the test.
     """
     pictures = session.pictures
@@ -33,6 +38,7 @@ def model_card(
         session.facts.fingerprint,
         metrics,
         versions(),
+        assessment=assessment,
     )
 
 

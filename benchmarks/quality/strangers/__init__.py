@@ -1,0 +1,1 @@
+"""Out-of-distribution detection compared: strangers, what networks see in them, and scores."""

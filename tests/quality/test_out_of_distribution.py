@@ -1,0 +1,87 @@
+"""Scores of the benchmark of out-of-distribution detection tell what lies far from training."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.quality.strangers.drawn import DISTANCES, MAKERS, Place, find
+from benchmarks.quality.strangers.scores import COMBINATIONS, METHODS, NEIGHBOURS, Seen
+from benchmarks.quality.strangers.shipped import SHIPPED, find_shipped
+from utils.common.errors import SettingsError
+
+NUM_CLASSES, WIDTH = 5, 30
+
+
+def draw(count: int, strange: bool, seed: int) -> Seen:
+    """Draw pictures of five classes, or what lies where none of them does, unsure of its class."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(0, 3, (NUM_CLASSES, WIDTH))
+    labels = rng.integers(0, NUM_CLASSES, count)
+    places = np.where(strange, -centres.sum(axis=0), centres[labels])
+    embeddings = places + rng.normal(size=(count, WIDTH))
+    logits = rng.normal(size=(count, NUM_CLASSES)) + 9 * (not strange) * np.eye(NUM_CLASSES)[labels]
+    columns = (array.astype(np.float32) for array in (logits, embeddings, embeddings[:, :8]))
+    doubt = np.zeros(count, dtype=bool)
+    return Seen(*columns, labels, np.arange(count), doubt, doubt)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_stranger_scores_higher(name: str) -> None:
+    score = METHODS[name](draw(200, False, 0))
+    good, strange = score(draw(100, False, 1)), score(draw(100, True, 2))
+    assert good.shape == (100,)
+    assert np.isfinite(good).all()
+    assert (strange[:, None] > good).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", COMBINATIONS)
+def test_two_scores_together_tell_what_either_tells(name: str) -> None:
+    val, strange = draw(200, False, 1), draw(100, True, 2)
+    telling, silent = METHODS["kNN"](draw(200, False, 0)), lambda seen: seen.texture[:, 0] ** 2
+    for pair in ((telling, silent), (silent, telling)):
+        score = COMBINATIONS[name](pair, val)
+        assert (score(strange)[:, None] > score(val)).mean() > 0.7  # 0.5 tells nothing
+
+
+def test_neighbours_are_counted_by_direction_alone() -> None:
+    train = draw(60, False, 0)
+    score = METHODS["kNN"](train)
+    longer = replace(train, embeddings=7 * train.embeddings)
+    assert score(longer) == pytest.approx(score(train), abs=1e-6)
+    few = METHODS["kNN"](train[np.arange(60) < NEIGHBOURS - 1])
+    assert np.isfinite(few(train)).all()
+
+
+@pytest.mark.parametrize("place", MAKERS, ids=" ".join)
+def test_strangers_are_drawn_alike_each_time(place: Place) -> None:
+    one, same, other = (MAKERS[place](np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert one.mode == "RGB"
+    assert min(one.size) >= 200
+    assert one.tobytes() == same.tobytes() != other.tobytes()
+
+
+def test_packages_that_are_not_there_are_named(tmp_path: Path) -> None:
+    found, missing = find_shipped(tmp_path)
+    assert missing == sorted(set(missing))
+    assert set(missing) < {entry.package for entry in SHIPPED}  # requirements ship some
+    assert {place[0] for place in found} <= set(DISTANCES)
+    for pictures in found.values():
+        assert all(picture.mode == "RGB" and min(picture.size) >= 64 for picture in pictures)
+    picture = tmp_path / "skimage" / "data" / "grass.png"
+    picture.parent.mkdir(parents=True)
+    Image.effect_noise((90, 80), 30).save(picture)
+    cut = find_shipped(tmp_path)[0]["other", "surfaces"]
+    assert [one.size for one in cut[:4]] == [(90, 80), *[(80, 80)] * 3]
+
+
+def test_a_folder_without_strangers_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "near" / "x-rays").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "x-rays").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "x-rays" / "one.png").touch()
+    with pytest.raises(SettingsError, match="No strangers in"):
+        find(tmp_path)
+    (tmp_path / "near" / "x-rays" / "one.png").touch()
+    assert list(find(tmp_path)) == [("near", "x-rays")]

@@ -1,0 +1,1 @@
+"""What a model says of pictures beside their classes: calibrate it on val, and test it."""

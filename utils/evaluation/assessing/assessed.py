@@ -1,0 +1,87 @@
+"""All that a report says of subjects, faults and severities."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.assessment import Assessment
+from models.calibration import Verdicts
+from models.findings import Findings
+from utils.evaluation.assessing.examples import Example, choose_examples
+from utils.evaluation.assessing.figures import AssessmentFigures, assess
+from utils.evaluation.assessing.fitting import fit_assessment
+from utils.evaluation.assessing.truths import Truths
+from utils.training.predictions import Predictions
+
+NO_OUTPUTS = (
+    "the network has no outputs for them: it was trained with --assessment-weight 0, or its "
+    "classifier is no single linear layer"
+)
+NO_TRUTHS = "no manifest tells what is wrong with the val pictures"
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """What is said of test pictures beside their classes, and how right that is.
+
+    Attributes:
+        assessment: Calibration fitted on val.
+        findings: What is said.
+        figures: How right it is.
+        examples: Poor pictures with what is said of them.
+    """
+
+    assessment: Assessment
+    findings: Findings
+    figures: AssessmentFigures
+    examples: list[Example]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for report.json."""
+        return {
+            **self.figures.to_dict(),
+            "calibration": self.assessment.to_dict(),
+            "examples": [example.to_dict() for example in self.examples],
+        }
+
+
+def fit_on_val(val: Predictions, groups: NDArray[np.int64]) -> Assessment | str:
+    """Fit an assessment on val, or return why there is none.
+
+    Args:
+        val: Predictions of all val pictures, N.
+        groups: Groups of these pictures, N, as any numbers that differ between groups.
+    """
+    if not val.assessments.shape[1]:
+        return NO_OUTPUTS
+    if val.targets is None:
+        return NO_TRUTHS
+    return fit_assessment(val.assessments, Truths.of(val.targets), groups)
+
+
+def assess_test(
+    test: Predictions, verdicts: Verdicts, assessment: Assessment | str, groups: NDArray[np.int64]
+) -> Assessed | str:
+    """Judge the test pictures, and compare what is said of them with what is true.
+
+    Without a manifest nothing but the class folders tells what is true.
+
+    Args:
+        test: Predictions of the test pictures, N, with assessments.
+        verdicts: Calibrated predictions of their classes.
+        assessment: Calibration fitted on val, or why there is none, which is then returned.
+        groups: Groups of these pictures, N, as numbers from 0 without gaps.
+    """
+    if isinstance(assessment, str):
+        return assessment
+    findings = assessment.judge(test.assessments, verdicts)
+    targets = test.targets
+    truths = Truths.of_folders(test.labels) if targets is None else Truths.of(targets)
+    return Assessed(
+        assessment,
+        findings,
+        assess(findings, truths, groups),
+        choose_examples(test.files, test.labels, verdicts.labels, findings, truths),
+    )
