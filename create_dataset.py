@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from utils.dataset.update import update_dataset
     from utils.sources import collect
     from utils.sources.catalog import FOLDERS
+    from utils.sources.extra import read_extra
     from utils.sources.files.tree import FileTree, list_all_data
     from utils.standins.drawings import draw_all_data
 
@@ -40,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     sources = collect.choose_sources(settings.only)
     collect.check_output(settings.all_data, settings.output)
+    extra = None
+    if own := settings.own_pictures:
+        extra = read_extra(own, settings.all_data, settings.output, settings.state)
     if settings.demo and not settings.dry_run:
         print(f"Demo: these are drawings, not patients; they go to {settings.all_data}.")
         draw_all_data(
@@ -56,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for note in notes:
             print(printable(note))
 
-    collected = collect.read_all(sources, tree)
+    collected = collect.read_all(sources, tree, extra)
+    originals = extra.added_to(tree.originals) if extra else tree.originals
     print(collected.describe(settings.all_data))
     if settings.dry_run and not settings.no_download:
         for line in collect.pending(sources, tree, settings.retry_failed):
@@ -64,10 +69,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if settings.review:
         for label in settings.review:
             rows = collected.corrections.rows
-            print(write_review(collected.records, label, tree.originals, settings, rows).describe())
+            print(write_review(collected.records, label, originals, settings, rows).describe())
         return
     try:
-        print(update_dataset(collected.records, collected.left_out, settings, tree.originals))
+        print(update_dataset(collected.records, collected.left_out, settings, originals))
     except TooFewGroupsError as error:
         raise error.with_remedy(collect.remedy(error.label, settings.all_data)) from None
     if settings.demo and not settings.dry_run:

@@ -46,6 +46,11 @@ def choose(
     found = find_run(asked)
     if found is None:
         check_data_folder(asked.data_dir)
+        if asked.leave_out:
+            # Reading a manifest loads OpenCV, which --help and a wrong flag need not wait for.
+            from utils.training.data.leaving_out import check_leaving_out
+
+            check_leaving_out(asked.data_dir, asked.leave_out)
         asked = ask_missing(asked)
         job.keep(asked)
     return asked, given, found, job
@@ -96,14 +101,16 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
         from utils.evaluation.rows import group_codes, read_rows, rows_of
         from utils.evaluation.text import as_text
         from utils.sources.catalog import SOURCES
+        from utils.sources.extra import OTHER_EXTRA
         from utils.training.summary import model_card, run_summary
 
     pictures, facts = session.pictures.folder, run_summary(session)
     counts, coverage = session.pictures.counts(TRAIN), session.facts.settings.coverage
-    known = read_rows(pictures)
+    known = read_rows(pictures, session.pictures.files)
     groups = group_codes(rows_of(known, inputs.val.files))
     calibration = fit(inputs.train, inputs.val, counts, coverage, groups, inputs.val_by_epoch)
-    report = evaluate(inputs, calibration, pictures, known, facts, session.history, SOURCES)
+    terms = (*SOURCES, OTHER_EXTRA)
+    report = evaluate(inputs, calibration, pictures, known, facts, session.history, terms)
     card = model_card(session, calibration, report.metrics.headline)
     store_bundle(session.run.folder, read_weights(session.run.best), card)
     write_report(session.run.folder, report, pictures)

@@ -5,6 +5,7 @@ import functools
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from utils.common.errors import run_script
 from utils.common.labels import CLASSES, COLLECTED_CLASSES, SPLITS
 from utils.dataset.demo import training_command
 from utils.dataset.output.manifest import MANIFEST_NAME, read_manifest
-from utils.sources.catalog import NAMES, SOURCES, sources_for
+from utils.sources.catalog import FOLDERS, NAMES, SOURCES, sources_for
+from utils.sources.files.tree import FileTree
 from utils.standins import drawings
 
 ROOT = Path(__file__).parent.parent
@@ -52,6 +54,11 @@ def create(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytes
 
 def pictures(folder: Path) -> list[Path]:
     return [path for split in SPLITS for path in (folder / split).rglob("*.*")]
+
+
+def original_of(all_data: Path, original: str) -> bytes:
+    """Return the bytes of an original, wherever it lies."""
+    return FileTree.scan(all_data, homes=FOLDERS).originals.locate(original).read()
 
 
 class TestWrongInput:
@@ -113,6 +120,11 @@ class TestWrongInput:
             (["--download"], "argument --download: expected at least one argument."),
             (["--download", "hiba"], "--download and --no-download contradict each other. "),
             (["--retry-failed"], "--retry-failed and --no-download contradict each other. "),
+            (
+                ["--other-extra", "mine"],
+                "--other-extra: there is no folder mine. Expected a folder ",
+            ),
+            (["--other-extra", "ALL_DATA"], "--other-extra: ALL_DATA lies in the folder of the co"),
             (["--lim", "3"], "unrecognized arguments: --lim 3."),
         ],
     )
@@ -181,6 +193,12 @@ class TestDownload:
 
     def test_the_demo_downloads_nothing(self, create) -> None:
         assert "Drop --demo or --download" in create("--demo", "--download", "hiba").line
+
+    def test_own_pictures_are_not_downloaded(self, create) -> None:
+        line = create("--other-extra", "mine", "--download", "hiba").line
+        assert line == (
+            "Error: --download fetches and stops, so --other-extra has no use. Drop one."
+        )
 
 
 class TestAssembly:
@@ -256,6 +274,39 @@ class TestAssembly:
         assert any(row.original.endswith("PAT_99999_1_1.png") for row in rows)
         create(*flags, "--output", "fresh")
         assert snapshot(Path("DATASET")) == snapshot(Path("fresh"))
+
+    @pytest.mark.slow
+    def test_own_pictures_are_a_collection_of_other_for_as_long_as_they_are_named(
+        self, assembled, drawn_all_data: Path, encode, make_picture, snapshot
+    ) -> None:
+        assembled()
+        before = snapshot(Path("DATASET"))
+        own = Path("own/screens")
+        own.mkdir(parents=True)
+        for number in range(24):
+            picture = make_picture(1000 + number, 300, 200)
+            (own / f"{number}.png").write_bytes(encode(picture, "PNG"))
+        copied = next(row for row in read_manifest(Path("DATASET")) if row.source == "caltech256")
+        with zipfile.ZipFile("own/copies.zip", "w") as archive:
+            archive.writestr("again.jpg", original_of(drawn_all_data, copied.original))
+        outcome = assembled("--other-extra", "own", "--dry-run")
+        assert (outcome.code, snapshot(Path("DATASET"))) == (0, before)
+        outcome = assembled("--other-extra", "own")
+        lines = [line.split() for line in outcome.out.splitlines() if line.startswith("other_ext")]
+        assert lines == [["other_extra", "25", "0", "0"], ["other_extra", "25", "24", "1", *"000"]]
+        rows = read_manifest(Path("DATASET"))
+        added = [row for row in rows if row.source == "other_extra"]
+        assert {row.original for row in added if row.label == "OTHER"} == {
+            f"other_extra/screens/{number}.png" for number in range(24)
+        }
+        assert {row.label for row in added} == {"OTHER", "LOW_QUALITY"}
+        assert {row.split for row in added} == set(SPLITS)
+        splits_of = {row.component: {one.split for one in rows if one.component == row.component}
+                     for row in added}  # fmt: skip
+        assert all(len(splits) == 1 for splits in splits_of.values())
+        assert "No picture written" in assembled("--other-extra", "own").out
+        assert "old ones removed" in assembled().out
+        assert snapshot(Path("DATASET")) == before
 
     @pytest.mark.slow
     def test_what_could_not_be_read_for_a_while_is_tried_again(

@@ -196,13 +196,18 @@ def test_the_readme_leads_to_every_page() -> None:
 
 @pytest.mark.parametrize(
     ("path", "written"),
-    [("README.md", guide.with_table), ("ALL_DATA/README.md", lambda _: guide.guide())],
+    [
+        ("README.md", guide.with_table),
+        ("ALL_DATA/README.md", lambda _: guide.guide()),
+        ("docs/data.md", guide.with_border),
+    ],
 )
 def test_what_is_written_from_the_catalog_is_up_to_date(
     path: str, written: Callable[[str], str]
 ) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
     assert text == written(text), "run: python -m utils.sources.guide"
+    assert written(text).count("written by python -m utils.sources.guide") <= 1
 
 
 @pytest.mark.parametrize("name", ["create_dataset", "launch_training_test", "predict"])

@@ -231,6 +231,7 @@ def test_the_help_answers_before_torch_is_loaded() -> None:
         "--no-amp", "--pretrained", "--no-pretrained", "--pretrained-path", "--patience",
         "--resume", "--test-only", "--layer-decay", "--freeze-epochs", "--label-smoothing", "--ema",
         "--grad-accum-steps", "--grad-checkpointing", "--compile", "--deterministic", "--cache",
+        "--leave-out",
     ):  # fmt: skip
         assert flag in done.stdout
 

@@ -39,6 +39,11 @@ def test_a_folder_gets_the_report_of_a_run_without_what_nobody_knows(own, test_o
     assert report["accuracy"]["value"] == pytest.approx(sum(right) / len(right))
     assert report["external_test"]["unread"][0]["file"] == "PAN/torn.jpg"
     assert report["calibration"]["prior_of_the_errors"] == AS_HERE
+    confused = {told["true"]: told["share"]["value"] for told in report["border"]["confusion"]}
+    taken = [row["label"] for row in rows if row["true"] == "PAN" and not row["error"]]
+    assert confused == {
+        "DERM_CLINIC": None, "PAN": pytest.approx(taken.count("DERM_CLINIC") / len(taken)),
+    }  # fmt: skip
     assert not {"shortcuts", "collections", "best_epoch"} & report.keys()
     assert {"ece", "ece_if_perfect"} <= report["calibration"].keys()
     parts = {part["of"][0]: part["pictures"] for part in report["slices"]["by_subfolder"]}
@@ -49,7 +54,8 @@ def test_a_folder_gets_the_report_of_a_run_without_what_nobody_knows(own, test_o
     for unknown in ("Loss by epoch", "Shortcuts", "licence", "severity", "no manifest", "Chosen"):
         assert unknown not in page
     assert done.out.startswith(HEADING)
-    for told in (page, done.out):
+    for told in (page.replace("<wbr>", ""), done.out):
+        assert "PAN taken for DERM_CLINIC" in told
         assert "each picture counts as a group of its own" in " ".join(told.split())
         assert "12 groups are too few to tell anything" in told
         assert "torn.jpg (truncated" in told

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY
+from utils.common.labels import CLASSES, COLLECTED_CLASSES, DERM_CLINIC, LOW_QUALITY, PAN
 from utils.sources.catalog import FOLDERS, NAMES, SOURCES, owner_of, sources_for
 from utils.sources.source import Source
 from utils.standins.layouts import STAND_INS
@@ -27,6 +27,12 @@ def test_every_fact_is_filled_in(source: Source) -> None:
     assert set(source.labels) <= set(CLASSES)
     assert source.page.startswith("https://") or source.page == "no longer public"
     assert source.num_pictures is None or source.num_pictures > 0
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=NAMES)
+def test_who_fills_a_clinical_class_says_how_it_keeps_the_border(source: Source) -> None:
+    assert bool(source.border) == bool({DERM_CLINIC, PAN} & set(source.labels))
+    assert "|" not in source.border
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=NAMES)

@@ -6,7 +6,8 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_origin
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ class TestSettings:
             else:
                 assert not expected_of(getattr(settings, field.name), field.type)
                 taken.append(value)
-        allowed = (str, float, int, bool, type(None))
+        allowed = (list,) if get_origin(field.type) is tuple else (str, float, int, bool, NoneType)
         assert all(type(value) in allowed for value in taken)
         numbers = [value for value in taken if type(value) in (int, float)]
         assert all(abs(value) < 2**63 for value in numbers)

@@ -141,3 +141,12 @@ def shown(value: Any) -> str:
         text = ascii(value[: MAX_SHOWN + 1])
         return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
     return f"a {type(value).__name__}"
+
+
+def in_words(value: object) -> str:
+    """Return the value of a setting as a message tells it.
+
+    >>> in_words(("hiba", "scin")), in_words(()), in_words(0.5)
+    ('hiba scin', 'nothing', '0.5')
+    """
+    return (" ".join(value) or "nothing") if isinstance(value, tuple) else str(value)

@@ -29,6 +29,12 @@ class DatasetSettings:
     only: tuple[str, ...] = setting(
         (), "read only these collections, by short name", nargs="+", metavar="NAME"
     )
+    other_extra: str = setting(
+        "",
+        "also take pictures of your own for OTHER from this folder, such as documents, screenshots "
+        "and drawings, as the collection other_extra",
+        metavar="DIR",
+    )
     limit: int | None = setting(
         None,
         "at most this many pictures per class and split; with --download, of what comes picture by "
@@ -124,6 +130,10 @@ class DatasetSettings:
             raise SettingsError(f"{flag} and --no-download contradict each other", todo="Drop one")
         if self.demo and self.download:
             raise SettingsError("--demo downloads nothing", todo="Drop --demo or --download")
+        if self.other_extra and self.download:
+            raise SettingsError(
+                "--download fetches and stops, so --other-extra has no use", todo="Drop one"
+            )
         unknown = [label for label in self.review if label not in COLLECTED_CLASSES]
         if unknown:
             raise SettingsError(
@@ -161,6 +171,11 @@ class DatasetSettings:
     def output(self) -> Path:
         """Where the data set goes."""
         return Path(self.output_dir or (f"{DEMO_FOLDER}/DATASET" if self.demo else "DATASET"))
+
+    @property
+    def own_pictures(self) -> Path | None:
+        """Where pictures of the user's own for OTHER are, None without any."""
+        return Path(self.other_extra) if self.other_extra else None
 
     @property
     def state(self) -> Path | None:

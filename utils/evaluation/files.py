@@ -7,10 +7,10 @@ from pathlib import Path
 from utils.common.disk.escapes import escape
 from utils.common.disk.writing import write_json, write_text
 from utils.common.labels import CLASSES
-from utils.evaluation.external import HEADING
 from utils.evaluation.page import as_page
 from utils.evaluation.plots import save_confusion_matrix, save_curves
 from utils.evaluation.report import Report
+from utils.evaluation.text import title_of
 
 PAGE_NAME = "report.html"
 PROBABILITY_DIGITS = 6
@@ -28,7 +28,8 @@ def write_report(folder: Path, report: Report, pictures: Path) -> None:
     save_confusion_matrix(folder / "confusion_matrix.png", report.metrics.confusion)
     if not report.external:
         save_curves(folder / "curves.png", report.history, report.facts.get("best_epoch"))
-    title = HEADING if report.external else folder.name
+    own = "" if report.external else folder.name
+    title = ": ".join(filter(None, (own, title_of(report))))
     write_text(folder / PAGE_NAME, as_page(title, report, pictures))
     write_json(folder / "report.json", report.to_dict())
 

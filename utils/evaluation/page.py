@@ -7,13 +7,15 @@ from jinja2 import Environment
 
 from utils.common.data_urls import as_data_url
 from utils.common.disk.location import Originals
-from utils.common.labels import CLASSES
+from utils.common.labels import CLASSES, CLINIC_OR_PAN
 from utils.common.templates import page_environment
 from utils.evaluation.bootstrap import FEWEST_GROUPS
+from utils.evaluation.border import PAIR
 from utils.evaluation.colours import readable_on, shade
 from utils.evaluation.gallery import SIDE
 from utils.evaluation.page_tables import (
     between,
+    border_rows,
     brier_score,
     called_rows,
     class_rows,
@@ -27,6 +29,7 @@ from utils.evaluation.page_tables import (
     shortcut_rows,
     span,
     training_shares,
+    unseen_rows,
 )
 from utils.evaluation.plots import page_charts
 from utils.evaluation.report import Report
@@ -63,6 +66,9 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         brier=brier_score(report),
         by_class=class_rows(report),
         confusion=confusion_rows(report),
+        pair=PAIR,
+        border_rule=CLINIC_OR_PAN,
+        border=border_rows(report),
         charts=page_charts(
             report.history, report.facts.get("best_epoch"), report.after, report.risk
         ),
@@ -75,6 +81,7 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         notes=notes(report),
         kept=coverage_line(report),
         shortcuts=shortcut_rows(report),
+        unseen=unseen_rows(report),
         guessing=1 / sum(count > 0 for count in metrics.pictures.values()),
         num_wrong=int(np.sum(report.verdicts.likeliest != report.test.labels)),
         abstained=ABSTAINED,

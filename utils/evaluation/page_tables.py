@@ -3,6 +3,7 @@
 import numpy as np
 
 from utils.common.labels import CLASSES
+from utils.common.values import in_words
 from utils.evaluation.bootstrap import Figure
 from utils.evaluation.plots import row_shares
 from utils.evaluation.report import Report
@@ -17,12 +18,12 @@ Row = list[str | int | Figure]
 def run_facts(report: Report) -> list[tuple[str, str]]:
     """Return facts about the model and its training, each with its name."""
     known, external = report.facts, report.external
-    settings = {k: v for k, v in known.get("settings", {}).items() if v not in (None, "")}
+    settings = {k: v for k, v in known.get("settings", {}).items() if v not in (None, "", ())}
     chosen = (
         f"epoch {known.get('best_epoch')} of {known.get('epochs')}, by the calibrated loss on "
         f"val, where its balanced accuracy was {percent(known.get('best_val_balanced_accuracy'))}"
     )
-    told = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in settings.items())
+    told = ", ".join(f"{k.replace('_', ' ')} {in_words(v)}" for k, v in settings.items())
     return [
         *([("Run", external.run), ("Tested on", external.folder)] if external else []),
         ("Model", f"{known.get('model')} ({known.get('timm_name')})"),
@@ -81,6 +82,37 @@ def training_shares(report: Report) -> str:
     """Return how common each class was in training."""
     shares = zip(CLASSES, report.calibration.scaling.class_shares, strict=True)
     return ", ".join(f"{percent(share)} {name}" for name, share in shares)
+
+
+def border_rows(report: Report) -> list[Row]:
+    """Return how often the two clinical classes are confused, and the cost of it."""
+    five, four = report.metrics.balanced_accuracy, report.border.balanced_accuracy
+    taken: list[Row] = [
+        [f"{true} taken for {other}", figure, figure.groups]
+        for (true, other), figure in report.border.taken.items()
+    ]
+    return [
+        *taken,
+        ["balanced accuracy of five classes", five, five.groups],
+        ["balanced accuracy of four, both as one", four, four.groups],
+    ]
+
+
+def unseen_rows(report: Report) -> list[Row]:
+    """Return the figures of each collection that training never saw."""
+    return [
+        [
+            name,
+            sum(metrics.pictures.values()),
+            metrics.accuracy,
+            metrics.balanced_accuracy,
+            *(
+                figures["recall"] if metrics.pictures[label] else DASH
+                for label, figures in metrics.per_class.items()
+            ),
+        ]
+        for name, metrics in report.unseen.items()
+    ]
 
 
 def called_rows(report: Report) -> list[Row]:

@@ -15,6 +15,7 @@ from models.scaling import Prior, softmax
 from utils.common.labels import CLASSES
 from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.bootstrap import Figure, share
+from utils.evaluation.border import Border, measure_border
 from utils.evaluation.external import AS_HERE, External
 from utils.evaluation.gallery import Mistake, mistakes
 from utils.evaluation.metrics import ALL_FIGURES, Metrics, measure
@@ -30,7 +31,8 @@ from utils.evaluation.rows import group_codes, rows_of
 from utils.evaluation.shortcuts import probe
 from utils.evaluation.slices import Slices, cut
 from utils.evaluation.temperature_scaling import fit_temperature
-from utils.training.predictions import EvaluationInputs, PredictionsWithFeatures
+from utils.evaluation.unseen import LEFT_OUT, measure_unseen, plain_unseen
+from utils.training.predictions import EvaluationInputs, Labelled, PredictionsWithFeatures
 
 
 class Terms(Protocol):
@@ -83,9 +85,11 @@ class Report:
         verdicts: Calibrated predictions.
         calibration: Calibration fitted on val.
         metrics: Metrics of the calibrated probabilities, for equally common classes.
+        border: How well DERM_CLINIC and PAN are told apart.
         before: Reliability of the uncalibrated probabilities, the softmax of the logits.
         after: Reliability of the calibrated probabilities, with the prior of training, which test
-            shares; in an external test with the shares of the classes there.
+            shares; in an external test, and on collections that training never saw, with the
+            shares of the classes there.
         called: Confidence and accuracy by predicted class, as in `after`.
         promises: Coverage of the prediction sets by class.
         answered: Share of the pictures in distribution with a single possible class.
@@ -95,19 +99,23 @@ class Report:
         slices: Share of correct predictions in parts of test.
         mistakes: Most confident mistakes.
         facts: Facts about the run.
-        by_temperature: Reliability after scaling by a temperature alone; None without val.
+        by_temperature: Reliability after scaling by a temperature alone; None without val, and
+            where test did not come the way val did.
         called_by_temperature: Confidence and accuracy by predicted class, as in `by_temperature`.
         shortcuts: Balanced accuracy of probes that do not see what a picture shows; empty without
             training pictures.
         collections: Collections of the data set.
         history: One row per epoch; none in an external test.
         external: What an external test is of; None for the test of a run.
+        unseen: Metrics of each collection that training never saw, by name; empty where test is of
+            the collections that it saw.
     """
 
     test: PredictionsWithFeatures
     verdicts: Verdicts
     calibration: Calibration
     metrics: Metrics
+    border: Border
     before: Reliability
     after: Reliability
     called: dict[str, Called]
@@ -125,6 +133,12 @@ class Report:
     collections: Sequence[Collection] = ()
     history: Sequence[Mapping[str, Any]] = ()
     external: External | None = None
+    unseen: Mapping[str, Metrics] = field(default_factory=dict)
+
+    @property
+    def is_of_other_origin(self) -> bool:
+        """Whether test came another way than training, so that its mix of classes says nothing."""
+        return self.external is not None or LEFT_OUT in self.facts
 
     @property
     def risk(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -147,6 +161,7 @@ class Report:
                 }
                 for name, row in metrics.per_class.items()
             },
+            "border": self.border.to_dict(),
             "calibration": self._calibration_figures(),
             "abstention": {
                 "answered": self.answered.to_dict(),
@@ -163,7 +178,7 @@ class Report:
         return {
             **self.calibration.scaling.to_dict(),
             "prior": EQUAL,
-            "prior_of_the_errors": AS_HERE if self.external else TRAIN,
+            "prior_of_the_errors": AS_HERE if self.is_of_other_origin else TRAIN,
             "ece_before": self.before.ece,
             **({"ece_by_temperature_alone": alone.ece} if alone else {}),
             "ece": self.after.ece,
@@ -179,6 +194,7 @@ class Report:
         own = {
             "slices": self.slices.to_dict(),
             "shortcuts": _plain(self.shortcuts),
+            **({"unseen_collections": plain_unseen(self.unseen)} if self.unseen else {}),
             "mistakes": [mistake.to_dict() for mistake in self.mistakes],
             "collections": [collection.to_dict() for collection in self.collections],
         }
@@ -219,12 +235,19 @@ def evaluate(
     rows = rows_of(known, test.files)
     val_groups = group_codes(rows_of(known, inputs.val.files))
     num_val = groups_by_class(inputs.val.labels, val_groups)
-    by_temperature = fit_temperature(inputs.val.logits, inputs.val.labels)
-    scaled = by_temperature.probabilities(test.logits)
+    prior = common_here(test) if LEFT_OUT in facts else calibration.scaling.train_prior
+    report = evaluate_test(test, calibration, rows, num_val, prior, facts)
+    if not report.is_of_other_origin:
+        by_temperature = fit_temperature(inputs.val.logits, inputs.val.labels)
+        scaled = by_temperature.probabilities(test.logits)
+        report = replace(
+            report,
+            by_temperature=reliability(scaled, labels),
+            called_by_temperature=called(scaled, labels, group_codes(rows)),
+        )
     return replace(
-        evaluate_test(test, calibration, rows, num_val, calibration.scaling.train_prior, facts),
-        by_temperature=reliability(scaled, labels),
-        called_by_temperature=called(scaled, labels, group_codes(rows)),
+        report,
+        unseen=measure_unseen(test, report.verdicts, rows, facts),
         shortcuts=probe(folder, rows_of(known, inputs.train.files), rows),
         collections=collections_of(known.values(), terms),
         history=history,
@@ -252,11 +275,15 @@ def evaluate_external(
     """
     groups = external.recalibration and external.recalibration.groups
     num_fitted = [groups[name] if groups else None for name in CLASSES]
-    here = np.bincount(test.labels, minlength=len(CLASSES)).astype(np.float64)
-    report = evaluate_test(test, calibration, rows, num_fitted, here, facts)
+    report = evaluate_test(test, calibration, rows, num_fitted, common_here(test), facts)
     right = report.verdicts.likeliest == test.labels
     slices = cut(rows, right, group_codes(rows), CLASSES)  # its LOW_QUALITY is photographed, too
     return replace(report, slices=slices, external=external)
+
+
+def common_here(test: Labelled) -> NDArray[np.float64]:
+    """Return how common each class is in the test pictures, as counts."""
+    return np.bincount(test.labels, minlength=len(CLASSES)).astype(np.float64)
 
 
 def evaluate_test(
@@ -288,6 +315,7 @@ def evaluate_test(
         verdicts,
         calibration,
         measure(labels, verdicts.probabilities, groups),
+        measure_border(labels, verdicts.likeliest, groups),
         reliability(softmax(test.logits), labels),
         reliability(as_here, labels),
         called(as_here, labels, groups),

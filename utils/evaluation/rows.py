@@ -1,6 +1,6 @@
 """Look up the pictures of a data set in its manifest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 from utils.dataset.output.manifest import MANIFEST_NAME, ManifestRow, read_manifest
 
 
-def read_rows(folder: Path) -> dict[str, ManifestRow]:
-    """Return the manifest's rows by file; an empty dictionary without a manifest."""
+def read_rows(folder: Path, used: Container[str] | None = None) -> dict[str, ManifestRow]:
+    """Return the manifest's rows by file; an empty dictionary without a manifest.
+
+    Args:
+        folder: Folder of the data set.
+        used: The pictures that are asked about; all of the manifest by default.
+    """
     if not (folder / MANIFEST_NAME).is_file():
         return {}
-    return {row.file: row for row in read_manifest(folder)}
+    rows = read_manifest(folder)
+    return {row.file: row for row in rows if used is None or row.file in used}
 
 
 def rows_of(known: Mapping[str, ManifestRow], files: Sequence[str]) -> list[ManifestRow]:

@@ -3,8 +3,10 @@
 from utils.common.cli.console import table
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS, Figure
+from utils.evaluation.border import MERGED
 from utils.evaluation.external import HEADING
 from utils.evaluation.report import Report
+from utils.evaluation.unseen import heading, scope
 
 UNRELIABLE = f"* fewer than {FEWEST_GROUPS} groups (patients, lesions): do not rely on the interval"
 
@@ -30,6 +32,7 @@ def as_text(report: Report) -> str:
     head = [
         ("Test accuracy", f"{with_interval(metrics.accuracy)}, {len(report.test.files)} pictures"),
         ("Balanced accuracy", with_interval(metrics.balanced_accuracy)),
+        ("Four-way balanced", f"{with_interval(report.border.balanced_accuracy)}, {MERGED}"),
         ("Macro F1", with_interval(metrics.macro_f1)),
         ("Calibration error", calibration_line(report)),
         ("Answered", f"{with_interval(report.answered)}, of which right: "
@@ -52,26 +55,58 @@ def as_text(report: Report) -> str:
     ]
     counts = [[name, *row] for name, row in zip(CLASSES, metrics.confusion.tolist(), strict=True)]
     lines = [
-        *([HEADING, *notes(report), ""] if report.external else []),
+        *([above, *notes(report), ""] if (above := title_of(report)) else []),
         *(f"{name + ':':19} {text}" for name, text in head),
         "",
         table(["class", "precision", "recall", "F1", "AUROC", "pictures"], figures),
         "",
         "Confusion matrix (rows: true class, columns: predicted class)",
         table(["", *CLASSES], counts),
+        *border_lines(report),
     ]
+    if report.unseen:
+        lines += ["", unseen_table(report)]
     if report.calibration.caveat:
         lines += ["", f"{report.calibration.caveat}. {how_to_promise(report)}"]
+    if not report.is_of_other_origin:
+        lines += ["", *notes(report)]
     if any("*" in line for line in lines):
         lines += ["", UNRELIABLE]
     return "\n".join(lines)
 
 
+def unseen_table(report: Report) -> str:
+    """Return the figures of each collection that training never saw."""
+    rows = [
+        [
+            name,
+            with_interval(metrics.accuracy),
+            with_interval(metrics.balanced_accuracy),
+            sum(metrics.pictures.values()),
+        ]
+        for name, metrics in report.unseen.items()
+    ]
+    return table(["collection", "accuracy", "balanced accuracy", "pictures"], rows)
+
+
+def border_lines(report: Report) -> list[str]:
+    """Return how often the two clinical classes are taken for each other, a line each way."""
+    return [
+        f"{true} taken for {other}: {with_interval(figure).strip()}"
+        for (true, other), figure in report.border.taken.items()
+    ]
+
+
+def title_of(report: Report) -> str:
+    """Return what a report is headed whose test did not come the way training did, else ""."""
+    return HEADING if report.external else heading(report.facts)
+
+
 def notes(report: Report) -> list[str]:
-    """Return what whoever reads the report of an external test should know first, by sentences."""
+    """Return what whoever reads the report should know first of its test, by sentences."""
     external = report.external
     if external is None:
-        return []
+        return scope(report.facts, has_collections=bool(report.collections))
     num_groups = report.answered.groups
     is_small = num_groups < FEWEST_GROUPS
     said = [

@@ -195,6 +195,8 @@ SOURCES = (
         licence="CC BY 4.0",
         citation="Pacheco et al. 2020, Data in Brief 32:106221, doi:10.17632/zr7vgbcyr2.1",
         commercial=True,
+        border="one picture of one lesion, by phone; no label tells how much of the body is in "
+        "view",
         reader=PictureFolders(
             folders=tuple(f"{stem}_part_{part}" for stem in ("img", "imgs") for part in (1, 2, 3)),
             label=DERM_CLINIC,
@@ -257,6 +259,8 @@ SOURCES = (
         licence="CC BY 4.0",
         citation="Ricci Lara et al. 2023, doi:10.1038/s41597-023-02630-0; doi:10.34970/587329",
         commercial=True,
+        border="`clinical: overview` and `clinical: close-up` are both clinical pictures of a "
+        "lesion; nearly all are called overview, and some of them come near PAN",
         reader=LabelledTable(
             folders=(
                 "hospital_buenos_aires",
@@ -298,6 +302,7 @@ SOURCES = (
         "metadata",
         licence="CC BY-NC 4.0",
         citation="Tschandl et al. 2025, doi:10.1016/j.jid.2025.06.1594",
+        border="`clinical: close-up`, one of each lesion, beside its dermoscopy",
         reader=LabelledTable(
             folders=("MILK10k_Training_Input", "MILK10k_Test_Input"),
             split_tables={
@@ -342,6 +347,8 @@ SOURCES = (
         citation="Ward et al. 2024, doi:10.1001/jamanetworkopen.2024.46615; "
         "doi:10.5281/zenodo.10819503",
         commercial=True,
+        border="by the shot type: CLOSE_UP is DERM_CLINIC, AT_DISTANCE is PAN, AT_AN_ANGLE is "
+        "left out; it is what the contributor was asked for, and nobody checked it",
         reader=SCIN,
         fetcher=ListedPictures("scin", SCIN, f"{SCIN_BUCKET}/", "scin/images"),
         folder="scin",
@@ -375,6 +382,8 @@ SOURCES = (
         how="a form; the login comes by mail; release_v0.zip",
         licence="academic research only, no redistribution (release_v0/README.txt)",
         citation="Kawahara et al. 2019, IEEE JBHI 23(2):538-546, doi:10.1109/JBHI.2018.2824327",
+        border="the clinical picture of a case, beside its dermoscopic one; no label tells how "
+        "much of the body is in view",
         reader=PairedTable(
             folders=("release_v0",),
             table="meta/meta.csv",
@@ -399,6 +408,7 @@ SOURCES = (
         how="optional: only for those who already have it",
         licence="none published",
         citation="none published",
+        border="all of it counts as PAN; no label tells what a picture shows",
         reader=PictureFolders(
             folders=("hospital_varese",),
             label=PAN,
@@ -416,6 +426,7 @@ SOURCES = (
         licence="CC BY 4.0",
         citation="doi:10.34970/630662",
         commercial=True,
+        border="overviews of whole backs, by their label",
         reader=LabelledTable(
             folders=("isic_217",),
             tables=("metadata.csv",),
@@ -445,6 +456,8 @@ SOURCES = (
         "archive with a folder finalfitz17k",
         licence="table CC BY-NC-SA 3.0; the pictures belong to DermaAmin and Atlas Dermatologico",
         citation="Groh et al. 2021, arXiv:2104.09957; Groh et al. 2022, arXiv:2207.02942",
+        border="all of it counts as PAN, though many of its pictures are close-ups: no label "
+        "tells them from overviews",
         reader=FITZPATRICK17K,
         fetcher=GalleryPictures(
             FITZPATRICK17K,

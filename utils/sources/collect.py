@@ -10,9 +10,12 @@ from pathlib import Path
 
 from utils.common.cli.console import table
 from utils.common.cli.terminal import printable
+from utils.common.disk.inside import is_below
 from utils.common.errors import DownloadError, SettingsError
 from utils.sources.catalog import NAMES, SOURCES, owner_of, sources_for
 from utils.sources.corrections import Corrections, apply_corrections, read_corrections
+from utils.sources.extra import NAME as EXTRA
+from utils.sources.extra import Extra
 from utils.sources.files.tree import FileTree
 from utils.sources.record import NO_COLLECTION, NOT_UNDERSTOOD, LeftOut, Record
 from utils.sources.source import Fetcher, Reading, Source
@@ -47,32 +50,27 @@ def check_output(all_data: Path, output: Path, folders: Mapping[str, str] | None
         SettingsError: If the one lies inside the other.
     """
     root, target = (os.path.normcase(os.path.realpath(path)) for path in (all_data, output))
-    if _is_inside(root, target):
+    if is_below(target, root):
         raise SettingsError(
             f"The collections in {all_data} lie inside the output {output}",
             expected="a folder of its own for the data set",
             todo="Choose another --output",
         )
     if folders is None:
-        way = os.path.relpath(target, root).split(os.sep) if _is_inside(target, root) else []
+        way = os.path.relpath(target, root).split(os.sep) if is_below(root, target) else []
         ends = range(1, len(way) + 1)
         folders = {"/".join(way[:end]): os.path.join(root, *way[:end]) for end in ends}
     for folder, real in folders.items():
         if owner_of(f"{folder}/") is None:
             continue
         place = os.path.normcase(real)
-        if _is_inside(target, place) or _is_inside(place, target):
-            relation = "lies in" if _is_inside(target, place) else "holds"
+        if is_below(place, target) or is_below(target, place):
+            relation = "lies in" if is_below(place, target) else "holds"
             raise SettingsError(
                 f"The output {output} {relation} the folder of a collection, {all_data / folder}",
                 expected="a folder of its own for the data set",
                 todo="Choose another --output",
             )
-
-
-def _is_inside(path: str, folder: str) -> bool:
-    """Tell whether a path is a folder or lies below it; both are real."""
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def fetch(
@@ -125,6 +123,7 @@ class Collected:
         unclaimed: The files that no collection reads.
         outputs: Number of files by folder that hold an assembled data set.
         corrections: What a person said of pictures; the readings obey it.
+        extra: The folder of --other-extra, whose reading is one of these; None without it.
     """
 
     readings: dict[str, Reading | None]
@@ -132,6 +131,7 @@ class Collected:
     unclaimed: Unclaimed = field(default_factory=Unclaimed)
     outputs: Mapping[str, int] = field(default_factory=dict)
     corrections: Corrections = field(default_factory=Corrections)
+    extra: Path | None = None
 
     @property
     def records(self) -> list[Record]:
@@ -198,29 +198,52 @@ class Collected:
         by_rule = len(self.left_out) - strangers
         documents = self.unclaimed.num_documents
         pictures = self.num_files - len(self.left_out) - documents
+        places = " and ".join(place.as_posix() for place in (all_data, self.extra) if place)
         return (
-            f"{self.num_files:,} files in {all_data.as_posix()}, those in archives among them = "
+            f"{self.num_files:,} files in {places}, those in archives among them = "
             f"{pictures:,} pictures + {by_rule:,} left out by a rule + {documents:,} tables and "
             f"texts + {strangers:,} not understood"
         )
 
 
-def read_all(sources: Iterable[Source], tree: FileTree) -> Collected:
+def read_all(sources: Iterable[Source], tree: FileTree, extra: Extra | None = None) -> Collected:
     """Read every collection that is there.
 
+    Args:
+        sources: The collections that were chosen.
+        tree: All that is there.
+        extra: A user's own folder beside it.
+
     Raises:
-        SourceError: If one of them cannot be read as what it is.
+        SettingsError: If a folder of the tree has the name that is kept for the user's own one.
+        SourceError: If a collection cannot be read as what it is.
         RuntimeError: If a file is lost sight of, which would be a bug.
     """
     readings = {source.name: source.read(tree) for source in sources}
     claimed, notes = _share_out(readings)
+    num_files = len(tree.files) + len(tree.left_out)
+    if extra is not None:
+        _check_unused(EXTRA, tree)
+        readings[EXTRA] = extra.reading
+        num_files += extra.num_files
     corrections = read_corrections(tree)
     notes = [*tree.notes, *notes, *_correct(readings, corrections)]
     unclaimed = sort_out(tree, claimed, readings)
-    collected = Collected(readings, notes, unclaimed, tree.listing.outputs, corrections)
-    if collected.num_files != len(tree.files) + len(tree.left_out):
-        raise RuntimeError(f"Of {len(tree.files)} files {collected.num_files} are accounted for")
+    folder = extra.folder if extra else None
+    collected = Collected(readings, notes, unclaimed, tree.listing.outputs, corrections, folder)
+    if collected.num_files != num_files:
+        raise RuntimeError(f"Of {num_files} files {collected.num_files} are accounted for")
     return collected
+
+
+def _check_unused(name: str, tree: FileTree) -> None:
+    """Refuse a folder whose files would have the paths of others."""
+    if tree.below(name):
+        raise SettingsError(
+            f"{tree.root / name} has the name under which the pictures of --other-extra are kept",
+            expected="no such folder among the collections",
+            todo="Move it elsewhere, or drop --other-extra",
+        )
 
 
 def _correct(readings: Mapping[str, Reading | None], corrections: Corrections) -> list[str]:

@@ -1,20 +1,23 @@
-"""Write ALL_DATA/README.md and the README's table of collections from the catalog.
+"""Write what the pages say of the collections from the catalog.
 
     python -m utils.sources.guide
 
-writes both again after a change of the catalog.
+writes ALL_DATA/README.md, the README's table of collections and the border between DERM_CLINIC and
+PAN in docs/data.md again after a change of the catalog.
 """
 
 from pathlib import Path
 
 from utils.common.disk.writing import write_text
+from utils.common.labels import CLINIC_OR_PAN
 from utils.sources.catalog import SOURCES
 from utils.sources.source import Source
 
 GUIDE = Path("ALL_DATA/README.md")
 README = Path("README.md")
-TABLE_START = "<!-- collections: written by python -m utils.sources.guide -->"
-TABLE_END = "<!-- end of collections -->"
+DATA_PAGE = Path("docs/data.md")
+START = "<!-- {}: written by python -m utils.sources.guide -->"
+END = "<!-- end of {} -->"
 
 
 def collections_table() -> str:
@@ -32,6 +35,22 @@ def collections_table() -> str:
     return "\n".join(lines)
 
 
+def border_table() -> str:
+    """Return the border between DERM_CLINIC and PAN, and how each collection keeps it."""
+    lines = [
+        CLINIC_OR_PAN,
+        "",
+        "| collection | classes | how it keeps the border |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {source.title} | {', '.join(source.labels)} | {source.border} |"
+        for source in SOURCES
+        if source.border
+    ]
+    return "\n".join(lines)
+
+
 def guide() -> str:
     """Return the text of ALL_DATA/README.md."""
     parts = [
@@ -44,6 +63,7 @@ def guide() -> str:
         "they lie, as if they had been unpacked there; one that lies directly in this folder and "
         "holds several things, as if unpacked into a folder of its own name. Where a file of an "
         "archive lies there unpacked, too, the unpacked one is read, and that is said.",
+        f"Two classes border on each other. {CLINIC_OR_PAN}",
     ]
     for source in SOURCES:
         parts.append(f"## {source.title} (`{source.name}`)")
@@ -58,6 +78,7 @@ def guide() -> str:
                     ),
                     f"- **Get it:** {source.page} ({source.how})",
                     f"- **Fills:** {', '.join(source.labels)}",
+                    *([f"- **Border of the classes:** {source.border}"] if source.border else []),
                     f"- **Split:** {source.splits}",
                     f"- **Licence:** {source.licence}"
                     + ("" if source.commercial else " (no commercial use)"),
@@ -70,9 +91,20 @@ def guide() -> str:
 
 def with_table(readme: str) -> str:
     """Return the README's text with its table of collections as the catalog has it."""
-    before, _, rest = readme.partition(TABLE_START)
-    _, _, after = rest.partition(TABLE_END)
-    return f"{before}{TABLE_START}\n{collections_table()}\n{TABLE_END}{after}"
+    return _with_part(readme, "collections", collections_table())
+
+
+def with_border(page: str) -> str:
+    """Return the text of docs/data.md with the border as the catalog has it."""
+    return _with_part(page, "border", border_table())
+
+
+def _with_part(page: str, name: str, part: str) -> str:
+    """Return a page with the part between the marks of a name written anew."""
+    start, end = START.format(name), END.format(name)
+    before, _, rest = page.partition(start)
+    _, _, after = rest.partition(end)
+    return f"{before}{start}\n{part}\n{end}{after}"
 
 
 def _linked(source: Source) -> str:
@@ -92,3 +124,4 @@ def _as_code(place: str) -> str:
 if __name__ == "__main__":
     write_text(GUIDE, guide())
     write_text(README, with_table(README.read_text(encoding="utf-8")))
+    write_text(DATA_PAGE, with_border(DATA_PAGE.read_text(encoding="utf-8")))

@@ -27,7 +27,8 @@ class Record:
 
     Attributes:
         source: Short name of the collection.
-        original: Path of the file below ALL_DATA, with "/".
+        original: Path of the file below ALL_DATA, with "/"; of a file in a folder of the user's
+            own, the path that it would have there.
         identity: Name of the picture that no other picture has; two records with the same
             identity are the same picture, found twice.
         label: One of `labels.CLASSES`; LOW_QUALITY if people voted that it is poor.

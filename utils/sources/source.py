@@ -111,6 +111,8 @@ class Source:
         commercial: Whether its licence allows commercial use.
         signs: How its pictures are known in other layouts, the surest first.
         tables: Patterns of the names of tables that come with it, whether they are read or not.
+        border: How its pictures keep the border between DERM_CLINIC and PAN, in words, the rule of
+            which is `labels.CLINIC_OR_PAN`; empty where it fills neither.
         not_read: Other files that come with it and are not read: the rule by a pattern of the name.
     """
 
@@ -134,6 +136,7 @@ class Source:
     commercial: bool = False
     signs: tuple[Sign, ...] = ()
     tables: tuple[str, ...] = ()
+    border: str = ""
     not_read: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:

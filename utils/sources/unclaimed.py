@@ -89,7 +89,7 @@ def sort_out(
             if _is_document(tree, path, readings):
                 num_documents += 1
                 continue
-            if _ending(path) in TABLES and len(readings) < len(SOURCES):
+            if _ending(path) in TABLES and any(one.name not in readings for one in SOURCES):
                 rule = NOT_ASKED
         if rule is None and owner is not None and owner.name not in readings:
             rule = NOT_CHOSEN

@@ -98,7 +98,7 @@ def _stored_pictures(run: Run, facts: Facts) -> PictureFolder:
     """
     folder = Path(facts.settings.data_dir)
     check_data_folder(facts.settings.data_dir)
-    pictures = read_folder(folder)
+    pictures = read_folder(folder, facts.settings.leave_out)
     if pictures.fingerprint != facts.fingerprint:
         raise DatasetError(
             f"{folder} is not the data set of {run.folder}: its hash is "

@@ -24,7 +24,7 @@ from utils.common.cli.command_line import faults, parse, setting
 from utils.common.cli.console import warn
 from utils.common.errors import DatasetError, ModelError, SettingsError, shortlist
 from utils.common.labels import SPLITS
-from utils.common.values import above, at_least, between, shown
+from utils.common.values import above, at_least, between, in_words, shown
 
 AUTO = "auto"
 NONE, RAM, PACKED = CACHES = ("none", "ram", "packed")
@@ -161,6 +161,10 @@ class Settings:
         True, "in each epoch draw new degradations for three quarters of the LOW_QUALITY pictures",
         "--fresh-low-quality", action=OWN_SWITCH,
     )  # fmt: skip
+    leave_out: tuple[str, ...] = setting(
+        (), "train without these collections, by the short names of manifest.csv, and test on them "
+        "alone: what to expect of pictures of another origin", nargs="+", metavar="NAME",
+    )  # fmt: skip
     output_dir: str = setting("runs", "folder of the runs, <model>-<n>/ each", metavar="DIR")
     seed: int = setting(0, "seed of order, augmentation and random weights", type=int, check=SEEDS)
     device: str = setting(AUTO, "auto, cpu, cuda, cuda:N or mps", metavar="NAME")
@@ -236,7 +240,12 @@ def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]
         if plain(settings.model) not in (plain(model.name), plain(model.timm_name)):
             print(f"--model {settings.model} is taken to mean {model.name}.")
         settings = dataclasses.replace(settings, model=model.name)
-    return settings, given
+    return _in_order(settings), given
+
+
+def _in_order(settings: SomeSettings) -> SomeSettings:
+    """Return settings in which the collections have no order and none stands twice."""
+    return dataclasses.replace(settings, leave_out=tuple(sorted(set(settings.leave_out))))
 
 
 def stored_settings(kind: type[SomeSettings], stored: object) -> tuple[SomeSettings, list[str]]:
@@ -258,7 +267,7 @@ def stored_settings(kind: type[SomeSettings], stored: object) -> tuple[SomeSetti
     settings = kind(**{**dict.fromkeys(RunSettings.__annotations__), **stored})
     for field, expected in faults(settings):
         raise ValueError(f"{field.name} is {shown(getattr(settings, field.name))}", expected)
-    return settings, [name for name in names if name not in stored]
+    return _in_order(settings), [name for name in names if name not in stored]
 
 
 def check_data_folder(data_dir: str) -> None:
@@ -339,7 +348,7 @@ def merge(stored: RunSettings, asked: Settings, given: frozenset[str]) -> RunSet
         SettingsError: If a given flag contradicts what the run was started with.
     """
     clashes = [
-        f"{name} was {getattr(stored, name)} and not {getattr(asked, name)}"
+        f"{name} was {in_words(getattr(stored, name))} and not {in_words(getattr(asked, name))}"
         for name in sorted(given - MAY_CHANGE_ON_RESUME - NOT_STORED)
         if getattr(stored, name) != getattr(asked, name)
     ]

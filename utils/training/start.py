@@ -34,7 +34,7 @@ def start(asked: Settings, world: World) -> Session:
         OutputError: If no folder can be made.
         SettingsError: If the run cannot be trained here.
     """
-    pictures = _same_pictures(asked.data_dir, world)
+    pictures = _same_pictures(asked, world)
     device = own_device(asked, world)
     built = build_network(asked, world)
     settings = built.settings
@@ -61,17 +61,18 @@ def start(asked: Settings, world: World) -> Session:
     return session
 
 
-def _same_pictures(data_dir: str, world: World) -> PictureFolder:
+def _same_pictures(asked: Settings, world: World) -> PictureFolder:
     """Read the data set, and make sure that it is the same on all ranks.
 
     Raises:
         DatasetError: If it is not, or not complete.
+        SettingsError: If the collections of --leave-out cannot be left out.
     """
-    check_data_folder(data_dir)
-    pictures = read_folder(Path(data_dir))
+    check_data_folder(asked.data_dir)
+    pictures = read_folder(Path(asked.data_dir), asked.leave_out)
     if pictures.fingerprint != world.broadcast(lambda: pictures.fingerprint):
         raise DatasetError(
-            f"{data_dir} on this computer is not the data set of the first process",
+            f"{asked.data_dir} on this computer is not the data set of the first process",
             expected="the same data set on all computers",
             todo="Share one folder, or copy it completely",
         )

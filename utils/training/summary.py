@@ -39,6 +39,7 @@ def model_card(
 def run_summary(session: Session) -> dict[str, Any]:
     """Return what the report says of a run beside its figures, as plain values."""
     facts, progress, trainer = session.facts, session.progress, session.trainer
+    left_out = session.pictures.left_out
     device, best = trainer.compute.device, session.history[progress.best_epoch - 1]
     return {
         "model": facts.settings.model,
@@ -56,6 +57,7 @@ def run_summary(session: Session) -> dict[str, Any]:
             split: dict(zip(CLASSES, session.pictures.counts(split), strict=True))
             for split in SPLITS
         },
+        **({"left_out": left_out.to_dict()} if left_out else {}),
         **facts.to_dict(),
         "device": device_name(device),
         "peak_gpu_bytes": peak_gpu_bytes(device),

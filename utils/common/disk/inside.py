@@ -39,7 +39,7 @@ def leading_out(folder: Path, files: Iterable[str]) -> list[str]:
         place = os.path.join(folder, parent)
         if not os.path.isdir(place):
             continue
-        if not _is_below(root, os.path.realpath(place)):
+        if not is_below(root, os.path.realpath(place)):
             outside.append(f"{parent}/")
             continue
         with os.scandir(place) as entries:
@@ -48,10 +48,11 @@ def leading_out(folder: Path, files: Iterable[str]) -> list[str]:
                 for entry in entries
                 if entry.is_symlink()
                 and entry.name in names
-                and not _is_below(root, os.path.realpath(entry.path))
+                and not is_below(root, os.path.realpath(entry.path))
             ]
     return sorted(outside)
 
 
-def _is_below(root: str, path: str) -> bool:
+def is_below(root: str, path: str) -> bool:
+    """Tell whether a path is a folder or lies below it; both are real paths."""
     return path == root or path.startswith(root.rstrip(os.sep) + os.sep)

@@ -34,7 +34,8 @@ class ManifestRow:
         split: "train", "val" or "test".
         label: One of `labels.CLASSES`.
         source: Short name of the collection.
-        original: Path of the file that it was made from, below ALL_DATA.
+        original: Path of the file that it was made from, below ALL_DATA; below the folder of
+            --other-extra it begins with "other_extra/".
         group: Patient, lesion, case or picture that is in no other split.
         component: The first of the groups that copies, look-alikes or a series join with this one;
             pictures of different components are independent.

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import splitext
@@ -26,6 +26,7 @@ from utils.dataset.output.manifest import (
     manifest_hash,
     read_manifest,
 )
+from utils.training.data.leaving_out import LeavingOut, check_manifest, describe_gaps, leave_out
 
 MAKE_AGAIN = "Make the data set again: python create_dataset.py"
 CHANGED, PACK_DAMAGED = "changed", "damaged in the pack"
@@ -72,17 +73,25 @@ class PictureFolder:
             of all names and contents. Place and times are no part of it, so that a run can be
             resumed, and a pack of pixels used, after the data set was moved or copied.
         keeps_bytes: Whether a picture is its original byte for byte, as with --image-size 0.
+        left_out: What became of the pictures where collections are left out of training; they lie
+            in the folders of the splits that they had before. None if all are used.
     """
 
     folder: Path
     splits: dict[str, tuple[Picture, ...]]
     fingerprint: str
     keeps_bytes: bool = False
+    left_out: LeavingOut | None = None
 
     def counts(self, split: str) -> list[int]:
         """Return the number of pictures of each class, in the order of `labels.CLASSES`."""
         found = Counter(picture.label for picture in self.splits[split])
         return [found[label] for label in range(len(CLASSES))]
+
+    @property
+    def files(self) -> frozenset[str]:
+        """All pictures that are used."""
+        return frozenset(picture.file for found in self.splits.values() for picture in found)
 
 
 def unreadable(folder: Path, file: str, error: PictureError) -> DatasetError:
@@ -93,16 +102,22 @@ def unreadable(folder: Path, file: str, error: PictureError) -> DatasetError:
     )
 
 
-def read_folder(folder: Path) -> PictureFolder:
+def read_folder(folder: Path, left_out: Sequence[str] = ()) -> PictureFolder:
     """List the pictures that a manifest names, or those found where there is none.
+
+    Args:
+        folder: Folder of the data set.
+        left_out: Collections that are not trained on, and are the test.
 
     Raises:
         DatasetError: If the data set is not finished, pictures are missing, or a split or a
-            trained class has none.
+            trained class has none; or if it has no manifest, which leaving out takes.
+        SettingsError: If the collections cannot be left out.
     """
-    keeps_bytes = False
+    if left_out:
+        check_manifest(folder)
     if (folder / MANIFEST_NAME).is_file():
-        by_split, fingerprint, keeps_bytes = _read_manifest(folder)
+        pictures = _read_manifest(folder, left_out)
     elif is_unfinished(folder):
         raise DatasetError(
             f"{folder} is not finished: create_dataset.py was stopped, or is still running",
@@ -113,14 +128,20 @@ def read_folder(folder: Path) -> PictureFolder:
         by_split, fingerprint = _hash(folder, _scan(folder))
         _warn_of_repeats(folder, by_split)
         print(f"{folder} has no {MANIFEST_NAME}: every picture in its class folders is used.")
-    pictures = PictureFolder(folder, by_split, fingerprint, keeps_bytes)
+        pictures = PictureFolder(folder, by_split, fingerprint)
     _check_filled(pictures)
     return pictures
 
 
-def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str, bool]:
-    by_split: dict[str, list[Picture]] = {split: [] for split in SPLITS}
+def _read_manifest(folder: Path, left_out: Sequence[str]) -> PictureFolder:
     rows = read_manifest(folder)
+    _check_there(folder, rows)
+    keeps_bytes = any(row.sha256 == row.original_sha256 for row in rows)
+    leaving_out = None
+    if left_out:
+        rows, leaving_out = leave_out(folder, rows, left_out)
+        print("\n".join([leaving_out.told, *describe_gaps(rows)]))
+    by_split: dict[str, list[Picture]] = {split: [] for split in SPLITS}
     positions = _positions(rows)
     for row in rows:
         size, parent = (row.width, row.height), positions.get((row.split, row.parent))
@@ -128,7 +149,13 @@ def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str, b
         by_split[row.split].append(
             Picture(row.file, CLASSES.index(row.label), size, parent, digest)
         )
-    named = {picture.file for pictures in by_split.values() for picture in pictures}
+    pictures = {split: tuple(found) for split, found in by_split.items()}
+    return PictureFolder(folder, pictures, manifest_hash(folder), keeps_bytes, leaving_out)
+
+
+def _check_there(folder: Path, rows: Iterable[ManifestRow]) -> None:
+    """Refuse a data set that lacks pictures of its manifest, and warn of others."""
+    named = {row.file for row in rows}
     found = _files_of_splits(folder)
     elsewhere = {str(Path(file).parent) for file in named - found}
     missing = sorted(named - found - _files_below(folder, elsewhere))
@@ -143,9 +170,6 @@ def _read_manifest(folder: Path) -> tuple[dict[str, tuple[Picture, ...]], str, b
             f"{len(unlisted):,} files in {folder} are not in its {MANIFEST_NAME} and not used: "
             f"{shortlist(unlisted)}. Pictures of your own belong under ALL_DATA."
         )
-    keeps_bytes = any(row.sha256 == row.original_sha256 for row in rows)
-    pictures = {split: tuple(found) for split, found in by_split.items()}
-    return pictures, manifest_hash(folder), keeps_bytes
 
 
 def _positions(rows: Sequence[ManifestRow]) -> dict[tuple[str, str], int]:

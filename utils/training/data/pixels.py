@@ -27,6 +27,7 @@ from utils.common.cli.console import progress
 from utils.common.disk.writing import explain_write_errors, refuse_links, whole_file
 from utils.common.errors import OutputError, SettingsError
 from utils.common.pictures import PictureError
+from utils.common.seeds import stable_hash
 from utils.common.system.memory import available_memory, byte_size
 from utils.common.system.processors import available_processors
 from utils.training.data.decoding import decoded_size, read_pixels
@@ -270,11 +271,13 @@ def _end_of_pack(layout: Layout, checksums: NDArray[np.int64]) -> bytes:
 
 def _header(pictures: PictureFolder) -> bytes:
     """Return the header of a pack of exactly these pixels."""
+    left_out = pictures.left_out
     facts = {
         "version": VERSION,
         "data": pictures.fingerprint,
         "pictures": sum(map(len, pictures.splits.values())),
         "decoder": simplejpeg.__version__,
+        **({"left_out": stable_hash(*left_out.collections)} if left_out else {}),
     }
     return json.dumps(facts).encode().ljust(HEADER_BYTES)
 

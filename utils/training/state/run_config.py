@@ -18,7 +18,7 @@ from models.device import PRECISIONS
 from utils.common.cli.console import warn
 from utils.common.errors import ModelError, shortlist
 from utils.common.labels import CLASSES
-from utils.common.values import at_least, expected_of, shown
+from utils.common.values import at_least, expected_of, in_words, shown
 from utils.common.version import __version__
 from utils.training.settings import MANY, MAX_THREADS, RunSettings, stored_settings
 
@@ -113,7 +113,11 @@ def _read_settings(stored: object, place: object) -> RunSettings:
     except ValueError as error:
         refuse(place, *error.args)
     if missing:
-        defaults = (f"{name} {shown(getattr(settings, name))}" for name in missing)
+        values = ((name, getattr(settings, name)) for name in missing)
+        defaults = (
+            f"{name} {in_words(value) if isinstance(value, tuple) else shown(value)}"
+            for name, value in values
+        )
         warn(f"{place} lacks some settings; their defaults are used: {shortlist(defaults)}")
     return settings
 
