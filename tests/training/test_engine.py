@@ -20,6 +20,7 @@ from utils.training.engine import Trainer
 from utils.training.state import checkpoint
 from utils.training.step import optimisation, train_step
 from utils.training.step.optimisation import (
+    CLASSIFIER_RATE,
     balanced_loss,
     class_weights,
     learning_rate,
@@ -169,3 +170,11 @@ def test_precision_follows_from_flags_and_hardware(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, c=capability: c)
         assert choose_precision(cuda, None) == precision
         assert choose_precision(cuda, False) == "float32"
+
+
+def test_the_classifier_learns_at_a_rate_of_its_own_before_the_rest_does() -> None:
+    frozen, rest = 3, 7
+    rates = [learning_rate(step, 20, frozen + rest, 3e-4, frozen) for step in range(200)]
+    alone = [learning_rate(step, 20, rest, 3e-4) for step in range(20 * rest)]
+    assert max(rates[: 20 * frozen]) == pytest.approx(CLASSIFIER_RATE)
+    assert rates[20 * frozen :] == alone

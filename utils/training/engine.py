@@ -113,8 +113,11 @@ class Trainer:
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0 over the whole training."""
-        peak = self.settings.lr * LR_SCALES[self.settings.lr_scaling](self.processes)
-        return learning_rate(step, self.loader.steps(TRAIN), self.settings.epochs, peak)
+        settings, num_steps = self.settings, self.loader.steps(TRAIN)
+        scale = LR_SCALES[settings.lr_scaling](self.processes)
+        frozen_epochs = min(settings.freeze_epochs, settings.epochs)
+        rate = learning_rate(step, num_steps, settings.epochs, settings.lr, frozen_epochs)
+        return scale * rate
 
     def smaller_size(self, epoch: int) -> Size | None:
         """Return height and width of an epoch's training pictures; None for the full size."""

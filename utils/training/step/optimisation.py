@@ -15,6 +15,11 @@ WARMUP_SHARE = 0.1
 FINAL_SHARE = 0.01
 """The last step's rate as a share of the peak."""
 
+CLASSIFIER_RATE = 1e-2
+"""Peak learning rate in frozen epochs. A new linear layer takes far more than a network in
+fine-tuning: three epochs of 375 pictures at 3e-4 left it at a balanced accuracy of 29 %, at this
+rate at 67 %."""
+
 
 def make_optimizer(
     network: nn.Module, lr: float, weight_decay: float, layer_decay: float = 1.0
@@ -53,18 +58,30 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = torch.full((), own_rate, device=device)
 
 
-def learning_rate(step: int, steps_per_epoch: int, epochs: int, peak: float) -> float:
+def learning_rate(
+    step: int, steps_per_epoch: int, epochs: int, peak: float, frozen_epochs: int = 0
+) -> float:
     """Return the learning rate of a step: linear warm-up to the peak, then a cosine.
+
+    Frozen epochs have such a curve of their own, up to `CLASSIFIER_RATE`.
 
     Args:
         step: Step of the whole training, from 0.
         steps_per_epoch: Steps of one epoch.
         epochs: Epochs of the whole training.
-        peak: The highest rate.
+        peak: The highest rate once all weights learn.
+        frozen_epochs: Epochs at the beginning in which the classifier alone learns.
 
     >>> [round(learning_rate(step, 10, 2, 1.0), 3) for step in (0, 1, 2, 19)]
     [0.5, 1.0, 1.0, 0.018]
+    >>> [round(learning_rate(step, 10, 3, 1.0, 1), 4) for step in (0, 9, 10, 29)]
+    [0.01, 0.0004, 0.5, 0.0175]
     """
+    frozen_steps = steps_per_epoch * frozen_epochs
+    if step < frozen_steps:
+        epochs, peak = frozen_epochs, CLASSIFIER_RATE
+    else:
+        step, epochs = step - frozen_steps, epochs - frozen_epochs
     total = steps_per_epoch * epochs
     warmup = max(1, min(steps_per_epoch, round(WARMUP_SHARE * total)))
     if step < warmup:
