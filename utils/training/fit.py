@@ -93,6 +93,7 @@ def test(session: Session) -> EvaluationInputs | None:
     train = predictor.ood_features(TRAIN, "Features of train", some)
     val = predictor.predict_with_features(VAL, "Calibration")
     world.broadcast(lambda: check_finite(VAL, val))
+    drawn = predictor.predict_drawn(VAL, "Faults of val")
     world.broadcast(lambda: session.run.count_look(session.progress.best_epoch))
     test = predictor.predict_with_features(TEST, "Test")
     world.broadcast(lambda: check_finite(TEST, test))
@@ -101,7 +102,7 @@ def test(session: Session) -> EvaluationInputs | None:
     _tell_of_embeddings(session, train)
     val_by_epoch = list(session.val_logits)
     val_by_epoch[session.progress.best_epoch - 1] = val.logits
-    return EvaluationInputs(train, val, test, val_by_epoch)
+    return EvaluationInputs(train, val, test, val_by_epoch, drawn)
 
 
 def drawn_for_ood(files: Sequence[str], seed: int) -> list[int]:

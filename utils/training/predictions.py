@@ -106,12 +106,26 @@ class EvaluationInputs:
         test: All test pictures, predicted by the best weights.
         val_by_epoch: Logits of all val pictures after each epoch, N x number of classes each, from
             which val has chosen the best epoch.
+        drawn: Newly degraded val pictures, each with the file of the good one that it was made
+            from, and with targets; None if there are none.
     """
 
     train: OodFeatures
     val: PredictionsWithFeatures
     test: PredictionsWithFeatures
     val_by_epoch: Sequence[NDArray[np.float32]] = ()
+    drawn: Predictions | None = None
+
+
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """Return several predictions with targets, at least one, as one."""
+    return Predictions(
+        tuple(file for part in parts for file in part.files),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.logits for part in parts]),
+        assessments=np.concatenate([part.assessments for part in parts]),
+        targets=np.concatenate([part.targets for part in parts if part.targets is not None]),
+    )
 
 
 def interleave(shares: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from models.classifier import is_assessing
 from models.device import FLOAT32, Compute
 from models.fusion import fused
 from models.inference import outputs_and_features, outputs_of
@@ -22,13 +23,17 @@ from utils.training.predictions import (
     Predictions,
     PredictionsWithFeatures,
     interleave,
+    joined,
 )
 from utils.training.processes.stopping import StopRequest
 from utils.training.step.classifier import Classifier
-from utils.training.step.forward import Forward, Outputs, forward_batches
+from utils.training.step.forward import Forward, Outputs, forward_batches, noting_targets
 from utils.training.step.micro_batches import MicroBatches
 
 Kind = TypeVar("Kind", bound=Labelled)
+
+NUM_DRAWN = 300
+"""Newly degraded pictures on which what assesses pictures is calibrated, if val has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,35 @@ class Predictor:
 
         return self._run(_predictions_with_features, split, title, forward)
 
+    def predict_drawn(self, split: str, title: str) -> Predictions | None:
+        """Return what assesses newly degraded pictures of a split, about `NUM_DRAWN` of them.
+
+        On disk few pictures have a given fault. Each of these is what the training would show in
+        the place of a LOW_QUALITY picture in some epoch, if it trained on this split.
+
+        Args:
+            split: One of `labels.SPLITS`.
+            title: Title of the progress bar.
+
+        Returns:
+            Predictions with the files of the good pictures that were degraded; None if the network
+            assesses nothing, or the training draws none.
+        """
+        if not is_assessing(self.network):
+            return None
+        network = self._prepared_network(replace(self.compute, precision=FLOAT32))
+
+        def forward(pixels: torch.Tensor) -> Outputs:
+            return _columns(outputs_of(network, self.normalise, pixels))
+
+        listed, found = self.loader.pictures.splits[split], []
+        for epoch, parents in self.loader.drawn_anew(split, NUM_DRAWN):
+            one = self._run(_predictions, split, title, forward, list(parents), epoch=epoch)
+            if one is not None:
+                files = tuple(listed[parent].file for parent in parents.values())
+                found.append(replace(one, files=files))
+        return joined(found) if found else None
+
     def ood_features(self, split: str, title: str, positions: Sequence[int]) -> OodFeatures | None:
         """Return the features of some pictures for out-of-distribution detection.
 
@@ -126,28 +160,40 @@ class Predictor:
         forward: Forward,
         positions: Sequence[int] | None = None,
         source: FeatureLoader | None = None,
+        epoch: int | None = None,
     ) -> Kind | None:
         """Gather the outputs for a split's pictures, all of them by default, in their order.
+
+        With an epoch the pictures are seen as in training in that epoch, else as in evaluation.
 
         Returns:
             Result of `make` for files, labels and outputs, with the targets.
         """
         listed = self.loader.pictures.splits[split]
         chosen = range(len(listed)) if positions is None else positions
-        batches = (source or self.loader).dealt_batches(split, chosen)
-        outputs = forward_batches(
-            batches, forward, title, len(chosen), self.micro_batches, self.stop
+        seen: list[Outputs] = []
+        batches = (
+            source.dealt_batches(split, chosen)
+            if source
+            else self.loader.dealt_batches(split, chosen, epoch)
         )
-        columns = tuple(torch.cat(column).cpu().numpy() for column in zip(*outputs, strict=True))
+        outputs = forward_batches(
+            noting_targets(batches, seen), forward, title, len(chosen), self.micro_batches,
+            self.stop,
+        )  # fmt: skip
+        columns = tuple(
+            torch.cat(column).cpu().numpy()
+            for results in (outputs, seen)
+            for column in zip(*results, strict=True)
+        )
         world = self.micro_batches.world
         shares = world.gather(columns)
         if not world.is_first:
             return None
-        gathered = map(interleave, zip(*filter(None, shares), strict=True))
+        *gathered, targets = map(interleave, zip(*filter(None, shares), strict=True))
         pictures = [listed[position] for position in chosen]
         files = tuple(picture.file for picture in pictures)
         labels = np.array([picture.label for picture in pictures], dtype=np.int64)
-        targets = self.loader.targets(split)[list(chosen)].numpy()
         return make(files, labels, *gathered, targets=targets)
 
 

@@ -47,18 +47,27 @@ class Assessed:
         }
 
 
-def fit_on_val(val: Predictions, groups: NDArray[np.int64]) -> Assessment | str:
+def fit_on_val(
+    val: Predictions, groups: NDArray[np.int64], drawn: Predictions | None = None
+) -> Assessment | str:
     """Fit an assessment on val, or return why there is none.
 
     Args:
         val: Predictions of all val pictures, N.
         groups: Groups of these pictures, N, as any numbers that differ between groups.
+        drawn: Predictions of newly degraded ones, with the files of those that they were made of.
     """
     if not val.assessments.shape[1]:
         return NO_OUTPUTS
     if val.targets is None:
         return NO_TRUTHS
-    return fit_assessment(val.assessments, Truths.of(val.targets), groups)
+    assessments, targets = val.assessments, val.targets
+    if drawn is not None and drawn.targets is not None:
+        group_of = dict(zip(val.files, groups.tolist(), strict=True))
+        assessments = np.concatenate([assessments, drawn.assessments])
+        targets = np.concatenate([targets, drawn.targets])
+        groups = np.append(groups, [group_of[file] for file in drawn.files])
+    return fit_assessment(assessments, Truths.of(targets), groups)
 
 
 def assess_test(

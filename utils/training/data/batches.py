@@ -4,8 +4,6 @@ import contextlib
 import dataclasses
 import math
 import signal
-from array import array
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,12 +16,12 @@ from torch.utils.data import Dataset, get_worker_info
 from models.outputs import NUM_TARGETS, UNKNOWN
 from models.preprocessing import Preprocessing
 from models.sizes import Size, with_size
-from utils.common.labels import CLASSES, LOW_QUALITY
+from utils.common.labels import CLASSES
 from utils.common.pictures import PictureError
 from utils.common.system.memory import keep_freed_memory
 from utils.common.system.parent import end_with_parent
 from utils.quality.degrade import DegradationError
-from utils.training.data.fresh import degrade_anew, draw_parent, is_drawn_anew
+from utils.training.data.fresh import degrade_anew, draw_parent, good_positions, is_drawn_anew
 from utils.training.data.pictures import PictureFolder
 from utils.training.data.pixels import PixelReader
 from utils.training.data.targets import Row, of_degraded
@@ -172,7 +170,7 @@ class BatchReader(Dataset[Arrival]):
         self.seed = seed
         self.fresh_low_quality = fresh_low_quality
         self.slots = slots
-        self.good = _good_positions(pictures) if fresh_low_quality else {}
+        self.good = good_positions(pictures) if fresh_low_quality else {}
 
     def __getitem__(self, ticket: Ticket) -> Arrival:
         """Decode, augment and stack the pictures of one ticket."""
@@ -243,19 +241,6 @@ class BatchReader(Dataset[Arrival]):
 def beginning(slot: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     """Return the first elements of a slot in a shape of at most its own size."""
     return slot.view(-1)[: math.prod(shape)].view(shape)
-
-
-def _good_positions(pictures: PictureFolder) -> dict[tuple[str, int], "array[int]"]:
-    """Return the positions of good pictures, which may be degraded, by (split, label).
-
-    In plain arrays, since counting references to Python numbers would copy memory in each worker.
-    """
-    found: dict[tuple[str, int], array[int]] = defaultdict(lambda: array("l"))
-    for split, listed in pictures.splits.items():
-        for position, picture in enumerate(listed):
-            if CLASSES[picture.label] != LOW_QUALITY:
-                found[split, picture.label].append(position)
-    return dict(found)
 
 
 def prepare_worker(worker: int) -> None:

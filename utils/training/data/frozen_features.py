@@ -5,7 +5,7 @@ Features and Underperform Out-of-Distribution", ICLR 2022.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -24,7 +24,7 @@ from utils.training.processes.stopping import StopRequest
 from utils.training.processes.world import World
 from utils.training.settings import RunSettings
 from utils.training.step.classifier import features_of, features_shape
-from utils.training.step.forward import Outputs, forward_batches
+from utils.training.step.forward import Outputs, forward_batches, noting_targets
 from utils.training.step.micro_batches import MicroBatches
 
 VIEWS: dict[str, int | None] = {TRAIN: 0, VAL: None}
@@ -117,7 +117,7 @@ def compute_features(
     for split, epoch in VIEWS.items():
         count = len(loader.pictures.splits[split])
         seen: list[Outputs] = []
-        batches = _noting_targets(loader.dealt_batches(split, range(count), epoch), seen)
+        batches = noting_targets(loader.dealt_batches(split, range(count), epoch), seen)
         title = f"Features of {split}"
         outputs = forward_batches(batches, forward, title, count, micro_batches, stop)
         features[split] = gather_features(outputs, count, shape, micro_batches.world)
@@ -130,15 +130,6 @@ def compute_features(
         flush=True,
     )
     return FeatureLoader(loader, features, targets)
-
-
-def _noting_targets(batches: Iterable[Batch | None], seen: list[Outputs]) -> Iterator[Batch | None]:
-    """Yield the batches; a view of a picture that was drawn anew has targets of its own."""
-    for batch in batches:
-        if batch is not None:
-            assert batch.targets is not None  # a loader knows them
-            seen.append((batch.targets,))
-        yield batch
 
 
 def gather_features(

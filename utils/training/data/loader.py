@@ -24,6 +24,7 @@ from utils.training.data.batches import (
     Ticket,
     prepare_worker,
 )
+from utils.training.data.fresh import draws_of_epochs
 from utils.training.data.pictures import Picture, PictureFolder, unreadable
 from utils.training.data.pixels import open_pixels
 from utils.training.data.slots import Dispatcher, Slots
@@ -76,7 +77,7 @@ class PictureLoader:
         self.rank = rank
         self.num_processes = num_processes
         self.seed = seed
-        self._pin_memory = pin_memory
+        self._pin_memory, self._fresh_low_quality = pin_memory, fresh_low_quality
         self._slots = self._make_slots(workers, preprocessing) if workers else None
         self._dispatcher = Dispatcher(self._slots)
         self._workers = Workers() if workers else None
@@ -169,6 +170,12 @@ class PictureLoader:
         )
         tickets: list[Ticket | None] = [Ticket(split, group, epoch) for group in own]
         return tickets + [None] * (len(most) - len(own))
+
+    def drawn_anew(self, split: str, count: int) -> list[tuple[int, dict[int, int]]]:
+        """Return the result of `draws_of_epochs`, or nothing if no picture is degraded anew."""
+        if not self._fresh_low_quality:
+            return []
+        return draws_of_epochs(self.pictures, split, self.seed, count)
 
     @property
     def share_size(self) -> int:

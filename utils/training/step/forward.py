@@ -1,6 +1,6 @@
 """Run a function over many batches without gradients, in micro-batches where memory is short."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import torch
@@ -14,6 +14,18 @@ from utils.training.step.micro_batches import MicroBatches
 Outputs = tuple[torch.Tensor, ...]
 Forward = Callable[[torch.Tensor], Outputs]
 """Computes some tensors, N x ... each, from the pixels or features of N pictures."""
+
+
+def noting_targets(batches: Iterable[Batch | None], seen: list[Outputs]) -> Iterator[Batch | None]:
+    """Yield the batches, and append the targets of each to `seen`.
+
+    A view of a picture that was degraded anew has targets of its own.
+    """
+    for batch in batches:
+        if batch is not None:
+            assert batch.targets is not None  # a loader knows them
+            seen.append((batch.targets,))
+        yield batch
 
 
 def forward_batches(

@@ -1,13 +1,15 @@
 """Optimizer, learning rate schedule, class weights and loss, as pure functions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from timm.optim import param_groups_layer_decay, param_groups_weight_decay
 from torch import nn
+
+from models.classifier import is_of_assessment
 
 WARMUP_SHARE = 0.1
 """Share of the steps in which the rate rises; at most one epoch."""
@@ -21,10 +23,19 @@ fine-tuning: three epochs of 375 pictures at 3e-4 left it at a balanced accuracy
 rate at 67 %."""
 
 
+ASSESSMENT_SCALE = 10.0
+"""Learning rate of the layer that assesses pictures, as a multiple of the network's. It is new, and
+sees each fault in few pictures. On the real set (436 training pictures, 8 epochs) faults had a
+macro F1 of 24 % on test with it and of 2 % without, and 82 % of the poor pictures were told their
+subject instead of 18 %."""
+
+
 def make_optimizer(
     network: nn.Module, lr: float, weight_decay: float, layer_decay: float = 1.0
 ) -> torch.optim.AdamW:
     """Return fused AdamW without decay for norms, biases and weights that the model names.
+
+    The layer that assesses pictures, if there is one, gets groups of its own.
 
     Args:
         network: On its device.
@@ -39,16 +50,31 @@ def make_optimizer(
         groups = param_groups_weight_decay(network, weight_decay, **shared)
     else:
         groups = param_groups_layer_decay(network, weight_decay, layer_decay=layer_decay, **shared)
-    return torch.optim.AdamW(groups, lr=lr, fused=True)
+    names = {id(weight): name for name, weight in network.named_parameters()}
+    return torch.optim.AdamW(_apart(groups, names), lr=lr, fused=True)
+
+
+def _apart(groups: Sequence[dict[str, Any]], names: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Move the weights of the layer that assesses pictures into groups of their own."""
+    parted = []
+    for group in groups:
+        rest = {**group, "params": []}
+        own = {**group, "params": [], "lr_scale": ASSESSMENT_SCALE}
+        for weight in group["params"]:
+            (own if is_of_assessment(names[id(weight)]) else rest)["params"].append(weight)
+        parted += [part for part in (rest, own) if part["params"]]
+    return parted
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of all groups, each with its own scale.
 
+    No scale takes a layer above `CLASSIFIER_RATE`, where the rate itself is below that.
+
     On a CUDA device it is a tensor there, so that a captured step reads the new value.
     """
     for group in optimizer.param_groups:
-        own_rate = rate * group.get("lr_scale", 1.0)
+        own_rate = min(rate * group.get("lr_scale", 1.0), max(rate, CLASSIFIER_RATE))
         device = group["params"][0].device
         if device.type != "cuda":
             group["lr"] = own_rate
