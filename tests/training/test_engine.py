@@ -9,6 +9,7 @@ import timm
 import torch
 
 from models import device
+from models.classifier import is_of_assessment, let_assess
 from models.device import choose_device, choose_precision
 from models.outputs import NUM_ASSESSMENTS
 from utils.common.errors import ModelError, SettingsError
@@ -25,6 +26,7 @@ from utils.training.step.optimisation import (
     class_weights,
     learning_rate,
     make_optimizer,
+    set_rate,
 )
 
 
@@ -178,3 +180,18 @@ def test_the_classifier_learns_at_a_rate_of_its_own_before_the_rest_does() -> No
     alone = [learning_rate(step, 20, rest, 3e-4) for step in range(20 * rest)]
     assert max(rates[: 20 * frozen]) == pytest.approx(CLASSIFIER_RATE)
     assert rates[20 * frozen :] == alone
+
+
+@pytest.mark.parametrize(("rate", "own"), [(3e-4, 3e-3), (5e-3, 1e-2), (1e-2, 1e-2), (0.1, 0.1)])
+def test_what_assesses_pictures_learns_faster_up_to_a_limit(rate: float, own: float) -> None:
+    network = timm.create_model("test_vit", num_classes=5)
+    let_assess(network)
+    optimizer = make_optimizer(network, 1e-3, 0.05, layer_decay=0.7)
+    set_rate(optimizer, rate)
+    rates = {id(w): group["lr"] for group in optimizer.param_groups for w in group["params"]}
+    assert len(rates) == len(list(network.parameters()))
+    for name, weight in network.named_parameters():
+        expected = own if is_of_assessment(name) else None
+        assert expected is None or rates[id(weight)] == pytest.approx(expected)
+        assert expected is not None or rates[id(weight)] <= rate
+    assert rates[id(network.head.weight)] == pytest.approx(rate)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from models.assessment import SUBJECT, sigmoid
-from models.outputs import SUBJECTS, UNKNOWN, fault_logits, subject_logits
+from models.outputs import SUBJECTS, UNKNOWN, fault_logits, severity_targets, subject_logits
 from models.scaling import softmax
 from utils.common.faults import FAULT_NAMES, FAULTS
+from utils.evaluation.assessing.assessed import fit_on_val
 from utils.evaluation.assessing.fitting import (
     FEWEST_WITH_FAULT,
     LEAST_THRESHOLD,
@@ -23,6 +24,7 @@ from utils.evaluation.assessing.fitting import (
 )
 from utils.evaluation.assessing.truths import Truths
 from utils.evaluation.reliability import reliability_of
+from utils.training.predictions import EvaluationInputs, Predictions
 
 
 def fitted(one, groups: np.ndarray | None = None):
@@ -205,3 +207,28 @@ def test_good_and_poor_pictures_weigh_the_same(draw: Callable) -> None:
     )))  # fmt: skip
     assert fit_temperature(logits[twice].astype(np.float32), many) == pytest.approx(both, rel=0.06)
     assert softmax(logits / both).max() <= 1
+
+
+def test_newly_degraded_pictures_count_as_the_groups_that_they_were_made_of(
+    assessed_inputs: EvaluationInputs,
+) -> None:
+    val = assessed_inputs.val
+    numbers = np.arange(len(val.labels))
+    is_poor = np.flatnonzero(severity_targets(val.targets) > 0)
+    is_good = np.flatnonzero(severity_targets(val.targets) == 0)
+    made = np.tile(is_poor, 4)
+    parents = np.resize(is_good, len(made))
+    drawn = Predictions(
+        tuple(val.files[parent] for parent in parents),
+        val.labels[made],
+        val.logits[made],
+        assessments=val.assessments[made],
+        targets=val.targets[made],
+    )
+    alone, more = fit_on_val(val, numbers), fit_on_val(val, numbers, drawn)
+    rows = np.concatenate([numbers, made])
+    by_hand = fit_assessment(
+        val.assessments[rows], Truths.of(val.targets[rows]), np.append(numbers, parents)
+    )
+    assert more == by_hand
+    assert more != alone
