@@ -113,7 +113,8 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
         inputs.train, inputs.val, counts, settings.coverage, groups, inputs.val_by_epoch,
         settings.refuse,
     )  # fmt: skip
-    assessment, terms = fit_on_val(inputs.val, groups, inputs.drawn), (*SOURCES, OTHER_EXTRA)
+    assessment = fit_on_val(inputs.train, inputs.val, groups, inputs.drawn)
+    terms = (*SOURCES, OTHER_EXTRA)
     report = evaluate(
         inputs, calibration, pictures, known, facts, session.history, terms, assessment
     )

@@ -1,6 +1,6 @@
 """Apply the calibration of what assesses a picture: its subject, its faults and its severity.
 
-It was fitted by `utils.evaluation` on val; applying it needs numpy alone.
+It was fitted by `utils.evaluation` on val.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Apply a calibration: probabilities, prediction sets, and out-of-distribution detection.
 
-It was fitted by `utils.evaluation` on val; applying it needs numpy alone.
+It was fitted by `utils.evaluation` on val.
 """
 
 from collections.abc import Mapping

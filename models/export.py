@@ -93,12 +93,13 @@ def export(card: Any, network: Any, target: Path, file_format: str) -> str:
     """
     import torch
 
-    from models.distance import WithDistance
+    from models.exported import NamedOutputs
     from models.preprocessing import Normalisation
     from utils.common.disk.writing import whole_file
 
     novelty = card.calibration and card.calibration.novelty
-    whole = WithDistance(Normalisation(card.preprocessing), network, novelty).eval()
+    is_assessed = not isinstance(card.assessment, str)
+    whole = NamedOutputs(Normalisation(card.preprocessing), network, novelty, is_assessed).eval()
     facts = json.dumps(card.to_dict())
     write, title = {ONNX: (_write_onnx, "ONNX"), TORCH_EXPORT: (_write_export, "torch.export")}[
         file_format
@@ -167,7 +168,7 @@ def _all_logits(outputs: dict[str, Any]) -> Any:
     """Return the columns of all outputs that are logits, those of the classes first."""
     import torch
 
-    from models.distance import LOGITS
+    from models.exported import LOGITS
 
     return torch.cat([found for name, found in outputs.items() if name.endswith(LOGITS)], dim=1)
 
@@ -211,7 +212,7 @@ def _write_onnx(whole: Any, card: Any, path: Path, facts: str) -> tuple[str, For
     import onnxruntime
     import torch
 
-    from models.distance import hypotenuse
+    from models.exported import hypotenuse
 
     with torch.inference_mode():
         outputs = list(whole(_example(card)))

@@ -119,7 +119,7 @@ def _unlike(unlike: dict[str, Any]) -> str:
         "novelty.centres, arrays of best.safetensors"
     )
     if "scales" not in unlike:
-        return f"{rule}{texture}; an ONNX file gives it as its output distance."
+        return f"{rule}{texture}; an exported file gives it as its output distance."
     scales = {
         name: f"max(0, (d - {scale['mean']!r}) / {scale['spread']!r})"
         for name, scale in unlike["scales"].items()

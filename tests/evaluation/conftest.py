@@ -1,6 +1,6 @@
 """Fixtures of the evaluation's tests: predictions of a model that is wrong now and then."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,21 +93,27 @@ def assessed_inputs(inputs: EvaluationInputs, data_folder: Path) -> EvaluationIn
     """Return the same of a model that also assesses pictures, and is often right about them."""
     known = read_rows(data_folder)
     val, test = (assess(part, known) for part in (inputs.val, inputs.test))
-    return replace(inputs, val=val, test=test)
+    train = replace(inputs.train, targets=targets_in(known, inputs.train.files))
+    return replace(inputs, train=train, val=val, test=test)
+
+
+def targets_in(known: dict[str, ManifestRow], files: Sequence[str]) -> np.ndarray:
+    """Return the targets of pictures, of which the poor ones show the body."""
+    rows = [
+        replace(row, parent=f"{row.split}/PAN/00.jpg") if row.label == LOW_QUALITY else row
+        for row in (known[file] for file in files)
+    ]
+    return np.array([targets_of(row) for row in rows], dtype=np.int8)
 
 
 def assess(
     predictions: PredictionsWithFeatures, known: dict[str, ManifestRow]
 ) -> PredictionsWithFeatures:
     """Add what assesses pictures to predictions, and what is true of these."""
-    rows = [
-        replace(row, parent=f"{row.split}/PAN/00.jpg") if row.label == LOW_QUALITY else row
-        for row in (known[file] for file in predictions.files)
-    ]
-    targets = np.array([targets_of(row) for row in rows], dtype=np.int8)
-    rng = np.random.default_rng(len(rows))
-    assessed = rng.normal(size=(len(rows), NUM_ASSESSMENTS)).astype(np.float32)
-    numbers = np.arange(len(rows))
+    targets = targets_in(known, predictions.files)
+    numbers = np.arange(len(targets))
+    rng = np.random.default_rng(len(targets))
+    assessed = rng.normal(size=(len(targets), NUM_ASSESSMENTS)).astype(np.float32)
     subject_logits(assessed)[numbers, subject_targets(targets)] += 3
     fault_logits(assessed)[:] += 5 * fault_targets(targets) - 4
     levels = np.arange(1, MAX_SEVERITY + 1)
@@ -132,7 +138,7 @@ def make_report(
     def make(
         of: EvaluationInputs = inputs, calibration: Calibration = calibration, **facts: object
     ) -> Report:
-        assessment = fit_on_val(of.val, np.arange(len(of.val.labels)))
+        assessment = fit_on_val(of.train, of.val, np.arange(len(of.val.labels)))
         told = {"best_epoch": 2, "looks_at_test": ["at noon, weights of epoch 2"], **facts}
         known = read_rows(data_folder)
         return evaluate(of, calibration, data_folder, known, told, HISTORY, [Terms()], assessment)

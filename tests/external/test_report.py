@@ -32,16 +32,8 @@ def test_a_folder_gets_the_report_of_a_run_without_what_nobody_knows(own, test_o
         "report.json", "report.html", "confusion_matrix.png", "predictions.csv",
         "looks_at_test.txt",
     }  # fmt: skip
-    assert list(rows[0]) == [
-        "file",
-        "true",
-        "label",
-        "set",
-        "abstained",
-        *CLASSES,
-        "error",
-        *ASSESSED,
-    ]
+    before = ["file", "true", "label", "set", "abstained", *CLASSES, "error"]
+    assert list(rows[0]) == [*before, *ASSESSED]
     assert [row["file"] for row in rows if row["error"]] == ["PAN/torn.jpg"]
     assert len(rows) == sum(COUNTS.values()) + 1
     assert all(row["true"] == row["file"].split("/")[0] for row in rows)
@@ -91,6 +83,8 @@ def test_what_folders_do_not_tell_of_faults_is_left_out_and_said(
     assert found["good"]["any_told"]["value"] == pytest.approx(sum(alarms) / len(alarms))
     assert "Precision and recall of faults are left out" in page
     assert "False alarms:" in done.out and "Subject if poor" not in done.out
+    for told in (page, done.out):
+        assert "on average" in told and "by good pictures alone" in told
     assert {example["has"] for example in found["examples"]} == {None}
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from models import export
 from models.bundle import read_bundle
-from models.distance import ASSESSED, WithDistance
+from models.exported import ASSESSED, NamedOutputs
 from models.outputs import SUBJECTS, assessments, class_logits
 from models.preprocessing import Normalisation
 from models.texture import describe
@@ -83,7 +84,7 @@ def test_the_logits_of_the_classes_come_first_and_what_there_is_not_is_left_out(
     found = []
     for folder in (bundle, assessing_bundle):
         card, network = read_bundle(folder)
-        whole = WithDistance(Normalisation(card.preprocessing), network).eval()
+        whole = NamedOutputs(Normalisation(card.preprocessing), network).eval()
         with torch.inference_mode():
             found.append(whole(torch.zeros((2, 3, 160, 160), dtype=torch.uint8)))
     plain, wide = found
@@ -93,10 +94,27 @@ def test_the_logits_of_the_classes_come_first_and_what_there_is_not_is_left_out(
     assert torch.allclose(plain["logits"], wide["logits"], atol=1e-6)
 
 
+def test_what_nobody_could_read_is_not_exported(
+    assessing_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def write(whole, card, path, facts):
+        found.append(list(whole(torch.zeros((2, 3, 160, 160), dtype=torch.uint8))))
+        path.write_bytes(b"something")
+        return "made up", whole
+
+    monkeypatch.setattr(export, "_write_export", write)
+    card, network = read_bundle(assessing_bundle)
+    for one in (card, replace(card, assessment="nobody taught it")):
+        export.export(one, network, tmp_path / "model.pt2", export.TORCH_EXPORT)
+    assert found == [["logits", "distance", "embedding", *ASSESSED][:count] for count in (6, 3)]
+
+
 @pytest.mark.parametrize("name", ["logits", *ASSESSED])
 def test_no_output_of_logits_escapes_the_comparison(assessing_bundle: Path, name: str) -> None:
     card, network = read_bundle(assessing_bundle)
-    whole = WithDistance(Normalisation(card.preprocessing), network).eval()
+    whole = NamedOutputs(Normalisation(card.preprocessing), network).eval()
 
     def other(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
         outputs = dict(whole(pixels))

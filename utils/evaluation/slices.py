@@ -1,6 +1,5 @@
 """Compute the share of correct predictions in parts of test."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from utils.common.labels import COLLECTED_CLASSES, LOW_QUALITY
+from utils.common.votes import sure_flaws
 from utils.dataset.output.manifest import REAL, ManifestRow
 from utils.evaluation.bootstrap import Figure, share
-
-FLAWS = ("blurred", "dark", "bright")
-SURE = 4
-"""Of five votes for a flaw of a real picture, so many count as certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +124,4 @@ def _kinds(row: ManifestRow, has_real: bool) -> list[tuple[str, ...]]:
     if row.degradation != REAL:
         kinds: list[tuple[str, ...]] = [(kind,) for kind in row.degradation.split("+")]
         return [*kinds, ("synthesized",)] if has_real else kinds
-    votes = json.loads(row.parameters) if row.parameters else {}
-    flaws = [flaw for flaw in FLAWS if isinstance(votes.get(flaw), int) and votes[flaw] >= SURE]
-    return [(REAL,), *((f"{REAL}, {flaw}",) for flaw in flaws)]
+    return [(REAL,), *((f"{REAL}, {flaw}",) for flaw in sure_flaws(row.parameters))]

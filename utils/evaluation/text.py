@@ -109,8 +109,12 @@ def assessed_lines(assessed: Assessed | str) -> list[tuple[str, str]]:
     if isinstance(assessed, str):
         return [("Faults", f"  not told: {assessed}")]
     found, poor = assessed.figures, assessed.figures.poor
+    of_whom = "" if poor.pictures else ", by good pictures alone"
     lines = [
-        ("Severity", f"  off by {with_levels(found.severity_error)} on average, of 0 to 5"),
+        (
+            "Severity",
+            f"  off by {with_levels(found.severity_error)} on average, of 0 to 5{of_whom}",
+        ),
         (
             "False alarms",
             f"{with_interval(found.good.any_told)} of good pictures have a fault told",

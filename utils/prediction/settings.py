@@ -33,7 +33,7 @@ SHARD, BATCH_SIZE, LIST = "shard", "batch_size", "list of pictures"
 """Of what the rows of a shard are of, besides: they decide on which pictures it has."""
 
 COLUMN_SET, WITH_FAULTS = "set of columns", "with faults"
-"""Of what rows are of: whether they tell faults; those of earlier versions do neither."""
+"""Of what rows are of: whether they tell faults. Rows of earlier versions do not."""
 
 ENDINGS = (".csv", ".jsonl")
 MAX_WORKERS = 8

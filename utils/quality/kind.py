@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from utils.common.faults import MAX_SEVERITY
 from utils.quality.alone import ALONE
 
-SEVERITIES = (1, 2, 3, 4, 5)
+SEVERITIES = tuple(range(1, MAX_SEVERITY + 1))
 SPREAD = 0.35
 """How far, in levels, the strength of a draw may lie from that of its severity."""
 

@@ -225,7 +225,8 @@ def test_newly_degraded_pictures_count_as_the_groups_that_they_were_made_of(
         assessments=val.assessments[made],
         targets=val.targets[made],
     )
-    alone, more = fit_on_val(val, numbers), fit_on_val(val, numbers, drawn)
+    train = assessed_inputs.train
+    alone, more = (fit_on_val(train, val, numbers, also) for also in (None, drawn))
     rows = np.concatenate([numbers, made])
     by_hand = fit_assessment(
         val.assessments[rows], Truths.of(val.targets[rows]), np.append(numbers, parents)

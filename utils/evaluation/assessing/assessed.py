@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 from models.assessment import Assessment
 from models.calibration import Verdicts
 from models.findings import Findings
+from models.outputs import fault_targets
 from utils.evaluation.assessing.examples import Example, choose_examples
 from utils.evaluation.assessing.figures import AssessmentFigures, assess
 from utils.evaluation.assessing.fitting import fit_assessment
 from utils.evaluation.assessing.truths import Truths
-from utils.training.predictions import Predictions
+from utils.training.predictions import Labelled, Predictions
 
 NO_OUTPUTS = (
     "the network has no outputs for them: it was trained with --assessment-weight 0, or its "
     "classifier is no single linear layer"
 )
-NO_TRUTHS = "no manifest tells what is wrong with the val pictures"
+NO_TRUTHS = "no manifest told the network what is wrong with any of its training pictures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +49,26 @@ class Assessed:
 
 
 def fit_on_val(
-    val: Predictions, groups: NDArray[np.int64], drawn: Predictions | None = None
+    train: Labelled,
+    val: Predictions,
+    groups: NDArray[np.int64],
+    drawn: Predictions | None = None,
 ) -> Assessment | str:
     """Fit an assessment on val, or return why there is none.
 
+    A network that never saw a picture with a known fault would name any for a poor one.
+
     Args:
+        train: Some training pictures.
         val: Predictions of all val pictures, N.
         groups: Groups of these pictures, N, as any numbers that differ between groups.
         drawn: Predictions of newly degraded ones, with the files of those that they were made of.
     """
     if not val.assessments.shape[1]:
         return NO_OUTPUTS
-    if val.targets is None:
+    if train.targets is None or val.targets is None:
+        return NO_TRUTHS
+    if not (fault_targets(train.targets) == 1).any():
         return NO_TRUTHS
     assessments, targets = val.assessments, val.targets
     if drawn is not None and drawn.targets is not None:

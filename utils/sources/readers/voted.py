@@ -8,6 +8,7 @@ from typing import Any
 
 from utils.common.errors import SourceError, shortlist
 from utils.common.labels import LOW_QUALITY, OTHER
+from utils.common.votes import FLAWS, NUM_VOTERS, SURE
 from utils.sources.files.ids import id_key
 from utils.sources.files.json_lists import read_json_list
 from utils.sources.files.paths import leads_out
@@ -16,15 +17,11 @@ from utils.sources.readers.filenames import NamedPictures, name_key, tell_no_mat
 from utils.sources.record import TEST_ONLY, LeftOut, Record
 from utils.sources.source import Reading
 
-NUM_VOTERS = 5
-SURE = 4
-"""Votes by which a flaw, or that there is none, counts as certain."""
-
 UNRECOGNIZABLE = 2
 """Votes by which a picture's content counts as hard to recognise."""
 
-REASONS = {"BLR": "blurred", "DRK": "dark", "BRT": "bright"}
-"""The flaws that make a picture poor, as its record calls them."""
+REASONS = dict(zip(("BLR", "DRK", "BRT"), FLAWS, strict=True))
+"""The flaws that make a picture poor, by their names in the lists."""
 
 NO_FLAW, HARD = "NON", "unrecognizable"
 

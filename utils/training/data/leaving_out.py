@@ -32,9 +32,10 @@ class LeavingOut:
     @property
     def told(self) -> str:
         """What is tested and what is not used, in one line."""
+        them = "it" if len(self.collections) == 1 else "them"
         said = (
             f"--leave-out {' '.join(self.collections)}: all {sum(self.pictures.values()):,} "
-            "pictures of it, whatever their split, are test. Not used: "
+            f"pictures of {them}, whatever their split, are test. Not used: "
             f"{self.unused:,} test pictures of other collections"
         )
         if any(self.sharing.values()):

@@ -4,14 +4,12 @@ One row of numbers for each picture, in the columns of `models.outputs`: whateve
 moves a single tensor more.
 """
 
-import json
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from models.outputs import SUBJECTS, UNKNOWN
 from utils.common.faults import FAULT_NAMES
 from utils.common.labels import LOW_QUALITY, OTHER
+from utils.common.votes import sure_flaws
 from utils.dataset.output.manifest import REAL, ManifestRow
 from utils.quality.kinds import KINDS
 
@@ -20,16 +18,13 @@ Row = tuple[int, ...]
 
 NOTHING_KNOWN: Row = (UNKNOWN,) * (1 + len(FAULT_NAMES) + 1)
 
-SURE = 4
-"""Of five votes for a flaw of a real picture, so many count as certain."""
-
 
 def targets_of(row: ManifestRow) -> Row:
     """Return the targets of a picture of an assembled data set."""
     if row.label != LOW_QUALITY:
         return of_good(row.label)
     if row.degradation == REAL:
-        return _of_voted(json.loads(row.parameters) if row.parameters else {})
+        return _of_voted(row.parameters)
     subject = row.parent.split("/")[1] if row.parent else ""
     return of_degraded(subject, row.degradation, row.severity)
 
@@ -61,7 +56,7 @@ def of_degraded(subject: str, degradation: str, severity: int | None) -> Row:
     return (known, *faults, UNKNOWN if severity is None else severity)
 
 
-def _of_voted(votes: Mapping[str, Any]) -> Row:
+def _of_voted(votes: str) -> Row:
     """Return the targets of a real poor picture: the faults that most people see in it.
 
     They were asked for some faults alone, and saw others that they were not asked for. Photographs
@@ -69,6 +64,6 @@ def _of_voted(votes: Mapping[str, Any]) -> Row:
     """
     if not votes:
         return NOTHING_KNOWN
-    counts = [votes.get(name) for name in FAULT_NAMES]
-    faults = (1 if isinstance(count, int) and count >= SURE else UNKNOWN for count in counts)
+    seen = sure_flaws(votes)
+    faults = (1 if name in seen else UNKNOWN for name in FAULT_NAMES)
     return (SUBJECTS.index(OTHER), *faults, UNKNOWN)

@@ -1,4 +1,4 @@
-"""A network that returns by name all that a stored model is made of, for export."""
+"""The network that is exported: all that a stored model is made of, by name."""
 
 import torch
 import torch.nn.functional as F
@@ -31,13 +31,15 @@ def hypotenuse(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     return (one.square() + other.square()).sqrt()
 
 
-class WithDistance(nn.Module):
+class NamedOutputs(nn.Module):
     """Returns by name logits, what is compared with the threshold, embeddings and assessments.
 
     Args:
         normalise: Turns pixels, N x 3 x H x W, uint8, into the network's input.
         network: In evaluation mode.
         novelty: Detection whose `scores` are computed here with PyTorch; None for no distance.
+        has_assessment: Whether to return what assesses pictures, of a network that does; without a
+            calibration nobody could read it.
     """
 
     projection: torch.Tensor
@@ -45,10 +47,15 @@ class WithDistance(nn.Module):
     bank: torch.Tensor
 
     def __init__(
-        self, normalise: nn.Module, network: nn.Module, novelty: Novelty | None = None
+        self,
+        normalise: nn.Module,
+        network: nn.Module,
+        novelty: Novelty | None = None,
+        has_assessment: bool = True,
     ) -> None:
         super().__init__()
         self.normalise, self.network = normalise, network
+        self.has_assessment = has_assessment
         self.has_distance = novelty is not None
         self.scales: tuple[tuple[float, float], ...] = ()
         if novelty is None:
@@ -74,7 +81,8 @@ class WithDistance(nn.Module):
             outputs[DISTANCE] = self._distances(input, embeddings)
         if embeddings.shape[1]:
             outputs[EMBEDDING] = embeddings
-        if (assessed := assessments(whole)).shape[1]:
+        assessed = assessments(whole)
+        if self.has_assessment and assessed.shape[1]:
             outputs |= {name: columns(assessed) for name, columns in ASSESSED.items()}
         return outputs
 
