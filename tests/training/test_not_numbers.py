@@ -14,6 +14,7 @@ import launch_training_test
 from utils.common.errors import ModelError, SettingsError, run_script
 from utils.common.labels import TEST, VAL
 from utils.training.engine import Trainer
+from utils.training.figures import check_finite
 from utils.training.predictions import Predictions
 from utils.training.predictor import Predictor
 from utils.training.step.running_statistics import check_batches, has_batch_norm
@@ -206,3 +207,13 @@ def test_batch_norm_is_found_wherever_it_is_and_whatever_it_keeps(tracks: bool) 
         check_batches(hidden, "hidden", pictures_per_step=8, num_train=1)
     check_batches(hidden, "hidden", pictures_per_step=2, num_train=9)
     check_batches(nn.LayerNorm(4), "plain", pictures_per_step=1, num_train=1)
+
+
+def test_newly_degraded_pictures_need_answers_too_where_there_are_any() -> None:
+    check_finite("newly degraded val", None)
+    assessed = np.zeros((2, 3), np.float32)
+    files, labels, logits = ("a", "b"), np.zeros(2, np.int64), np.zeros((2, 5), np.float32)
+    check_finite("newly degraded val", Predictions(files, labels, logits, assessments=assessed))
+    assessed[1] = np.nan
+    with pytest.raises(ModelError, match="for 1 of 2 newly degraded val pictures: b"):
+        check_finite("newly degraded val", Predictions(files, labels, logits, assessments=assessed))

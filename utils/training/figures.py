@@ -13,7 +13,6 @@ from utils.common.labels import CLASSES, TRAIN
 from utils.training.engine import Trainer
 from utils.training.predictions import (
     Predictions,
-    PredictionsWithFeatures,
     accuracy,
     balanced_accuracy,
     balanced_log_loss,
@@ -87,17 +86,20 @@ def val_figures(trainer: Trainer, epoch: int, predictions: Predictions | None) -
     return dict.fromkeys(VAL_FIGURES)
 
 
-def check_finite(split: str, predictions: PredictionsWithFeatures | None) -> None:
+def check_finite(what: str, predictions: Predictions | None) -> None:
     """Make sure that a report can be made of all predictions.
+
+    Args:
+        what: What a message calls the pictures, such as "val".
+        predictions: The predictions; None if there are none, as on other ranks than the first.
 
     Raises:
         ModelError: If the model's outputs are NaN or infinite for any picture.
     """
-    assert predictions is not None
-    if predictions.non_finite:
+    if predictions is not None and predictions.non_finite:
         raise ModelError(
             f"The model's outputs are NaN or infinite for {len(predictions.non_finite)} of "
-            f"{len(predictions.files)} {split} pictures: {shortlist(predictions.non_finite)}",
+            f"{len(predictions.files)} {what} pictures: {shortlist(predictions.non_finite)}",
             expected="finite outputs, from which a report can be made",
             todo="Look at these pictures, or train anew with --no-amp or a lower --lr",
         )

@@ -94,6 +94,7 @@ def test(session: Session) -> EvaluationInputs | None:
     val = predictor.predict_with_features(VAL, "Calibration")
     world.broadcast(lambda: check_finite(VAL, val))
     drawn = predictor.predict_drawn(VAL, "Faults of val")
+    world.broadcast(lambda: check_finite(f"newly degraded {VAL}", drawn))
     world.broadcast(lambda: session.run.count_look(session.progress.best_epoch))
     test = predictor.predict_with_features(TEST, "Test")
     world.broadcast(lambda: check_finite(TEST, test))
