@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from utils.common.labels import CLASSES, LOW_QUALITY, SPLITS, TEST, TRAIN, VAL
 from utils.dataset.output.manifest import ManifestRow, read_manifest, write_manifest
 from utils.training.data.leaving_out import check_leaving_out, describe_gaps, leave_out
 from utils.training.data.pictures import read_folder
-from utils.training.data.pixels import open_pixels
+from utils.training.data.pixels import PACKED_NAME, open_pixels
 from utils.training.settings import PACKED, read_settings
 
 FOLDER = Path("DATASET")
@@ -179,13 +180,17 @@ def test_a_folder_is_listed_with_the_collections_as_its_test(
     assert pictures.fingerprint == read_folder(two_collections).fingerprint
 
 
-def test_a_pack_of_other_splits_is_not_taken(
-    two_collections: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("first", [(), ("one",)])
+def test_one_pack_serves_whatever_is_left_out(
+    two_collections: Path, capsys: pytest.CaptureFixture[str], first: tuple[str, ...]
 ) -> None:
+    (two_collections / PACKED_NAME).unlink(missing_ok=True)
+    open_pixels(read_folder(two_collections, first), PACKED)
+    assert "pixels.packed: 40 pictures" in capsys.readouterr().out
     for left_out in ((), ("one",), ("two",)):
         pictures = read_folder(two_collections, left_out)
-        packed = open_pixels(pictures, PACKED)
-        assert "pixels.packed: " in capsys.readouterr().out
+        packed = pickle.loads(pickle.dumps(open_pixels(pictures, PACKED)))
+        assert "pixels.packed: " not in capsys.readouterr().out
         plain = open_pixels(pictures, "none")
         for split in SPLITS:
             for index in range(len(pictures.splits[split])):

@@ -1,9 +1,9 @@
 """Get decoded pictures from their files, from shared memory, or from one packed file.
 
 All three give the same pixels. "packed" is one file beside the data set, made if it is missing or,
-according to the fingerprint of the data set, holds other pictures; "ram" is one block of memory
-that all workers share. A picture whose file has changed gets into neither, and each picture of a
-pack has a checksum.
+according to the fingerprint of the data set, holds other pictures; it holds all of them, so that
+trainings which leave out collections share it. "ram" is one block of memory that all workers share.
+A picture whose file has changed gets into neither, and each picture of a pack has a checksum.
 """
 
 import contextlib
@@ -26,12 +26,19 @@ from numpy.typing import NDArray
 from utils.common.cli.console import progress
 from utils.common.disk.writing import explain_write_errors, refuse_links, whole_file
 from utils.common.errors import OutputError, SettingsError
+from utils.common.labels import SPLITS
 from utils.common.pictures import PictureError
-from utils.common.seeds import stable_hash
 from utils.common.system.memory import available_memory, byte_size
 from utils.common.system.processors import available_processors
 from utils.training.data.decoding import decoded_size, read_pixels
-from utils.training.data.pictures import CHANGED, PACK_DAMAGED, Picture, PictureFolder, unreadable
+from utils.training.data.pictures import (
+    CHANGED,
+    PACK_DAMAGED,
+    Picture,
+    PictureFolder,
+    read_folder,
+    unreadable,
+)
 from utils.training.data.shared_memory import share_memory
 from utils.training.settings import PACKED, RAM
 
@@ -71,7 +78,9 @@ def open_pixels(pictures: PictureFolder, cache: str) -> PixelReader:
     if cache == RAM:
         return _load(Layout(pictures), pictures)
     if cache == PACKED:
-        return _pack(Layout(pictures), pictures)
+        whole = read_folder(pictures.folder) if pictures.left_out else pictures
+        packed = _pack(Layout(whole), whole)
+        return PartOfPixels(packed, whole, pictures) if pictures.left_out else packed
     return FilePixels(pictures)
 
 
@@ -207,6 +216,34 @@ class PackedPixels:
         return np.frombuffer(content, np.uint8).reshape(shape)
 
 
+class PartOfPixels:
+    """Reads the pictures that a training uses from the pixels of a whole data set.
+
+    Args:
+        pixels: Reader of the whole.
+        whole: The whole data set.
+        part: Some of its pictures, in other splits.
+    """
+
+    def __init__(self, pixels: PixelReader, whole: PictureFolder, part: PictureFolder) -> None:
+        self._pixels = pixels
+        places = {
+            picture.file: (SPLITS.index(split), index)
+            for split, listed in whole.splits.items()
+            for index, picture in enumerate(listed)
+        }
+        # Arrays, since counting references to Python numbers would copy memory in each worker.
+        self._places = {
+            split: np.array([places[picture.file] for picture in listed]).reshape(-1, 2)
+            for split, listed in part.splits.items()
+        }
+
+    def read(self, split: str, index: int) -> NDArray[np.uint8]:
+        """Read one picture."""
+        own_split, own_index = self._places[split][index].tolist()
+        return self._pixels.read(SPLITS[own_split], own_index)
+
+
 def _load(layout: Layout, pictures: PictureFolder) -> SharedPixels:
     free = available_memory()
     if free is not None and layout.num_bytes > free:
@@ -271,13 +308,11 @@ def _end_of_pack(layout: Layout, checksums: NDArray[np.int64]) -> bytes:
 
 def _header(pictures: PictureFolder) -> bytes:
     """Return the header of a pack of exactly these pixels."""
-    left_out = pictures.left_out
     facts = {
         "version": VERSION,
         "data": pictures.fingerprint,
         "pictures": sum(map(len, pictures.splits.values())),
         "decoder": simplejpeg.__version__,
-        **({"left_out": stable_hash(*left_out.collections)} if left_out else {}),
     }
     return json.dumps(facts).encode().ljust(HEADER_BYTES)
 
