@@ -85,7 +85,7 @@ def test_they_are_assessed_as_what_was_drawn(make) -> None:
     assert (severity_targets(found.targets) > 0).all()
     expected = []
     for epoch, parents in trainer.loader.drawn_anew(VAL, COUNT):
-        (batch,) = trainer.loader._serve([Ticket(VAL, tuple(parents), epoch)])
+        (batch,) = trainer.loader._serve([Ticket(VAL, tuple(parents), epoch, is_augmented=False)])
         with torch.inference_mode():
             outputs = outputs_of(trainer.network.eval(), trainer.normalise, batch.pixels)
         expected.append(assessments(outputs))

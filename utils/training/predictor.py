@@ -104,8 +104,9 @@ class Predictor:
     def predict_drawn(self, split: str, title: str) -> Predictions | None:
         """Return what assesses newly degraded pictures of a split, about `NUM_DRAWN` of them.
 
-        On disk few pictures have a given fault. Each of these is what the training would show in
-        the place of a LOW_QUALITY picture in some epoch, if it trained on this split.
+        On disk few pictures have a given fault. Each of these is what the training would degrade in
+        the place of a LOW_QUALITY picture in some epoch, if it trained on this split; it is not
+        augmented.
 
         Args:
             split: One of `labels.SPLITS`.
@@ -164,7 +165,8 @@ class Predictor:
     ) -> Kind | None:
         """Gather the outputs for a split's pictures, all of them by default, in their order.
 
-        With an epoch the pictures are seen as in training in that epoch, else as in evaluation.
+        With an epoch pictures are degraded anew as in training in that epoch, and then seen as in
+        evaluation.
 
         Returns:
             Result of `make` for files, labels and outputs, with the targets.
@@ -175,7 +177,7 @@ class Predictor:
         batches = (
             source.dealt_batches(split, chosen)
             if source
-            else self.loader.dealt_batches(split, chosen, epoch)
+            else self.loader.dealt_batches(split, chosen, epoch, is_augmented=False)
         )
         outputs = forward_batches(
             noting_targets(batches, seen), forward, title, len(chosen), self.micro_batches,

@@ -39,12 +39,13 @@ class Ticket:
     Attributes:
         split: One of `labels.SPLITS`.
         indices: Positions of the pictures in that split's list.
-        epoch: Seeds the augmentation; None for the centre crop, as in evaluation.
+        epoch: Seeds degradation and augmentation; None for what is on disk, as in evaluation.
         whole: Positions of the whole batch, of which `indices` are one rank's share; empty if both
             are the same.
         is_idle: Whether the share is a copy of another rank's, for a rank that gets none.
         slot: Slot of the shared memory for the pixels; None returns them through the queue.
         size: Height and width of the pixels; None for the full size.
+        is_augmented: Whether an epoch's pictures are augmented; the centre crops if not.
     """
 
     split: str
@@ -54,6 +55,7 @@ class Ticket:
     is_idle: bool = False
     slot: int | None = None
     size: Size | None = None
+    is_augmented: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,7 @@ class BatchReader(Dataset[Arrival]):
                 pixels, targets[position] = self._picture(ticket, index)
             except BrokenPictureError as broken:
                 return broken.picture
-            if ticket.epoch is None:
+            if ticket.epoch is None or not ticket.is_augmented:
                 sample[position] = preprocessing.centre_crop(pixels)
             else:
                 sample[position] = training_sample(

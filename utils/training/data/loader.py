@@ -148,27 +148,41 @@ class PictureLoader:
         return self._serve([Ticket(split, group, None) for group in groups])
 
     def dealt_batches(
-        self, split: str, positions: Sequence[int], epoch: int | None = None
+        self,
+        split: str,
+        positions: Sequence[int],
+        epoch: int | None = None,
+        *,
+        is_augmented: bool = True,
     ) -> Iterator[Batch | None]:
         """Yield this rank's share of these pictures, and None where other ranks have a batch more.
 
         Args:
             split: One of `labels.SPLITS`.
             positions: Positions of the pictures in the split's list.
-            epoch: Epoch whose training samples are served; the centre crops when left out.
+            epoch: Epoch whose training samples are served; when left out, the centre crops of what
+                is on disk.
+            is_augmented: Whether these samples are augmented; the centre crops if not.
         """
-        tickets = self.dealt_tickets(split, positions, epoch)
+        tickets = self.dealt_tickets(split, positions, epoch, is_augmented=is_augmented)
         own = self._serve([ticket for ticket in tickets if ticket])
         return (next(own, None) for _ in tickets)
 
     def dealt_tickets(
-        self, split: str, positions: Sequence[int], epoch: int | None = None
+        self,
+        split: str,
+        positions: Sequence[int],
+        epoch: int | None = None,
+        *,
+        is_augmented: bool = True,
     ) -> list[Ticket | None]:
         """Return the tickets of these batches, and None where other ranks have a batch more."""
         own, most = (
             cut(positions[rank :: self.num_processes], self.share_size) for rank in (self.rank, 0)
         )
-        tickets: list[Ticket | None] = [Ticket(split, group, epoch) for group in own]
+        tickets: list[Ticket | None] = [
+            Ticket(split, group, epoch, is_augmented=is_augmented) for group in own
+        ]
         return tickets + [None] * (len(most) - len(own))
 
     def drawn_anew(self, split: str, count: int) -> list[tuple[int, dict[int, int]]]:
