@@ -22,6 +22,7 @@ from utils.common.labels import CLASSES, LOW_QUALITY, SPLITS
 from utils.common.pictures import write_jpeg
 from utils.dataset.output.manifest import ManifestRow, write_manifest
 from utils.quality.kinds import KINDS
+from utils.sources.record import Record
 from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import read_folder
 from utils.training.engine import Trainer
@@ -72,6 +73,24 @@ def one_thread() -> Iterator[None]:
 def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an assembled data set of 5 x (5 + 2 + 3) pictures; only to be read."""
     return make_tree(tmp_path_factory.mktemp("tiny") / "DATASET", (5, 2, 3))
+
+
+@pytest.fixture(scope="session")
+def degraded_dataset(
+    tmp_path_factory: pytest.TempPathFactory, small_all_data: tuple[Path, list[Record]]
+) -> Path:
+    """Return a data set of 9 small pictures of each class, LOW_QUALITY made from the others."""
+    from utils.common.disk.location import Originals
+    from utils.dataset.assemble import assemble
+    from utils.dataset.output.workspace import Workspace
+    from utils.dataset.recipe import Recipe
+
+    root, records = small_all_data
+    folder = tmp_path_factory.mktemp("degraded") / "DATASET"
+    recipe = Recipe(workers=1, image_size=64, min_size=32, low_quality=3)
+    with Workspace(folder) as workspace:
+        assemble(records, Originals(root, {}), workspace, recipe)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -27,24 +27,8 @@ from utils.training.settings import RunSettings
 COUNT = 7
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory, small_all_data) -> Path:
-    """Return a data set of small pictures, LOW_QUALITY made from the others in each split."""
-    from utils.common.disk.location import Originals
-    from utils.dataset.assemble import assemble
-    from utils.dataset.output.workspace import Workspace
-    from utils.dataset.recipe import Recipe
-
-    root, records = small_all_data
-    folder = tmp_path_factory.mktemp("drawn") / "DATASET"
-    recipe = Recipe(workers=1, image_size=64, min_size=32, low_quality=2)
-    with Workspace(folder) as workspace:
-        assemble(records, Originals(root, {}), workspace, recipe)
-    return folder
-
-
 @pytest.fixture
-def make(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Trainer]:
+def make(degraded_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Trainer]:
     """Give a function that makes a trainer on it."""
     monkeypatch.setattr(predictor, "NUM_DRAWN", COUNT)
 
@@ -57,15 +41,17 @@ def make(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Traine
             batch_size=4, workers=workers, model="test_resnet", epochs=1, lr=1e-3,
             weight_decay=0.05, assessment_weight=weight,
         )  # fmt: skip
-        loader = PictureLoader(read_folder(dataset), small, 4, workers, 0, fresh_low_quality=fresh)
+        loader = PictureLoader(
+            read_folder(degraded_dataset), small, 4, workers, 0, fresh_low_quality=fresh
+        )
         compute = Compute(torch.device("cpu"), "float32")
         return Trainer(network, small, compute, settings, loader)
 
     return trainer
 
 
-def test_each_is_a_draw_of_its_epoch_from_a_good_picture(make, dataset: Path) -> None:
-    pictures = read_folder(dataset)
+def test_each_is_a_draw_of_its_epoch_from_a_good_picture(make, degraded_dataset: Path) -> None:
+    pictures = read_folder(degraded_dataset)
     listed = pictures.splits[VAL]
     draws = draws_of_epochs(pictures, VAL, 0, COUNT)
     assert COUNT <= sum(len(parents) for _, parents in draws) < COUNT + len(listed)

@@ -31,26 +31,10 @@ from utils.training.step.micro_batches import MicroBatches
 NUM_EPOCHS = 3
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory, small_all_data) -> Path:
-    """Return a data set of 9 small pictures of each class, LOW_QUALITY made from the others."""
-    from utils.common.disk.location import Originals
-    from utils.dataset.assemble import assemble
-    from utils.dataset.output.workspace import Workspace
-    from utils.dataset.recipe import Recipe
-
-    root, records = small_all_data
-    folder = tmp_path_factory.mktemp("fresh") / "DATASET"
-    recipe = Recipe(workers=1, image_size=64, min_size=32, low_quality=3)
-    with Workspace(folder) as workspace:
-        assemble(records, Originals(root, {}), workspace, recipe)
-    return folder
-
-
 @pytest.fixture
-def make_loader(dataset: Path, small_preprocessing: Preprocessing):
+def make_loader(degraded_dataset: Path, small_preprocessing: Preprocessing):
     def make(workers: int = 0, *, fresh: bool = True, **more) -> PictureLoader:
-        pictures = read_folder(dataset)
+        pictures = read_folder(degraded_dataset)
         return PictureLoader(
             pictures, small_preprocessing, 4, workers, 0, fresh_low_quality=fresh, **more
         )
@@ -66,9 +50,11 @@ def samples(loader: PictureLoader, epoch: int | None, split: str = TRAIN) -> dic
     return dict(zip((picture.file for picture in chosen), batch.pixels.numpy(), strict=True))
 
 
-def test_the_parent_of_each_picture_is_the_one_that_the_manifest_names(dataset: Path) -> None:
-    pictures = read_folder(dataset)
-    for row in read_manifest(dataset):
+def test_the_parent_of_each_picture_is_the_one_that_the_manifest_names(
+    degraded_dataset: Path,
+) -> None:
+    pictures = read_folder(degraded_dataset)
+    for row in read_manifest(degraded_dataset):
         listed = pictures.splits[row.split]
         (picture,) = (picture for picture in listed if picture.file == row.file)
         parent = "" if picture.parent is None else listed[picture.parent].file
@@ -156,7 +142,7 @@ def test_features_of_a_view_are_told_as_that_view(
     assert found == [first_view[position] for position in order]
 
 
-def test_a_broken_parent_is_the_one_that_is_blamed(make_loader, dataset: Path) -> None:
+def test_a_broken_parent_is_the_one_that_is_blamed(make_loader, degraded_dataset: Path) -> None:
     reader = make_loader()._loader.dataset
     listed = reader.splits[TRAIN]
     child = next(
