@@ -44,6 +44,14 @@ def test_what_keeping_freed_memory_gains_has_a_row(run: Run) -> None:
 
 
 @pytest.mark.slow
+def test_what_assessing_costs_is_one_ratio(run: Run, tiny_dataset: Path) -> None:
+    flags = ("--model", TINY, "--input-size", "64", "--batch-size", "4", "--pairs", "3")
+    done = run("-m", "benchmarks.speed.assessing_step", str(tiny_dataset), *flags)
+    assert done.returncode == 0, done.stderr
+    assert f"\n{TINY} at 64 pixels, batches of 4: a step that assesses" in done.stdout
+
+
+@pytest.mark.slow
 def test_the_loader_has_a_row_for_each_kind_of_original(run: Run) -> None:
     done = run("-m", "benchmarks.speed.loader", "--quick")
     assert done.returncode == 0, done.stderr
