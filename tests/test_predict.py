@@ -281,8 +281,8 @@ def test_without_output_a_table_is_printed(bundle: Path, photos: Path, capsys) -
     assert predict.main([str(bundle), str(bad), str(photos / "1.png"), "--device", "cpu"]) == 0
     captured = capsys.readouterr()
     header, first, second, _, last = captured.out.splitlines()
-    *before, last = CLASSIFIED
-    assert header.split() == [*before, "fault", last]
+    *before, error = CLASSIFIED
+    assert header.split() == [*before, "fault", error]
     assert "\x1b" not in captured.out and "\\x1b[31m\\nname.jpg" in first
     assert second.startswith(str(photos / "1.png")[:20])
     assert last.startswith("2 pictures: ")

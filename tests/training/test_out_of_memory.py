@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models.classifier import is_of_assessment
 from models.device import Compute
 from models.outputs import class_logits
 from models.preprocessing import Normalisation
@@ -26,7 +27,7 @@ from utils.training.step import memory_estimate as footprint
 from utils.training.step.assessment import AssessmentLoss
 from utils.training.step.device import is_out_of_memory
 from utils.training.step.memory_estimate import activation_bytes, check_memory
-from utils.training.step.optimisation import class_weights, learning_rate
+from utils.training.step.optimisation import ASSESSMENT_SCALE, class_weights, learning_rate
 from utils.training.step.train_step import MAX_GRADIENT_NORM
 
 
@@ -98,14 +99,24 @@ def test_it_is_what_a_plain_loop_over_micro_batches_trains(make_trainer) -> None
 
     assessment = AssessmentLoss(starved.loader.targets(TRAIN), starved.settings.assessment_weight)
     steps = starved.loader.steps(TRAIN)
-    decayed = [weight for weight in network.parameters() if weight.ndim > 1]
-    others = [weight for weight in network.parameters() if weight.ndim <= 1]
-    groups = [{"params": others, "weight_decay": 0.0}, {"params": decayed, "weight_decay": 0.05}]
+    groups = [
+        {
+            "params": [
+                weight
+                for name, weight in network.named_parameters()
+                if (weight.ndim > 1) == decays and is_of_assessment(name) == assesses
+            ],
+            "weight_decay": 0.05 * decays,
+            "scale": ASSESSMENT_SCALE if assesses else 1,
+        }
+        for decays in (False, True)
+        for assesses in (False, True)
+    ]
     optimizer = torch.optim.AdamW(groups, lr=1.0, fused=True)
     normalise = Normalisation(starved.preprocessing)
     for step, batch in enumerate(starved.loader.training_batches(0)):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, 2, 1e-3)
+            group["lr"] = learning_rate(step, steps, 2, 1e-3) * group["scale"]
         optimizer.zero_grad()
         total, totals = weights[batch.labels].sum(), assessment.totals(batch.targets)
         parts = (tensor.tensor_split(2) for tensor in batch.tensors())

@@ -57,7 +57,7 @@ class CsvRows:
 
     def read(self, stream: TextIO) -> Iterator[tuple[str, WrittenRow | None]]:
         """Yield the header, then the rows."""
-        reader = csv.reader(stream, strict=True)
+        reader = csv.reader(_whole_lines(stream), strict=True)
         try:
             for number, row in enumerate(reader):
                 if len(row) != len(self._names) or (not number and row != self._names):
@@ -66,6 +66,11 @@ class CsvRows:
                 yield _csv_line(row), written(fields) if number else None
         except csv.Error:  # cut within quotes
             return
+
+
+def _whole_lines(stream: TextIO) -> Iterator[str]:
+    """Yield the lines but a last one that a kill has cut, whose cells may say what no row says."""
+    return (line for line in stream if line.endswith("\n"))
 
 
 class JsonRows:
