@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.calibration import Verdicts
 from models.findings import Findings
-from models.numbers import number
+from models.numbers import number, text
 from models.outputs import SUBJECTS, fault_logits, severity_logits, subject_logits
 from models.scaling import softmax
 from utils.common.errors import ModelError
@@ -158,8 +158,8 @@ class Assessment:
             subject, faults = fields["subject"], fields["faults"]["outputs"]
             if list(subject["outputs"]) != list(SUBJECTS) or list(faults) != list(FAULT_NAMES):
                 raise ValueError("its subjects or faults are not those of this version")
-            reasons = {name: _text(faults[name]["reason"]) for name in FAULT_NAMES}
-            reasons[SUBJECT] = _text(subject["reason"])
+            reasons = {name: text(faults[name]["reason"]) for name in FAULT_NAMES}
+            reasons[SUBJECT] = text(subject["reason"])
             return cls(
                 _positive(subject["temperature"]),
                 _share(subject["threshold"]),
@@ -222,9 +222,3 @@ def _share(value: Any) -> float:
     if not 0 <= found <= 1:
         raise ValueError(f"{found!r} is not from 0 to 1")
     return found
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"a {type(value).__name__} where a text should be")
-    return value

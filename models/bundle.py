@@ -22,7 +22,7 @@ from models.device import compute_here
 from models.inference import outputs_and_features
 from models.instructions import how_to_use
 from models.novelty import PREFIX, Novelty
-from models.numbers import number
+from models.numbers import number, text
 from models.outputs import NUM_OUTPUTS, class_logits
 from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
@@ -225,7 +225,7 @@ def _model(fields: Mapping[str, Any]) -> Model:
     if fields["classes"] != list(CLASSES):
         raise ValueError(f"classes other than {', '.join(CLASSES)}")
     try:
-        model = resolve(_text(name))
+        model = resolve(text(name))
     except ModelError:
         model = None
     if model is None or model.is_sourced:
@@ -245,8 +245,8 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
         read_preprocessing(fields["preprocessing"]),
         Reading(_stored_side(reading["shorter_side"]), reading["is_written"]),
         None if calibration is None else Calibration.from_dict(calibration, arrays),
-        _text(fields["uncalibrated"]),
-        _text(fields["data_hash"]),
+        text(fields["uncalibrated"]),
+        text(fields["data_hash"]),
         dict(fields["metrics"]),
         dict(fields["versions"]),
         Recalibration.from_dict(fields["recalibration"]) if "recalibration" in fields else None,
@@ -259,7 +259,7 @@ def _assessment(fields: Mapping[str, Any]) -> Assessment | str:
     if "assessment" not in fields:
         return BEFORE_ASSESSMENTS
     stored = fields["assessment"]
-    return _text(stored["reason"]) if "reason" in stored else Assessment.from_dict(stored)
+    return text(stored["reason"]) if "reason" in stored else Assessment.from_dict(stored)
 
 
 def read_preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
@@ -301,12 +301,6 @@ def _stored_side(value: Any) -> int:
         raise ValueError(
             f"reading.shorter_side is neither 0 nor from {MIN_SIDE} to {MAX_STORED_SIDE}"
         )
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"a {type(value).__name__} where a text should be")
     return value
 
 

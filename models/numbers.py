@@ -1,4 +1,4 @@
-"""Check the numbers of a file that may come from a stranger."""
+"""Check the numbers and texts of a file that may come from a stranger."""
 
 import math
 from typing import Any
@@ -22,3 +22,14 @@ def optional_number(value: Any) -> float | None:
         ValueError: If it is anything else.
     """
     return None if value is None else number(value)
+
+
+def text(value: Any) -> str:
+    """Return a text of a JSON file.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"a {type(value).__name__} where a text should be")
+    return value

@@ -8,9 +8,9 @@ import pytest
 
 from utils.common.disk.location import Location
 from utils.common.labels import CLASSES
+from utils.prediction.columns import WrittenRow
 from utils.prediction.names import Names, SeenNames, match
 from utils.prediction.pictures import Input
-from utils.prediction.rows import WrittenRow
 
 
 def inputs(files: Sequence[str]) -> list[Input]:

@@ -8,11 +8,11 @@ from models.bundle import Card
 from models.calibration import CERTAIN
 from models.gate import Gate
 from utils.common.cli.console import progress, warn
+from utils.prediction.columns import WrittenRow
 from utils.prediction.labels import Labels
 from utils.prediction.names import match
 from utils.prediction.pictures import Pictures
 from utils.prediction.row_file import Rows
-from utils.prediction.rows import WrittenRow
 from utils.prediction.settings import PredictSettings
 from utils.prediction.stream import in_batches, stream_answers
 

@@ -10,18 +10,12 @@ from utils.common.cli.console import progress
 from utils.common.disk.writing import whole_file
 from utils.common.errors import SettingsError, shortlist
 from utils.prediction.classify import Tally
+from utils.prediction.columns import AlteredError, WrittenRow
 from utils.prediction.labels import Labels
 from utils.prediction.names import Names, match
 from utils.prediction.pictures import Pictures, describe_others
 from utils.prediction.row_file import locked
-from utils.prediction.rows import (
-    ENCODING,
-    ERRORS,
-    AlteredError,
-    WrittenRow,
-    format_of,
-    read_whole_rows,
-)
+from utils.prediction.rows import ENCODING, ERRORS, format_of, read_whole_rows
 from utils.prediction.settings import LIST, MOVE_INTO, SHARD, PredictSettings, has_faults
 from utils.prediction.shards import Note, Shard, all_shards, note_of, read_note
 from utils.prediction.unfinished import beside

@@ -10,9 +10,9 @@ from itertools import chain
 
 import numpy as np
 
+from utils.prediction.columns import WrittenRow
 from utils.prediction.labels import CODES, NAMES, Labels
 from utils.prediction.pictures import Pictures
-from utils.prediction.rows import WrittenRow
 
 
 class Names:

@@ -12,9 +12,10 @@ from filelock import FileLock, Timeout
 from utils.common.cli.console import warn
 from utils.common.disk.writing import explain_write_errors, refuse_links, whole_file
 from utils.common.errors import OutputError, SettingsError, shortlist
+from utils.prediction.columns import WrittenRow
 from utils.prediction.names import Names
 from utils.prediction.printed import table_writer
-from utils.prediction.rows import ENCODING, ERRORS, Row, RowFormat, WrittenRow, format_of
+from utils.prediction.rows import ENCODING, ERRORS, Row, RowFormat, format_of
 from utils.prediction.settings import MOVE_INTO, has_faults
 from utils.prediction.unfinished import CHUNK, KeptRows, Unfinished, beside
 

@@ -8,9 +8,7 @@ from typing import BinaryIO, Protocol, TextIO
 
 from models.gate import Answer
 from utils.common.disk.escapes import escape
-from utils.prediction.columns import AlteredError as AlteredError
-from utils.prediction.columns import WrittenRow as WrittenRow
-from utils.prediction.columns import cells, columns, values, written
+from utils.prediction.columns import WrittenRow, cells, columns, values, written
 
 ENCODING, ERRORS = "utf-8", "surrogateescape"
 

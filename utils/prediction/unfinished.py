@@ -9,14 +9,8 @@ from typing import Any
 
 from utils.common.disk.opening import open_regular
 from utils.common.errors import OutputError, SettingsError
-from utils.prediction.rows import (
-    ENCODING,
-    ERRORS,
-    AlteredError,
-    WrittenRow,
-    format_of,
-    read_whole_rows,
-)
+from utils.prediction.columns import AlteredError, WrittenRow
+from utils.prediction.rows import ENCODING, ERRORS, format_of, read_whole_rows
 from utils.prediction.settings import has_faults
 
 UNFINISHED = ".unfinished"

@@ -33,7 +33,7 @@ from utils.training.step.micro_batches import MicroBatches
 Kind = TypeVar("Kind", bound=Labelled)
 
 NUM_DRAWN = 300
-"""Newly degraded pictures on which what assesses pictures is calibrated, if val has fewer."""
+"""Newly degraded pictures that calibrate what assesses pictures: whole epochs, until so many."""
 
 
 @dataclass(frozen=True, slots=True)
