@@ -6,18 +6,22 @@
 What a person sees stands in `real_faults.csv`, a row for each picture: its file name and faults by
 their names in `utils/common/faults.py`, the worst first. A picture without a row is not judged.
 Told are, for each fault, the share of its pictures in which the model names it first, and names
-it at all, over all runs, and how often the fault is named in good pictures. Intervals are exact
-(Clopper and Pearson 1934), of pictures, with the mean over the runs. One page shows the pictures in
-which no seen fault was named by the first run.
+it at all, over all runs, how often the fault is named in good pictures, and the area under the ROC
+curve of its probability (against all pictures in which nobody sees it, good ones among them), which
+depends on no threshold. Intervals are exact (Clopper and Pearson 1934), of pictures, with the mean
+over the runs. One page shows the pictures in which no seen fault was named by the first run.
 """
 
 import argparse
 import csv
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from sklearn.metrics import roc_auc_score
 
 from benchmarks.quality.real_quality import find_pictures
 from models import load
@@ -46,12 +50,14 @@ class Count:
         first: Mean over the runs of those in which it is named first.
         named: Mean over the runs of those in which it is named at all.
         false: Mean over the runs of the good pictures in which it is named.
+        area: Mean over the runs of the area under the ROC curve, 0-1; NaN for several faults.
     """
 
     seen: int
     first: float
     named: float
     false: float
+    area: float = math.nan
 
 
 def main() -> None:
@@ -111,16 +117,19 @@ def describe(
     for name in FAULT_NAMES:
         counted = count(name, seen, poor, good)
         if counted.seen:
-            rows.append([name, *_cells(counted), f"{counted.false:.1%}"])
+            rows.append([name, *_cells(counted), f"{counted.false:.1%}", f"{counted.area:.3f}"])
     pictures = [path for path, faults in seen.items() if faults]
     first = _mean(poor, lambda answer, path: bool({*answer.faults[:1]} & {*seen[path]}), pictures)
     named = _mean(poor, lambda answer, path: bool({*answer.faults} & {*seen[path]}), pictures)
     false = _mean(good, lambda answer, _: bool(answer.faults), list(good[0])) / len(good[0])
-    rows.append(["any", *_cells(Count(len(pictures), first, named, false)), f"{false:.1%}"])
+    rows.append(["any", *_cells(Count(len(pictures), first, named, false)), f"{false:.1%}", ""])
     return table(
-        ["fault", "seen in", "named first", "95 %", "named at all", "95 %", "named in good ones"],
+        [
+            "fault", "seen in", "named first", "95 %", "named at all", "95 %",
+            "named in good ones", "AUROC",
+        ],
         rows,
-    )
+    )  # fmt: skip
 
 
 def count(
@@ -136,7 +145,19 @@ def count(
         _mean(poor, lambda answer, _: answer.faults[:1] == (name,), pictures),
         _mean(poor, lambda answer, _: name in answer.faults, pictures),
         _mean(good, lambda answer, _: name in answer.faults, list(good[0])) / len(good[0]),
+        mean(area(name, seen, *run) for run in zip(poor, good, strict=True)),
     )
+
+
+def area(name: str, seen: Mapping[Path, tuple[str, ...]], poor: Answers, good: Answers) -> float:
+    """Return the area under the ROC curve of a fault's probability; NaN if all pictures show it."""
+    probabilities = [
+        answer.fault_probabilities[name] for answer in (*poor.values(), *good.values())
+    ]
+    is_seen = [name in seen[path] for path in poor] + [False] * len(good)
+    if all(is_seen) or not any(is_seen):
+        return math.nan
+    return float(roc_auc_score(is_seen, probabilities))
 
 
 def _mean(

@@ -1,5 +1,7 @@
 """Kernels and blurs: light is neither lost nor made, and nothing shifts."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,9 @@ from utils.quality.effects.blur import (
     motion_blur,
     partial_defocus,
     path_kernel,
+    rolled,
 )
-from utils.quality.light import to_light
+from utils.quality.light import to_light, to_picture
 
 DISCS = [disc_kernel(radius, aspect, 30) for radius in (0.4, 1.3, 4.7) for aspect in (0.7, 1)]
 PATHS = [
@@ -77,6 +80,33 @@ def test_a_plain_picture_stays_as_it_is_up_to_its_edges(value: int) -> None:
     plain = np.full((64, 80, 3), value, np.uint8)
     assert np.array_equal(defocus_blur(plain, radius=0.05), plain)
     assert np.array_equal(motion_blur(plain, length=0.2, angle=20), plain)
+    assert np.array_equal(motion_blur(plain, length=0.2, angle=20, roll=0.5), plain)
+
+
+def drawn_around(values: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return a picture of values (0-1) of distance and direction from the middle."""
+    across = np.arange(256) - 127.5
+    distance, direction = np.hypot(across, across[:, None]), np.arctan2(across[:, None], across)
+    grey = np.rint(40 + 170 * values(distance, direction)).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def test_a_roll_keeps_rings_and_smears_spokes_the_more_the_farther_out() -> None:
+    rings = drawn_around(lambda distance, _: 0.5 + 0.5 * np.sin(distance / 3))
+    spokes = drawn_around(lambda _, direction: np.sin(30 * direction) > 0)
+    inside = np.s_[64:192, 64:192]
+    kept, smeared = (to_picture(rolled(to_light(drawn), 0.2)) for drawn in (rings, spokes))
+    assert kept[inside].std() > 0.9 * rings[inside].std()
+    assert smeared[inside].std() < 0.25 * spokes[inside].std()
+    dot = np.full((256, 256, 3), 40, np.uint8)
+    dot[126:130, 126:130] = dot[126:130, 226:230] = 200
+    middle, outer = np.split(motion_blur(dot, length=0.1, angle=0, roll=1.0), 2, axis=1)
+    assert middle.max() > 150 > outer[:, 80:].max()
+
+
+def test_a_roll_keeps_the_mean_light(texture: np.ndarray) -> None:
+    blurred = motion_blur(texture, length=0.1, angle=40, roll=0.6)
+    assert to_light(blurred).mean() == pytest.approx(to_light(texture).mean(), rel=0.02)
 
 
 PLANE = {"radius": 0.03, "focus": -0.3, "depth": 0.05, "ramp": 0.2, "angle": 0.0}

@@ -19,6 +19,11 @@ SEEN = {
 SAID = ("blurred", "dark"), ("dark",), (), ("glare",)
 
 
+def answer(*said: str, dark: float = 0.0) -> Answer:
+    probabilities = {**dict.fromkeys(FAULT_NAMES, 0.0), "dark": dark}
+    return Answer(faults=said, fault_probabilities=probabilities)
+
+
 def test_every_row_names_known_faults_of_one_picture() -> None:
     with real_faults.SEEN.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -27,11 +32,14 @@ def test_every_row_names_known_faults_of_one_picture() -> None:
 
 
 def test_named_and_named_first_are_counted_for_each_fault() -> None:
-    poor = dict(zip(SEEN, (Answer(faults=said) for said in SAID), strict=True))
-    silent = dict.fromkeys(SEEN, Answer())
-    good = {Path("e.jpg"): Answer(faults=("dark",)), Path("f.jpg"): Answer()}
+    poor = dict(
+        zip(SEEN, (answer(*said, dark=0.9 * ("dark" in said)) for said in SAID), strict=True)
+    )
+    silent = dict.fromkeys(SEEN, answer())
+    good = {Path("e.jpg"): answer("dark", dark=0.95), Path("f.jpg"): answer()}
     found = real_faults.count("dark", SEEN, [poor, silent], [good, good])
-    assert found == real_faults.Count(seen=2, first=0.5, named=1.0, false=0.5)
+    area = (3 / 4 + 1.5 / 4) / 2  # of four others three below both; then three level, one above
+    assert found == real_faults.Count(seen=2, first=0.5, named=1.0, false=0.5, area=area)
     lines = real_faults.describe(SEEN, [poor], [good]).splitlines()
     assert [line.split()[0] for line in lines[-3:]] == ["blurred", "dark", "any"]
     assert lines[-1].split()[:5] == ["any", "3", "67%", "9%-99%", "67%"]

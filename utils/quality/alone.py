@@ -29,6 +29,7 @@ ROUNDING = 0.02
 
 FLAT_QUANTILE = 0.2
 HIGHLIGHT_QUANTILE = 0.95
+UPPER_QUARTILE = 0.75
 COLOURS_OF_GOOD = (
     ((20.3, 7.9), ((114.9, 57.7), (57.7, 78.8)), 2.24),
     ((12.2, 15.4), ((45.0, 31.6), (31.6, 65.2)), 1.94),
@@ -103,14 +104,24 @@ def dead_share(picture: np.ndarray) -> float:
 
 def highlights(grey: np.ndarray) -> float:
     """Return the grey value that 95 % of the pixels stay below: low only where all is dark."""
+    return _quantile(grey, HIGHLIGHT_QUANTILE)
+
+
+def upper_quartile(grey: np.ndarray) -> float:
+    """Return the grey value that three quarters of the pixels stay below: lamps hardly count."""
+    return _quantile(grey, UPPER_QUARTILE)
+
+
+def _quantile(grey: np.ndarray, share: float) -> float:
     counts = np.cumsum(np.bincount(grey.ravel(), minlength=256))
-    return float(np.searchsorted(counts, HIGHLIGHT_QUANTILE * grey.size))
+    return float(np.searchsorted(counts, share * grey.size))
 
 
 ALONE: dict[str, Callable[[np.ndarray], float]] = {
     "contrast": contrast,
     "brightness": brightness,
     "highlights": lambda picture: highlights(luma(picture)),
+    "upper_quartile": lambda picture: upper_quartile(luma(picture)),
     "colour_distance": colour_distance,
     "acuity": acuity,
     "fringe": fringe,

@@ -10,7 +10,8 @@ from utils.quality.effects.compression import (
     low_resolution,
     messenger,
 )
-from utils.quality.effects.exposure import glare, over_exposure, under_exposure
+from utils.quality.effects.exposure import over_exposure, under_exposure
+from utils.quality.effects.lamps import against_light, glare
 from utils.quality.effects.noise import sensor_noise, smear
 from utils.quality.effects.occlusion import occlusion
 from utils.quality.effects.shadow import cast_shadow, lamp_banding
@@ -210,6 +211,22 @@ _ENTRIES = (
         apply=under_exposure,
         draw_others=draws.draw_under_exposure,
         limit=Limit("highlights", 120, is_most=False),
+    ),
+    Kind(
+        name="against_light",
+        weight=1.5,
+        title="Against the light",
+        fault="A lamp, a screen or a window is in the picture, and the camera exposes for it",
+        shows=("dark",),
+        source=f"{IMAGEQX} (lighting); inverse exponential fall-off of each lamp's light",
+        group="exposure",
+        strength="brightness",
+        levels=(78, 56, 39, 25, 12),
+        measure="brightness",
+        rises=False,
+        apply=against_light,
+        draw_others=draws.draw_against_light,
+        limit=Limit("upper_quartile", 100, is_most=False),
     ),
     Kind(
         name="over_exposure",

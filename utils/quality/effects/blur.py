@@ -93,16 +93,53 @@ def _defocused(
 
 
 def motion_blur(
-    picture: np.ndarray, *, length: float, angle: float, bend: float = 0.0, pace: float = 0.0
+    picture: np.ndarray,
+    *,
+    length: float,
+    angle: float,
+    bend: float = 0.0,
+    pace: float = 0.0,
+    roll: float = 0.0,
 ) -> np.ndarray:
     """Move the camera, or the patient, while the shutter is open.
 
     Args:
         length: Of the path, in shorter sides.
+        roll: Share of it by which the camera rolls about its optical axis instead of moving
+            sideways: sharp in the middle, and `length * roll` long half a shorter side from there.
     """
     small = at_most(to_light(picture), VIEW_SIDE)  # never less: detail along the path stays
-    kernel = path_kernel(length * shorter_side(small), angle, bend, pace)
-    return to_picture(resize(convolve(small, kernel), picture.shape))
+    kernel = path_kernel(length * (1 - roll) * shorter_side(small), angle, bend, pace)
+    light = convolve(small, kernel)
+    if roll:
+        light = rolled(light, 2 * length * roll)
+    return to_picture(resize(light, picture.shape))
+
+
+def rolled(light: np.ndarray, turn: float) -> np.ndarray:
+    """Blur along circles around the middle: the mean over all turns from -turn/2 to turn/2.
+
+    Pairs of turned copies are averaged, then pairs of such means: 2^n turns take 2n rotations.
+
+    Args:
+        turn: In radians.
+    """
+    height, width = light.shape[:2]
+    centre = ((width - 1) / 2, (height - 1) / 2)
+    farthest = math.hypot(height, width) / 2
+    while turn * farthest > 1:  # until neighbouring turns are a pixel apart in the corners
+        turned = [
+            cv2.warpAffine(
+                light,
+                cv2.getRotationMatrix2D(centre, math.degrees(way * turn / 4), 1),
+                (width, height),
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REFLECT,
+            )
+            for way in (-1, 1)
+        ]
+        light, turn = (turned[0] + turned[1]) / 2, turn / 2
+    return light
 
 
 def partial_defocus(

@@ -143,17 +143,43 @@ def draw_under_exposure(rng: np.random.Generator) -> Parameters:
     }
 
 
+def draw_against_light(rng: np.random.Generator) -> Parameters:
+    """Draw one to six lamps, the smaller the more there are, and what they light."""
+    count = int(rng.integers(1, 7))
+    spots = [
+        [
+            between(rng, -0.95, 0.95),
+            between(rng, -0.95, 0.95),
+            between(rng, 0.4 / count**0.5, 1.2 / count**0.5),
+            between(rng, 0.3, 1),
+            between(rng, 0, 180),
+        ]
+        for _ in range(count)
+    ]
+    return {
+        "spots": spots,
+        "reach": between(rng, 0.02, 0.12),
+        "spill": between(rng, 1, 5),
+        "is_in_view": one_of(rng, (True, True, False)),
+        "tint": between(rng, -1, 1),
+        "halo": between(rng, 0, 0.4),
+        "noise_seed": noise_seed(rng),
+        "noise": between(rng, 0, 0.006),
+    }
+
+
 def draw_defocus_blur(rng: np.random.Generator) -> Parameters:
     """Draw the shape of the disc."""
     return {"aspect": between(rng, 0.75, 1), "angle": between(rng, 0, 180)}
 
 
 def draw_motion_blur(rng: np.random.Generator) -> Parameters:
-    """Draw the direction of the path, how it turns and how evenly it is run."""
+    """Draw the path: its direction and turn, how evenly it is run, and half the time a roll."""
     return {
         "angle": between(rng, 0, 180),
         "bend": between(rng, -120, 120),
         "pace": between(rng, -0.8, 0.8),
+        "roll": max(0.0, between(rng, -0.7, 0.7)),
     }
 
 

@@ -1,7 +1,6 @@
 """Degrade exposure: too little, too much or stray light, computed in linear light."""
 
 import math
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -50,6 +49,11 @@ def subject_light(picture: np.ndarray, share: float) -> float:
     return float(light[min(len(light) - 1, int(share * len(light)))])
 
 
+def full_light(picture: np.ndarray) -> float:
+    """Return the gain at which dim light is counted from: hardly any of the subject is blown."""
+    return min(0.85, 1 / max(subject_light(picture, 0.9), 0.01))
+
+
 def fall_off(shape: tuple[int, ...], x: float, y: float, depth: float) -> np.ndarray:
     """Return a map (float32, height x width x 3) of light that is 1 at a point and falls around it.
 
@@ -95,7 +99,7 @@ def under_exposure(
     few_light = to_light(few)
     wanted = brightness * min(1.0, float(luma(few)[shown].mean()) / DIM)
     bulb = np.array([0, -0.4, -1], np.float32) * warmth
-    full = min(0.85, 1 / max(subject_light(picture, 0.9), 0.01))
+    full = full_light(picture)
 
     lost = (1 - bulb) + (depth * _squared_distances(few.shape, x, y))[:, :, None]
 
@@ -135,37 +139,3 @@ def over_exposure(picture: np.ndarray, *, blown: float, veil: float = 0.0) -> np
     blowing = max(1 / max(subject_light(picture, 1 - blown), 0.01), 1.2 + blown)
     gain = max(min(blowing, MOST_GAIN), 2.0 ** least(is_pale, 0, math.log2(MOST_GAIN)))
     return cv2.LUT(picture, tabulate(LIGHT_OF_VALUE * gain + veil * blown))
-
-
-def glare(
-    picture: np.ndarray,
-    *,
-    reach: float,
-    spots: Sequence[Sequence[float]],
-    tint: float = 0.0,
-    halo: float = 0.5,
-) -> np.ndarray:
-    """Reflect a lamp or flash in skin, glass or gel: blown-out spots, each with a veil around it.
-
-    Args:
-        reach: Radius of the blown-out part of a spot of size 1, in shorter sides.
-        spots: For each spot x, y (in half sides from the middle), size, aspect, angle (degrees).
-        tint: How warm (above 0) or cold the lamp is.
-        halo: Linear light of the veil at the middle of a spot.
-    """
-    height, width = picture.shape[:2]
-    small = shape_at(picture.shape, min(MAP_SIDE, height, width))
-    columns, rows = coordinates(small)
-    side = min(height, width)
-    total = np.zeros(small, np.float32)
-    for x, y, size, aspect, angle in spots:
-        turn = math.radians(angle)
-        dx, dy = columns - x * width / side / 2, rows - y * height / side / 2
-        along = dx * math.cos(turn) + dy * math.sin(turn)
-        across = (dy * math.cos(turn) - dx * math.sin(turn)) / aspect
-        distance = np.sqrt(along**2 + across**2) / (reach * size)
-        total += 1.5 * np.exp(-0.4 * distance**3) + halo * np.exp(-0.7 * distance)
-    colour = np.array([1 + 0.2 * tint, 1, 1 - 0.2 * tint], np.float32)
-    light = resize(cv2.merge([total * channel for channel in colour]), picture.shape)
-    light += to_light(picture)
-    return to_picture(light)
