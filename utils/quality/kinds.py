@@ -226,7 +226,7 @@ _ENTRIES = (
         rises=False,
         apply=against_light,
         draw_others=draws.draw_against_light,
-        limit=Limit("upper_quartile", 100, is_most=False),
+        limit=Limit("upper_quartile", 104, is_most=False),
     ),
     Kind(
         name="over_exposure",

@@ -1,0 +1,89 @@
+"""How much real blur is left in a picture at the size at which it is stored and seen.
+
+    python -m benchmarks.quality.resolution POOR ALL_DATA
+    python -m benchmarks.quality.resolution POOR ALL_DATA --sides 160 224 384 --least 384
+
+No network is asked: the acuity of `utils/quality/alone.py` tells sharp from blurred pictures. POOR
+holds the pictures of `real_faults.csv`; those in which a person sees `blurred` or `shaken` are set
+against all pictures of ALL_DATA. Each is brought to each size as the assembly does. A picture with
+fewer pixels than `--least` on its shorter side is left out, and counted, so that the same pictures
+are compared at all sizes up to that; beyond it a size changes only the larger ones.
+"""
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.quality.real_faults import faults_seen
+from benchmarks.quality.real_quality import find_pictures
+from utils.common.cli.console import progress, table
+from utils.common.errors import SettingsError, run_script
+from utils.common.pictures import read_picture
+from utils.quality.alone import acuity
+
+SIDES = (112, 160, 224, 256, 384, 512)
+SOFT = {"blurred", "shaken"}
+RARE = 0.05
+"""Share of the good pictures that are as soft as the limit."""
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("poor", type=Path, help="folder of poor pictures")
+    parser.add_argument("good", type=Path, help="folder of good originals")
+    parser.add_argument("--sides", type=int, nargs="+", default=SIDES, help="in pixels")
+    parser.add_argument("--least", type=int, default=256, help="shorter side of an original")
+    given = parser.parse_args()
+    seen = faults_seen(find_pictures(given.poor))
+    soft = [path for path, faults in seen.items() if SOFT & {*faults}]
+    poor = acuities(soft, given.sides, given.least, "blurred or shaken")
+    good = acuities(find_pictures(given.good), given.sides, given.least, "good")
+    print(describe(given.sides, poor, good))
+
+
+def acuities(
+    paths: Iterable[Path], sides: Sequence[int], least: int, title: str
+) -> NDArray[np.float64]:
+    """Return the acuity of each picture that is large enough, at each size.
+
+    Args:
+        sides: Shorter sides to bring the pictures to, in pixels; none is enlarged.
+        least: Least shorter side of an original, in pixels.
+        title: What the pictures are, for the line that counts them.
+
+    Returns:
+        Acuities, pictures x sizes.
+
+    Raises:
+        SettingsError: If no picture is large enough.
+    """
+    paths, rows = list(paths), []
+    for path in progress(paths, desc=title, unit="pictures"):
+        picture, _ = read_picture(path.read_bytes())
+        if min(picture.size) >= least:
+            sized = (read_picture(path.read_bytes(), side)[0] for side in sides)
+            rows.append([acuity(np.asarray(one)) for one in sized])
+    print(f"{title}: {len(rows)} pictures, {len(paths) - len(rows)} smaller than {least} pixels")
+    if not rows:
+        raise SettingsError(f"No {title} picture has {least} pixels", todo="Give a lower --least")
+    return np.array(rows)
+
+
+def describe(sides: Sequence[int], poor: NDArray[np.float64], good: NDArray[np.float64]) -> str:
+    """Return the table: how well acuity tells the two apart at each size."""
+    is_poor = np.repeat([True, False], [len(poor), len(good)])
+    rows = []
+    for column, side in enumerate(sides):
+        scores = np.concatenate([poor[:, column], good[:, column]])
+        softer = float((poor[:, column] < np.quantile(good[:, column], RARE)).mean())
+        rows.append([side, f"{roc_auc_score(is_poor, -scores):.3f}", f"{softer:.0%}"])
+    return table(["shorter side", "AUROC", f"blurred, softer than {1 - RARE:.0%} of good"], rows)
+
+
+if __name__ == "__main__":
+    run_script(main)
