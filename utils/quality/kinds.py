@@ -170,7 +170,7 @@ _ENTRIES = (
         title="Motion blur",
         fault="The hand shakes or the patient moves while the shutter is open",
         shows=("shaken",),
-        source=f"{TRUEIMAGE} (blur); {CORRUPTIONS}",
+        source=f"{TRUEIMAGE} (blur); Whyte et al. 2010, doi 10.1109/CVPR.2010.5540175 (roll)",
         group="blur",
         strength="length",
         levels=(0.032, 0.055, 0.093, 0.155, 0.26),
@@ -198,7 +198,7 @@ _ENTRIES = (
     ),
     Kind(
         name="under_exposure",
-        weight=2,
+        weight=1.5,
         title="Under-exposure",
         fault="Too little light, often a single warm lamp, and the noise that comes with it",
         shows=("dark",),
@@ -214,7 +214,6 @@ _ENTRIES = (
     ),
     Kind(
         name="against_light",
-        weight=1.5,
         title="Against the light",
         fault="A lamp, a screen or a window is in the picture, and the camera exposes for it",
         shows=("dark",),

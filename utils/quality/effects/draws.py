@@ -162,7 +162,7 @@ def draw_against_light(rng: np.random.Generator) -> Parameters:
         "spill": between(rng, 1, 5),
         "is_in_view": one_of(rng, (True, True, False)),
         "tint": between(rng, -1, 1),
-        "halo": between(rng, 0, 0.4),
+        "halo": between(rng, 0, 0.12),
         "noise_seed": noise_seed(rng),
         "noise": between(rng, 0, 0.006),
     }
