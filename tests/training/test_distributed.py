@@ -202,9 +202,7 @@ def test_a_killed_process_ends_the_others_with_one_line(
     said = "".join(process.communicate(timeout=PATIENCE_S))
     assert process.returncode != 0
     assert time.monotonic() - started < 60
-    assert "Traceback" not in said.partition("ChildFailedError")[0].replace(
-        'Traceback (most recent call last):\n  File "<frozen runpy>', ""
-    )
+    assert said.partition("ChildFailedError")[0].count("Traceback") == 1  # torchrun's own
 
 
 @pytest.mark.slow
