@@ -31,6 +31,7 @@ from models.gate import Gate
 from models.inference import outputs_and_embeddings
 from models.preprocessing import Normalisation
 from models.pretrained import build
+from models.reading import Reading
 from models.texture import NUM_FEATURES
 from models.zoo import resolve
 from utils.common.cli.console import progress, table
@@ -81,13 +82,16 @@ def main() -> None:
         print(growth(folder, paths, QUICK_GROWTH if arguments.quick else GROWTH))
 
 
-def store(folder: Path, name: str, size: tuple[int, int] | None = None) -> None:
+def store(
+    folder: Path, name: str, size: tuple[int, int] | None = None, reading: Reading | None = None
+) -> None:
     """Store an untrained model as a run does, calibrated on random answers.
 
     Args:
         folder: Where to; it is made.
         name: A timm name.
         size: Height and width of its input in pixels, if not its own.
+        reading: How it reads pictures, if not as usual.
     """
     folder.mkdir()
     model = resolve(name)
@@ -103,7 +107,10 @@ def store(folder: Path, name: str, size: tuple[int, int] | None = None) -> None:
         PredictionsWithFeatures(*pictures, logits, features),
     )
     card = Card(
-        model, preprocessing, calibration=fit(train, val, [1] * len(CLASSES), coverage=0.95)
+        model,
+        preprocessing,
+        reading=reading or Reading(),
+        calibration=fit(train, val, [1] * len(CLASSES), coverage=0.95),
     )
     store_bundle(folder, network.state_dict(), card)
 

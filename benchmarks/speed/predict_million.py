@@ -3,8 +3,9 @@
     python -m benchmarks.speed.predict_million                     1,000,000 against 100,000
     python -m benchmarks.speed.predict_million --pictures 60000    60,000 against 6,000
 
-Pictures are hard links to a hundred small JPEGs, and the network is tiny and sees 32 pixels: each
-picture is found, opened, checked, decoded, judged and written, and nothing else takes long. Two
+Pictures are hard links to a hundred small JPEGs that are read as they are, and the network is tiny
+and sees 32 pixels: each picture is found, opened, checked, decoded, judged and gets its row, and
+nothing else takes long. Two
 shards run at once, each on one thread without workers, and are then joined. Time is that of
 processors; memory is the largest of all processes together. `predict_scale.py` tells the steps
 apart, without pictures and network.
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.speed.predict import ROOT, TINY, draw, pss_kib, store
+from models.reading import Reading
 from utils.common.cli.console import progress, table
 from utils.common.errors import run_script
 
@@ -56,7 +58,7 @@ def main() -> None:
     counts = [parser.parse_args().pictures // GROWTH, parser.parse_args().pictures]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        store(folder / "run", TINY, (INPUT, INPUT))
+        store(folder / "run", TINY, (INPUT, INPUT), Reading(HEIGHT, is_written=False))
         paths = draw(folder / "drawn", WIDTH, HEIGHT)
         measured = []
         for count in counts:
