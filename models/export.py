@@ -21,7 +21,6 @@ ONNX, TORCH_EXPORT = "onnx", "torch-export"
 ENDINGS = {ONNX: ".onnx", TORCH_EXPORT: ".pt2"}
 ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
-NUM_DRAWN = 100
 MAX_DIFFERENCE = 1e-3
 """Largest difference of two logits; classes whose logits differ by less may change places."""
 

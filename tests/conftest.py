@@ -38,6 +38,16 @@ NUM_DRAWN = 12
 """Small, yet every class fills every split."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each of pytest-xdist's processes compute on one thread, as there is one for each core.
+
+    More of them would only wait for each other. What loads OpenMP or OpenBLAS reads the variable,
+    so it is set before these processes are started.
+    """
+    if getattr(config.option, "numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def textured(seed: int, width: int = 96, height: int = 64) -> Image.Image:
     """Return a picture with large and small structures, another one for each seed."""
     rng = np.random.default_rng(seed)
@@ -169,13 +179,15 @@ def drawn_records(drawn_all_data: Path) -> list[Record]:
 
 @pytest.fixture(scope="session")
 def drawn_dataset(
-    tmp_path_factory: pytest.TempPathFactory, drawn_all_data: Path, drawn_records: list[Record]
+    made_once: Callable[..., Path], drawn_all_data: Path, drawn_records: list[Record]
 ) -> Path:
     """Return a data set assembled from the drawn collections; only to be read."""
-    folder = tmp_path_factory.mktemp("assembled") / "DATASET"
-    with Workspace(folder) as workspace:
-        assemble(drawn_records, Originals(drawn_all_data), workspace, Recipe(workers=1))
-    return folder
+
+    def make(folder: Path) -> None:
+        with Workspace(folder / "DATASET") as workspace:
+            assemble(drawn_records, Originals(drawn_all_data), workspace, Recipe(workers=1))
+
+    return made_once("assembled", make) / "DATASET"
 
 
 @pytest.fixture

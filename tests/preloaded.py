@@ -20,9 +20,9 @@ import subprocess
 import sys
 import tempfile
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
@@ -30,12 +30,24 @@ PACKAGES = (
     "matplotlib.figure", "matplotlib.backends.backend_agg",
 )  # fmt: skip
 
+ADDRESS, LISTED = "PRELOADED_ADDRESS", "PRELOADED_LISTED"
+TORCHRUN = """
+import sys
+from torch.distributed import run
+from torch.distributed.elastic.multiprocessing.subprocess_handler import subprocess_handler
+from tests import preloaded
+
+subprocess_handler.Popen = preloaded.start_for_torchrun
+run.main(sys.argv[1:])
+"""
+
 
 class Preloaded:
     """Runs programs; the process that they are forks of is started by the first and ends last."""
 
     def __init__(self) -> None:
         self._server: subprocess.Popen[bytes] | None = None
+        self._num_torchruns = 0
         self._folder = tempfile.TemporaryDirectory(prefix="preloaded-")
 
     def run(
@@ -56,30 +68,37 @@ class Preloaded:
         Raises:
             subprocess.TimeoutExpired: If it was.
         """
+        program = self.start(*arguments, cwd=cwd, env=env)
+        try:
+            out, err = program.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            program.communicate()
+            raise
+        return subprocess.CompletedProcess(program.args, program.returncode, out, err)
+
+    def start(
+        self, *arguments: object, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+    ) -> "Fork | subprocess.Popen[str]":
+        """Start `python ARGUMENTS` as `run` does, and return it while it runs."""
         words = [str(argument) for argument in arguments]
         environment = {**(os.environ if env is None else env), "OMP_NUM_THREADS": "1"}
         if sys.platform != "linux":  # Windows cannot fork; macOS forbids it to what it has loaded
-            return subprocess.run(
-                [sys.executable, *words], cwd=cwd, env=environment, check=False, text=True,
-                capture_output=True, errors="replace", stdin=subprocess.DEVNULL, timeout=timeout,
+            return subprocess.Popen(
+                [sys.executable, *words], cwd=cwd, env=environment, text=True, errors="replace",
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             )  # fmt: skip
-        asked = json.dumps({"arguments": words, "cwd": str(cwd), "env": environment}).encode()
-        with (
-            open(os.devnull, "rb") as nothing,
-            tempfile.TemporaryFile() as out,
-            tempfile.TemporaryFile() as err,
-            socket.socket(socket.AF_UNIX) as line,
-        ):
-            line.connect(self._address())
-            socket.send_fds(line, [b"?"], [nothing.fileno(), out.fileno(), err.fileno()])
-            line.sendall(asked)
-            line.shutdown(socket.SHUT_WR)
-            code = _end_of(line, words, timeout)
-            said = []
-            for stream in (out, err):
-                stream.seek(0)
-                said.append(stream.read().decode(errors="replace"))
-        return subprocess.CompletedProcess([sys.executable, *words], code, *said)
+        return Fork(self._address(), words, cwd, environment)
+
+    def torchrun(self, *arguments: object, env: Mapping[str, str]) -> "Torchrun":
+        """Start `torchrun ARGUMENTS` as a fork, and as forks the processes that it starts."""
+        self._num_torchruns += 1
+        return Torchrun(
+            self._address(),
+            [str(argument) for argument in arguments],
+            env,
+            Path(self._folder.name) / f"torchrun-{self._num_torchruns}",
+        )
 
     def close(self) -> None:
         """End the process that programs are forks of."""
@@ -103,15 +122,134 @@ class Preloaded:
         return address
 
 
-def _end_of(line: socket.socket, words: list[str], timeout: float) -> int:
-    """Return a program's exit code, negative for a signal, as `subprocess` has it."""
-    with line.makefile("rb") as told:
-        pid = int(told.readline())
-        if not select.select([line], [], [], timeout)[0]:
-            os.kill(pid, signal.SIGKILL)
-            told.readline()
-            raise subprocess.TimeoutExpired(words, timeout)
-        return os.waitstatus_to_exitcode(int(told.readline()))
+class Fork:
+    """A program in a fork, with what tests use of `subprocess.Popen`.
+
+    Attributes:
+        args: How it would be started by itself.
+        pid: Its process.
+        returncode: Its exit code, negative for a signal; None as long as it runs.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        words: list[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        streams: Sequence[BinaryIO] | None = None,
+        in_session: bool = False,
+    ) -> None:
+        """Ask for it.
+
+        Args:
+            address: Of the process that forks.
+            words: A script, `-c CODE` or `-m MODULE`, and what follows.
+            cwd: Working folder.
+            environment: All of its environment.
+            streams: Its standard output and error; kept for `communicate` when left out.
+            in_session: Whether it leads a session of its own.
+        """
+        self.args = [sys.executable, *words]
+        self.returncode: int | None = None
+        self._said = "", ""
+        asked = {
+            "arguments": words, "cwd": str(cwd), "env": dict(environment), "in_session": in_session,
+        }  # fmt: skip
+        with contextlib.ExitStack() as opened:
+            nothing = opened.enter_context(open(os.devnull, "rb"))
+            self._kept = [opened.enter_context(tempfile.TemporaryFile()) for _ in range(2)]
+            self._line = opened.enter_context(socket.socket(socket.AF_UNIX))
+            self._line.connect(address)
+            numbers = [stream.fileno() for stream in (nothing, *(streams or self._kept))]
+            socket.send_fds(self._line, [b"?"], numbers)
+            self._line.sendall(json.dumps(asked).encode())
+            self._line.shutdown(socket.SHUT_WR)
+            self._told = opened.enter_context(self._line.makefile("rb"))
+            self.pid = int(self._told.readline())
+            self._open = opened.pop_all()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended, and return its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: If it has not after so many seconds.
+        """
+        if self.returncode is None:
+            if not select.select([self._line], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self.returncode = os.waitstatus_to_exitcode(int(self._told.readline()))
+            for stream in self._kept:
+                stream.seek(0)
+            out, err = (stream.read().decode(errors="replace") for stream in self._kept)
+            self._said = out, err
+            self._open.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Return its exit code, or None if it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(timeout=0)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait until it has ended, and return what it said."""
+        self.wait(timeout)
+        return self._said
+
+
+class Torchrun(Fork):
+    """Torchrun in a fork, which starts its processes as forks of the same process."""
+
+    def __init__(
+        self, address: str, words: list[str], environment: Mapping[str, str], listed: Path
+    ) -> None:
+        """Ask for it.
+
+        Args:
+            address: Of the process that forks.
+            words: Flags of torchrun, a script, and what follows.
+            environment: All of its environment.
+            listed: A file for the processes that it starts.
+        """
+        self._listed = listed
+        told = {**environment, ADDRESS: address, LISTED: str(listed)}
+        super().__init__(address, ["-c", TORCHRUN, *words], ROOT, told, in_session=True)
+
+    def workers(self) -> list[int]:
+        """Return the ids of all processes that it has started."""
+        return [int(line) for line in self._listed.read_text().splitlines()]
+
+
+def start_for_torchrun(
+    args: Sequence[str],
+    env: Mapping[str, str],
+    stdout: BinaryIO | None,
+    stderr: BinaryIO | None,
+    start_new_session: bool,
+) -> Fork:
+    """Do as `subprocess.Popen` does for torchrun, which starts `python -u SCRIPT ...`."""
+    executable, unbuffered, *words = args
+    assert (executable, unbuffered, start_new_session) == (sys.executable, "-u", True)
+    streams = stdout or sys.stdout.buffer, stderr or sys.stderr.buffer
+    fork = Fork(env[ADDRESS], words, Path.cwd(), env, streams, in_session=True)
+    with open(env[LISTED], "a") as listed:
+        listed.write(f"{fork.pid}\n")
+    return fork
 
 
 def serve(address: str) -> dict[str, Any] | None:
@@ -148,6 +286,8 @@ def _asked(line: socket.socket) -> dict[str, Any]:
             line.sendall(b"%d\n" % os.waitpid(pid, 0)[1])
         os._exit(0)
     line.close()
+    if asked["in_session"]:
+        os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)

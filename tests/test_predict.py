@@ -478,33 +478,28 @@ def test_an_output_that_is_a_folder_is_told_before_anything_is_done(photos: Path
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no such signals")
 @pytest.mark.parametrize("victim", ["worker", "script"])
 def test_whatever_is_killed_the_rows_are_kept(
-    bundle: Path, tmp_path: Path, make_picture, encode, victim: str
+    bundle: Path, preloaded: Preloaded, tmp_path: Path, make_picture, encode, victim: str
 ) -> None:
     (tmp_path / "in").mkdir()
     content = encode(make_picture(0, 900, 700), "PNG")
     for number in range(200):
         (tmp_path / f"in/{number:03}.png").write_bytes(content)
     target = tmp_path / "rows.csv"
-    command = [
-        *(sys.executable, "predict.py", bundle, tmp_path / "in", "--output", target),
+    arguments = [
+        *map(str, (bundle, tmp_path / "in", "--output", target)),
         *("-j", "2", "-b", "4", "--device", "cpu"),
     ]
     unfinished = target.with_name("rows.csv.unfinished")
-    with subprocess.Popen(
-        [*map(str, command)], cwd=ROOT, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as process:  # fmt: skip
-        while not (unfinished.exists() and unfinished.read_bytes().count(b"\n") > 6):
-            assert process.poll() is None, process.stderr and process.stderr.read()
-            time.sleep(0.01)
-        if victim == "worker":
-            [*children] = (
-                Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            )
-            os.kill(int(children[0]), signal.SIGKILL)
-        else:
-            process.terminate()
-        _, told = process.communicate(timeout=120)
+    process = preloaded.start("predict.py", *arguments)
+    while not (unfinished.exists() and unfinished.read_bytes().count(b"\n") > 6):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    if victim == "worker":
+        [*children] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)
+    else:
+        process.terminate()
+    _, told = process.communicate(timeout=120)
     last = told.splitlines()[-1]
     if victim == "worker":
         assert process.returncode == 2
@@ -512,7 +507,7 @@ def test_whatever_is_killed_the_rows_are_kept(
     else:
         assert (process.returncode, last) == (143, "Stopped.")
     assert "Traceback" not in told and "rows are kept in" in told
-    assert predict.main([*map(str, command[2:]), "--resume"]) == 0
+    assert predict.main([*arguments, "--resume"]) == 0
     with target.open(newline="", encoding="utf-8") as stream:
         files = [row["file"] for row in csv.DictReader(stream)]
     assert files == [str(tmp_path / f"in/{number:03}.png") for number in range(200)]

@@ -1,5 +1,6 @@
 """A fork of a process with torch in it is, for what a test looks at, a new process."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,25 @@ def test_one_that_does_not_end_is_ended(preloaded: Preloaded) -> None:
 def test_torch_is_there_and_each_starts_anew(preloaded: Preloaded) -> None:
     code = "import sys, torch; print(hasattr(torch, 'mark'), torch.get_num_threads()); torch.mark=1"
     assert [preloaded.run("-c", code).stdout for _ in range(2)] == ["False 1\n"] * 2
+
+
+RANK = """
+import os, sys
+print("rank", os.environ["RANK"], "leads", os.getsid(0) == os.getpid(), *sys.argv[1:])
+sys.exit(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="torchrun is a fork")
+@pytest.mark.parametrize("code", [0, 3])
+def test_torchrun_starts_forks_as_it_starts_processes(
+    preloaded: Preloaded, tmp_path: Path, code: int
+) -> None:
+    (tmp_path / "rank.py").write_text(RANK)
+    own = ("--standalone", "--nproc-per-node=2", tmp_path / "rank.py", code)
+    process = preloaded.torchrun(*own, env={**os.environ, "MASTER_ADDR": "127.0.0.1"})
+    said, errors = process.communicate(timeout=120)
+    assert sorted(said.splitlines()) == [f"rank {rank} leads True {code}" for rank in (0, 1)]
+    assert process.returncode == (1 if code else 0)
+    assert (f"exitcode  : {code} (pid: {process.workers()[0]})" in errors) == bool(code)
+    assert len(process.workers()) == 2

@@ -96,14 +96,14 @@ def against_vips(folder: Path, share: int) -> str:
             "pyvips is not installed", todo="Install it: pip install pyvips pyvips-binary"
         ) from None
     rows = []
-    with ProcessPool(WORKERS) as pool, ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+    with ProcessPool(WORKERS) as own, ProcessPoolExecutor(WORKERS, get_context("spawn")) as theirs:
         for title, (width, height, file_format, count) in SIZES.items():
             source = folder / title.replace(" ", "")
             paths = draw_many(source, max(8, count // share), width, height, file_format)
-            run_ours(pool, paths[:8], folder)  # starts the processes
-            run_vips(pool, paths[:8], folder)
+            run_ours(own, paths[:8], folder)  # starts the processes
+            run_vips(theirs, paths[:8], folder)
             pairs = [
-                (run_ours(pool, paths, folder), run_vips(pool, paths, folder))
+                (run_ours(own, paths, folder), run_vips(theirs, paths, folder))
                 for _ in range(REPEATS)
             ]
             ratio = statistics.median(ours / vips for ours, vips in pairs)

@@ -23,7 +23,8 @@ from benchmarks.quality.real_quality import find_pictures
 from benchmarks.tools.measuring import machine, median_ratio, take_turns
 from models import load
 from models.bundle import read_bundle
-from models.export import INPUT, ONNX, OUTPUT, export
+from models.export import INPUT, ONNX, export
+from models.exported import LOGITS
 from utils.common.cli.console import progress, table
 from utils.common.errors import run_script
 from utils.common.pictures import PictureError
@@ -86,7 +87,7 @@ def onnxruntime_engine(file: Path) -> Engine:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = available_processors()
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    return lambda pixels: session.run([OUTPUT], {INPUT: pixels.numpy()})[0]
+    return lambda pixels: session.run([LOGITS], {INPUT: pixels.numpy()})[0]
 
 
 def openvino_engine(file: Path, batches: list[torch.Tensor] | None = None) -> Engine:
@@ -103,7 +104,7 @@ def openvino_engine(file: Path, batches: list[torch.Tensor] | None = None) -> En
         )
     hints = {"INFERENCE_NUM_THREADS": available_processors(), "PERFORMANCE_HINT": "LATENCY"}
     compiled = openvino.compile_model(model, "CPU", hints)
-    output = compiled.output(OUTPUT)
+    output = compiled.output(LOGITS)
     return lambda pixels: compiled({INPUT: pixels.numpy()})[output]
 
 

@@ -31,6 +31,7 @@ from models.gate import Gate
 from models.inference import outputs_and_embeddings
 from models.preprocessing import Normalisation
 from models.pretrained import build
+from models.reading import Reading
 from models.texture import NUM_FEATURES
 from models.zoo import resolve
 from utils.common.cli.console import progress, table
@@ -81,11 +82,20 @@ def main() -> None:
         print(growth(folder, paths, QUICK_GROWTH if arguments.quick else GROWTH))
 
 
-def store(folder: Path, name: str) -> None:
-    """Store an untrained model as a run does, calibrated on random answers."""
+def store(
+    folder: Path, name: str, size: tuple[int, int] | None = None, reading: Reading | None = None
+) -> None:
+    """Store an untrained model as a run does, calibrated on random answers.
+
+    Args:
+        folder: Where to; it is made.
+        name: A timm name.
+        size: Height and width of its input in pixels, if not its own.
+        reading: How it reads pictures, if not as usual.
+    """
     folder.mkdir()
     model = resolve(name)
-    network, preprocessing = build(model, len(CLASSES), pretrained=False)
+    network, preprocessing = build(model, len(CLASSES), pretrained=False, size=size)
     rng = generator("benchmark", name)
     logits = rng.normal(size=(NUM_FITTED, len(CLASSES))).astype(np.float32)
     blank = torch.zeros(1, 3, *preprocessing.size)
@@ -97,19 +107,22 @@ def store(folder: Path, name: str) -> None:
         PredictionsWithFeatures(*pictures, logits, features),
     )
     card = Card(
-        model, preprocessing, calibration=fit(train, val, [1] * len(CLASSES), coverage=0.95)
+        model,
+        preprocessing,
+        reading=reading or Reading(),
+        calibration=fit(train, val, [1] * len(CLASSES), coverage=0.95),
     )
     store_bundle(folder, network.state_dict(), card)
 
 
-def draw(folder: Path) -> list[Path]:
+def draw(folder: Path, width: int = WIDTH, height: int = HEIGHT) -> list[Path]:
     """Draw JPEGs with detail at all scales."""
     folder.mkdir()
     paths = [folder / f"{number:03}.jpg" for number in range(NUM_FILES)]
     for path in progress(paths, desc="Drawing", unit="pictures"):
         rng = generator("benchmark", path.name)
         coarse = Image.fromarray(rng.integers(40, 216, (6, 8, 3)).astype("uint8"))
-        pixels = rng.normal(coarse.resize((WIDTH, HEIGHT)), 8)
+        pixels = rng.normal(coarse.resize((width, height)), 8)
         Image.fromarray(pixels.clip(0, 255).astype("uint8")).save(path, quality=92)
     return paths
 

@@ -112,6 +112,13 @@ def test_what_nobody_could_read_is_not_exported(
     assert found == [["logits", "distance", "embedding", *ASSESSED][:count] for count in (6, 3)]
 
 
+@pytest.fixture
+def few_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare on few pictures, for what is wrong with each of them."""
+    monkeypatch.setattr(export, "BATCH_SIZES", (1, 3))
+
+
+@pytest.mark.usefixtures("few_drawn")
 @pytest.mark.parametrize("name", ["logits", *ASSESSED])
 def test_no_output_of_logits_escapes_the_comparison(assessing_bundle: Path, name: str) -> None:
     card, network = read_bundle(assessing_bundle)
@@ -125,6 +132,7 @@ def test_no_output_of_logits_escapes_the_comparison(assessing_bundle: Path, name
         export.compare(whole, other, card)
 
 
+@pytest.mark.usefixtures("few_drawn")
 def test_what_answers_otherwise_is_not_left_behind(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

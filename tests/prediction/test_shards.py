@@ -17,6 +17,7 @@ import pytest
 
 import models
 import predict
+from tests.preloaded import Preloaded
 from utils.common.errors import SettingsError
 from utils.prediction.shards import Shard, all_shards, note_of
 from utils.prediction.together import share_inputs
@@ -356,12 +357,12 @@ def test_the_first_process_lists_the_pictures_for_all(
 
 @pytest.fixture
 def start(bundle: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Give a function that starts the script, alone or by torchrun; none outlives the test."""
+    """Give a function that starts the script by torchrun; none outlives the test."""
     started = []
 
     def run(processes: int, *arguments: object) -> subprocess.Popen[str]:
         torchrun = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
-        command = (sys.executable, *(torchrun if processes else ()), ROOT / "predict.py", bundle)
+        command = (sys.executable, *torchrun, ROOT / "predict.py", bundle)
         more = ("-j", 0, "-b", BATCH, "--device", "cpu")
         started.append(
             subprocess.Popen(
@@ -403,9 +404,9 @@ def test_processes_of_torchrun_write_what_one_writes(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux tells who belongs to torchrun")
+@pytest.mark.skipif(sys.platform != "linux", reason="torchrun is a fork")
 def test_a_process_that_is_killed_ends_all_and_they_go_on(
-    bundle: Path, tmp_path: Path, start: Callable, encode: Callable, make_picture: Callable
+    bundle: Path, preloaded: Preloaded, tmp_path: Path, encode: Callable, make_picture: Callable
 ) -> None:
     (tmp_path / "in").mkdir()
     content = encode(make_picture(0, 900, 700), "PNG")
@@ -413,20 +414,22 @@ def test_a_process_that_is_killed_ends_all_and_they_go_on(
         (tmp_path / f"in/{number:03}.png").write_bytes(content)
     target = tmp_path / "t.csv"
     parts = [tmp_path / f"t-{number}-of-2.csv.unfinished" for number in (1, 2)]
-    arguments = (tmp_path / "in", "--output", target)
-    process = start(2, *arguments)
+    start = functools.partial(
+        preloaded.torchrun, "--standalone", "--nproc-per-node=2", ROOT / "predict.py", bundle,
+        tmp_path / "in", "--output", target, "-j", 0, "-b", BATCH, "--device", "cpu",
+        env={**os.environ, "MASTER_ADDR": "127.0.0.1"},
+    )  # fmt: skip
+    process = start()
     while min(map(rows_in, parts)) < 2 * BATCH:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    ranks = [pid for pid in children if b"predict.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    os.kill(int(ranks[-1]), signal.SIGKILL)
+    os.kill(process.workers()[-1], signal.SIGKILL)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "rows are kept in" in errors
     kept = [rows_in(part) for part in parts]
     assert min(kept) >= 2 * BATCH and not target.exists()
-    process = start(2, *arguments, "--resume")
+    process = start("--resume")
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     files = [line.split(b",")[0] for line in target.read_bytes().splitlines()[1:]]
@@ -437,15 +440,24 @@ def test_a_process_that_is_killed_ends_all_and_they_go_on(
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no such signals")
 @pytest.mark.parametrize("rows", [1, 9, 17])
 def test_a_shard_that_is_killed_goes_on_where_it_was(
-    call: Call, tmp_path: Path, start: Callable, encode: Callable, make_picture: Callable, rows: int
+    call: Call,
+    bundle: Path,
+    preloaded: Preloaded,
+    tmp_path: Path,
+    encode: Callable,
+    make_picture: Callable,
+    rows: int,
 ) -> None:
     (tmp_path / "in").mkdir()
+    contents = [encode(make_picture(number, 900, 700), "PNG") for number in range(5)]
     for number in range(40):
-        content = encode(make_picture(number, 900, 700), "PNG")
-        (tmp_path / f"in/{number:03}.png").write_bytes(content)
+        (tmp_path / f"in/{number:03}.png").write_bytes(contents[number % len(contents)])
     call(tmp_path / "in", output="one.csv")
     call(tmp_path / "in", "--shard", "1/2")
-    process = start(0, tmp_path / "in", "--output", tmp_path / "rows.csv", "--shard", "2/2")
+    process = preloaded.start(
+        "predict.py", bundle, tmp_path / "in", "--output", tmp_path / "rows.csv",
+        "--shard", "2/2", "-j", 0, "-b", BATCH, "--device", "cpu",
+    )  # fmt: skip
     unfinished = tmp_path / "rows-2-of-2.csv.unfinished"
     while rows_in(unfinished) < rows:
         assert process.poll() is None, process.communicate()

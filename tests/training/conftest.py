@@ -3,6 +3,7 @@
 import csv
 import functools
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 from models.classifier import let_assess
@@ -21,6 +23,7 @@ from models.zoo import resolve
 from utils.common.labels import CLASSES, LOW_QUALITY, SPLITS
 from utils.common.pictures import write_jpeg
 from utils.dataset.output.manifest import ManifestRow, write_manifest
+from utils.evaluation import shortcuts
 from utils.quality.kinds import KINDS
 from utils.sources.record import Record
 from utils.training.data.loader import PictureLoader
@@ -67,6 +70,23 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="package")
+def plain_reports() -> Iterator[None]:
+    """Lay charts out without painting them, and grow few trees: the rest of a run takes as long.
+
+    `tests/evaluation` and `tests/test_launch_training_test.py` make whole reports.
+    """
+
+    def leave_empty(_: Figure, target: Path | io.BytesIO, **settings: object) -> None:
+        if isinstance(target, Path):
+            target.touch()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", leave_empty)
+        patch.setattr(shortcuts, "NUM_TREES", 5)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,9 @@ SHORTER_SIDE = 256
 BORDER = 8
 """Width of the border whose colour is measured, in pixels."""
 
+NUM_TREES = 100
+"""Trees of a random forest."""
+
 NUM_TABLES = 2
 """Quantisation tables of a JPEG: for brightness and for colour."""
 
@@ -157,7 +160,7 @@ def _predict(
 ) -> NDArray[np.int64]:
     """Train a random forest on the facts of train, and return its predictions for test."""
     model = RandomForestClassifier(
-        n_estimators=100, min_samples_leaf=2, class_weight="balanced", random_state=0
+        n_estimators=NUM_TREES, min_samples_leaf=2, class_weight="balanced", random_state=0
     )
     predicted: NDArray[np.int64] = model.fit(train, labels).predict(test)
     return predicted
