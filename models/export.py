@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import json
 import logging
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ ENDINGS = {ONNX: ".onnx", TORCH_EXPORT: ".pt2"}
 ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 MAX_DIFFERENCE = 1e-3
-"""Largest difference of two logits; classes whose logits differ by less may change places."""
+"""Largest difference of two logits; classes whose logits differ by less may change places. Of other
+outputs, the largest as a share of a number above 1."""
 
 BATCH_SIZES = (1, 9, 10, 20, 20, 20, 20)
 """Several sizes, because the file must accept any number of pictures."""
@@ -120,7 +122,7 @@ def export(card: Any, network: Any, target: Path, file_format: str) -> str:
 
 
 def compare(whole: Forward, exported: Forward, card: Any) -> str:
-    """Compare all logits of the same drawn pictures.
+    """Compare all outputs for the same drawn pictures.
 
     Args:
         whole: The model in PyTorch.
@@ -131,30 +133,27 @@ def compare(whole: Forward, exported: Forward, card: Any) -> str:
         The result, as part of a sentence.
 
     Raises:
-        ModelError: If the logits differ by more than `MAX_DIFFERENCE`, or a class changes.
+        ModelError: If an output is missing, has another shape or differs by more than
+            `MAX_DIFFERENCE`, or a class changes.
     """
-    import torch
-
-    from models.outputs import class_logits
+    from models.exported import LOGITS
 
     batches = list(_draw_batches(card.preprocessing.height, card.preprocessing.width))
-    own, theirs = (
-        torch.cat([_all_logits(run(batch)) for batch in batches]) for run in (whole, exported)
-    )
-    if own.shape != theirs.shape:
-        raise ModelError(
-            f"The exported model returns {tuple(theirs.shape)} instead of {tuple(own.shape)}"
-        )
-    difference = float((own - theirs).abs().max())
-    classes = class_logits(own)
+    own, theirs = (_all_outputs(run, batches) for run in (whole, exported))
+    shapes, found = ({name: tuple(one.shape) for name, one in s.items()} for s in (own, theirs))
+    if shapes != found:
+        raise ModelError(f"The exported model returns {found} instead of {shapes}")
+    differences = {name: _difference(name, own[name], theirs[name]) for name in own}
+    worst = max(differences, key=lambda name: _finite_last(differences[name]))
+    classes = own[LOGITS]
     first, second = classes.topk(2, dim=1).values.unbind(1)
-    same = classes.argmax(1) == class_logits(theirs).argmax(1)
+    same = classes.argmax(1) == theirs[LOGITS].argmax(1)
     num_changed = int((~same & (first - second > MAX_DIFFERENCE)).sum())
     figures = (
-        f"{len(own)} drawn pictures, largest logit difference {difference:.1e}, "
-        f"same class for {int(same.sum())}"
+        f"{len(classes)} drawn pictures, largest difference of {len(own)} outputs "
+        f"{differences[worst]:.1e} ({worst}), same class for {int(same.sum())}"
     )
-    if not difference <= MAX_DIFFERENCE or num_changed:  # written so that NaN fails too
+    if not differences[worst] <= MAX_DIFFERENCE or num_changed:  # written so that NaN fails too
         raise ModelError(
             f"The exported model differs from PyTorch: {figures}",
             expected=f"a difference of at most {MAX_DIFFERENCE:g} and the same classes",
@@ -163,13 +162,26 @@ def compare(whole: Forward, exported: Forward, card: Any) -> str:
     return figures
 
 
-def _all_logits(outputs: dict[str, Any]) -> Any:
-    """Return the columns of all outputs that are logits, those of the classes first."""
+def _all_outputs(run: Forward, batches: Sequence[Any]) -> dict[str, Any]:
+    """Return what a model gives for all batches, by name."""
     import torch
 
+    outputs = [run(batch) for batch in batches]
+    return {name: torch.cat([one[name] for one in outputs]) for name in outputs[0]}
+
+
+def _difference(name: str, own: Any, theirs: Any) -> float:
+    """Return the largest difference of an output; NaN if there is one."""
     from models.exported import LOGITS
 
-    return torch.cat([found for name, found in outputs.items() if name.endswith(LOGITS)], dim=1)
+    differences = (own - theirs).abs()
+    if not name.endswith(LOGITS):
+        differences = differences / own.abs().clamp(min=1)
+    return float(differences.max())
+
+
+def _finite_last(difference: float) -> float:
+    return math.inf if math.isnan(difference) else difference
 
 
 def _draw_batches(height: int, width: int) -> Iterator[Any]:

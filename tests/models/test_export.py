@@ -37,7 +37,7 @@ def test_an_exported_model_answers_as_pytorch_does(
     export.main([str(bundle), "--format", file_format, "--output", str(target)])
     line = capsys.readouterr().out
     assert line.startswith(f"{target}: ") and line.count("\n") == 1
-    assert "; 100 drawn pictures, largest logit difference " in line
+    assert "; 100 drawn pictures, largest difference of " in line
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
     pixels = torch.randint(0, 256, (3, 3, 160, 160), dtype=torch.uint8)
     if file_format == export.ONNX:
@@ -119,16 +119,31 @@ def few_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("few_drawn")
-@pytest.mark.parametrize("name", ["logits", *ASSESSED])
-def test_no_output_of_logits_escapes_the_comparison(assessing_bundle: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["logits", "distance", "embedding", *ASSESSED])
+@pytest.mark.parametrize("error", [1.01, float("nan")])
+def test_no_output_escapes_the_comparison(assessing_bundle: Path, name: str, error: float) -> None:
+    card, network = read_bundle(assessing_bundle)
+    novelty = card.calibration.novelty
+    whole = NamedOutputs(Normalisation(card.preprocessing), network, novelty).eval()
+
+    def other(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        outputs = dict(whole(pixels))
+        return {**outputs, name: outputs[name] * error + 0.01}
+
+    told = rf"differs from PyTorch: .* \({name}\)"
+    with torch.inference_mode(), pytest.raises(ModelError, match=told):
+        export.compare(whole, other, card)
+
+
+@pytest.mark.usefixtures("few_drawn")
+def test_an_output_that_is_missing_is_named(assessing_bundle: Path) -> None:
     card, network = read_bundle(assessing_bundle)
     whole = NamedOutputs(Normalisation(card.preprocessing), network).eval()
 
     def other(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
-        outputs = dict(whole(pixels))
-        return {**outputs, name: outputs[name] + 0.01}
+        return {"logits": whole(pixels)["logits"]}
 
-    with torch.inference_mode(), pytest.raises(ModelError, match="differs from PyTorch"):
+    with torch.inference_mode(), pytest.raises(ModelError, match=r"instead of .*embedding"):
         export.compare(whole, other, card)
 
 
@@ -140,12 +155,12 @@ def test_what_answers_otherwise_is_not_left_behind(
 
     def write(whole, card, path, facts):
         path.write_bytes(b"something")
-        return "made up", lambda pixels: {"logits": whole(pixels)["logits"] + 0.01}
+        return "made up", lambda pixels: {name: one + 0.01 for name, one in whole(pixels).items()}
 
     monkeypatch.setattr(export, "_write_export", write)
     target = tmp_path / "model.pt2"
     target.write_bytes(b"from before")
-    with pytest.raises(ModelError, match=r"differs from PyTorch.* difference 1\.0e-02") as caught:
+    with pytest.raises(ModelError, match=r"differs from PyTorch.* outputs 1\.0e-02") as caught:
         export.export(card, network, target, export.TORCH_EXPORT)
     assert "\n" not in str(caught.value)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"from before"]
