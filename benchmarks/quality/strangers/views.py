@@ -16,6 +16,7 @@ from benchmarks.quality.strangers.shipped import find_shipped
 from models.bundle import Card
 from models.gate import sample
 from models.inference import outputs_and_embeddings
+from models.outputs import class_logits
 from models.preprocessing import Normalisation
 from models.pretrained import build
 from models.texture import describe
@@ -132,8 +133,8 @@ def _run(
         outputs_and_embeddings(network, prepare(part))
         for part in progress(pixels.split(BATCH_SIZE), desc=f"{name}: {key}", unit="batches")
     ]
-    logits, embeddings = (torch.cat(column).numpy() for column in zip(*columns, strict=True))
-    return [logits, embeddings, texture.numpy()]
+    outputs, embeddings = (torch.cat(column) for column in zip(*columns, strict=True))
+    return [class_logits(outputs).numpy(), embeddings.numpy(), texture.numpy()]
 
 
 def _prepared(card: Card, pictures: Pictures, key: Key) -> tuple[torch.Tensor, torch.Tensor]:
