@@ -34,6 +34,10 @@ REFUSED = 0.05
 HELD_OUT: Place = (NEAR, "OTHER held out")
 FIGURES = ("AUROC", "refused", "called skin", "without doubt")
 
+OF_CLASS = (
+    ("kNN of class", "texture"), ("kNN", "texture of class"), ("kNN of class", "texture of class"),
+)  # fmt: skip
+
 Figures = tuple[float, float, float, float]
 """Area under the ROC curve; shares refused, labelled DERM or DERM_CLINIC and not refused, and of
 these the ones whose prediction set has no other class."""
@@ -99,6 +103,9 @@ def fit_all(seen: dict[Key, Seen], without_other: bool) -> dict[str, Score]:
     fitted = {name: fit(train) for name, fit in METHODS.items()}
     both = fitted["kNN"], fitted["texture"]
     combined = {f"kNN + texture, {name}": way(both, val) for name, way in COMBINATIONS.items()}
+    for neighbours, surface in OF_CLASS:
+        named = f"{neighbours} + {surface}, excess"
+        combined[named] = excess((fitted[neighbours], fitted[surface]), val)
     if train.frozen is None:
         return fitted | combined
     frozen = of_frozen(METHODS["kNN"](as_frozen(train)))

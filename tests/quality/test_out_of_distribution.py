@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import softmax
 
 from benchmarks.quality.strangers.drawn import DISTANCES, MAKERS, Place, find
 from benchmarks.quality.strangers.scores import COMBINATIONS, METHODS, NEIGHBOURS, Seen
@@ -29,7 +30,7 @@ def draw(count: int, strange: bool, seed: int) -> Seen:
     logits = rng.normal(size=(count, NUM_CLASSES)) + 9 * (not strange) * np.eye(NUM_CLASSES)[labels]
     columns = (array.astype(np.float32) for array in (logits, embeddings, embeddings[:, :8]))
     doubt = np.zeros(count, dtype=bool)
-    return Seen(*columns, labels, np.arange(count), doubt, doubt)
+    return Seen(*columns, labels, np.arange(count), softmax(logits, axis=1), doubt)
 
 
 @pytest.mark.parametrize("name", METHODS)
