@@ -4,7 +4,7 @@
     python -m benchmarks.quality.out_of_distribution DATASET RUN --frozen mobilenetv1_100 FILE
 
 Strangers are drawn here, and come with Python packages: those installed, and those of
-`pip install --target FOLDER --no-deps scikit-image pydicom-data nilearn mahotas stardist`. With
+`pip install --target FOLDER --no-deps scikit-image pydicom-data nilearn mahotas stardist cbc`. With
 --strangers FOLDER, which holds <near, other or far>/<kind>/, there are more. Each score is fitted
 on train, its threshold on val by groups so that 5 % are refused, and it is judged on test against
 strangers. OTHER is also held out: of what scores are fitted on, while the networks have seen it.
