@@ -372,8 +372,9 @@ def without_other(results: Sequence[Result]) -> str:
 
 
 def shown(values: Iterable[float]) -> str:
-    """Return the mean of what is known."""
-    return f"{mean_of_known(values):.1%}"
+    """Return the mean of what is known, "-" of nothing."""
+    value = mean_of_known(values)
+    return "-" if math.isnan(value) else f"{value:.1%}"
 
 
 def with_error(gains: Sequence[float]) -> str:
