@@ -4,7 +4,7 @@
     python -m benchmarks.quality.out_of_distribution DATASET RUN --frozen mobilenetv1_100 FILE
 
 Strangers are drawn here, and come with Python packages: those installed, and those of
-`pip install --target FOLDER --no-deps scikit-image pydicom-data nilearn mahotas stardist`. With
+`pip install --target FOLDER --no-deps scikit-image pydicom-data nilearn mahotas stardist cbc`. With
 --strangers FOLDER, which holds <near, other or far>/<kind>/, there are more. Each score is fitted
 on train, its threshold on val by groups so that 5 % are refused, and it is judged on test against
 strangers. OTHER is also held out: of what scores are fitted on, while the networks have seen it.
@@ -33,6 +33,10 @@ from utils.evaluation.conformal import quantile_by_group
 REFUSED = 0.05
 HELD_OUT: Place = (NEAR, "OTHER held out")
 FIGURES = ("AUROC", "refused", "called skin", "without doubt")
+
+OF_CLASS = (
+    ("kNN of class", "texture"), ("kNN", "texture of class"), ("kNN of class", "texture of class"),
+)  # fmt: skip
 
 Figures = tuple[float, float, float, float]
 """Area under the ROC curve; shares refused, labelled DERM or DERM_CLINIC and not refused, and of
@@ -99,6 +103,9 @@ def fit_all(seen: dict[Key, Seen], without_other: bool) -> dict[str, Score]:
     fitted = {name: fit(train) for name, fit in METHODS.items()}
     both = fitted["kNN"], fitted["texture"]
     combined = {f"kNN + texture, {name}": way(both, val) for name, way in COMBINATIONS.items()}
+    for neighbours, surface in OF_CLASS:
+        named = f"{neighbours} + {surface}, excess"
+        combined[named] = excess((fitted[neighbours], fitted[surface]), val)
     if train.frozen is None:
         return fitted | combined
     frozen = of_frozen(METHODS["kNN"](as_frozen(train)))

@@ -1,16 +1,21 @@
 """Scores of the benchmark of out-of-distribution detection tell what lies far from training."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import softmax
 
 from benchmarks.quality.strangers.drawn import DISTANCES, MAKERS, Place, find
 from benchmarks.quality.strangers.scores import COMBINATIONS, METHODS, NEIGHBOURS, Seen
 from benchmarks.quality.strangers.shipped import SHIPPED, find_shipped
+from benchmarks.quality.strangers.views import Pictures, look
+from models.bundle import read_bundle
 from utils.common.errors import SettingsError
+from utils.common.labels import CLASSES, SPLITS
 
 NUM_CLASSES, WIDTH = 5, 30
 
@@ -25,7 +30,7 @@ def draw(count: int, strange: bool, seed: int) -> Seen:
     logits = rng.normal(size=(count, NUM_CLASSES)) + 9 * (not strange) * np.eye(NUM_CLASSES)[labels]
     columns = (array.astype(np.float32) for array in (logits, embeddings, embeddings[:, :8]))
     doubt = np.zeros(count, dtype=bool)
-    return Seen(*columns, labels, np.arange(count), doubt, doubt)
+    return Seen(*columns, labels, np.arange(count), softmax(logits, axis=1), doubt)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -85,3 +90,16 @@ def test_a_folder_without_strangers_is_refused(tmp_path: Path) -> None:
         find(tmp_path)
     (tmp_path / "near" / "x-rays" / "one.png").touch()
     assert list(find(tmp_path)) == [("near", "x-rays")]
+
+
+def test_a_network_that_assesses_pictures_is_judged_by_its_classes(
+    assessing_bundle: Path, make_picture: Callable[..., Image.Image]
+) -> None:
+    labels = np.repeat(np.arange(len(CLASSES)), 3)
+    listed = {split: [make_picture(seed) for seed in range(len(labels))] for split in SPLITS}
+    splits = dict.fromkeys(SPLITS, labels), dict.fromkeys(SPLITS, np.arange(len(labels)))
+    strangers = {("far", "blank"): [Image.new("RGB", (96, 64))]}
+    seen = look(*read_bundle(assessing_bundle), Pictures(listed | strangers, *splits, []), "it")
+    assert seen["test"].logits.shape == (len(labels), len(CLASSES))
+    assert seen["far", "blank"].labels.tolist() == [-1]
+    assert np.isfinite(seen["far", "blank"].embeddings).all()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
+from utils.common.labels import CLASSES
 from utils.evaluation.novelty_fitting import fit_novelty
 
 NEIGHBOURS = 10
@@ -20,6 +21,8 @@ SHRINKAGE = 0.01
 
 KEPT_VARIANCE = 0.9
 """Share of the variance in the principal space of ViM; the rest is the residual."""
+
+SKIN = [CLASSES.index(name) for name in ("DERM", "DERM_CLINIC")]
 
 Scores = NDArray[np.float64]
 
@@ -34,7 +37,7 @@ class Seen:
         texture: Features of `models.texture`, N x number of them, float32.
         labels: True classes, N; -1 for strangers.
         groups: N; pictures of one group are not independent.
-        is_skin: Whether the likeliest class is DERM or DERM_CLINIC, N.
+        probabilities: Of the classes, calibrated, N x number of classes.
         is_sure: Whether the prediction set has no other class, N.
         frozen: Embeddings of a network that was never fine-tuned, N x D, float32.
     """
@@ -44,7 +47,7 @@ class Seen:
     texture: NDArray[np.float32]
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
-    is_skin: NDArray[np.bool_]
+    probabilities: NDArray[np.float64]
     is_sure: NDArray[np.bool_]
     frozen: NDArray[np.float32] | None = None
 
@@ -52,6 +55,16 @@ class Seen:
         """Return some of the pictures."""
         rows = [getattr(self, one.name) for one in fields(self)]
         return Seen(*(None if array is None else array[chosen] for array in rows))
+
+    @property
+    def is_skin(self) -> NDArray[np.bool_]:
+        """Return whether the likeliest class is DERM or DERM_CLINIC, N."""
+        return np.isin(self.probabilities.argmax(axis=1), SKIN)
+
+    def likeliest_of(self, classes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the likeliest one of some classes, N."""
+        likeliest: NDArray[np.int64] = classes[self.probabilities[:, classes].argmax(axis=1)]
+        return likeliest
 
 
 Score = Callable[[Seen], Scores]
@@ -99,6 +112,21 @@ def nearest_neighbours(train: Seen) -> Score:
     return score
 
 
+def neighbours_of_class(train: Seen) -> Score:
+    """The same among the training pictures of the likeliest class alone."""
+    scores = {
+        label: nearest_neighbours(train[train.labels == label]) for label in np.unique(train.labels)
+    }
+
+    def score(seen: Seen) -> Scores:
+        likeliest, found = seen.likeliest_of(np.array(list(scores))), np.zeros(len(seen.labels))
+        for label, of_class in scores.items():
+            found[likeliest == label] = of_class(seen[likeliest == label])
+        return found
+
+    return score
+
+
 def residual(train: Seen) -> Score:
     """Length of what lies outside the principal space of the embeddings (Wang et al. 2022)."""
     centre = train.embeddings.mean(axis=0)
@@ -126,6 +154,21 @@ def texture(train: Seen) -> Score:
     return lambda seen: novelty.distances(seen.texture).astype(np.float64)
 
 
+def texture_of_class(train: Seen) -> Score:
+    """The same to the centre of the likeliest class."""
+    novelty, classes = (
+        fit_novelty(train.texture, train.labels, train.texture),
+        np.unique(train.labels),
+    )
+
+    def score(seen: Seen) -> Scores:
+        places, likeliest = seen.texture @ novelty.projection, seen.likeliest_of(classes)
+        centres = novelty.centres[np.searchsorted(classes, likeliest)]
+        return np.linalg.norm(places - centres, axis=1).astype(np.float64)
+
+    return score
+
+
 METHODS: dict[str, Callable[[Seen], Score]] = {
     "max softmax": max_softmax,
     "energy": energy,
@@ -134,7 +177,9 @@ METHODS: dict[str, Callable[[Seen], Score]] = {
     "residual": residual,
     "ViM": vim,
     "kNN": nearest_neighbours,
+    "kNN of class": neighbours_of_class,
     "texture": texture,
+    "texture of class": texture_of_class,
 }
 
 

@@ -72,6 +72,7 @@ SHIPPED = (
     Shipped(MICROSCOPY, "scikit-image", SKIMAGE, ("cell.png",), 3, 256),
     Shipped(MICROSCOPY, "mahotas", "mahotas/demos/data", ("nuclear.png",), 3, 256),
     Shipped(MICROSCOPY, "stardist", "stardist/data/images", ("histo.jpg", "img2d.tif"), 3, 160),
+    Shipped((NEAR, "blood smear"), "cbc", "share/cbc/images", ("test.jpg",), 9, 300),
     Shipped((NEAR, "fundus"), "scikit-image", SKIMAGE, ("retina.jpg",), 5, 700),
     Shipped(PHOTOGRAPHS, "scikit-image", SKIMAGE, (*_names(
         "astronaut camera chelsea coffee motorcycle_left coins clock_motion moon", ".png"),

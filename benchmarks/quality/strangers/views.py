@@ -16,6 +16,7 @@ from benchmarks.quality.strangers.shipped import find_shipped
 from models.bundle import Card
 from models.gate import sample
 from models.inference import outputs_and_embeddings
+from models.outputs import class_logits
 from models.preprocessing import Normalisation
 from models.pretrained import build
 from models.texture import describe
@@ -30,7 +31,6 @@ COVERAGE = 0.8
 """Promised by the prediction sets that tell doubt; 95 % takes more val pictures than there are."""
 
 BATCH_SIZE = 32
-SKIN = [CLASSES.index(name) for name in ("DERM", "DERM_CLINIC")]
 
 Key = str | Place
 """A split, or a kind of stranger."""
@@ -110,7 +110,7 @@ def look(card: Card, network: nn.Module, pictures: Pictures, name: str) -> dict[
             logits, embeddings, texture,
             pictures.labels[key] if isinstance(key, str) else np.full(count, -1),
             pictures.groups[key] if isinstance(key, str) else np.arange(count),
-            np.isin(verdicts.probabilities.argmax(axis=1), SKIN), sets.sum(axis=1) == 1,
+            verdicts.probabilities, sets.sum(axis=1) == 1,
         )  # fmt: skip
     return found
 
@@ -132,8 +132,8 @@ def _run(
         outputs_and_embeddings(network, prepare(part))
         for part in progress(pixels.split(BATCH_SIZE), desc=f"{name}: {key}", unit="batches")
     ]
-    logits, embeddings = (torch.cat(column).numpy() for column in zip(*columns, strict=True))
-    return [logits, embeddings, texture.numpy()]
+    outputs, embeddings = (torch.cat(column) for column in zip(*columns, strict=True))
+    return [class_logits(outputs).numpy(), embeddings.numpy(), texture.numpy()]
 
 
 def _prepared(card: Card, pictures: Pictures, key: Key) -> tuple[torch.Tensor, torch.Tensor]:

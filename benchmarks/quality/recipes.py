@@ -1,0 +1,390 @@
+"""Which recipe of fine-tuning does best on pictures of an origin that it never saw.
+
+    python -m benchmarks.quality.recipes --data-dir DATASET --output runs/recipes \
+        --model mobilenetv1_100 --pretrained-path FILE --input-size 112 --poor FOLDER \
+        --hold-out isic_2019 pad_ufes_20:!300x300 --hold-out isic_2018 pad_ufes_20:300x300
+    python -m benchmarks.quality.recipes ... --only table          of what was trained so far
+    python -m benchmarks.quality.recipes ... --whole mixup         a whole run, on all of DATASET
+
+Each --hold-out names origins that a training goes without, by collection and, after a colon, the
+size of their originals (! for any other). The epoch is chosen on val as always, and its weights say
+what the pictures of three sets are, by their largest logit: the test pictures of the origins that
+were trained on, those held out, and really poor ones in a folder, none of which was ever trained
+on. "Other origins" is the mean recall of the classes, for each on pictures of another origin; for
+those that have none (they are named) on the test pictures. Told are means, and differences from
+plain fine-tuning with the same seed and origins, with the standard error of their mean.
+
+What was trained is appended to results.jsonl in the output folder and not trained again, so that
+it can be stopped at any time, and run with other --seeds or --recipes by another process.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import launch_training_test
+from benchmarks.quality.real_quality import find_pictures, recall_at
+from benchmarks.tools.holding_out import (
+    HeldOut,
+    Origin,
+    judged_pictures,
+    link_data_set,
+    read_parts,
+)
+from benchmarks.tools.measuring import machine
+from benchmarks.tools.recipe_trainers import AugmentingTrainer, MixupTrainer, PulledTrainer
+from benchmarks.tools.trainings import STEADY, add_training_flags
+from models.device import Compute, choose_device, choose_precision
+from models.inference import outputs_of
+from models.outputs import class_logits
+from models.reading import Reading
+from models.zoo import FROM_SCRATCH, resolve
+from utils.common.cli.console import table
+from utils.common.errors import SettingsError, run_script
+from utils.common.labels import CLASSES, LOW_QUALITY, VAL
+from utils.training import trainer_setup
+from utils.training.data.loader import PictureLoader
+from utils.training.data.pictures import read_folder
+from utils.training.engine import Trainer
+from utils.training.figures import val_figures
+from utils.training.network import build_network
+from utils.training.predictions import criterion
+from utils.training.processes.world import World
+from utils.training.settings import read_settings
+from utils.training.step.device import prepare
+
+PLAIN = "plain"
+RESULTS_NAME = "results.jsonl"
+RATE = 0.05
+"""False alarms at which the recall of poor pictures is told, as a share of the good ones."""
+
+SHORT_PROBE, LONG_PROBE = 3, 20
+"""Frozen epochs of LP-FT: among the epochs, and before all of them."""
+
+OWN, HELD, POOR = SETS = "own", "held", "poor"
+Said = dict[str, dict[str, list[int]]]
+"""For each set and true class the predicted classes of its pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is fine-tuned.
+
+    Attributes:
+        flags: Of launch_training_test.py, besides those that all recipes have in common.
+        kind: The trainer.
+    """
+
+    flags: tuple[str, ...] = ()
+    kind: type[Trainer] = Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one training came to.
+
+    Attributes:
+        model: Its architecture.
+        held: The origins that it went without.
+        recipe: Name of its recipe.
+        seed: Its seed.
+        said: The predicted classes, as indices into `labels.CLASSES`.
+        poor_found: Share of the really poor pictures that are told at `RATE`; NaN without any.
+        best_epoch: The epoch that was kept, from 1.
+        seconds: What the training took, val included.
+    """
+
+    model: str
+    held: str
+    recipe: str
+    seed: int
+    said: Said
+    poor_found: float
+    best_epoch: int
+    seconds: float
+
+    def recall(self, name: str, label: str) -> float:
+        """Return the share of a class's pictures in a set that are told right; NaN for none."""
+        said = self.said.get(name, {}).get(label, [])
+        return float(np.mean([one == CLASSES.index(label) for one in said])) if said else math.nan
+
+    def elsewhere(self, label: str) -> float:
+        """Return the recall on pictures of another origin, or on test where there are none."""
+        first = self.recall(POOR if label == LOW_QUALITY else HELD, label)
+        return self.recall(OWN, label) if math.isnan(first) else first
+
+    @property
+    def other_origins(self) -> float:
+        """The mean of these recalls."""
+        return mean_of_known(map(self.elsewhere, CLASSES))
+
+    @property
+    def own_test(self) -> float:
+        """Balanced accuracy on the test pictures of the origins that were trained on."""
+        return mean_of_known(self.recall(OWN, label) for label in CLASSES)
+
+
+def mean_of_known(values: Iterable[float]) -> float:
+    """Return the mean of what is not NaN; NaN if all are."""
+    known = [value for value in values if not math.isnan(value)]
+    return mean(known) if known else math.nan
+
+
+def main() -> None:
+    """Train what was not trained yet, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", type=Path, required=True, help="a data set")
+    add_training_flags(parser)
+    parser.add_argument("--input-size", type=int, default=112, help="in pixels (default: 112)")
+    parser.add_argument(
+        "--hold-out", nargs="+", action="append", metavar="SOURCE[:[!]WxH]", default=[],
+        help="origins that one training goes without; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--poor", type=Path, help="folder of really poor pictures")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--recipes", nargs="+", help="some of the table's first column")
+    parser.add_argument("--only", choices=["table"], help="train nothing")
+    parser.add_argument("--whole", metavar="RECIPE", help="train it on all origins, in whole runs")
+    given = parser.parse_args()
+    lr = (resolve(given.model).recipe if given.pretrained_path else FROM_SCRATCH).lr
+    known = recipes(given.epochs, lr)
+    for name in [*(given.recipes or []), *([given.whole] if given.whole else [])]:
+        if name not in known:
+            raise SettingsError(f"There is no recipe {name}", expected="; ".join(known))
+    if given.whole:
+        for seed in given.seeds:
+            train_whole(given, known[given.whole], seed)
+        return
+    if given.only is None:
+        print(machine(choose_device("auto")))
+        train_missing(given, known)
+    results = read_results(given.output / RESULTS_NAME)
+    print(as_table([one for one in results if one.model == given.model]))
+
+
+def recipes(epochs: int, lr: float) -> dict[str, Recipe]:
+    """Return the recipes by name, plain fine-tuning first.
+
+    Args:
+        epochs: Of plain fine-tuning.
+        lr: The default learning rate.
+    """
+    frozen = ("--freeze-epochs", str(SHORT_PROBE))
+    long = ("--freeze-epochs", str(LONG_PROBE), "--epochs", str(LONG_PROBE + epochs))
+    third = ("--lr", f"{lr / 3:g}")
+    probe = ("--freeze-epochs", str(5 * epochs), "--epochs", str(5 * epochs))
+    return {
+        PLAIN: Recipe(),
+        "linear probe": Recipe(("--freeze-epochs", str(epochs))),
+        "linear probe, epochs x 5": Recipe(probe),
+        "LP-FT": Recipe(frozen),
+        "LP-FT, long probe": Recipe(long),
+        "LP-FT, long probe, lr / 3": Recipe((*long, *third)),
+        "lr / 3": Recipe(third),
+        "layer decay 0.75": Recipe(("--layer-decay", "0.75")),
+        "L2 towards the start": Recipe(kind=PulledTrainer),
+        "mixup": Recipe(kind=MixupTrainer),
+        "stronger augmentation": Recipe(kind=AugmentingTrainer),
+        "LP-FT, stronger augmentation": Recipe(frozen, AugmentingTrainer),
+    }
+
+
+def train_missing(given: argparse.Namespace, known: Mapping[str, Recipe]) -> None:
+    """Train what is not among the results yet."""
+    path = given.output / RESULTS_NAME
+    for held in given.hold_out:
+        origins = [Origin(text) for text in held]
+        name = " ".join(held)
+        parts = read_parts(given.data_dir, origins)
+        folder = given.output / "data" / name.replace(":", "-").replace("!", "not-")
+        link_data_set(parts.kept, given.data_dir, folder)
+        for seed in given.seeds:
+            for recipe in given.recipes or known:
+                key = (given.model, name, recipe, seed)
+                if key in {(r.model, r.held, r.recipe, r.seed) for r in read_results(path)}:
+                    continue
+                print(f"{given.model} without {name}: {recipe}, seed {seed}", flush=True)
+                result = train(given, folder, key, known[recipe], parts)
+                with path.open("a", encoding="utf-8") as stream:
+                    stream.write(f"{json.dumps(dataclasses.asdict(result))}\n")
+
+
+def read_results(path: Path) -> list[Result]:
+    """Read what was trained so far."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [Result(**json.loads(line)) for line in lines]
+
+
+def flags_of(given: argparse.Namespace, recipe: Recipe, data_dir: Path, seed: int) -> list[str]:
+    """Return the flags of launch_training_test.py for one training."""
+    start = ["--pretrained-path", given.pretrained_path]
+    return [
+        "--model", given.model, *(start if given.pretrained_path else ["--no-pretrained"]),
+        "--data-dir", str(data_dir), "-b", str(given.batch_size), "-j", "0", "--cache", "ram",
+        "--seed", str(seed), "--epochs", str(given.epochs), "--patience", "0",
+        "--input-size", str(given.input_size), *STEADY, *recipe.flags,
+    ]  # fmt: skip
+
+
+def train_whole(given: argparse.Namespace, recipe: Recipe, seed: int) -> None:
+    """Train one whole run of launch_training_test.py, with the recipe's trainer."""
+    output = given.output / f"{given.whole.replace(' ', '-').replace('/', 'over')}-{seed}"
+    flags = flags_of(given, recipe, given.data_dir, seed)
+    with patch.object(trainer_setup, "Trainer", recipe.kind):
+        launch_training_test.main([*flags, "--output-dir", str(output), "--resume", "auto"])
+
+
+def train(
+    given: argparse.Namespace,
+    data_dir: Path,
+    key: tuple[str, str, str, int],
+    recipe: Recipe,
+    parts: HeldOut,
+) -> Result:
+    """Train once; return what the weights of the best epoch say of all sets."""
+    model, held, name, seed = key
+    asked, _ = read_settings(flags_of(given, recipe, data_dir, seed))
+    device = choose_device("auto")
+    prepare(device, deterministic=False)
+    built = build_network(asked, World())
+    settings, preprocessing = built.settings, built.preprocessing
+    loader = PictureLoader(
+        read_folder(data_dir), preprocessing, settings.batch_size, settings.workers, seed,
+        cache=settings.cache, fresh_low_quality=settings.fresh_low_quality,
+    )  # fmt: skip
+    compute = Compute(device, choose_precision(device, None))
+    trainer = recipe.kind(built.network, preprocessing, compute, settings, loader)
+    started = time.perf_counter()
+    best_epoch = train_to_best(trainer)
+    seconds = time.perf_counter() - started
+    said: Said = {}
+    poor: dict[bool, list[float]] = {True: [], False: []}
+    for which, pictures in pictures_of(given, parts).items():
+        logits = logits_of(trainer, list(pictures))
+        said[which] = {}
+        for label, predicted in zip(pictures.values(), logits.argmax(axis=1), strict=True):
+            said[which].setdefault(label, []).append(int(predicted))
+        shares = torch.from_numpy(logits).softmax(dim=1)[:, CLASSES.index(LOW_QUALITY)].tolist()
+        for label, share in zip(pictures.values(), shares, strict=True):
+            if which == POOR or label != LOW_QUALITY:
+                poor[which == POOR].append(share)
+    loader.close()
+    scores = np.array(poor[True]), np.array(poor[False])
+    found = recall_at(RATE, *scores) if poor[True] else math.nan
+    return Result(model, held, name, seed, said, found, best_epoch, seconds)
+
+
+def train_to_best(trainer: Trainer) -> int:
+    """Train all epochs, and give the evaluated network the weights of the best; return which.
+
+    The best is chosen as by launch_training_test.py.
+    """
+    losses: list[float | None] = []
+    best_epoch, lowest, weights = 0, math.inf, None
+    for epoch in range(trainer.settings.epochs):
+        for _ in trainer.train_epoch(epoch):
+            pass
+        predictions = trainer.predictor().predict(VAL, "Validation")
+        losses.append(val_figures(trainer, epoch, predictions)["val_calibrated_loss"])
+        trainer.sums = trainer.sums.of_next_epoch()
+        reached = criterion(losses)
+        if reached is not None and reached < lowest:
+            stored = trainer.evaluated.state_dict()
+            weights = {key: value.clone() for key, value in stored.items()}
+            best_epoch, lowest = epoch + 1, reached
+    if weights is None:
+        raise SettingsError("In no epoch were all outputs on val finite", expected="a lower rate")
+    trainer.evaluated.load_state_dict(weights)
+    return best_epoch
+
+
+def pictures_of(given: argparse.Namespace, parts: HeldOut) -> dict[str, dict[Path, str]]:
+    """Return the pictures of each set with their classes."""
+    judged = judged_pictures(given.data_dir, parts)
+    if given.poor:
+        judged[POOR] = dict.fromkeys(find_pictures(given.poor), LOW_QUALITY)
+    return judged
+
+
+@cache
+def read(path: Path) -> NDArray[np.uint8]:
+    """Return a picture's pixels as a gate reads them."""
+    return Reading().pixels(path.read_bytes())
+
+
+@torch.inference_mode()
+def logits_of(trainer: Trainer, paths: Sequence[Path]) -> NDArray[np.float32]:
+    """Return the logits of the evaluated network, N x classes, in float32 as a gate computes."""
+    network = trainer.evaluated.eval()
+    rows = []
+    for start in range(0, len(paths), trainer.settings.batch_size):
+        some = paths[start : start + trainer.settings.batch_size]
+        crops = np.stack([trainer.preprocessing.centre_crop(read(path)) for path in some])
+        pixels = torch.from_numpy(crops).to(trainer.compute.device)
+        rows.append(class_logits(outputs_of(network, trainer.normalise, pixels)).cpu().numpy())
+    return np.concatenate(rows)
+
+
+def as_table(results: Sequence[Result]) -> str:
+    """Return means of each recipe, and differences from plain with the same seed and origins."""
+    plain = {(one.held, one.seed): one for one in results if one.recipe == PLAIN}
+    by_recipe: dict[str, list[Result]] = defaultdict(list)
+    for one in results:
+        if (one.held, one.seed) in plain:
+            by_recipe[one.recipe].append(one)
+    rows = []
+    for name, some in by_recipe.items():
+        pairs = [(one, plain[one.held, one.seed]) for one in some]
+        row: list[object] = [name, len(some)]
+        for figure in ("other_origins", "own_test", "poor_found"):
+            values = [getattr(one, figure) for one in some]
+            gains = [getattr(one, figure) - getattr(other, figure) for one, other in pairs]
+            row += [shown(values), "" if name == PLAIN else with_error(gains)]
+        row += [shown([one.elsewhere(label) for one in some]) for label in CLASSES]
+        row.append(f"{mean(one.seconds for one in some):.0f}")
+        rows.append(row)
+    header: list[Any] = ["recipe", "trainings", "other origins", "difference", "own test"]
+    header += ["difference", f"poor at {RATE:.0%}", "difference", *CLASSES, "seconds"]
+    return table(header, rows) + f"\n{without_other(results)}"
+
+
+def without_other(results: Sequence[Result]) -> str:
+    """Name the classes that have no pictures of another origin."""
+    names = [
+        label for label in CLASSES if label != LOW_QUALITY
+        and all(math.isnan(one.recall(HELD, label)) for one in results)
+    ]  # fmt: skip
+    return f"Of the origins that were trained on: {', '.join(names) or 'none'}."
+
+
+def shown(values: Iterable[float]) -> str:
+    """Return the mean of what is known, "-" of nothing."""
+    value = mean_of_known(values)
+    return "-" if math.isnan(value) else f"{value:.1%}"
+
+
+def with_error(gains: Sequence[float]) -> str:
+    """Return the mean of differences with its standard error, in points."""
+    known = [100 * gain for gain in gains if not math.isnan(gain)]
+    if not known:
+        return "-"
+    error = f"{stdev(known) / len(known) ** 0.5:.1f}" if len(known) > 1 else "?"
+    return f"{mean(known):+.1f} +- {error}"
+
+
+if __name__ == "__main__":
+    run_script(main)
