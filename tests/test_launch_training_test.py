@@ -124,7 +124,7 @@ def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, fl
     [
         (["-b", "0"], "--batch-size 0 cannot be used. Expected a number of at least 1."),
         (["-j", "-1"], "--workers -1 cannot be used. Expected a number of at least 0."),
-        (["--epochs", "0"], "--epochs 0 cannot be used. Expected a number of at least 1."),
+        (["--epochs", "-1"], "--epochs -1 cannot be used. Expected a number of at least 0."),
         (["--lr", "0"], "--lr 0.0 cannot be used. Expected a number above 0."),
         (["--lr", "nan"], "--lr nan cannot be used. Expected a number above 0."),
         (

@@ -55,6 +55,7 @@ def variants(lr: float) -> dict[str, tuple[str, ...]]:
         "label smoothing 0.1": ("--label-smoothing", "0.1"),
         "EMA 0.99": ("--ema", "0.99"),
         "layer decay 0.75": ("--layer-decay", "0.75"),
+        "none frozen": ("--freeze-epochs", "0"),
         "1 epoch frozen": ("--freeze-epochs", "1"),
         "no weight decay": ("--weight-decay", "0"),
         "LOW_QUALITY from disk": ("--no-fresh-low-quality",),

@@ -159,15 +159,14 @@ def variants(frozen: int, epochs: int, lr: float) -> dict[str, tuple[str, ...]]:
         epochs: Of the whole network in plain training.
         lr: The default learning rate.
     """
-    first = ("--freeze-epochs", str(frozen))
-    more = ("--epochs", str(frozen + epochs))
+    none, first = (("--freeze-epochs", str(number)) for number in (0, frozen))
     return {
-        PLAIN: (),
-        "progressive": ("--progressive-resizing",),
-        "LP-FT": (*first, *more),
-        "LP-FT, no more epochs": first,
-        "LP-FT, lr x 3": (*first, *more, "--lr", f"{3 * lr:g}"),
-        "LP-FT, lr / 3": (*first, *more, "--lr", f"{lr / 3:g}"),
+        PLAIN: none,
+        "progressive": (*none, "--progressive-resizing"),
+        "LP-FT": first,
+        "LP-FT, no more epochs": (*first, "--epochs", str(epochs - frozen)),
+        "LP-FT, lr x 3": (*first, "--lr", f"{3 * lr:g}"),
+        "LP-FT, lr / 3": (*first, "--lr", f"{lr / 3:g}"),
     }
 
 

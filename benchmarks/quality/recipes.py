@@ -183,22 +183,22 @@ def recipes(epochs: int, lr: float) -> dict[str, Recipe]:
         epochs: Of plain fine-tuning.
         lr: The default learning rate.
     """
-    frozen = ("--freeze-epochs", str(SHORT_PROBE))
-    long = ("--freeze-epochs", str(LONG_PROBE), "--epochs", str(LONG_PROBE + epochs))
+    none = ("--freeze-epochs", "0")
+    frozen = ("--freeze-epochs", str(SHORT_PROBE), "--epochs", str(epochs - SHORT_PROBE))
+    long = ("--freeze-epochs", str(LONG_PROBE))
     third = ("--lr", f"{lr / 3:g}")
-    probe = ("--freeze-epochs", str(5 * epochs), "--epochs", str(5 * epochs))
     return {
-        PLAIN: Recipe(),
-        "linear probe": Recipe(("--freeze-epochs", str(epochs))),
-        "linear probe, epochs x 5": Recipe(probe),
+        PLAIN: Recipe(none),
+        "linear probe": Recipe(("--freeze-epochs", str(epochs), "--epochs", "0")),
+        "linear probe, epochs x 5": Recipe(("--freeze-epochs", str(5 * epochs), "--epochs", "0")),
         "LP-FT": Recipe(frozen),
         "LP-FT, long probe": Recipe(long),
         "LP-FT, long probe, lr / 3": Recipe((*long, *third)),
-        "lr / 3": Recipe(third),
-        "layer decay 0.75": Recipe(("--layer-decay", "0.75")),
-        "L2 towards the start": Recipe(kind=PulledTrainer),
-        "mixup": Recipe(kind=MixupTrainer),
-        "stronger augmentation": Recipe(kind=AugmentingTrainer),
+        "lr / 3": Recipe((*none, *third)),
+        "layer decay 0.75": Recipe((*none, "--layer-decay", "0.75")),
+        "L2 towards the start": Recipe(none, PulledTrainer),
+        "mixup": Recipe(none, MixupTrainer),
+        "stronger augmentation": Recipe(none, AugmentingTrainer),
         "LP-FT, stronger augmentation": Recipe(frozen, AugmentingTrainer),
     }
 

@@ -120,8 +120,8 @@ def make_trainer(tiny_dataset: Path) -> Callable[..., Trainer]:
     def make(
         model: str = TINY, device: str = "cpu", precision: str = "float32", **settings: Any
     ) -> Trainer:
-        usual = {"batch_size": 8, "workers": 0, "model": model, "epochs": 2, "lr": 1e-3}
-        complete = RunSettings(**{**usual, "weight_decay": 0.05, **settings})
+        usual = {"batch_size": 8, "workers": 0, "model": model, "epochs": 2, "freeze_epochs": 0}
+        complete = RunSettings(**{**usual, "lr": 1e-3, "weight_decay": 0.05, **settings})
         network, preprocessing = build(resolve(model), len(CLASSES), pretrained=False)
         if complete.assessment_weight:
             let_assess(network)

@@ -137,7 +137,8 @@ def test_evaluation_is_dealt_out_in_equally_many_rounds(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "more", [(), ("--grad-accum-steps", "2", "--freeze-epochs", "1", "--ema", "0.9")]
+    "more",
+    [(), ("--grad-accum-steps", "2", "--freeze-epochs", "1", "--epochs", "4", "--ema", "0.9")],
 )
 def test_two_processes_train_as_one_with_the_doubled_batch(
     command_line: CommandLine, launch, preloaded: Preloaded, tmp_path: Path, more: tuple[str, ...]

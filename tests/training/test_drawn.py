@@ -39,7 +39,7 @@ def make(degraded_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         small: Preprocessing = dataclasses.replace(preprocessing, height=32, width=32)
         settings = RunSettings(
             batch_size=4, workers=workers, model="test_resnet", epochs=1, lr=1e-3,
-            weight_decay=0.05, assessment_weight=weight,
+            weight_decay=0.05, freeze_epochs=0, assessment_weight=weight,
         )  # fmt: skip
         loader = PictureLoader(
             read_folder(degraded_dataset), small, 4, workers, 0, fresh_low_quality=fresh

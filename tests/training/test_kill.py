@@ -61,8 +61,8 @@ def test_killed_at_random_steps_it_ends_the_same(
     assert_same_run: Callable[[Path, Path], None],
 ) -> None:
     options = (
-        "-b", "4", "--epochs", str(EPOCHS), "--patience", "0", "--ema", "0.9", "--freeze-epochs",
-        "1", "--checkpoint-minutes", "1e-9",
+        "-b", "4", "--freeze-epochs", "1", "--epochs", str(EPOCHS - 1), "--patience", "0", "--ema",
+        "0.9", "--checkpoint-minutes", "1e-9",
     )  # fmt: skip
     start = command_line(tmp_path / "runs", *options)
     assert ending(script(preloaded, start)) == 0

@@ -1,5 +1,6 @@
 """The network of a run assesses pictures where that is wanted and possible, and else is as ever."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,18 @@ import torch
 from safetensors.torch import save_file
 
 from models.classifier import holds_assessment, is_assessing, is_of_assessment
+from models.zoo import PROBE, resolve
 from tests.training.conftest import TINY
+from utils.common.errors import SettingsError
 from utils.training.network import build_network, rebuild_network
 from utils.training.processes.world import World
-from utils.training.settings import Settings
+from utils.training.settings import Settings, complete, merge
 
 WITHOUT_PLACE = "resnetv2_18"
 """Its classifier is a convolution."""
+
+TWO_CLASSIFIERS = "deit_tiny_distilled_patch16_224"
+"""Its outputs are no linear function of one layer's features."""
 
 
 def asked(model: str = TINY, **more: object) -> Settings:
@@ -71,3 +77,38 @@ def test_weights_of_a_run_are_taken_as_far_as_they_go(
         else:
             assert torch.equal(tensor, stored[name])
     assert capsys.readouterr().out == ""
+
+
+def test_pretrained_weights_are_probed_first_and_random_ones_are_not() -> None:
+    model = resolve("resnet18")
+    open_ = Settings(batch_size=4, workers=0)
+    usual = complete(open_, model, pretrained=True)
+    assert (usual.freeze_epochs, usual.epochs) == (PROBE, PROBE + model.recipe.epochs)
+    few = complete(replace(open_, epochs=3), model, pretrained=True)
+    assert (few.freeze_epochs, few.epochs) == (PROBE, PROBE + 3)
+    own = complete(replace(open_, epochs=3, freeze_epochs=0), model, pretrained=True)
+    assert (own.freeze_epochs, own.epochs) == (0, 3)
+    probe = complete(replace(open_, epochs=0, freeze_epochs=7), model, pretrained=True)
+    assert (probe.freeze_epochs, probe.epochs) == (7, 7)
+    for given in ({"pretrained": False}, {"pretrained": True, "has_features": False}):
+        random = complete(replace(open_, epochs=3), model, **given)
+        assert (random.freeze_epochs, random.epochs) == (0, 3)
+    with pytest.raises(SettingsError, match="--epochs 0 trains nothing"):
+        complete(replace(open_, epochs=0), model, pretrained=False)
+
+
+def test_a_network_without_features_is_fine_tuned_at_once(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.safetensors"
+    for model, frozen in ((WITHOUT_PLACE, PROBE), (TWO_CLASSIFIERS, 0)):
+        network = build_network(asked(model), World()).network
+        save_file(network.state_dict(), weights)
+        start = {"pretrained": True, "pretrained_path": str(weights)}
+        assert build_network(asked(model, **start), World()).settings.freeze_epochs == frozen
+
+
+def test_more_epochs_of_a_run_come_after_its_frozen_ones() -> None:
+    stored = complete(Settings(batch_size=4, workers=0), resolve("resnet18"), pretrained=True)
+    longer = merge(stored, Settings(epochs=40), frozenset({"epochs"}))
+    assert longer.epochs == stored.freeze_epochs + 40
+    with pytest.raises(SettingsError, match="freeze_epochs was 20 and not 3"):
+        merge(stored, Settings(freeze_epochs=3), frozenset({"freeze_epochs"}))

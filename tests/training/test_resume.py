@@ -121,8 +121,8 @@ def test_a_signal_saves_the_state_of_the_moment(
 
 
 OPTIONS = (
-    "-b", "4", "--grad-accum-steps", "2", "--ema", "0.8", "--freeze-epochs", "1", "--layer-decay",
-    "0.8", "--label-smoothing", "0.1", "--grad-checkpointing", "--cache", "packed",
+    "-b", "4", "--grad-accum-steps", "2", "--ema", "0.8", "--freeze-epochs", "1", "--epochs", "1",
+    "--layer-decay", "0.8", "--label-smoothing", "0.1", "--grad-checkpointing", "--cache", "packed",
 )  # fmt: skip
 
 

@@ -30,8 +30,9 @@ NONSENSE: tuple[Any, ...] = (
     *([], [[[]]], {}, {"a": {"b": []}}, (1, "2"), "x" * 100_000, torch.zeros(2)),
 )
 GOOD = RunSettings(
-    batch_size=8, workers=0, model="test_resnet", epochs=2, lr=1e-3, weight_decay=0.05, patience=5
-)
+    batch_size=8, workers=0, model="test_resnet", epochs=2, freeze_epochs=0, lr=1e-3,
+    weight_decay=0.05, patience=5,
+)  # fmt: skip
 
 
 def row(epoch: int = 1, reached: float = 0.5) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from utils.common.cli import prompts
 from utils.common.labels import CLASSES
 from utils.training.processes.world import World
 from utils.training.settings import RunSettings, Settings, complete
-from utils.training.step.classifier import can_learn_to_assess
+from utils.training.step.classifier import can_learn_to_assess, features_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ def build_network(asked: Settings, world: World) -> Built:
     if built and asked.pretrained_path and is_assessing(network):
         load_assessment(network, Path(asked.pretrained_path))
     world.broadcast_tensors(network.state_dict().values())
-    settings = complete(asked, model, pretrained=pretrained)
+    has_features = features_shape(network, preprocessing) is not None
+    settings = complete(asked, model, pretrained=pretrained, has_features=has_features)
     return Built(network, world.broadcast(lambda: preprocessing), settings)
 
 

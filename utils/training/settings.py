@@ -99,9 +99,10 @@ class Settings:
         "ones in the last fifth of the epochs; val and test always at full size: faster",
     )
     epochs: int | None = setting(
-        None, f"passes over the training pictures (default: by model, see the table in models/"
-        f"zoo.py; {FROM_SCRATCH.epochs} from random weights)", type=int, metavar="N",
-        check=at_least(1, MANY),
+        None, "passes over the training pictures in which all weights learn; --freeze-epochs come "
+        f"before them (default: {CONVNET.epochs}; {FROM_SCRATCH.epochs} from random weights)",
+        type=int, metavar="N",
+        check=at_least(0, MANY),
     )  # fmt: skip
     lr: float | None = setting(
         None, f"peak learning rate (default: {CONVNET.lr:g} for convolutional networks, "
@@ -125,10 +126,11 @@ class Settings:
         "transformers, 1 is the same rate for all",
         type=float, metavar="X", check=above(0, at_most=1),
     )  # fmt: skip
-    freeze_epochs: int = setting(
-        0, "train the classifier alone for the first N epochs, on features that are computed once: "
-        "each of these takes seconds; then everything learns (LP-FT, for pretrained weights)",
-        type=int, metavar="N", check=at_least(0, MANY),
+    freeze_epochs: int | None = setting(
+        None, "first train the classifier alone for N epochs, on features that are computed once: "
+        f"each of these takes seconds (LP-FT; default: {CONVNET.freeze_epochs}; 0 from random "
+        "weights, and for a network without such features)",
+        type=int, metavar="N", check=at_least(0, MANY), before=0,
     )  # fmt: skip
     label_smoothing: float = setting(
         0.0, "share of each label that is spread over all classes, below 1", type=float,
@@ -222,12 +224,17 @@ def _settled(name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings(Settings):
-    """Settings that a run keeps to: all that may be left open is settled."""
+    """Settings that a run keeps to: all that may be left open is settled.
+
+    Attributes:
+        epochs: Of the whole training: `freeze_epochs` and those in which all weights learn.
+    """
 
     batch_size: int = _settled("batch_size")
     workers: int = _settled("workers")
     model: str = _settled("model")
     epochs: int = _settled("epochs")
+    freeze_epochs: int = _settled("freeze_epochs")
     lr: float = _settled("lr")
     weight_decay: float = _settled("weight_decay")
 
@@ -330,19 +337,33 @@ def _pick(answer: str) -> str | None:
     return model.name if model else None
 
 
-def complete(asked: Settings, model: Model, *, pretrained: bool) -> RunSettings:
+def complete(
+    asked: Settings, model: Model, *, pretrained: bool, has_features: bool = True
+) -> RunSettings:
     """Fill in the model's defaults where nothing else was chosen.
 
     Args:
         asked: Settings as given, with batch size and workers.
         model: The model to train.
         pretrained: Whether it has pretrained weights.
+        has_features: Whether frozen epochs can compute each picture's features once. If not, there
+            are only those that are asked for.
+
+    Raises:
+        SettingsError: If there is nothing to train.
     """
     recipe = model.recipe if pretrained else FROM_SCRATCH
+    if not has_features:
+        recipe = dataclasses.replace(recipe, freeze_epochs=0)
     values = {field.name: getattr(asked, field.name) for field in dataclasses.fields(asked)}
-    for name in ("epochs", "lr", "weight_decay"):
+    for name in ("epochs", "freeze_epochs", "lr", "weight_decay"):
         if values[name] is None:
             values[name] = getattr(recipe, name)
+    values["epochs"] += values["freeze_epochs"]
+    if not values["epochs"]:
+        raise SettingsError(
+            "--epochs 0 trains nothing", expected="at least 1, or --freeze-epochs before it"
+        )
     settled = {"model": model.name, "pretrained": pretrained, "resume": None, "test_only": False}
     return RunSettings(**{**values, **settled})
 
@@ -369,4 +390,6 @@ def merge(stored: RunSettings, asked: Settings, given: frozenset[str]) -> RunSet
             todo="Leave these flags out, or start anew without --resume",
         )
     changed = {name: getattr(asked, name) for name in given & MAY_CHANGE_ON_RESUME}
+    if "epochs" in changed:
+        changed["epochs"] += stored.freeze_epochs
     return dataclasses.replace(stored, **changed)

@@ -195,7 +195,7 @@ def check_frozen_epochs(
         return
     each_process = " for each process" if processes > 1 else ""
     raise SettingsError(
-        f"--freeze-epochs keeps the features of {count} pictures, {byte_size(needed)}, and "
-        f"{byte_size(left // processes)} of memory are left{each_process}",
-        todo="Leave --freeze-epochs out, end what else uses memory, or take a smaller --model",
+        f"--freeze-epochs {settings.freeze_epochs} keeps the features of {count} pictures, "
+        f"{byte_size(needed)}, and {byte_size(left // processes)} of memory are left{each_process}",
+        todo="Give --freeze-epochs 0, end what else uses memory, or take a smaller --model",
     )
