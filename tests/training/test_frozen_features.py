@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from launch_training_test import main
+from models.classifier import is_of_assessment
 from models.preprocessing import Normalisation
 from models.pretrained import build
 from models.zoo import resolve
@@ -123,6 +124,25 @@ def test_on_the_same_view_it_is_what_the_whole_network_learns(
     expected = train(each_time, 1)
     for name, tensor in train(once, 1).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-3)
+
+
+def assessing_weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    weights = trainer.network.state_dict().items()
+    return {name: weight.clone() for name, weight in weights if is_of_assessment(name)}
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_what_assesses_pictures_waits_until_all_weights_learn(make_trainer, epochs: int) -> None:
+    trainer = make_trainer(freeze_epochs=1, epochs=epochs)
+    start = assessing_weights(trainer)
+    train(trainer, 0)
+    after = assessing_weights(trainer)
+    has_learnt = {not torch.equal(start[name], weight) for name, weight in after.items()}
+    assert has_learnt == {epochs == 1}, "it learns at once where all epochs are frozen"
+    if epochs > 1:
+        trainer.sums = trainer.sums.of_next_epoch()
+        train(trainer, 1)
+        assert not any(torch.equal(start[n], w) for n, w in assessing_weights(trainer).items())
 
 
 def test_val_is_predicted_from_features_and_test_is_not(make_trainer, passes: list[int]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from models.classifier import classifiers_of, is_assessing
+from models.classifier import classifiers_of, is_assessing, is_of_assessment
 from models.device import Compute
 from models.preprocessing import Normalisation, Preprocessing
 from models.sizes import Size, step_of
@@ -191,13 +191,21 @@ class Trainer:
         )
 
     def _freeze(self, is_frozen: bool) -> None:
-        """Let all weights learn, or those of the classifier alone."""
+        """Let all weights learn, or those of the classifier alone.
+
+        What assesses pictures waits until all weights learn, where they ever do: the features of
+        frozen epochs hold one draw of each picture's faults, which it would learn by heart.
+        """
         self.network.train(not is_frozen)
         for weight in self._trainable:
             weight.requires_grad_(not is_frozen)
         if is_frozen:
             for head in classifiers_of(self.network):
                 head.train().requires_grad_()
+            if self.settings.freeze_epochs < self.settings.epochs:
+                for name, weight in self.network.named_parameters():
+                    if is_of_assessment(name):
+                        weight.requires_grad_(False)
         if is_frozen == self._is_frozen:
             return
         self._is_frozen = is_frozen
