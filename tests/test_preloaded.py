@@ -103,5 +103,7 @@ def test_torchrun_starts_forks_as_it_starts_processes(
     said, errors = process.communicate(timeout=120)
     assert sorted(said.splitlines()) == [f"rank {rank} leads True {code}" for rank in (0, 1)]
     assert process.returncode == (1 if code else 0)
-    assert (f"exitcode  : {code} (pid: {process.workers()[0]})" in errors) == bool(code)
+    # Either of them may be the first that is seen to have ended.
+    blamed = [pid for pid in process.workers() if f"exitcode  : {code} (pid: {pid})" in errors]
+    assert bool(blamed) == bool(code)
     assert len(process.workers()) == 2

@@ -11,15 +11,13 @@ from models.classifier import holds_assessment, is_assessing, is_of_assessment
 from models.zoo import PROBE, resolve
 from tests.training.conftest import TINY
 from utils.common.errors import SettingsError
+from utils.training import network
 from utils.training.network import build_network, rebuild_network
 from utils.training.processes.world import World
 from utils.training.settings import Settings, complete, merge
 
 WITHOUT_PLACE = "resnetv2_18"
 """Its classifier is a convolution."""
-
-TWO_CLASSIFIERS = "deit_tiny_distilled_patch16_224"
-"""Its outputs are no linear function of one layer's features."""
 
 
 def asked(model: str = TINY, **more: object) -> Settings:
@@ -97,13 +95,17 @@ def test_pretrained_weights_are_probed_first_and_random_ones_are_not() -> None:
         complete(replace(open_, epochs=0), model, pretrained=False)
 
 
-def test_a_network_without_features_is_fine_tuned_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_features", [True, False])
+def test_a_network_without_features_is_fine_tuned_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_features: bool
+) -> None:
     weights = tmp_path / "weights.safetensors"
-    for model, frozen in ((WITHOUT_PLACE, PROBE), (TWO_CLASSIFIERS, 0)):
-        network = build_network(asked(model), World()).network
-        save_file(network.state_dict(), weights)
-        start = {"pretrained": True, "pretrained_path": str(weights)}
-        assert build_network(asked(model, **start), World()).settings.freeze_epochs == frozen
+    save_file(build_network(asked(), World()).network.state_dict(), weights)
+    if not has_features:
+        monkeypatch.setattr(network, "features_shape", lambda *_: None)
+    start = {"pretrained": True, "pretrained_path": str(weights)}
+    built = build_network(asked(**start), World())
+    assert built.settings.freeze_epochs == (PROBE if has_features else 0)
 
 
 def test_more_epochs_of_a_run_come_after_its_frozen_ones() -> None:
