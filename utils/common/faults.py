@@ -38,3 +38,6 @@ FAULT_NAMES = tuple(fault.name for fault in FAULTS)
 
 MAX_SEVERITY = 5
 """The worst severity; 0 is a good picture, 1 the least that is poor beyond doubt."""
+
+SEVERITY_DIGITS = 3
+"""After the point, where a severity is written: rounding of other batches does not reach them."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from models.findings import ASSESSED
 from utils.common.disk.escapes import escape
 from utils.common.disk.writing import write_json, write_text
+from utils.common.faults import SEVERITY_DIGITS
 from utils.common.labels import CLASSES
 from utils.evaluation.page import as_page
 from utils.evaluation.plots import save_confusion_matrix, save_curves
@@ -81,7 +82,7 @@ def _assessed_cells(report: Report) -> list[list[object]]:
         said.subjects,
         said.subject_probabilities.max(axis=1).round(PROBABILITY_DIGITS).tolist(),
         map(" ".join, said.faults),
-        said.severities.round(PROBABILITY_DIGITS).tolist(),
+        said.severities.round(SEVERITY_DIGITS).tolist(),
         said.advice,
     )
     return [list(cells) for cells in zip(*columns, strict=True)]

@@ -9,7 +9,7 @@ from models.findings import ASSESSED
 from models.gate import Answer
 from models.outputs import SUBJECTS
 from utils.common.disk.escapes import escape, unescape
-from utils.common.faults import FAULT_NAMES, FAULTS, MAX_SEVERITY
+from utils.common.faults import FAULT_NAMES, FAULTS, MAX_SEVERITY, SEVERITY_DIGITS
 from utils.common.labels import CLASSES
 
 CLASSIFIED = ("file", "label", "probability", "set", "abstained", *CLASSES, "error")
@@ -62,7 +62,7 @@ def cells(file: str, answer: Answer, digits: int = DIGITS) -> dict[str, str]:
         "error": answer.error,
         "subject": answer.subject,
         "faults": SET_MARK.join(answer.faults),
-        "severity": _number(answer.severity, digits),
+        "severity": _number(answer.severity, SEVERITY_DIGITS),
         "advice": answer.advice,
         **shares,
     }
@@ -70,7 +70,6 @@ def cells(file: str, answer: Answer, digits: int = DIGITS) -> dict[str, str]:
 
 def values(file: str, answer: Answer) -> dict[str, Any]:
     """Return a row as values of JSON by column; what is not known is null."""
-    numbers = {**_shares(answer), "severity": answer.severity}
     return {
         "file": escape(file),
         "label": answer.label or None,
@@ -80,7 +79,8 @@ def values(file: str, answer: Answer) -> dict[str, Any]:
         "subject": answer.subject or None,
         "faults": None if answer.severity is None else answer.faults,
         "advice": answer.advice or None,
-        **{name: value and round(value, DIGITS) for name, value in numbers.items()},
+        "severity": answer.severity and round(answer.severity, SEVERITY_DIGITS),
+        **{name: value and round(value, DIGITS) for name, value in _shares(answer).items()},
     }
 
 
