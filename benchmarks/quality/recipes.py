@@ -298,6 +298,9 @@ def train_to_best(trainer: Trainer) -> int:
     for epoch in range(trainer.settings.epochs):
         for _ in trainer.train_epoch(epoch):
             pass
+        if epoch < trainer.settings.probe_epochs:
+            trainer.sums = trainer.sums.of_next_epoch()
+            continue
         predictions = trainer.predictor().predict(VAL, "Validation")
         losses.append(val_figures(trainer, epoch, predictions)["val_calibrated_loss"])
         trainer.sums = trainer.sums.of_next_epoch()

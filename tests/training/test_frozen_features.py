@@ -1,5 +1,6 @@
 """Frozen epochs learn from features that are computed once, and are epochs like any others."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from models.zoo import resolve
 from tests.training.conftest import TINY
 from utils.common.errors import SettingsError
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
+from utils.training import fit
 from utils.training.data import frozen_features
 from utils.training.data.frozen_features import check_frozen_epochs, gather_features
 from utils.training.data.loader import PictureLoader, epoch_order
 from utils.training.data.pictures import read_folder
 from utils.training.engine import Trainer
+from utils.training.figures import VAL_FIGURES
+from utils.training.predictions import Predictions
 from utils.training.processes.stopping import Stopped
 from utils.training.processes.world import World
 from utils.training.settings import Settings
@@ -221,6 +225,22 @@ def test_shares_are_gathered_in_order(processes: int) -> None:
         share = [(part,) for part in features[rank::processes].split(2)]
         whole += gather_features(share, 5, torch.Size([2]), world)
     assert torch.equal(whole, features)
+
+
+@pytest.mark.parametrize(("whole", "kept", "done"), [(3, 3, 4), (0, 1, 2)])
+def test_a_frozen_epoch_is_kept_or_ends_a_run_only_where_all_are_frozen(
+    arguments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: int, kept: int, done: int
+) -> None:
+    """Each epoch is worse than the one before, and one of them is patience enough."""
+
+    def rising(trainer: Trainer, epoch: int, predictions: Predictions) -> dict[str, float]:
+        return {**dict.fromkeys(VAL_FIGURES, 0.5), "val_calibrated_loss": float(epoch)}
+
+    monkeypatch.setattr(fit, "val_figures", rising)
+    assert main(arguments("--freeze-epochs", "2", "--epochs", str(whole), "--patience", "1")) == 0
+    run = next((tmp_path / "runs").iterdir())
+    assert json.loads((run / "report.json").read_text())["best_epoch"] == kept
+    assert len((run / "history.csv").read_text().splitlines()) == 1 + done
 
 
 @pytest.mark.slow

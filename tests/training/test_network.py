@@ -14,7 +14,7 @@ from utils.common.errors import SettingsError
 from utils.training import network
 from utils.training.network import build_network, rebuild_network
 from utils.training.processes.world import World
-from utils.training.settings import Settings, complete, merge
+from utils.training.settings import MANY, Settings, complete, merge
 
 WITHOUT_PLACE = "resnetv2_18"
 """Its classifier is a convolution."""
@@ -91,7 +91,7 @@ def test_pretrained_weights_are_probed_first_and_random_ones_are_not() -> None:
     for given in ({"pretrained": False}, {"pretrained": True, "has_features": False}):
         random = complete(replace(open_, epochs=3), model, **given)
         assert (random.freeze_epochs, random.epochs) == (0, 3)
-    with pytest.raises(SettingsError, match="--epochs 0 trains nothing"):
+    with pytest.raises(SettingsError, match="--epochs 0 after 0 of --freeze-epochs is 0 in all"):
         complete(replace(open_, epochs=0), model, pretrained=False)
 
 
@@ -112,5 +112,7 @@ def test_more_epochs_of_a_run_come_after_its_frozen_ones() -> None:
     stored = complete(Settings(batch_size=4, workers=0), resolve("resnet18"), pretrained=True)
     longer = merge(stored, Settings(epochs=40), frozenset({"epochs"}))
     assert longer.epochs == stored.freeze_epochs + 40
+    with pytest.raises(SettingsError, match=r"is 65556 in all\. Expected 1 to 65,536"):
+        merge(stored, Settings(epochs=MANY), frozenset({"epochs"}))
     with pytest.raises(SettingsError, match="freeze_epochs was 20 and not 3"):
         merge(stored, Settings(freeze_epochs=3), frozenset({"freeze_epochs"}))

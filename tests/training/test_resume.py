@@ -257,7 +257,7 @@ def test_a_finished_run_is_reported_and_left_alone(undisturbed: Path, capsys) ->
     assert main(["--resume", str(undisturbed)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == (
         f"{undisturbed} is finished after 2 of 2 epochs; its report is there. "
-        "More --epochs train it further."
+        "More --epochs than 2 train it further."
     )
     assert before == {path: path.stat().st_mtime_ns for path in undisturbed.iterdir()}
 

@@ -202,7 +202,7 @@ class Trainer:
         if is_frozen:
             for head in classifiers_of(self.network):
                 head.train().requires_grad_()
-            if self.settings.freeze_epochs < self.settings.epochs:
+            if self.settings.probe_epochs:
                 for name, weight in self.network.named_parameters():
                     if is_of_assessment(name):
                         weight.requires_grad_(False)

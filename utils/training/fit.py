@@ -103,7 +103,8 @@ def test(session: Session) -> EvaluationInputs | None:
     _tell_of_embeddings(session, train)
     val_by_epoch = list(session.val_logits)
     val_by_epoch[session.progress.best_epoch - 1] = val.logits
-    return EvaluationInputs(train, val, test, val_by_epoch, drawn)
+    kept = val_by_epoch[session.facts.settings.probe_epochs :]
+    return EvaluationInputs(train, val, test, kept, drawn)
 
 
 def drawn_for_ood(files: Sequence[str], seed: int) -> list[int]:
@@ -128,10 +129,13 @@ def _tell_of_embeddings(session: Session, train: OodFeatures) -> None:
 def is_out_of_patience(session: Session) -> bool:
     """Return whether the calibrated val loss has not fallen for too long.
 
-    With --progressive-resizing never before an epoch at full size, for which the others prepare.
+    Never before an epoch in which all weights learn at full size, for which the others prepare.
     """
     done = session.progress.epoch
-    if done == 0 or session.trainer.smaller_size(done - 1) is not None:
+    if (
+        done <= session.facts.settings.probe_epochs
+        or session.trainer.smaller_size(done - 1) is not None
+    ):
         return False
     return 0 < session.facts.settings.patience <= session.progress.epochs_without_gain
 
@@ -179,12 +183,14 @@ def _close_epoch(
     progress.history.append({**row, "seconds": round(seconds, 1)})
     if predictions is not None:
         session.val_logits.append(predictions.logits)
-    reached, best = criterion(progress.val_losses), progress.best_metric
+    probe_epochs, best = session.facts.settings.probe_epochs, progress.best_metric
+    is_kept = row["epoch"] > probe_epochs  # frozen epochs prepare the others
+    reached = criterion(progress.val_losses[probe_epochs:]) if is_kept else None
     better = reached is not None and (best is None or reached < best)
     if better:
         world.broadcast(lambda: save_tensors(session.run.best, trainer.evaluated.state_dict()))
         progress.best_metric, progress.best_epoch = reached, row["epoch"]
-    progress.epochs_without_gain = 0 if better else progress.epochs_without_gain + 1
+    progress.epochs_without_gain = 0 if better or not is_kept else progress.epochs_without_gain + 1
     progress.epoch, progress.step = progress.epoch + 1, 0
     trainer.sums = trainer.sums.of_next_epoch()
     session.save()

@@ -82,9 +82,10 @@ def _has_work(
             todo=f"Go on with it: python launch_training_test.py --resume {run.folder}",
         )
     if is_finished and not test_only and not grows:
+        whole = stored.settings.epochs - stored.settings.freeze_epochs
         print(
             f"{run.folder} is finished after {epoch} of {stored.settings.epochs} epochs; its "
-            "report is there. More --epochs train it further."
+            f"report is there. More --epochs than {whole} train it further."
         )
         return False
     return True
@@ -127,6 +128,8 @@ def keep_threads(threads: int) -> None:
 def _spread_out(progress: Progress, trainer: Trainer) -> None:
     """Begin the epochs that more --epochs add."""
     progress.epochs_without_gain = 0
+    if progress.best_epoch <= trainer.settings.probe_epochs:  # all were frozen, and now are not
+        progress.best_metric, progress.best_epoch = None, 0
     smaller = trainer.smaller_size(progress.epoch)
     if smaller:
         print(

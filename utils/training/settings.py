@@ -238,6 +238,11 @@ class RunSettings(Settings):
     lr: float = _settled("lr")
     weight_decay: float = _settled("weight_decay")
 
+    @property
+    def probe_epochs(self) -> int:
+        """Frozen epochs that others follow: none of them is kept, or ends a run."""
+        return self.freeze_epochs if self.freeze_epochs < self.epochs else 0
+
 
 def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]:
     """Parse and check the command line; also return the names of the settings given there."""
@@ -350,7 +355,7 @@ def complete(
             are only those that are asked for.
 
     Raises:
-        SettingsError: If there is nothing to train.
+        SettingsError: If there is nothing to train, or too much.
     """
     recipe = model.recipe if pretrained else FROM_SCRATCH
     if not has_features:
@@ -359,13 +364,24 @@ def complete(
     for name in ("epochs", "freeze_epochs", "lr", "weight_decay"):
         if values[name] is None:
             values[name] = getattr(recipe, name)
-    values["epochs"] += values["freeze_epochs"]
-    if not values["epochs"]:
-        raise SettingsError(
-            "--epochs 0 trains nothing", expected="at least 1, or --freeze-epochs before it"
-        )
+    values["epochs"] = _all_epochs(values["epochs"], values["freeze_epochs"])
     settled = {"model": model.name, "pretrained": pretrained, "resume": None, "test_only": False}
     return RunSettings(**{**values, **settled})
+
+
+def _all_epochs(epochs: int, freeze_epochs: int) -> int:
+    """Return the epochs of a whole training.
+
+    Raises:
+        SettingsError: If there are none, or too many.
+    """
+    total = epochs + freeze_epochs
+    if not 1 <= total <= MANY:
+        raise SettingsError(
+            f"--epochs {epochs} after {freeze_epochs} of --freeze-epochs is {total} in all",
+            expected=f"1 to {MANY:,}",
+        )
+    return total
 
 
 def merge(stored: RunSettings, asked: Settings, given: frozenset[str]) -> RunSettings:
@@ -391,5 +407,5 @@ def merge(stored: RunSettings, asked: Settings, given: frozenset[str]) -> RunSet
         )
     changed = {name: getattr(asked, name) for name in given & MAY_CHANGE_ON_RESUME}
     if "epochs" in changed:
-        changed["epochs"] += stored.freeze_epochs
+        changed["epochs"] = _all_epochs(changed["epochs"], stored.freeze_epochs)
     return dataclasses.replace(stored, **changed)

@@ -108,7 +108,7 @@ def load(path: Path) -> dict[str, Any]:
     if missing := [name for name in KEYS if name not in state]:
         refuse(path, f"{', '.join(missing)} is missing")
     facts = Facts.from_dict(state["facts"], path)
-    check_progress(state["progress"], path)
+    check_progress(state["progress"], path, facts.settings.probe_epochs)
     _check_size(path, facts, state["weights"])
     return dict(state)
 

@@ -57,12 +57,13 @@ class Progress:
         return [row["val_calibrated_loss"] for row in self.history]
 
 
-def check_progress(stored: Any, place: object) -> None:
+def check_progress(stored: Any, place: object, probe_epochs: int = 0) -> None:
     """Check the plain values of a `Progress` before they are used.
 
     Args:
         stored: Content of a file that may come from a stranger.
         place: The file, for error messages.
+        probe_epochs: The first epochs, of which none is the best.
 
     Raises:
         ModelError: If a value is missing, unknown, out of range, or contradicts another one.
@@ -88,7 +89,9 @@ def check_progress(stored: Any, place: object) -> None:
         _check_row(row, number, history[0], place)
     if stored["epochs_without_gain"] > epoch or best > epoch:
         refuse(place, f"best_epoch is {best} after {epoch} epochs", "one of them")
-    reached = criterion([row["val_calibrated_loss"] for row in history[:best]]) if best else None
+    first = probe_epochs if best > probe_epochs else 0  # before, a frozen epoch could be the best
+    losses = [row["val_calibrated_loss"] for row in history[first:best]]
+    reached = criterion(losses) if best else None
     if reached != stored["best_metric"]:
         found = f"best_metric is {shown(stored['best_metric'])}"
         which = f"{reached}, which epoch {best} reached" if best else "none, without a best epoch"
