@@ -70,6 +70,14 @@ def one_opencv_thread() -> None:
     cv2.setNumThreads(1)
 
 
+@pytest.fixture(autouse=True)
+def nothing_started_outlives_a_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Kill what a test has started with `preloaded` and not seen to its end."""
+    yield
+    if "preloaded" in request.fixturenames:
+        request.getfixturevalue("preloaded").end_all()
+
+
 @pytest.fixture(scope="session")
 def preloaded() -> Iterator[Preloaded]:
     """Run programs as forks of a process that has loaded torch."""

@@ -48,6 +48,7 @@ class Preloaded:
     def __init__(self) -> None:
         self._server: subprocess.Popen[bytes] | None = None
         self._num_torchruns = 0
+        self._started: list[Fork | subprocess.Popen[str]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="preloaded-")
 
     def run(
@@ -83,22 +84,38 @@ class Preloaded:
         """Start `python ARGUMENTS` as `run` does, and return it while it runs."""
         words = [str(argument) for argument in arguments]
         environment = {**(os.environ if env is None else env), "OMP_NUM_THREADS": "1"}
-        if sys.platform != "linux":  # Windows cannot fork; macOS forbids it to what it has loaded
-            return subprocess.Popen(
+        if sys.platform == "linux":
+            self._started.append(Fork(self._address(), words, cwd, environment))
+        else:  # Windows cannot fork; macOS forbids it to what it has loaded
+            process = subprocess.Popen(
                 [sys.executable, *words], cwd=cwd, env=environment, text=True, errors="replace",
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             )  # fmt: skip
-        return Fork(self._address(), words, cwd, environment)
+            self._started.append(process)
+        return self._started[-1]
 
     def torchrun(self, *arguments: object, env: Mapping[str, str]) -> "Torchrun":
         """Start `torchrun ARGUMENTS` as a fork, and as forks the processes that it starts."""
         self._num_torchruns += 1
-        return Torchrun(
+        process = Torchrun(
             self._address(),
             [str(argument) for argument in arguments],
             env,
             Path(self._folder.name) / f"torchrun-{self._num_torchruns}",
         )
+        self._started.append(process)
+        return process
+
+    def end_all(self) -> None:
+        """Kill what was started and still runs, as after a test that failed in between."""
+        for process in self._started:
+            if process.poll() is not None:
+                continue
+            workers = process.workers() if isinstance(process, Torchrun) else []
+            for pid in (process.pid, *workers):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self._started.clear()
 
     def close(self) -> None:
         """End the process that programs are forks of."""
@@ -232,7 +249,8 @@ class Torchrun(Fork):
 
     def workers(self) -> list[int]:
         """Return the ids of all processes that it has started."""
-        return [int(line) for line in self._listed.read_text().splitlines()]
+        listed = self._listed.read_text() if self._listed.exists() else ""
+        return [int(line) for line in listed.splitlines()]
 
 
 def start_for_torchrun(

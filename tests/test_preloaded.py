@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,27 @@ def test_torchrun_starts_forks_as_it_starts_processes(
     blamed = [pid for pid in process.workers() if f"exitcode  : {code} (pid: {pid})" in errors]
     assert bool(blamed) == bool(code)
     assert len(process.workers()) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX has signals")
+def test_what_a_test_leaves_running_is_killed(preloaded: Preloaded) -> None:
+    ended = preloaded.start("-c", "print('done')")
+    assert ended.communicate(timeout=60)[0] == "done\n"
+    left = preloaded.start("-c", "import time; time.sleep(600)")
+    preloaded.end_all()
+    left.communicate(timeout=60)
+    assert (ended.returncode, left.returncode) == (0, -9)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="torchrun is a fork")
+def test_torchruns_processes_are_killed_with_it(preloaded: Preloaded, tmp_path: Path) -> None:
+    (tmp_path / "rank.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
+    own = ("--standalone", "--nproc-per-node=2", tmp_path / "rank.py")
+    process = preloaded.torchrun(*own, env={**os.environ, "MASTER_ADDR": "127.0.0.1"})
+    deadline = time.monotonic() + 60
+    while len(process.workers()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = process.workers()
+    preloaded.end_all()
+    process.communicate(timeout=60)  # their streams are open until the last of them has ended
+    assert process.returncode == -9 and len(workers) == 2

@@ -90,7 +90,8 @@ class Task:
             start = ["--pretrained-path", self.weights] if self.weights else ["--no-pretrained"]
             narrow = ["--no-amp"] if contender.precision == FLOAT32 else []
             script = [sys.executable, str(ROOT / "launch_training_test.py")]
-            own = ["--output-dir", str(output), "--patience", "0", *start, *narrow]
+            # As many epochs as the others: none before those of the whole network.
+            own = ["--output-dir", str(output), "--freeze-epochs", "0", *start, *narrow]
             return [*script, *shared, *own, *contender.flags]
         script = [self.python, str(ROOT / "benchmarks/peers/peer_run.py"), contender.name]
         own = ["--weights", self.weights, "--precision", contender.precision]

@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks.speed.predict import ROOT, TINY, draw, pss_kib, store
 from models.reading import Reading
 from utils.common.cli.console import progress, table
-from utils.common.errors import run_script
+from utils.common.errors import SettingsError, run_script
 
 NUM_PICTURES = 1_000_000
 GROWTH = 10
@@ -55,7 +55,10 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=NUM_PICTURES, help="the larger number")
-    counts = [parser.parse_args().pictures // GROWTH, parser.parse_args().pictures]
+    pictures = parser.parse_args().pictures
+    if pictures < GROWTH:
+        raise SettingsError(f"--pictures is {pictures}", expected=f"at least {GROWTH}")
+    counts = [pictures // GROWTH, pictures]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         store(folder / "run", TINY, (INPUT, INPUT), Reading(HEIGHT, is_written=False))
