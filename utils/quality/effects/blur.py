@@ -16,6 +16,10 @@ LONGEST_KERNEL = 11
 to the Fourier transform, several times slower, from about 11 x 11."""
 
 
+MOST_TURNS = 32
+"""Turned copies of a picture that a roll is the mean of: two to three pixels apart at the worst."""
+
+
 def disc_kernel(radius: float, aspect: float = 1.0, angle: float = 0.0) -> np.ndarray:
     """Return the image of a point out of focus: an evenly lit disc with anti-aliased edge.
 
@@ -117,9 +121,9 @@ def motion_blur(
 
 
 def rolled(light: np.ndarray, turn: float) -> np.ndarray:
-    """Blur along circles around the middle: the mean over all turns from -turn/2 to turn/2.
+    """Blur along circles around the middle: the mean over turns from -turn/2 to turn/2.
 
-    Pairs of turned copies are averaged, then pairs of such means: 2^n turns take 2n rotations.
+    Each copy is turned from the picture itself: turned ones turned again would blur across, too.
 
     Args:
         turn: In radians.
@@ -127,19 +131,18 @@ def rolled(light: np.ndarray, turn: float) -> np.ndarray:
     height, width = light.shape[:2]
     centre = ((width - 1) / 2, (height - 1) / 2)
     farthest = math.hypot(height, width) / 2
-    while turn * farthest > 1:  # until neighbouring turns are a pixel apart in the corners
-        turned = [
-            cv2.warpAffine(
-                light,
-                cv2.getRotationMatrix2D(centre, math.degrees(way * turn / 4), 1),
-                (width, height),
-                flags=cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REFLECT,
-            )
-            for way in (-1, 1)
-        ]
-        light, turn = (turned[0] + turned[1]) / 2, turn / 2
-    return light
+    count = min(max(1, math.ceil(turn * farthest)), MOST_TURNS)  # a pixel apart in the corners
+    total = np.zeros_like(light)
+    for number in range(count):
+        angle = math.degrees(turn * ((number + 0.5) / count - 0.5))
+        total += cv2.warpAffine(
+            light,
+            cv2.getRotationMatrix2D(centre, angle, 1),
+            (width, height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT,
+        )
+    return total / count
 
 
 def partial_defocus(
