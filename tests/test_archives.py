@@ -240,7 +240,7 @@ def test_killed_while_it_reads_archives_it_ends_the_same(
             command(output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            process.wait(timeout=seconds * rng.uniform(0.3, 0.9))
+            process.wait(timeout=seconds * rng.uniform(0.15, 0.6))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -40,7 +40,7 @@ from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import PictureFolder, read_folder
 from utils.training.engine import Trainer
 from utils.training.predictions import balanced_accuracy, confusion_of
-from utils.training.settings import Settings
+from utils.training.settings import RunSettings
 from utils.training.state.runs import HISTORY_NAME, REPORT_NAME
 from utils.training.step.device import prepare
 
@@ -116,7 +116,7 @@ def frozen_seconds(
 ) -> float:
     """Return what all frozen epochs take a new trainer of a kind."""
     device, path = choose_device("auto"), given.pretrained_path
-    settings = Settings(
+    settings = RunSettings(
         batch_size=given.batch_size, workers=1, model=given.model, epochs=given.frozen, lr=3e-4,
         weight_decay=0.05, freeze_epochs=given.frozen, pretrained=bool(path),
     )  # fmt: skip
