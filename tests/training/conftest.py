@@ -63,7 +63,7 @@ def make_tree(folder: Path, counts: tuple[int, int, int]) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     """Compute on one thread: on so little, several only wait for each other."""
     threads = torch.get_num_threads()
@@ -72,7 +72,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def plain_reports() -> Iterator[None]:
     """Lay charts out without painting them, and grow few trees: the rest of a run takes as long.
 
