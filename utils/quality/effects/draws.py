@@ -35,19 +35,37 @@ def draw_haze(rng: np.random.Generator) -> Parameters:
     }
 
 
-def draw_glare(rng: np.random.Generator) -> Parameters:
-    """Draw one to three spots, the smaller the more there are."""
-    count = int(rng.integers(1, 4))
-    spots = [
+def draw_spots(
+    rng: np.random.Generator,
+    count: int,
+    farthest: float,
+    sizes: tuple[float, float],
+    flattest: float,
+) -> list[list[float]]:
+    """Draw `lamps.Spots`, the smaller the more there are.
+
+    Args:
+        farthest: From the middle in each direction, in half sides.
+        sizes: Least and largest size of a single spot.
+        flattest: Least aspect, short over long axis.
+    """
+    smallest, largest = (size / count**0.5 for size in sizes)
+    return [
         [
-            between(rng, -0.7, 0.7),
-            between(rng, -0.7, 0.7),
-            between(rng, 0.8 / count**0.5, 1.1 / count**0.5),
-            between(rng, 0.4, 1),
+            between(rng, -farthest, farthest),
+            between(rng, -farthest, farthest),
+            between(rng, smallest, largest),
+            between(rng, flattest, 1),
             between(rng, 0, 180),
         ]
         for _ in range(count)
     ]
+
+
+def draw_glare(rng: np.random.Generator) -> Parameters:
+    """Draw one to three spots, the smaller the more there are."""
+    count = int(rng.integers(1, 4))
+    spots = draw_spots(rng, count, farthest=0.7, sizes=(0.8, 1.1), flattest=0.4)
     return {"spots": spots, "tint": between(rng, -1, 1), "halo": between(rng, 0.2, 1)}
 
 
@@ -146,16 +164,7 @@ def draw_under_exposure(rng: np.random.Generator) -> Parameters:
 def draw_against_light(rng: np.random.Generator) -> Parameters:
     """Draw one to six lamps, the smaller the more there are, and what they light."""
     count = int(rng.integers(1, 7))
-    spots = [
-        [
-            between(rng, -0.95, 0.95),
-            between(rng, -0.95, 0.95),
-            between(rng, 0.4 / count**0.5, 1.2 / count**0.5),
-            between(rng, 0.3, 1),
-            between(rng, 0, 180),
-        ]
-        for _ in range(count)
-    ]
+    spots = draw_spots(rng, count, farthest=0.95, sizes=(0.4, 1.2), flattest=0.3)
     return {
         "spots": spots,
         "reach": between(rng, 0.02, 0.12),
