@@ -46,7 +46,13 @@ from benchmarks.tools.holding_out import (
     read_parts,
 )
 from benchmarks.tools.measuring import machine
-from benchmarks.tools.recipe_trainers import AugmentingTrainer, MixupTrainer, PulledTrainer
+from benchmarks.tools.recipe_trainers import (
+    AugmentingTrainer,
+    CornersTrainer,
+    CutMixTrainer,
+    MixupTrainer,
+    PulledTrainer,
+)
 from benchmarks.tools.trainings import STEADY, add_training_flags
 from models.device import Compute, choose_device, choose_precision
 from models.inference import outputs_of
@@ -55,7 +61,7 @@ from models.reading import Reading
 from models.zoo import FROM_SCRATCH, resolve
 from utils.common.cli.console import table
 from utils.common.errors import SettingsError, run_script
-from utils.common.labels import CLASSES, LOW_QUALITY, VAL
+from utils.common.labels import CLASSES, LOW_QUALITY, TRAIN, VAL
 from utils.training import trainer_setup
 from utils.training.data.loader import PictureLoader
 from utils.training.data.pictures import read_folder
@@ -198,8 +204,10 @@ def recipes(epochs: int, lr: float) -> dict[str, Recipe]:
         "layer decay 0.75": Recipe((*none, "--layer-decay", "0.75")),
         "L2 towards the start": Recipe(none, PulledTrainer),
         "mixup": Recipe(none, MixupTrainer),
+        "CutMix": Recipe(none, CutMixTrainer),
         "stronger augmentation": Recipe(none, AugmentingTrainer),
         "LP-FT, stronger augmentation": Recipe(frozen, AugmentingTrainer),
+        "LP-FT, long probe, corners": Recipe(long, CornersTrainer),
     }
 
 
@@ -273,13 +281,16 @@ def train(
     seconds = time.perf_counter() - started
     said: Said = {}
     poor: dict[bool, list[float]] = {True: [], False: []}
-    for which, pictures in pictures_of(given, parts).items():
-        logits = logits_of(trainer, list(pictures))
+    pictures = loader.pictures
+    sizes = (picture.size for picture in pictures.splits[TRAIN])
+    reading = Reading.of_sizes(sizes, pictures.keeps_bytes)
+    for which, judged in pictures_of(given, parts).items():
+        logits = logits_of(trainer, reading, list(judged))
         said[which] = {}
-        for label, predicted in zip(pictures.values(), logits.argmax(axis=1), strict=True):
+        for label, predicted in zip(judged.values(), logits.argmax(axis=1), strict=True):
             said[which].setdefault(label, []).append(int(predicted))
         shares = torch.from_numpy(logits).softmax(dim=1)[:, CLASSES.index(LOW_QUALITY)].tolist()
-        for label, share in zip(pictures.values(), shares, strict=True):
+        for label, share in zip(judged.values(), shares, strict=True):
             if which == POOR or label != LOW_QUALITY:
                 poor[which == POOR].append(share)
     loader.close()
@@ -324,19 +335,19 @@ def pictures_of(given: argparse.Namespace, parts: HeldOut) -> dict[str, dict[Pat
 
 
 @cache
-def read(path: Path) -> NDArray[np.uint8]:
+def read(reading: Reading, path: Path) -> NDArray[np.uint8]:
     """Return a picture's pixels as a gate reads them."""
-    return Reading().pixels(path.read_bytes())
+    return reading.pixels(path.read_bytes())
 
 
 @torch.inference_mode()
-def logits_of(trainer: Trainer, paths: Sequence[Path]) -> NDArray[np.float32]:
+def logits_of(trainer: Trainer, reading: Reading, paths: Sequence[Path]) -> NDArray[np.float32]:
     """Return the logits of the evaluated network, N x classes, in float32 as a gate computes."""
     network = trainer.evaluated.eval()
     rows = []
     for start in range(0, len(paths), trainer.settings.batch_size):
         some = paths[start : start + trainer.settings.batch_size]
-        crops = np.stack([trainer.preprocessing.centre_crop(read(path)) for path in some])
+        crops = np.stack([trainer.preprocessing.centre_crop(read(reading, path)) for path in some])
         pixels = torch.from_numpy(crops).to(trainer.compute.device)
         rows.append(class_logits(outputs_of(network, trainer.normalise, pixels)).cpu().numpy())
     return np.concatenate(rows)

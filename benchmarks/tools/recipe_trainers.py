@@ -2,7 +2,8 @@
 
 L2 towards the start: Li et al., "Explicit Inductive Bias for Transfer Learning with Convolutional
 Networks", ICML 2018 (L2-SP). Mixup: Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR
-2018. The stronger augmentation is our own.
+2018. CutMix: Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with
+Localizable Features", ICCV 2019. The stronger augmentation and the exchange of corners are our own.
 """
 
 import dataclasses
@@ -15,8 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.tools.corners import CORNERS, exchange_corner
 from models.classifier import classifiers_of
 from models.outputs import class_logits
+from utils.common.labels import CLASSES, LOW_QUALITY
 from utils.common.seeds import generator
 from utils.training.data.batches import Batch
 from utils.training.engine import Trainer
@@ -30,6 +33,12 @@ START_PULL, ZERO_PULL = 0.1, 0.01
 MIXUP_ALPHA, MIXED_SHARE = 0.2, 0.5
 """Parameter of the Beta distribution that shares are drawn from, and share of the batches that are
 mixed: only the others teach what assesses pictures, which has no answer for two at once."""
+
+EXCHANGED = 0.5
+"""Share of the pictures that get a corner of another one."""
+
+SMALLEST_CORNER, LARGEST_CORNER = 0.15, 0.45
+"""Sides of a corner, as shares of the picture's."""
 
 TURNED, BORDERED, ROUND, GREY, RECOLOURED, COMPRESSED = 0.5, 0.3, 0.1, 0.1, 0.8, 0.3
 """Shares of the pictures that each part of the stronger augmentation changes."""
@@ -60,16 +69,20 @@ def pull_towards(start: torch.Tensor, pull: float, weight: torch.Tensor) -> None
 class MixupStep(TrainStep):
     """Takes steps on mixed pictures: of the classes' loss alone, and on a single process."""
 
-    mixing: tuple[torch.Tensor, float] | None = None
+    mixing: tuple[torch.Tensor, torch.Tensor] | None = None
+    """Each picture's partner, and how much is its own: a number, or a mask of H x W."""
 
     def __call__(self, batch: Batch, seed: int) -> Outcome:
         """Take one step, with the pictures of some batches mixed with each other."""
         rng = generator(seed, "mixup")
         is_mixed = batch.pixels.dtype == torch.uint8 and rng.random() < MIXED_SHARE
         partners = torch.from_numpy(rng.permutation(len(batch.labels)))
-        share = float(rng.beta(MIXUP_ALPHA, MIXUP_ALPHA))
-        self.mixing = (partners, share) if is_mixed else None
+        self.mixing = (partners, self.own_share(rng, batch.pixels.shape)) if is_mixed else None
         return super().__call__(batch, seed)
+
+    def own_share(self, rng: np.random.Generator, shape: torch.Size) -> torch.Tensor:
+        """Draw how much of each picture stays its own, a scalar."""
+        return torch.tensor(rng.beta(MIXUP_ALPHA, MIXUP_ALPHA), dtype=torch.float32)
 
     def accumulate(
         self, batch: Batch, weight_sum: torch.Tensor, count: int, is_alone: bool = False
@@ -80,10 +93,11 @@ class MixupStep(TrainStep):
         """
         if self.mixing is None:
             return super().accumulate(batch, weight_sum, count, is_alone)
-        partners, share = self.mixing
+        partners, own = self.mixing
+        share = own.mean()
         pixels = self._prepare(batch.pixels)
         with self._compute.autocast():
-            outputs = self.forward(share * pixels + (1 - share) * pixels[partners])
+            outputs = self.forward(own * pixels + (1 - own) * pixels[partners])
         answers = class_logits(outputs)
         own, other = (
             balanced_loss(answers, labels, self.class_weights)
@@ -94,19 +108,44 @@ class MixupStep(TrainStep):
         return answers.detach(), loss.detach()
 
 
+class CutMixStep(MixupStep):
+    """Pastes a rectangle of another picture instead of mixing the whole."""
+
+    def own_share(self, rng: np.random.Generator, shape: torch.Size) -> torch.Tensor:
+        """Draw which pixels stay a picture's own: 1 there and 0 elsewhere, H x W, float32."""
+        height, width = shape[-2:]
+        side = (1 - rng.random()) ** 0.5  # the share of the own picture is uniform, as in the paper
+        centre = rng.random(2)
+        (top, bottom), (left, right) = (
+            (round(max(0, at - side / 2) * size), round(min(1, at + side / 2) * size))
+            for at, size in zip(centre, (height, width), strict=True)
+        )
+        own = torch.ones(height, width)
+        own[top:bottom, left:right] = 0
+        return own
+
+
 class MixupTrainer(Trainer):
     """Trains with `MixupStep`."""
+
+    step_kind: type[MixupStep] = MixupStep
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         before = self.train_step
-        self.train_step = MixupStep(
+        self.train_step = self.step_kind(
             self.network, before.class_weights, self.compute, self.settings, self.world, 1, None,
             before._assessment,
         )  # fmt: skip
         self.micro_batches = self.train_step.micro_batches
         self._is_frozen = None
         self._freeze(False)
+
+
+class CutMixTrainer(MixupTrainer):
+    """Trains with `CutMixStep`."""
+
+    step_kind = CutMixStep
 
 
 class AugmentingTrainer(Trainer):
@@ -120,9 +159,35 @@ class AugmentingTrainer(Trainer):
         for step, batch in enumerate(batches, first_step):
             rng = generator(self.settings.seed, epoch, step, "stronger augmentation")
             pictures = batch.pixels.permute(0, 2, 3, 1).numpy()
-            changed = np.stack([augmented(picture, rng) for picture in pictures])
+            changed = self.changed(pictures, batch.labels.numpy(), rng)
             pixels = torch.from_numpy(changed).permute(0, 3, 1, 2)
             yield dataclasses.replace(batch, pixels=pixels)
+
+    def changed(
+        self, pictures: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Return the pictures of a batch changed, N x H x W x 3."""
+        return np.stack([augmented(picture, rng) for picture in pictures])
+
+
+class CornersTrainer(AugmentingTrainer):
+    """Exchanges corners, so that no watermark, caption or ruler tells the class by itself."""
+
+    def changed(
+        self, pictures: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Return the pictures of a batch, some with a corner of a good one of the batch."""
+        donors = np.flatnonzero(labels != CLASSES.index(LOW_QUALITY))
+        changed = pictures.copy()
+        if not len(donors):
+            return changed
+        for picture in changed:
+            exchanged = rng.random() < EXCHANGED
+            sides = rng.uniform(SMALLEST_CORNER, LARGEST_CORNER, 2)
+            donor, corner = pictures[rng.choice(donors)], CORNERS[rng.integers(len(CORNERS))]
+            if exchanged:
+                exchange_corner(picture, donor, corner, *sides)
+        return changed
 
 
 def augmented(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -11,8 +11,16 @@ import pytest
 import torch
 
 from benchmarks.quality.recipes import PLAIN, Result, as_table, recipes, with_error
+from benchmarks.tools.corners import CORNERS, Corner, exchange_corner
 from benchmarks.tools.holding_out import Origin, hold_out, judged_pictures, link_data_set
-from benchmarks.tools.recipe_trainers import START_PULL, MixupStep, augmented, pull_towards
+from benchmarks.tools.recipe_trainers import (
+    START_PULL,
+    CornersTrainer,
+    CutMixStep,
+    MixupStep,
+    augmented,
+    pull_towards,
+)
 from tests.preloaded import Preloaded
 from tests.training.conftest import TINY, make_tree
 from utils.common.errors import SettingsError
@@ -138,7 +146,13 @@ def test_the_pull_is_the_gradient_of_the_penalty() -> None:
     torch.testing.assert_close(weight.grad, expected)
 
 
-@pytest.mark.parametrize("name", ["L2 towards the start", "mixup", "stronger augmentation"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "L2 towards the start", "mixup", "CutMix", "stronger augmentation",
+        "LP-FT, long probe, corners",
+    ],
+)  # fmt: skip
 def test_a_recipe_changes_what_is_learned(
     make_trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -169,9 +183,55 @@ def test_mixed_with_itself_a_batch_teaches_what_it_did(
     monkeypatch.setattr(step, "_assessment", None)
     batch = next(trainer.loader.training_batches(0))
     own = torch.arange(len(batch.labels))
-    mixed = _gradients(trainer, batch, (own, 0.3))
+    mixed = _gradients(trainer, batch, (own, torch.tensor(0.3)))
     torch.testing.assert_close(mixed, _gradients(trainer, batch, None), rtol=1e-4, atol=1e-5)
-    assert (mixed - _gradients(trainer, batch, (own.flip(0), 0.3))).abs().max() > 1e-3
+    assert (mixed - _gradients(trainer, batch, (own.flip(0), torch.tensor(0.3)))).abs().max() > 1e-3
+
+
+def test_cutmix_keeps_a_uniform_share_of_each_picture_around_a_rectangle(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    step = recipes(8, 1e-3)["CutMix"].kind(*_parts(make_trainer())).train_step
+    assert isinstance(step, CutMixStep)
+    rng = np.random.default_rng(0)
+    drawn = [step.own_share(rng, torch.Size((4, 3, 40, 60))) for _ in range(300)]
+    for own in drawn:
+        pasted = (own == 0).numpy()
+        assert own.shape == (40, 60)
+        assert set(own.unique().tolist()) <= {0.0, 1.0}
+        assert pasted.sum() == pasted.any(axis=0).sum() * pasted.any(axis=1).sum()
+    shares = torch.stack([own.mean() for own in drawn])
+    # Rectangles that reach over the edge are cut there: less is pasted than the half of a uniform.
+    assert 0.55 < shares.mean() < 0.8
+    assert shares.min() < 0.2
+    assert shares.max() > 0.98
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_an_exchanged_corner_is_the_donors_and_nothing_else_is(corner: Corner) -> None:
+    picture, donor = np.zeros((10, 20, 3), np.uint8), np.full((10, 20, 3), 255, np.uint8)
+    exchange_corner(picture, donor, corner, 0.3, 0.25)
+    changed = picture.any(axis=2)
+    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    assert changed.sum() == 3 * 5
+    assert rows.tolist() == ([7, 8, 9] if corner.is_lower else [0, 1, 2])
+    assert columns.tolist() == list(range(15, 20) if corner.is_right else range(5))
+
+
+def test_corners_come_from_good_pictures_alone(make_trainer: Callable[..., Trainer]) -> None:
+    trainer = recipes(8, 1e-3)["LP-FT, long probe, corners"].kind(*_parts(make_trainer()))
+    assert isinstance(trainer, CornersTrainer)
+    pictures = np.repeat(np.array([0, 100, 200], np.uint8), 16 * 16 * 3).reshape(3, 16, 16, 3)
+    labels = np.array([CLASSES.index(name) for name in (DERM, OTHER, LOW_QUALITY)])
+    rng, before = np.random.default_rng(0), pictures.copy()
+    seen = [{*np.unique(one).tolist()} for _ in range(40) for one in trainer.changed(
+        pictures, labels, rng)]  # fmt: skip
+    assert (pictures == before).all()
+    assert {200} in seen[2::3]
+    assert {0, 200} in seen[2::3]
+    assert all(200 not in one for one in seen[0::3] + seen[1::3])
+    poor_alone = trainer.changed(pictures[2:], labels[2:], rng)
+    assert (poor_alone == 200).all()
 
 
 def _parts(plain: Trainer) -> tuple[object, ...]:
@@ -179,7 +239,7 @@ def _parts(plain: Trainer) -> tuple[object, ...]:
 
 
 def _gradients(
-    trainer: Trainer, batch: Batch, mixing: tuple[torch.Tensor, float] | None
+    trainer: Trainer, batch: Batch, mixing: tuple[torch.Tensor, torch.Tensor] | None
 ) -> torch.Tensor:
     step = trainer.train_step
     assert isinstance(step, MixupStep)
