@@ -46,7 +46,7 @@ def build(
         num_classes: Outputs of its classifier.
         pretrained: Load timm's weights from the hub, or from its cache on this computer.
         pretrained_path: Load this .safetensors, .pth or .pt file instead.
-        seed: Seed of random weights, also of those of a new classifier.
+        seed: Seed of random weights; a new classifier of a pretrained network begins with zeros.
         size: Height and width of its input, in pixels; None for its own.
         is_growing: Whether it has to accept smaller pictures, too; see `sizes.stages_of`.
 
@@ -71,6 +71,8 @@ def build(
             network = make(**arguments)
     if pretrained_path:
         load_weights_file(network, Path(pretrained_path), model)
+    elif from_hub and _config_of(network).get("num_classes") != num_classes:
+        _begin_at_zero(network)  # timm has left out the classifier for other classes
     return network, with_size(Preprocessing.of_model(network), size)
 
 
@@ -178,7 +180,20 @@ def load_weights_file(network: nn.Module, path: Path, model: Model) -> None:
     network.load_state_dict(weights, strict=False)
     _tell(path, chosen, [one for one, *_ in fitting if one.is_renamed == chosen.is_renamed])
     if is_new:
+        _begin_at_zero(network)
         print(f"The classifier in {path.name} is for other classes; a new one is trained.")
+
+
+def _begin_at_zero(network: nn.Module) -> None:
+    """Set the weights of a network's classifier to zero.
+
+    From random ones it would keep some weight for every direction in which training pictures hardly
+    vary and others do. docs/measured.md tells what that costs on pictures of other origins.
+    """
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if name.startswith(_head_prefixes(network)):
+                weight.zero_()
 
 
 def load_assessment(network: nn.Module, path: Path) -> None:

@@ -18,7 +18,7 @@ from utils.common.seeds import generator
 from utils.evaluation.conformal import fit_quantiles
 from utils.evaluation.cross_fitting import cross_fitted_probabilities, folds_of
 from utils.evaluation.temperature_scaling import fit_scaling
-from utils.training.predictions import Predictions, calibrated_log_loss, criterion
+from utils.training.predictions import Predictions, best_epoch, calibrated_log_loss
 
 COVERAGE = 0.9
 NUM_EPOCHS = 15
@@ -75,8 +75,9 @@ def choose(epochs: Logits, labels: NDArray[np.int64], rows: NDArray[np.int64]) -
     losses = [
         calibrated_log_loss(Predictions(names, labels[rows], logits[rows])) for logits in epochs
     ]
-    reached = [criterion(losses[: epoch + 1]) for epoch in range(NUM_EPOCHS)]
-    return int(np.argmin(np.array(reached, dtype=np.float64)))
+    chosen = best_epoch(losses)
+    assert chosen is not None
+    return chosen
 
 
 def simulate(rng: np.random.Generator, count: int, own: float) -> tuple[NDArray[np.int64], Logits]:

@@ -52,13 +52,14 @@ from benchmarks.tools.recipe_trainers import (
     CutMixTrainer,
     MixupTrainer,
     PulledTrainer,
+    StillNormsTrainer,
 )
 from benchmarks.tools.trainings import STEADY, add_training_flags
 from models.device import Compute, choose_device, choose_precision
 from models.inference import outputs_of
 from models.outputs import class_logits
 from models.reading import Reading
-from models.zoo import FROM_SCRATCH, resolve
+from models.zoo import FROM_SCRATCH, PROBE, resolve
 from utils.common.cli.console import table
 from utils.common.errors import SettingsError, run_script
 from utils.common.labels import CLASSES, LOW_QUALITY, TRAIN, VAL
@@ -68,7 +69,7 @@ from utils.training.data.pictures import read_folder
 from utils.training.engine import Trainer
 from utils.training.figures import val_figures
 from utils.training.network import build_network
-from utils.training.predictions import criterion
+from utils.training.predictions import best_epoch
 from utils.training.processes.world import World
 from utils.training.settings import read_settings
 from utils.training.step.device import prepare
@@ -77,9 +78,6 @@ PLAIN = "plain"
 RESULTS_NAME = "results.jsonl"
 RATE = 0.05
 """False alarms at which the recall of poor pictures is told, as a share of the good ones."""
-
-SHORT_PROBE, LONG_PROBE = 3, 20
-"""Frozen epochs of LP-FT: among the epochs, and before all of them."""
 
 OWN, HELD, POOR = SETS = "own", "held", "poor"
 Said = dict[str, dict[str, list[int]]]
@@ -189,25 +187,20 @@ def recipes(epochs: int, lr: float) -> dict[str, Recipe]:
         epochs: Of plain fine-tuning.
         lr: The default learning rate.
     """
-    none = ("--freeze-epochs", "0")
-    frozen = ("--freeze-epochs", str(SHORT_PROBE), "--epochs", str(epochs - SHORT_PROBE))
-    long = ("--freeze-epochs", str(LONG_PROBE))
-    third = ("--lr", f"{lr / 3:g}")
+    frozen = ("--freeze-epochs", str(PROBE))
     return {
-        PLAIN: Recipe(none),
-        "linear probe": Recipe(("--freeze-epochs", str(epochs), "--epochs", "0")),
-        "linear probe, epochs x 5": Recipe(("--freeze-epochs", str(5 * epochs), "--epochs", "0")),
+        PLAIN: Recipe(("--freeze-epochs", "0")),
+        "linear probe": Recipe((*frozen, "--epochs", "0")),
         "LP-FT": Recipe(frozen),
-        "LP-FT, long probe": Recipe(long),
-        "LP-FT, long probe, lr / 3": Recipe((*long, *third)),
-        "lr / 3": Recipe((*none, *third)),
-        "layer decay 0.75": Recipe((*none, "--layer-decay", "0.75")),
-        "L2 towards the start": Recipe(none, PulledTrainer),
-        "mixup": Recipe(none, MixupTrainer),
-        "CutMix": Recipe(none, CutMixTrainer),
-        "stronger augmentation": Recipe(none, AugmentingTrainer),
+        "LP-FT, epochs x 2": Recipe((*frozen, "--epochs", str(2 * epochs))),
+        "LP-FT, lr / 3": Recipe((*frozen, "--lr", f"{lr / 3:g}")),
+        "LP-FT, layer decay 0.75": Recipe((*frozen, "--layer-decay", "0.75")),
+        "LP-FT, L2 towards the start": Recipe(frozen, PulledTrainer),
+        "LP-FT, still norms": Recipe(frozen, StillNormsTrainer),
+        "LP-FT, mixup": Recipe(frozen, MixupTrainer),
+        "LP-FT, CutMix": Recipe(frozen, CutMixTrainer),
         "LP-FT, stronger augmentation": Recipe(frozen, AugmentingTrainer),
-        "LP-FT, long probe, corners": Recipe(long, CornersTrainer),
+        "LP-FT, exchanged corners": Recipe(frozen, CornersTrainer),
     }
 
 
@@ -305,25 +298,22 @@ def train_to_best(trainer: Trainer) -> int:
     The best is chosen as by launch_training_test.py.
     """
     losses: list[float | None] = []
-    best_epoch, lowest, weights = 0, math.inf, None
+    weights = None
     for epoch in range(trainer.settings.epochs):
         for _ in trainer.train_epoch(epoch):
             pass
-        if epoch < trainer.settings.probe_epochs:
-            trainer.sums = trainer.sums.of_next_epoch()
-            continue
-        predictions = trainer.predictor().predict(VAL, "Validation")
-        losses.append(val_figures(trainer, epoch, predictions)["val_calibrated_loss"])
+        if epoch >= trainer.settings.probe_epochs:
+            predictions = trainer.predictor().predict(VAL, "Validation")
+            losses.append(val_figures(trainer, epoch, predictions)["val_calibrated_loss"])
+            if best_epoch(losses) == len(losses) - 1:
+                stored = trainer.evaluated.state_dict()
+                weights = {key: value.clone() for key, value in stored.items()}
         trainer.sums = trainer.sums.of_next_epoch()
-        reached = criterion(losses)
-        if reached is not None and reached < lowest:
-            stored = trainer.evaluated.state_dict()
-            weights = {key: value.clone() for key, value in stored.items()}
-            best_epoch, lowest = epoch + 1, reached
-    if weights is None:
+    best = best_epoch(losses)
+    if best is None or weights is None:
         raise SettingsError("In no epoch were all outputs on val finite", expected="a lower rate")
     trainer.evaluated.load_state_dict(weights)
-    return best_epoch
+    return trainer.settings.probe_epochs + best + 1
 
 
 def pictures_of(given: argparse.Namespace, parts: HeldOut) -> dict[str, dict[Path, str]]:

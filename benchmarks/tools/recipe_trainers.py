@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchmarks.tools.corners import CORNERS, exchange_corner
 from models.classifier import classifiers_of
@@ -146,6 +147,16 @@ class CutMixTrainer(MixupTrainer):
     """Trains with `CutMixStep`."""
 
     step_kind = CutMixStep
+
+
+class StillNormsTrainer(Trainer):
+    """Fine-tunes with batch norm in evaluation mode: its running statistics stay as they are."""
+
+    def _freeze(self, is_frozen: bool) -> None:
+        super()._freeze(is_frozen)
+        for module in self.network.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
 
 
 class AugmentingTrainer(Trainer):

@@ -13,7 +13,7 @@ from utils.evaluation.cross_fitting import (
     losses_without,
 )
 from utils.evaluation.temperature_scaling import fit_scaling
-from utils.training.predictions import Predictions, calibrated_log_loss, criterion
+from utils.training.predictions import Predictions, best_epoch, calibrated_log_loss
 
 NUM_CLASSES = len(CLASSES)
 COUNTS = [1] * NUM_CLASSES
@@ -38,7 +38,9 @@ def chosen(val_by_epoch: list[np.ndarray], labels: np.ndarray, rows: np.ndarray)
     losses = [
         calibrated_log_loss(predictions(logits[rows], labels[rows])) for logits in val_by_epoch
     ]
-    return int(np.argmin([criterion(losses[: end + 1]) for end in range(len(losses))]))
+    found = best_epoch(losses)
+    assert found is not None
+    return found
 
 
 def test_the_loss_without_a_fold_is_that_of_all_other_pictures() -> None:

@@ -32,6 +32,10 @@ def equal(network: torch.nn.Module, weights: dict[str, torch.Tensor], but: str =
     return all(torch.equal(own[name], weights[name].to(own[name].dtype)) for name in names)
 
 
+def begins_at_zero(network: torch.nn.Module) -> bool:
+    return not any(weight.any() for weight in network.get_classifier().parameters())
+
+
 def test_another_class_count_makes_a_new_classifier_and_says_so(
     tmp_path: Path, weights: dict[str, torch.Tensor], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -39,6 +43,7 @@ def test_another_class_count_makes_a_new_classifier_and_says_so(
     network, _ = build(TINY, 5, True, str(tmp_path / "w.safetensors"))
     assert equal(network, weights, but="fc.")
     assert network.get_classifier().out_features == 5
+    assert begins_at_zero(network)
     assert capsys.readouterr().out == (
         "The classifier in w.safetensors is for other classes; a new one is trained.\n"
     )
@@ -261,6 +266,9 @@ def test_weights_in_the_hubs_cache_need_no_network(
     monkeypatch.setattr(huggingface_hub, "get_session", None)
     network, _ = pretrained.build(TINY, 5, True)
     assert equal(network, own, but="fc.")
+    assert begins_at_zero(network)
+    whole, _ = pretrained.build(TINY, 1000, True)
+    assert equal(whole, own)
 
 
 def test_random_weights_follow_from_the_seed_and_leave_the_generator_alone() -> None:
@@ -268,6 +276,7 @@ def test_random_weights_follow_from_the_seed_and_leave_the_generator_alone() -> 
     first, second, other = (build(TINY, 5, False, seed=seed)[0] for seed in (1, 1, 2))
     assert equal(first, second.state_dict())
     assert not equal(first, other.state_dict())
+    assert not begins_at_zero(first)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -285,8 +294,22 @@ def test_a_model_that_a_folder_describes_is_built_and_known_by_its_architecture(
     network, preprocessing = build(resolve(f"local-dir:{described}"), 5, True)
     stored = torch.load(described / "pytorch_model.bin", weights_only=True)
     assert equal(network, stored, but="fc.")
+    assert begins_at_zero(network)
     assert preprocessing == build(TINY, 5, False)[1]
     assert architecture_of(network, 5) == "test_resnet"
+
+
+def test_a_described_model_of_as_many_classes_keeps_its_classifier(tmp_path: Path) -> None:
+    timm.models.save_for_hf(timm.create_model("test_resnet", num_classes=5), tmp_path / "five")
+    network, _ = build(resolve(f"local-dir:{tmp_path / 'five'}"), 5, True)
+    assert equal(network, torch.load(tmp_path / "five" / "pytorch_model.bin", weights_only=True))
+
+
+def test_of_two_classifiers_both_begin_at_zero(tmp_path: Path) -> None:
+    model = resolve("deit_tiny_distilled_patch16_224")
+    save_file(timm.create_model(model.timm_name).state_dict(), tmp_path / "w.safetensors")
+    network, _ = build(model, 5, True, str(tmp_path / "w.safetensors"))
+    assert [one.weight.any().item() for one in network.get_classifier()] == [False, False]
 
 
 def test_a_description_of_another_network_than_its_name_says_is_refused(described: Path) -> None:

@@ -149,8 +149,8 @@ def test_the_pull_is_the_gradient_of_the_penalty() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "L2 towards the start", "mixup", "CutMix", "stronger augmentation",
-        "LP-FT, long probe, corners",
+        "LP-FT, L2 towards the start", "LP-FT, still norms", "LP-FT, mixup", "LP-FT, CutMix",
+        "LP-FT, stronger augmentation", "LP-FT, exchanged corners",
     ],
 )  # fmt: skip
 def test_a_recipe_changes_what_is_learned(
@@ -177,7 +177,7 @@ def test_a_recipe_changes_what_is_learned(
 def test_mixed_with_itself_a_batch_teaches_what_it_did(
     make_trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = recipes(8, 1e-3)["mixup"].kind(*_parts(make_trainer()))
+    trainer = recipes(8, 1e-3)["LP-FT, mixup"].kind(*_parts(make_trainer()))
     step = trainer.train_step
     assert isinstance(step, MixupStep)
     monkeypatch.setattr(step, "_assessment", None)
@@ -191,7 +191,7 @@ def test_mixed_with_itself_a_batch_teaches_what_it_did(
 def test_cutmix_keeps_a_uniform_share_of_each_picture_around_a_rectangle(
     make_trainer: Callable[..., Trainer],
 ) -> None:
-    step = recipes(8, 1e-3)["CutMix"].kind(*_parts(make_trainer())).train_step
+    step = recipes(8, 1e-3)["LP-FT, CutMix"].kind(*_parts(make_trainer())).train_step
     assert isinstance(step, CutMixStep)
     rng = np.random.default_rng(0)
     drawn = [step.own_share(rng, torch.Size((4, 3, 40, 60))) for _ in range(300)]
@@ -219,7 +219,7 @@ def test_an_exchanged_corner_is_the_donors_and_nothing_else_is(corner: Corner) -
 
 
 def test_corners_come_from_good_pictures_alone(make_trainer: Callable[..., Trainer]) -> None:
-    trainer = recipes(8, 1e-3)["LP-FT, long probe, corners"].kind(*_parts(make_trainer()))
+    trainer = recipes(8, 1e-3)["LP-FT, exchanged corners"].kind(*_parts(make_trainer()))
     assert isinstance(trainer, CornersTrainer)
     pictures = np.repeat(np.array([0, 100, 200], np.uint8), 16 * 16 * 3).reshape(3, 16, 16, 3)
     labels = np.array([CLASSES.index(name) for name in (DERM, OTHER, LOW_QUALITY)])
@@ -291,7 +291,7 @@ def test_a_whole_run_takes_the_recipes_trainer(
     flags = ["--data-dir", str(tiny_dataset), "--output", str(tmp_path), "--model", TINY]
     flags += ["--epochs", "1", "--batch-size", "8", "--input-size", "64", "--seeds", "0"]
     weights = []
-    for name in (PLAIN, "L2 towards the start"):
+    for name in ("LP-FT", "LP-FT, L2 towards the start"):
         done = preloaded.run("-m", "benchmarks.quality.recipes", *flags, "--whole", name)
         assert done.returncode == 0, done.stderr
         (report,) = tmp_path.glob(f"{name.replace(' ', '-')}-0/*/report.json")

@@ -19,7 +19,7 @@ from utils.evaluation.temperature_scaling import fit_scaling
 from utils.training.predictions import (
     TEMPERATURES,
     Predictions,
-    criterion,
+    best_epoch,
     log_losses,
     temperature_penalties,
 )
@@ -94,10 +94,9 @@ def epochs_without(
     ]
     chosen = {}
     for fold in np.unique(folds).tolist():
-        of_others = [None if known is None else known[fold] for known in losses]
-        reached = [criterion(of_others[: epoch + 1]) for epoch in range(len(of_others))]
-        finite = [(value, epoch) for epoch, value in enumerate(reached) if value is not None]
-        chosen[fold] = min(finite)[1]
+        found = best_epoch([None if known is None else known[fold] for known in losses])
+        assert found is not None  # the epoch that was kept is finite
+        chosen[fold] = found
     return chosen
 
 

@@ -21,7 +21,13 @@ from utils.training.figures import (
     val_figures,
     write_history,
 )
-from utils.training.predictions import EvaluationInputs, OodFeatures, Predictions, criterion
+from utils.training.predictions import (
+    EvaluationInputs,
+    OodFeatures,
+    Predictions,
+    best_epoch,
+    criterion,
+)
 from utils.training.processes.stopping import Stopped
 from utils.training.remaining import Forecast, relative_cost
 from utils.training.session import Session
@@ -183,13 +189,13 @@ def _close_epoch(
     progress.history.append({**row, "seconds": round(seconds, 1)})
     if predictions is not None:
         session.val_logits.append(predictions.logits)
-    probe_epochs, best = session.facts.settings.probe_epochs, progress.best_metric
+    probe_epochs = session.facts.settings.probe_epochs
     is_kept = row["epoch"] > probe_epochs  # frozen epochs prepare the others
-    reached = criterion(progress.val_losses[probe_epochs:]) if is_kept else None
-    better = reached is not None and (best is None or reached < best)
+    losses = progress.val_losses[probe_epochs:]
+    better = best_epoch(losses) == len(losses) - 1
     if better:
         world.broadcast(lambda: save_tensors(session.run.best, trainer.evaluated.state_dict()))
-        progress.best_metric, progress.best_epoch = reached, row["epoch"]
+        progress.best_metric, progress.best_epoch = criterion(losses), row["epoch"]
     progress.epochs_without_gain = 0 if better or not is_kept else progress.epochs_without_gain + 1
     progress.epoch, progress.step = progress.epoch + 1, 0
     trainer.sums = trainer.sums.of_next_epoch()

@@ -220,6 +220,21 @@ def criterion(losses: Sequence[float | None]) -> float | None:
     return sum(known) / len(known)
 
 
+def best_epoch(losses: Sequence[float | None]) -> int | None:
+    """Return the epoch, from 0, with the lowest `criterion`; None if no epoch has one.
+
+    The first that has one is it only until there is another: it alone is no mean of two, and after
+    frozen epochs it is hardly more than what they have prepared (docs/measured.md tells what its
+    val loss, which looks good, would cost on pictures of other origins).
+
+    >>> best_epoch([0.3]), best_epoch([0.3, 0.6, 0.5, 0.7]), best_epoch([None, 0.5, None])
+    (0, 1, 1)
+    """
+    reached = [criterion(losses[: epoch + 1]) for epoch in range(len(losses))]
+    known = [(value, epoch) for epoch, value in enumerate(reached) if value is not None]
+    return min(known[1:] or known)[1] if known else None
+
+
 def temperature_penalties(num_pictures: int) -> NDArray[np.float64]:
     """Return minus the log prior of each of `TEMPERATURES`, divided by a number of pictures."""
     spreads = np.log(TEMPERATURES) / LOG_TEMPERATURE_SPREAD
