@@ -359,15 +359,15 @@ def test_a_run_ends_with_its_report_and_the_command_that_uses_the_model(
 def test_the_report_is_there_whatever_patience_says(
     drawn_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, patience: str
 ) -> None:
-    # The same loss in each epoch: the first is the best, and no later one is better.
+    # The same loss in each epoch: the second is the best, and no later one is better.
     monkeypatch.setattr(figures, "calibrated_log_loss", lambda _: 0.5)
-    more = ("--no-pretrained", "--epochs", "3", "--patience", patience)
+    more = ("--no-pretrained", "--epochs", "4", "--patience", patience)
     assert launch_training_test.main(tiny(drawn_dataset, tmp_path, *more)) == 0
     folder = tmp_path / "runs" / "test_resnet-1"
     assert (folder / "report.html").is_file()
     report = json.loads((folder / "report.json").read_text())
-    assert (report["best_epoch"], report["epochs"]) == (1, 2 if patience == "1" else 3)
-    told = "Stopped after epoch 2: the last one was no better (--patience 1).\n"
+    assert (report["best_epoch"], report["epochs"]) == (2, 3 if patience == "1" else 4)
+    told = "Stopped after epoch 3: the last one was no better (--patience 1).\n"
     assert (told in capsys.readouterr().out) == (patience == "1")
 
 
