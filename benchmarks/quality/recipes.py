@@ -84,6 +84,10 @@ Said = dict[str, dict[str, list[int]]]
 """For each set and true class the predicted classes of its pictures."""
 
 
+Key = tuple[str, str, str, int, int, int]
+"""Model, origins that were held out, recipe, seed, epochs and input size of a training."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a network is fine-tuned.
@@ -106,6 +110,8 @@ class Result:
         held: The origins that it went without.
         recipe: Name of its recipe.
         seed: Its seed.
+        epochs: Of the whole network, before a recipe changes it.
+        input_size: In pixels.
         said: The predicted classes, as indices into `labels.CLASSES`.
         poor_found: Share of the really poor pictures that are told at `RATE`; NaN without any.
         best_epoch: The epoch that was kept, from 1.
@@ -116,10 +122,17 @@ class Result:
     held: str
     recipe: str
     seed: int
+    epochs: int
+    input_size: int
     said: Said
     poor_found: float
     best_epoch: int
     seconds: float
+
+    @property
+    def key(self) -> "Key":
+        """What it is a training of."""
+        return self.model, self.held, self.recipe, self.seed, self.epochs, self.input_size
 
     def recall(self, name: str, label: str) -> float:
         """Return the share of a class's pictures in a set that are told right; NaN for none."""
@@ -177,7 +190,8 @@ def main() -> None:
         print(machine(choose_device("auto")))
         train_missing(given, known)
     results = read_results(given.output / RESULTS_NAME)
-    print(as_table([one for one in results if one.model == given.model]))
+    asked = (given.model, given.epochs, given.input_size)
+    print(as_table([r for r in results if (r.model, r.epochs, r.input_size) == asked]))
 
 
 def recipes(epochs: int, lr: float) -> dict[str, Recipe]:
@@ -215,8 +229,8 @@ def train_missing(given: argparse.Namespace, known: Mapping[str, Recipe]) -> Non
         link_data_set(parts.kept, given.data_dir, folder)
         for seed in given.seeds:
             for recipe in given.recipes or known:
-                key = (given.model, name, recipe, seed)
-                if key in {(r.model, r.held, r.recipe, r.seed) for r in read_results(path)}:
+                key = (given.model, name, recipe, seed, given.epochs, given.input_size)
+                if key in {result.key for result in read_results(path)}:
                     continue
                 print(f"{given.model} without {name}: {recipe}, seed {seed}", flush=True)
                 result = train(given, folder, key, known[recipe], parts)
@@ -252,12 +266,12 @@ def train_whole(given: argparse.Namespace, recipe: Recipe, seed: int) -> None:
 def train(
     given: argparse.Namespace,
     data_dir: Path,
-    key: tuple[str, str, str, int],
+    key: Key,
     recipe: Recipe,
     parts: HeldOut,
 ) -> Result:
     """Train once; return what the weights of the best epoch say of all sets."""
-    model, held, name, seed = key
+    _, _, _, seed, _, _ = key
     asked, _ = read_settings(flags_of(given, recipe, data_dir, seed))
     device = choose_device("auto")
     prepare(device, deterministic=False)
@@ -289,7 +303,7 @@ def train(
     loader.close()
     scores = np.array(poor[True]), np.array(poor[False])
     found = recall_at(RATE, *scores) if poor[True] else math.nan
-    return Result(model, held, name, seed, said, found, best_epoch, seconds)
+    return Result(*key, said, found, best_epoch, seconds)
 
 
 def train_to_best(trainer: Trainer) -> int:

@@ -107,7 +107,7 @@ def result(recipe: str, seed: int, right: int, held: str = "one") -> Result:
         "held": {DERM: [derm] * right + [other] * (10 - right)},
         "poor": {LOW_QUALITY: [CLASSES.index(LOW_QUALITY)]},
     }
-    return Result("net", held, recipe, seed, said, math.nan, 1, 60.0)
+    return Result("net", held, recipe, seed, 8, 112, said, math.nan, 1, 60.0)
 
 
 def test_other_origins_are_the_mean_over_classes_each_elsewhere_where_it_can_be() -> None:
@@ -281,6 +281,9 @@ def test_the_table_goes_on_where_it_was_left(
     assert ": plain, seed 0" not in both
     assert re.search(r"\nlinear probe +1 ", both)
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 2
+    longer = run("--seeds", "0", "--recipes", "linear probe", "--epochs", "3")
+    assert ": linear probe, seed 0" in longer  # no answer for another number of epochs
+    assert not re.search(r"\nlinear probe +2 ", longer)
     assert run("--only", "table") == both[both.index("recipe ") :]
 
 
