@@ -29,9 +29,9 @@ class Recipe:
 
 
 PROBE = 20
-"""Frozen epochs before fine-tuning (LP-FT, Kumar et al. 2022). Two convolutional networks are 3
-to 7 points better with them on pictures of other origins (docs/measured.md); of transformers, that
-paper shows it."""
+"""Frozen epochs before fine-tuning (LP-FT, Kumar et al. 2022). Two convolutional networks are at
+least as good with them on each of two pairs of other origins (docs/measured.md); of transformers,
+that paper shows it."""
 
 CONVNET = Recipe(epochs=15, lr=3e-4, weight_decay=0.05, freeze_epochs=PROBE)
 TRANSFORMER = Recipe(epochs=15, lr=5e-5, weight_decay=0.05, freeze_epochs=PROBE)
