@@ -19,7 +19,7 @@ from models.assessment import Assessment
 from models.calibration import Calibration
 from models.classifier import can_assess, holds_assessment, let_assess
 from models.device import compute_here
-from models.inference import outputs_and_features
+from models.inference import outputs_and_features, surface_size
 from models.instructions import how_to_use
 from models.novelty import PREFIX, Novelty
 from models.numbers import number, text
@@ -413,19 +413,22 @@ def _try(network: nn.Module, card: Card, path: Path) -> None:
             todo=todo,
         )
     if card.calibration:
-        _check_features(card.calibration.novelty, features.shape[1], card, path)
+        own = surface_size(network)
+        _check_features(card.calibration.novelty, own, features.shape[1] - own, card, path)
 
 
-def _check_features(novelty: Novelty, num_features: int, card: Card, path: Path) -> None:
+def _check_features(novelty: Novelty, surface: int, embedding: int, card: Card, path: Path) -> None:
     """Compare the features of a detection with those of the network.
 
     Raises:
         ModelError: If there are more or fewer.
     """
-    wanted = [("features of texture", len(novelty.projection), NUM_FEATURES)]
+    # Models that were stored before the first feature map told anything know texture alone.
+    rows = len(novelty.projection)
+    known = NUM_FEATURES if rows == NUM_FEATURES else surface
+    wanted = [("features of texture and the first feature map", rows, known)]
     if novelty.neighbours:
-        own = num_features - NUM_FEATURES
-        wanted.append(("numbers of an embedding", novelty.neighbours.bank.shape[1], own))
+        wanted.append(("numbers of an embedding", novelty.neighbours.bank.shape[1], embedding))
     for what, stored, expected in wanted:
         if stored != expected:
             raise ModelError(

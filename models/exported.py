@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.inference import outputs_and_embeddings
+from models.inference import outputs_and_activations
 from models.novelty import NUM_NEIGHBOURS, Neighbours, Novelty
 from models.outputs import (
     assessments,
@@ -75,10 +75,10 @@ class NamedOutputs(nn.Module):
 
         What a model does not have is left out.
         """
-        whole, embeddings = outputs_and_embeddings(self.network, self.normalise(input))
+        whole, stem, embeddings = outputs_and_activations(self.network, self.normalise(input))
         outputs = {LOGITS: class_logits(whole)}
         if self.has_distance:
-            outputs[DISTANCE] = self._distances(input, embeddings)
+            outputs[DISTANCE] = self._distances(input, stem, embeddings)
         if embeddings.shape[1]:
             outputs[EMBEDDING] = embeddings
         assessed = assessments(whole)
@@ -86,17 +86,22 @@ class NamedOutputs(nn.Module):
             outputs |= {name: columns(assessed) for name, columns in ASSESSED.items()}
         return outputs
 
-    def _distances(self, pixels: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
-        places = describe_at_once(pixels) @ self.projection
+    def _distances(
+        self, pixels: torch.Tensor, stem: torch.Tensor, embeddings: torch.Tensor
+    ) -> torch.Tensor:
+        surface = torch.cat([describe_at_once(pixels), stem], dim=1)
+        places = surface[:, : len(self.projection)] @ self.projection
         squared = (places[:, None] - self.centres[None]).square().sum(dim=2)
-        texture = squared.amin(dim=1).sqrt()
+        surface_distance = squared.amin(dim=1).sqrt()
         if not self.scales:
-            return texture
+            return surface_distance
         similar = F.normalize(embeddings, dim=1) @ self.bank.T
         count = min(NUM_NEIGHBOURS, len(self.bank))
         nearest = 1 - similar.topk(count, dim=1).values[:, count - 1]
         parts = (
             ((distance - mean) / spread).relu()
-            for distance, (mean, spread) in zip((texture, nearest), self.scales, strict=True)
+            for distance, (mean, spread) in zip(
+                (surface_distance, nearest), self.scales, strict=True
+            )
         )
         return hypotenuse(*parts)

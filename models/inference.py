@@ -6,7 +6,8 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from models.texture import describe
+from models.stem import describe_stem, stem_size
+from models.texture import NUM_FEATURES, describe
 
 Prepare = Callable[[torch.Tensor], torch.Tensor]
 """Turns pixels, N x 3 x H x W, uint8, into the input of a network; see `Normalisation`."""
@@ -39,29 +40,45 @@ def embedding_size(network: nn.Module) -> int:
     return layer.in_channels if isinstance(layer, nn.Conv2d) else 0
 
 
-def outputs_and_embeddings(
-    network: nn.Module, inputs: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return all outputs for pictures, and their embeddings: the pooled features before them.
+def surface_size(network: nn.Module) -> int:
+    """Return how many features there are of texture and of the first feature map together.
 
-    Both come from one pass, in the two steps that every network of timm has. Where there is no
-    embedding, as `embedding_size` tells, or it is not pooled, it has no numbers.
+    Of a network without an embedding there are those of texture alone.
+    """
+    return NUM_FEATURES + (stem_size(network) if embedding_size(network) else 0)
+
+
+def outputs_and_activations(
+    network: nn.Module, inputs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return all outputs for pictures, and what the network makes of them on the way.
+
+    All come from one pass, in the two steps that every network of timm has. Where there is no
+    embedding, as `embedding_size` tells, neither it nor the stem has numbers; where it is not
+    pooled, it has none.
 
     Args:
         network: In evaluation mode.
         inputs: N x 3 x H x W, float, prepared for the network.
 
     Returns:
-        Outputs in the columns of `models.outputs`, and embeddings, N x E; both float32.
+        Outputs in the columns of `models.outputs`; the first feature map as `describe_stem` has it,
+        N x `stem_size`; and embeddings, the pooled features before the outputs, N x E. All float32.
     """
     size, of_timm = embedding_size(network), cast("Any", network)
     if not size:
         outputs: torch.Tensor = network(inputs).float()
-        return outputs, outputs[:, :0]
-    features = of_timm.forward_features(inputs)
+        return outputs, outputs[:, :0], outputs[:, :0]
+    first: list[torch.Tensor] = []
+    if stem_size(network):
+        features, first = of_timm.forward_intermediates(inputs, indices=[0])
+    else:
+        features = of_timm.forward_features(inputs)
     embeddings: torch.Tensor = of_timm.forward_head(features, pre_logits=True).flatten(1).float()
     is_pooled = embeddings.shape[1] == size
-    return of_timm.forward_head(features).float(), embeddings if is_pooled else embeddings[:, :0]
+    outputs = of_timm.forward_head(features).float()
+    stem = describe_stem(*first) if first else outputs[:, :0]
+    return outputs, stem, embeddings if is_pooled else embeddings[:, :0]
 
 
 def outputs_and_features(
@@ -75,8 +92,8 @@ def outputs_and_features(
         pixels: N x 3 x H x W, RGB, uint8.
 
     Returns:
-        Outputs in the columns of `models.outputs`, and texture features followed by embeddings,
-        N x (D + E); both float32.
+        Outputs in the columns of `models.outputs`; and texture features, those of the first
+        feature map (`surface_size` together) and embeddings, N x (D + E). Both float32.
     """
-    outputs, embeddings = outputs_and_embeddings(network, prepare(pixels))
-    return outputs, torch.cat([describe(pixels), embeddings], dim=1)
+    outputs, stem, embeddings = outputs_and_activations(network, prepare(pixels))
+    return outputs, torch.cat([describe(pixels), stem, embeddings], dim=1)

@@ -9,6 +9,7 @@ from typing import Any
 from models.novelty import NUM_NEIGHBOURS
 from models.preprocessing import MAX_SHRINK
 from models.reading import MAX_DIRECT_SIDE, OWN_SIZE, SHORTER_SIDE
+from models.stem import FLOOR
 from utils.common.pictures import JPEG_QUALITY
 from utils.common.reading.target_size import REDUCING_GAP
 
@@ -114,9 +115,15 @@ def _unlike(unlike: dict[str, Any]) -> str:
         "A picture is unlike those of training, and its label UNSURE, where its distance is above "
         f"{unlike['threshold']!r}: "
     )
+    features = "those of texture"
+    if unlike["stem"]:
+        features += (
+            f", and {unlike['stem']} of the network's first feature map: log(|mean| + {FLOOR}) of "
+            f"each channel over the picture, then log(standard deviation + {FLOOR}) of each"
+        )
     texture = (
         "the least Euclidean distance of (features @ novelty.projection) to the rows of "
-        "novelty.centres, arrays of best.safetensors"
+        f"novelty.centres, arrays of best.safetensors; the features are {features}"
     )
     if "scales" not in unlike:
         return f"{rule}{texture}; an exported file gives it as its output distance."

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.numbers import number, optional_number
+from models.texture import NUM_FEATURES
 
 PREFIX = "novelty."
 """How the names of its arrays begin, which are stored beside the weights."""
@@ -54,13 +55,17 @@ class Neighbours:
     Attributes:
         bank: Embeddings of training pictures, M x E, float32, each of length 1 and rounded to
             float16, as it is stored.
-        texture: Scale of the distances of texture.
+        texture: Scale of the distances of texture and the first feature map.
         embedding: Scale of the distances to neighbours.
     """
 
     bank: Array
     texture: Scale
     embedding: Scale
+
+    def embeddings_in(self, features: Array) -> Array:
+        """Return the embeddings of pictures, N x E, which are the last of their features."""
+        return features[:, features.shape[1] - self.bank.shape[1] :]
 
     def distances(self, embeddings: Array) -> Array:
         """Return the cosine distances to the tenth nearest picture of the bank, N, 0-2."""
@@ -71,7 +76,7 @@ class Neighbours:
         return nearest
 
     def scores(self, texture: Array, embeddings: Array) -> Array:
-        """Combine distances of texture, N, with those of embeddings, N x E; return N, at least 0.
+        """Combine the other distances, N, with those of embeddings, N x E; return N, at least 0.
 
         What is below the mean of val counts as 0: to be very like training in one respect makes up
         for nothing in the other.
@@ -85,16 +90,19 @@ class Neighbours:
 class Novelty:
     """Out-of-distribution detection by the distance from the pictures seen in training.
 
-    Of texture, it is the Mahalanobis distance to the nearest class centre, which is Euclidean after
-    `projection` (Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution
-    Samples"). Of embeddings, it is the cosine distance to the tenth nearest training picture (Sun
-    et al. 2022, "Out-of-Distribution Detection with Deep Nearest Neighbors").
+    Of texture and the network's first feature map, it is the Mahalanobis distance to the nearest
+    class centre, which is Euclidean after `projection` (Lee et al. 2018, "A Simple Unified
+    Framework for Detecting Out-of-Distribution Samples"). Of embeddings, it is the cosine distance
+    to the tenth nearest training picture (Sun et al. 2022, "Out-of-Distribution Detection with Deep
+    Nearest Neighbors").
 
     Attributes:
         threshold: Largest score of a picture like those of training; None if there were too few val
             pictures.
         reason: Why no threshold was fitted; empty if one was.
-        projection: Matrix from texture features to the space of distances, D x K, float32.
+        projection: Matrix to the space of distances from texture features and, behind them, those
+            of the first feature map, D x K, float32. A model that was stored before these told
+            anything has rows for texture alone, as has one of a network of which none are taken.
         centres: Class centres in that space, C x K, float32.
         neighbours: Neighbours by embeddings; None where texture alone decides, as in a model that
             was stored before there were any.
@@ -109,10 +117,10 @@ class Novelty:
     refused: float = REFUSED
 
     def distances(self, features: Array) -> Array:
-        """Return the distances of texture, N, at least 0.
+        """Return the distances of texture and the first feature map, N, at least 0.
 
         Args:
-            features: Texture features, N x D, float32; further columns are left out.
+            features: As in `scores`; what is beyond the first D columns is left out.
         """
         places = features[:, : len(self.projection)] @ self.projection
         squared = [np.square(places - centre).sum(axis=1) for centre in self.centres]
@@ -123,12 +131,14 @@ class Novelty:
         """Return what is compared with the threshold, N, at least 0.
 
         Args:
-            features: Texture features and then embeddings, N x (D + E), float32.
+            features: Texture features, those of the first feature map, and embeddings, as
+                `models.inference.outputs_and_features` returns them, float32. The first D and the
+                last E columns count; between them are those that a model does not know yet.
         """
         texture = self.distances(features)
         if self.neighbours is None:
             return texture
-        return self.neighbours.scores(texture, features[:, len(self.projection) :])
+        return self.neighbours.scores(texture, self.neighbours.embeddings_in(features))
 
     def is_unlike(self, features: Array) -> NDArray[np.bool_]:
         """Return which pictures are out of distribution, N; features are as in `scores`.
@@ -141,8 +151,11 @@ class Novelty:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the arrays, as plain values."""
+        stem = max(0, len(self.projection) - NUM_FEATURES)
+        maps = f" and of {stem} statistics of the network's first feature map" if stem else ""
         fields: dict[str, Any] = {
-            "method": "Mahalanobis distance of the picture's texture to the nearest class",
+            "method": f"Mahalanobis distance of the picture's texture{maps} to the nearest class",
+            "stem": stem,
             "threshold": self.threshold,
             "reason": self.reason,
             "refused": self.refused,

@@ -421,17 +421,17 @@ def make_bundle() -> Callable[..., Path]:
     ) -> Path:
         from models.bundle import Card, store_bundle
         from models.calibration import Calibration
+        from models.inference import surface_size
         from models.novelty import Neighbours, Novelty, Scale, unit
         from models.pretrained import build
         from models.scaling import Scaling
-        from models.texture import NUM_FEATURES
         from models.zoo import resolve
 
         folder.mkdir(parents=True)
         model = resolve("test_resnet")
         network, preprocessing = build(model, len(CLASSES), pretrained=False, seed=seed)
         rng = np.random.default_rng(0)
-        shapes = ((NUM_FEATURES, 4), (5, 4))
+        shapes = ((surface_size(network), 4), (5, 4))
         arrays = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
         matrices = [next(arrays), next(arrays)]
         rows = unit(rng.normal(size=(20, network.num_features))).astype(np.float16)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.quality.strangers.drawn import NEAR, Place
-from benchmarks.quality.strangers.scores import COMBINATIONS, METHODS, Score, Seen, excess
+from benchmarks.quality.strangers.scores import COMBINATIONS, METHODS, Score, Seen, as_taken, excess
 from benchmarks.quality.strangers.views import Key, build_frozen, embed, list_pictures, look
 from models.bundle import read_bundle
 from utils.common.cli.console import table
@@ -34,9 +34,14 @@ REFUSED = 0.05
 HELD_OUT: Place = (NEAR, "OTHER held out")
 FIGURES = ("AUROC", "refused", "called skin", "without doubt")
 
-OF_CLASS = (
+BY_EXCESS = (
     ("kNN of class", "texture"), ("kNN", "texture of class"), ("kNN of class", "texture of class"),
+    ("kNN", "texture, shrunk"),
 )  # fmt: skip
+"""Scores that are also combined, besides kNN and texture."""
+
+CHOSEN_ON = ("X-rays", "microscopy", "skin-coloured")
+"""Near strangers on which rules may be chosen, so that the other near ones can judge them."""
 
 Figures = tuple[float, float, float, float]
 """Area under the ROC curve; shares refused, labelled DERM or DERM_CLINIC and not refused, and of
@@ -103,9 +108,9 @@ def fit_all(seen: dict[Key, Seen], without_other: bool) -> dict[str, Score]:
     fitted = {name: fit(train) for name, fit in METHODS.items()}
     both = fitted["kNN"], fitted["texture"]
     combined = {f"kNN + texture, {name}": way(both, val) for name, way in COMBINATIONS.items()}
-    for neighbours, surface in OF_CLASS:
-        named = f"{neighbours} + {surface}, excess"
-        combined[named] = excess((fitted[neighbours], fitted[surface]), val)
+    for names in BY_EXCESS:
+        combined[f"{' + '.join(names)}, excess"] = excess([fitted[name] for name in names], val)
+    combined["as taken"] = as_taken(train, val)
     if train.frozen is None:
         return fitted | combined
     frozen = of_frozen(METHODS["kNN"](as_frozen(train)))
@@ -154,18 +159,27 @@ def figures_of(
 
 
 def summary(results: dict[str, dict[Place, list[Figures]]], rates: dict[str, list[float]]) -> str:
-    """Return a table of means over the kinds of one distance, each kind counting the same."""
-    distances = sorted({distance for places in results.values() for distance, _ in places})
+    """Return a table of means over the kinds of one distance, each kind counting the same.
+
+    Near strangers are told in two parts, by `CHOSEN_ON`.
+    """
+    distances = sorted({part_of(place) for places in results.values() for place in places})
     header = ["score", "test refused"]
     header += [f"{one}: {what}" for one in distances for what in FIGURES]
     rows = []
     for method, places in results.items():
         cells = [method, plus_minus(np.array(rates[method]))]
         for distance in distances:
-            kinds = [np.array(runs) for (one, _), runs in places.items() if one == distance]
+            kinds = [np.array(runs) for place, runs in places.items() if part_of(place) == distance]
             cells += [plus_minus(column) for column in np.mean(kinds, axis=0).T]
         rows.append(cells)
     return table(header, rows)
+
+
+def part_of(place: Place) -> str:
+    """Return how far a stranger is, and of near ones whether rules may be chosen on them."""
+    distance, kind = place
+    return f"{distance}, chosen on" if kind in CHOSEN_ON else distance
 
 
 def plus_minus(values: NDArray[np.float64]) -> str:

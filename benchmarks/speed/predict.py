@@ -28,11 +28,10 @@ from models.bundle import Card, read_bundle, store_bundle
 from models.device import memory_format
 from models.fusion import fused
 from models.gate import Gate
-from models.inference import outputs_and_embeddings
+from models.inference import embedding_size, surface_size
 from models.preprocessing import Normalisation
 from models.pretrained import build
 from models.reading import Reading
-from models.texture import NUM_FEATURES
 from models.zoo import resolve
 from utils.common.cli.console import progress, table
 from utils.common.errors import run_script
@@ -98,12 +97,12 @@ def store(
     network, preprocessing = build(model, len(CLASSES), pretrained=False, size=size)
     rng = generator("benchmark", name)
     logits = rng.normal(size=(NUM_FITTED, len(CLASSES))).astype(np.float32)
-    blank = torch.zeros(1, 3, *preprocessing.size)
-    width = NUM_FEATURES + outputs_and_embeddings(network.eval(), blank)[1].shape[1]
+    surface = surface_size(network)
+    width = surface + embedding_size(network)
     features = rng.normal(size=(NUM_FITTED, width)).astype(np.float32)
     pictures = ("",) * NUM_FITTED, np.arange(NUM_FITTED) % len(CLASSES)
     train, val = (
-        OodFeatures(*pictures, features),
+        OodFeatures(*pictures, features, num_surface=surface),
         PredictionsWithFeatures(*pictures, logits, features),
     )
     card = Card(

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from models.calibration import Calibration
+from models.novelty import Novelty
 from models.scaling import softmax
 from models.texture import NUM_FEATURES
 from utils.common.labels import CLASSES
 from utils.evaluation.conformal import fit_quantiles, quantile_by_group, rank_of
 from utils.evaluation.fitting import refit
-from utils.evaluation.novelty_fitting import fit_novelty
+from utils.evaluation.novelty_fitting import SHRINKAGE, fit_novelty, whitened
 from utils.evaluation.temperature_scaling import fit_scaling, fit_temperature
 from utils.training.predictions import EvaluationInputs
 
@@ -176,15 +177,17 @@ def test_what_lies_far_from_training_is_unlike() -> None:
     assert novelty.is_unlike(strange).mean() > 0.9
 
 
-def test_the_distance_is_mahalanobis() -> None:
+@pytest.mark.parametrize("shrinkage", [0, 1, SHRINKAGE])
+def test_the_distance_is_mahalanobis_with_more_variance(shrinkage: float) -> None:
     rng = np.random.default_rng(0)
     mixing = np.eye(3) + 0.3 * rng.normal(size=(3, 3))
     features = (rng.normal(size=(20_000, 3)) @ mixing).astype(np.float32)
-    novelty = fit_novelty(features, np.zeros(len(features), int), features[:100])
-    inverse = np.linalg.inv(np.cov(features.T))
+    novelty = Novelty(None, "", *whitened(features, np.zeros(len(features), int), shrinkage))
+    covariance = np.cov(features.T)
+    inverse = np.linalg.inv(covariance + shrinkage * np.diag(np.diag(covariance)))
     off = features[:50] - features.mean(axis=0)
     expected = np.sqrt(np.einsum("nd,de,ne->n", off, inverse, off))
-    assert novelty.distances(features[:50]) == pytest.approx(expected, rel=0.05)
+    assert novelty.distances(features[:50]) == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_constant_feature_does_no_harm() -> None:
@@ -215,6 +218,23 @@ def test_embeddings_tell_what_texture_does_not() -> None:
     alone = fit_novelty(train[:, :NUM_FEATURES], labels, val[:, :NUM_FEATURES])
     assert alone.neighbours is None
     assert alone.is_unlike(strange).mean() < 0.1
+
+
+def test_the_surface_may_be_wider_than_texture() -> None:
+    rng = np.random.default_rng(0)
+    width = NUM_FEATURES + 6
+    train = rng.normal(size=(300, width + 8)).astype(np.float32)
+    val, labels = rng.normal(size=(200, width + 8)).astype(np.float32), np.arange(300) % NUM_CLASSES
+    novelty = fit_novelty(train, labels, val, num_surface=width)
+    assert len(novelty.projection) == width
+    assert novelty.neighbours.bank.shape == (300, 8)
+    strange = val.copy()
+    strange[:, NUM_FEATURES:width] += 20
+    assert novelty.is_unlike(val).mean() < 0.05
+    assert novelty.is_unlike(strange).all()
+    blind = fit_novelty(np.delete(train, np.s_[NUM_FEATURES:width], 1), labels,
+                        np.delete(val, np.s_[NUM_FEATURES:width], 1))  # fmt: skip
+    assert blind.is_unlike(strange).mean() < 0.05
 
 
 def test_a_training_picture_without_numbers_is_left_out() -> None:

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,12 @@ from models.bundle import (
     store_bundle,
 )
 from models.classifier import is_assessing, let_assess
-from models.inference import outputs_and_features
+from models.exported import NamedOutputs
+from models.inference import outputs_and_features, surface_size
 from models.preprocessing import Normalisation
 from models.pretrained import build
 from models.stored_names import CARD_NAME, WEIGHTS_NAME
-from models.texture import describe
+from models.texture import NUM_FEATURES, describe
 from models.zoo import resolve
 from tests.preloaded import Preloaded
 from utils.common.disk.writing import sha256_of_file
@@ -182,6 +182,11 @@ def test_weights_that_do_not_fit(own: Path, change: Change, words: str) -> None:
     assert words in complaint(own)
 
 
+def know_texture_alone(tensors: dict[str, torch.Tensor]) -> None:
+    """Make a detection what it was before the first feature map was described."""
+    tensors["novelty.projection"] = tensors["novelty.projection"][:NUM_FEATURES].clone()
+
+
 def test_a_model_stored_before_there_were_neighbours_loads(own: Path) -> None:
     card, _ = read_bundle(own)
 
@@ -190,15 +195,42 @@ def test_a_model_stored_before_there_were_neighbours_loads(own: Path) -> None:
         del fields["calibration"]["unlike"]["scales"]
 
     rewrite_weights(own, lambda tensors: tensors.pop("novelty.bank"))
+    rewrite_weights(own, know_texture_alone)
     rewrite_card(own, before)
     loaded, network = read_bundle(own)
     novelty = loaded.calibration.novelty
-    assert novelty.to_dict() == replace(card.calibration.novelty, neighbours=None).to_dict()
-    pixels = torch.randint(0, 256, (3, 3, *card.preprocessing.size), dtype=torch.uint8)
+    kept = card.calibration.novelty
+    assert (novelty.neighbours, novelty.threshold, novelty.refused) == (
+        None, kept.threshold, kept.refused,
+    )  # fmt: skip
+    wanted = loaded.preprocessing
+    pixels = torch.randint(0, 256, (3, 3, *wanted.size), dtype=torch.uint8)
     with torch.inference_mode():
-        _, features = outputs_and_features(network, Normalisation(card.preprocessing), pixels)
+        _, features = outputs_and_features(network, Normalisation(wanted), pixels)
     distances = novelty.distances(describe(pixels).numpy())
     assert np.array_equal(novelty.scores(features.numpy()), distances)
+
+
+def test_a_model_stored_before_the_first_map_was_described_answers_as_it_did(own: Path) -> None:
+    rewrite_weights(own, know_texture_alone)
+    rewrite_card(own, lambda fields: fields["calibration"]["unlike"].pop("stem"))
+    card, network = read_bundle(own)
+    novelty = card.calibration.novelty
+    pixels = torch.randint(0, 256, (3, 3, *card.preprocessing.size), dtype=torch.uint8)
+    normalise = Normalisation(card.preprocessing)
+    with torch.inference_mode():
+        _, features = outputs_and_features(network, normalise, pixels)
+        embeddings = network.forward_head(
+            network.forward_features(normalise(pixels)), pre_logits=True
+        )
+        exported = NamedOutputs(normalise, network, novelty)(pixels)["distance"]
+    before = novelty.neighbours.scores(
+        novelty.distances(describe(pixels).numpy()), embeddings.numpy()
+    )
+    assert features.shape[1] == surface_size(network) + embeddings.shape[1]
+    assert np.array_equal(novelty.scores(features.numpy()), before)
+    assert exported.numpy() == pytest.approx(before, rel=1e-4)
+    assert "first feature map" not in novelty.to_dict()["method"] + card.to_dict()["how_to_use"]
 
 
 def test_weights_of_another_run(own: Path, make_bundle, tmp_path: Path) -> None:

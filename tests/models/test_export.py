@@ -12,9 +12,9 @@ import torch
 from models import export
 from models.bundle import read_bundle
 from models.exported import ASSESSED, NamedOutputs
+from models.inference import outputs_and_features
 from models.outputs import SUBJECTS, assessments, class_logits
 from models.preprocessing import Normalisation
-from models.texture import describe
 from utils.common.errors import ModelError, SettingsError, run_script
 from utils.common.faults import FAULTS, MAX_SEVERITY
 from utils.common.labels import CLASSES
@@ -66,6 +66,7 @@ def test_an_exported_model_answers_as_pytorch_does(
         inputs = (pixels / 255 - mean) / std
         expected = network(inputs)
         embeddings = network.forward_head(network.forward_features(inputs), pre_logits=True)
+        features = outputs_and_features(network, Normalisation(card.preprocessing), pixels)[1]
     assert list(found) == ["logits", "distance", "embedding", *ASSESSED]
     assert found["logits"] == pytest.approx(class_logits(expected).numpy(), abs=1e-4)
     assert found["embedding"] == pytest.approx(embeddings.numpy(), abs=1e-4)
@@ -74,8 +75,8 @@ def test_an_exported_model_answers_as_pytorch_does(
     assert [column.shape[1] for column in columns] == [
         len(SUBJECTS), len(FAULTS), MAX_SEVERITY,
     ]  # fmt: skip
-    features = np.hstack([describe(pixels).numpy(), embeddings.numpy()])
-    assert found["distance"] == pytest.approx(card.calibration.novelty.scores(features), rel=1e-3)
+    distances = card.calibration.novelty.scores(features.numpy())
+    assert found["distance"] == pytest.approx(distances, rel=1e-3)
 
 
 def test_the_logits_of_the_classes_come_first_and_what_there_is_not_is_left_out(

@@ -17,7 +17,6 @@ from models.calibration import UNSURE
 from models.device import Compute
 from models.gate import Answer, Gate
 from models.outputs import NUM_ASSESSMENTS, SUBJECTS
-from models.texture import NUM_FEATURES
 from utils.common.errors import ModelError, SettingsError
 from utils.common.faults import FAULT_NAMES, FAULTS, MAX_SEVERITY
 from utils.common.labels import CLASSES
@@ -104,7 +103,8 @@ def test_a_model_without_calibration_excludes_no_class(
 
 
 def test_outputs_that_are_no_numbers_are_an_error(gate: Gate, monkeypatch) -> None:
-    width = NUM_FEATURES + gate.card.calibration.novelty.neighbours.bank.shape[1]
+    novelty = gate.card.calibration.novelty
+    width = len(novelty.projection) + novelty.neighbours.bank.shape[1]
     monkeypatch.setattr(
         gate,
         "forward",
@@ -154,7 +154,8 @@ def test_assessments_that_are_no_numbers_are_an_error(
     gate = load(assessing_bundle, "cpu")
     assessed = torch.zeros(2, NUM_ASSESSMENTS)
     assessed[0, column] = torch.nan
-    features = torch.zeros(2, NUM_FEATURES + gate.card.calibration.novelty.neighbours.bank.shape[1])
+    novelty = gate.card.calibration.novelty
+    features = torch.zeros(2, len(novelty.projection) + novelty.neighbours.bank.shape[1])
     monkeypatch.setattr(gate, "forward", lambda _: (torch.zeros(2, 5), features, assessed))
     broken, whole = gate.answer(torch.zeros((2, 3, 160, 160), dtype=torch.uint8))
     assert broken == Answer(error="no answer, the model's outputs are NaN or infinite")

@@ -26,6 +26,7 @@ from models.preprocessing import Preprocessing
 from models.reading import Reading
 from models.scaling import softmax
 from models.stored_names import CARD_NAME
+from models.texture import NUM_FEATURES
 from utils.common.faults import FAULT_NAMES
 from utils.common.labels import CLASSES
 
@@ -178,6 +179,8 @@ def test_a_stored_model_says_how_its_answers_are_made(bundle: Path) -> None:
     assert as_in_training == pytest.approx(scaling.probabilities(logits, scaling.train_prior))
     assert quantiles == list(card.calibration.quantiles)
     assert number(text, r"distance is above ([\d.e+-]+):") == card.calibration.novelty.threshold
+    stem = number(text, r"and (\d+) of the network's first feature map: log\(\|mean\| \+ 0.01\)")
+    assert stem == len(card.calibration.novelty.projection) - NUM_FEATURES > 0
 
 
 def test_what_a_model_sees_is_what_the_text_says(

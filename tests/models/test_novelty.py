@@ -56,6 +56,15 @@ def test_either_distance_is_enough_and_neither_makes_up_for_the_other() -> None:
     assert one.is_unlike(features(np.array([0.0]), far[None])).all()
 
 
+def test_what_is_between_texture_and_embeddings_counts_for_nothing() -> None:
+    rng = np.random.default_rng(3)
+    rows = features(rng.normal(3, 2, 40), rng.normal(size=(40, WIDTH)))
+    one = detection()
+    wide = np.insert(rows, [1], rng.normal(size=(40, 6)), axis=1)
+    assert np.array_equal(one.scores(wide), one.scores(rows))
+    assert one.scores(rows).any()
+
+
 def test_without_neighbours_texture_alone_decides() -> None:
     one = replace(detection(), neighbours=None)
     rows = features(np.array([1.0, 4.0]), np.full((2, WIDTH), np.nan))

@@ -10,7 +10,14 @@ from PIL import Image
 from scipy.special import softmax
 
 from benchmarks.quality.strangers.drawn import DISTANCES, MAKERS, Place, find
-from benchmarks.quality.strangers.scores import COMBINATIONS, METHODS, NEIGHBOURS, Seen
+from benchmarks.quality.strangers.scores import (
+    COMBINATIONS,
+    METHODS,
+    NEIGHBOURS,
+    Seen,
+    as_taken,
+    excess,
+)
 from benchmarks.quality.strangers.shipped import SHIPPED, find_shipped
 from benchmarks.quality.strangers.views import Pictures, look
 from models.bundle import read_bundle
@@ -28,7 +35,8 @@ def draw(count: int, strange: bool, seed: int) -> Seen:
     places = np.where(strange, -centres.sum(axis=0), centres[labels])
     embeddings = places + rng.normal(size=(count, WIDTH))
     logits = rng.normal(size=(count, NUM_CLASSES)) + 9 * (not strange) * np.eye(NUM_CLASSES)[labels]
-    columns = (array.astype(np.float32) for array in (logits, embeddings, embeddings[:, :8]))
+    parts = logits, embeddings, embeddings[:, :8], embeddings[:, 8:16]
+    columns = (array.astype(np.float32) for array in parts)
     doubt = np.zeros(count, dtype=bool)
     return Seen(*columns, labels, np.arange(count), softmax(logits, axis=1), doubt)
 
@@ -49,6 +57,14 @@ def test_two_scores_together_tell_what_either_tells(name: str) -> None:
     for pair in ((telling, silent), (silent, telling)):
         score = COMBINATIONS[name](pair, val)
         assert (score(strange)[:, None] > score(val)).mean() > 0.7  # 0.5 tells nothing
+
+
+def test_what_is_taken_is_the_excess_of_neighbours_and_surface() -> None:
+    train, val, strange = draw(200, False, 0), draw(200, False, 1), draw(100, True, 2)
+    taken = as_taken(train, val)
+    parts = METHODS["kNN"](train), METHODS["texture and stem"](train)
+    for seen in (val, strange):
+        assert taken(seen) == pytest.approx(excess(parts, val)(seen), rel=0.01, abs=0.01)
 
 
 def test_neighbours_are_counted_by_direction_alone() -> None:
@@ -103,3 +119,5 @@ def test_a_network_that_assesses_pictures_is_judged_by_its_classes(
     assert seen["test"].logits.shape == (len(labels), len(CLASSES))
     assert seen["far", "blank"].labels.tolist() == [-1]
     assert np.isfinite(seen["far", "blank"].embeddings).all()
+    assert np.isfinite(seen["test"].stem).all()
+    assert seen["test"].stem.shape[1] > 0

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.inference import surface_size
 from models.texture import NUM_FEATURES
 from utils.common.labels import TEST
 from utils.training import fit
@@ -21,7 +22,8 @@ def test_some_pictures_have_the_features_that_they_have_among_all(trainer: Train
     assert some.files == tuple(every.files[position] for position in (9, 2, 5))
     assert some.labels.tolist() == every.labels[[9, 2, 5]].tolist()
     np.testing.assert_allclose(some.features, every.features[[9, 2, 5]], atol=1e-5)
-    width = NUM_FEATURES + trainer.network.num_features
+    assert some.num_surface == surface_size(trainer.network) > NUM_FEATURES
+    width = some.num_surface + trainer.network.num_features
     assert every.features.shape == (len(every.files), width)
 
 
@@ -32,7 +34,7 @@ def test_features_do_not_change_a_prediction(trainer: Trainer) -> None:
     assert more.files == plain.files
 
 
-def test_texture_does_not_depend_on_the_network_and_embeddings_do(trainer: Trainer) -> None:
+def test_texture_does_not_depend_on_the_network_and_all_else_does(trainer: Trainer) -> None:
     before = trainer.predictor().ood_features(TEST, "Test", range(15)).features
     with torch.no_grad():
         for weights in trainer.evaluated.parameters():

@@ -45,7 +45,9 @@ def fit(
     scaling = fit_scaling(val.logits, val.labels, counts)
     probabilities = cross_fitted_probabilities(val_by_epoch or [val.logits], val, groups, counts)
     quantiles, reasons = fit_quantiles(probabilities, val.labels, coverage, groups)
-    novelty = fit_novelty(train.features, train.labels, val.features, groups, refused)
+    novelty = fit_novelty(
+        train.features, train.labels, val.features, groups, refused, train.num_surface
+    )
     return Calibration(scaling, coverage, quantiles, reasons, novelty)
 
 

@@ -9,8 +9,9 @@ from models.novelty import REFUSED, Neighbours, Novelty, Scale, unit
 from models.texture import NUM_FEATURES
 from utils.evaluation.conformal import VAL_PICTURES, quantile_by_group, too_few
 
-SHRINKAGE = 0.01
-"""Shrinkage of the features' correlations towards 0; few pictures do not determine all of them."""
+SHRINKAGE = 4.0
+"""Added to each feature's variance of 1, which shrinks correlations towards 0: few pictures do not
+determine all of them, and in what they happen not to vary, nothing is strange yet."""
 
 UNSCALED = Scale(0.0, 1.0)
 
@@ -21,21 +22,24 @@ def fit_novelty(
     val_features: NDArray[np.float32],
     val_groups: NDArray[np.int64] | None = None,
     refused: float = REFUSED,
+    num_surface: int = NUM_FEATURES,
 ) -> Novelty:
     """Fit distances on the features of train, and scales and a threshold on those of val.
 
     Args:
-        train_features: Texture features, N x `NUM_FEATURES` or fewer, and then embeddings, if any;
-            a picture with a feature that is NaN or infinite is left out.
+        train_features: Features as in `Novelty.scores`, N x (D + E); a picture with a feature that
+            is NaN or infinite is left out.
         train_labels: True classes, N.
         val_features: The same features of val, all finite.
         val_groups: Groups of the val pictures; each is one of its own when left out.
         refused: Share of the val pictures that count as out of distribution, 0-1.
+        num_surface: D, how many of the features are of texture and the first feature map; the
+            others are embeddings.
     """
     is_finite = np.isfinite(train_features).all(axis=1)
     features, labels = train_features[is_finite], train_labels[is_finite]
-    texture = features[:, :NUM_FEATURES].astype(np.float64)
-    novelty = Novelty(None, "", *_whitened(texture, labels), _in_bank(features[:, NUM_FEATURES:]))
+    surface, embeddings = np.split(features, [num_surface], axis=1)
+    novelty = Novelty(None, "", *whitened(surface, labels), _in_bank(embeddings))
     groups = np.arange(len(val_features)) if val_groups is None else val_groups
     return _fitted(novelty, val_features, groups, refused, VAL_PICTURES)
 
@@ -79,15 +83,22 @@ def _fitted(
     return replace(novelty, threshold=threshold, reason=reason, refused=refused)
 
 
-def _whitened(
-    features: NDArray[np.float64], labels: NDArray[np.int64]
+def whitened(
+    features: NDArray[np.float32], labels: NDArray[np.int64], shrinkage: float = SHRINKAGE
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the projection that makes distances Euclidean, and the class centres behind it."""
+    """Return the projection that makes distances Euclidean, and the class centres behind it.
+
+    Args:
+        features: Features of texture and the first feature map, N x D.
+        labels: True classes, N.
+        shrinkage: What is added to variances of 1.
+    """
+    features = features.astype(np.float64)
     occurring, codes = np.unique(labels, return_inverse=True)
     centres = np.stack([features[codes == code].mean(axis=0) for code in range(len(occurring))])
     spread = features.std(axis=0) + 1e-6
     scattered = (features - centres[codes]) / spread
-    covariance = scattered.T @ scattered / len(scattered) + SHRINKAGE * np.eye(len(spread))
+    covariance = scattered.T @ scattered / len(scattered) + shrinkage * np.eye(len(spread))
     variances, axes = np.linalg.eigh(covariance)
     projection = axes / np.sqrt(variances) / spread[:, None]
     return projection.astype(np.float32), (centres @ projection).astype(np.float32)
@@ -102,9 +113,8 @@ def _in_bank(embeddings: NDArray[np.float32]) -> Neighbours | None:
 
 def _scaled(neighbours: Neighbours, novelty: Novelty, features: NDArray[np.float32]) -> Neighbours:
     """Return neighbours with both scales of these pictures."""
-    embeddings = features[:, len(novelty.projection) :]
     return replace(
         neighbours,
         texture=Scale.of(novelty.distances(features)),
-        embedding=Scale.of(neighbours.distances(embeddings)),
+        embedding=Scale.of(neighbours.distances(neighbours.embeddings_in(features))),
     )

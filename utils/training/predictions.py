@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.scaling import LOG_TEMPERATURE_SPREAD, MAX_TEMPERATURE
+from models.texture import NUM_FEATURES
 from utils.common.labels import CLASSES
 
 TEMPERATURES = np.geomspace(1 / MAX_TEMPERATURE, MAX_TEMPERATURE, 121)
@@ -42,11 +43,13 @@ class OodFeatures(Labelled):
     """Features of pictures for out-of-distribution (OOD) detection.
 
     Attributes:
-        features: Texture features of `models.texture` followed by the network's embeddings, N x D,
-            float32.
+        features: Texture features, those of the network's first feature map, and its embeddings,
+            as `models.inference.outputs_and_features` returns them, N x (D + E), float32.
+        num_surface: D, how many of them are of texture and the first feature map.
     """
 
     features: NDArray[np.float32]
+    num_surface: int = field(default=NUM_FEATURES, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

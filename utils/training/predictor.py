@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 from models.classifier import is_assessing
 from models.device import FLOAT32, Compute
 from models.fusion import fused
-from models.inference import outputs_and_features, outputs_of
+from models.inference import outputs_and_features, outputs_of, surface_size
 from models.outputs import assessments, class_logits
 from models.preprocessing import Normalisation, Preprocessing
 from utils.training.data.frozen_features import FeatureLoader
@@ -144,7 +145,8 @@ class Predictor:
         def forward(pixels: torch.Tensor) -> Outputs:
             return outputs_and_features(network, self.normalise, pixels)[1:]
 
-        return self._run(OodFeatures, split, title, forward, positions)
+        make = partial(OodFeatures, num_surface=surface_size(network))
+        return self._run(make, split, title, forward, positions)
 
     def _prepared_network(self, compute: Compute) -> nn.Module:
         network = self.network.eval()

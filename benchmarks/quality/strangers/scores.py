@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
+from models.novelty import Novelty
 from utils.common.labels import CLASSES
-from utils.evaluation.novelty_fitting import fit_novelty
+from utils.evaluation.novelty_fitting import SHRINKAGE, fit_novelty, whitened
 
 NEIGHBOURS = 10
-SHRINKAGE = 0.01
+LITTLE_SHRINKAGE = 0.01
 """Of a covariance towards a multiple of the identity, since there are fewer pictures than features.
 """
 
@@ -35,6 +36,8 @@ class Seen:
         logits: N x number of classes, float32.
         embeddings: Inputs of the classifier, N x D, float32.
         texture: Features of `models.texture`, N x number of them, float32.
+        stem: Features of the network's first feature map, `models.stem`, N x number of them,
+            float32.
         labels: True classes, N; -1 for strangers.
         groups: N; pictures of one group are not independent.
         probabilities: Of the classes, calibrated, N x number of classes.
@@ -45,6 +48,7 @@ class Seen:
     logits: NDArray[np.float32]
     embeddings: NDArray[np.float32]
     texture: NDArray[np.float32]
+    stem: NDArray[np.float32]
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
     probabilities: NDArray[np.float64]
@@ -55,6 +59,11 @@ class Seen:
         """Return some of the pictures."""
         rows = [getattr(self, one.name) for one in fields(self)]
         return Seen(*(None if array is None else array[chosen] for array in rows))
+
+    @property
+    def surface(self) -> NDArray[np.float32]:
+        """Return the features of texture and of the first feature map, N x number of them."""
+        return np.hstack([self.texture, self.stem])
 
     @property
     def is_skin(self) -> NDArray[np.bool_]:
@@ -148,25 +157,43 @@ def vim(train: Seen) -> Score:
     return lambda seen: alpha * outside(seen) + inside(seen)
 
 
-def texture(train: Seen) -> Score:
-    """Mahalanobis distance of texture features to the nearest class, as `fit_novelty` fits it."""
-    novelty = fit_novelty(train.texture, train.labels, train.texture)
+def texture(train: Seen, shrinkage: float = LITTLE_SHRINKAGE) -> Score:
+    """Mahalanobis distance of texture features to the nearest class (Lee et al. 2018)."""
+    projection, centres = whitened(train.texture, train.labels, shrinkage)
+    novelty = Novelty(None, "", projection, centres)
     return lambda seen: novelty.distances(seen.texture).astype(np.float64)
 
 
+def shrunk_texture(train: Seen) -> Score:
+    """The same with the shrinkage that is taken."""
+    return texture(train, SHRINKAGE)
+
+
 def texture_of_class(train: Seen) -> Score:
-    """The same to the centre of the likeliest class."""
-    novelty, classes = (
-        fit_novelty(train.texture, train.labels, train.texture),
-        np.unique(train.labels),
-    )
+    """The distance of `texture` to the centre of the likeliest class."""
+    projection, every = whitened(train.texture, train.labels, LITTLE_SHRINKAGE)
+    classes = np.unique(train.labels)
 
     def score(seen: Seen) -> Scores:
-        places, likeliest = seen.texture @ novelty.projection, seen.likeliest_of(classes)
-        centres = novelty.centres[np.searchsorted(classes, likeliest)]
-        return np.linalg.norm(places - centres, axis=1).astype(np.float64)
+        likeliest = np.searchsorted(classes, seen.likeliest_of(classes))
+        gaps = seen.texture @ projection - every[likeliest]
+        return np.linalg.norm(gaps, axis=1).astype(np.float64)
 
     return score
+
+
+def texture_and_stem(train: Seen) -> Score:
+    """The distance of texture and of the first feature map, as it is taken."""
+    novelty = Novelty(None, "", *whitened(train.surface, train.labels))
+    return lambda seen: novelty.distances(seen.surface).astype(np.float64)
+
+
+def as_taken(train: Seen, val: Seen) -> Score:
+    """What a model compares with its threshold."""
+    novelty = fit_novelty(
+        _features(train), train.labels, _features(val), num_surface=train.surface.shape[1]
+    )
+    return lambda seen: novelty.scores(_features(seen)).astype(np.float64)
 
 
 METHODS: dict[str, Callable[[Seen], Score]] = {
@@ -180,6 +207,8 @@ METHODS: dict[str, Callable[[Seen], Score]] = {
     "kNN of class": neighbours_of_class,
     "texture": texture,
     "texture of class": texture_of_class,
+    "texture, shrunk": shrunk_texture,
+    "texture and stem": texture_and_stem,
 }
 
 
@@ -247,6 +276,10 @@ def _unit(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
+def _features(seen: Seen) -> NDArray[np.float32]:
+    return np.hstack([seen.surface, seen.embeddings])
+
+
 def _centres(train: Seen) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     occurring, codes = np.unique(train.labels, return_inverse=True)
     rows = [train.embeddings[codes == code].mean(axis=0) for code in range(len(occurring))]
@@ -256,7 +289,9 @@ def _centres(train: Seen) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 def _whitening(scattered: NDArray[np.float32]) -> NDArray[np.float64]:
     covariance = np.cov(scattered.astype(np.float64), rowvar=False)
     scale = float(np.trace(covariance)) / len(covariance)
-    shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * scale * np.eye(len(covariance))
+    shrunk = (1 - LITTLE_SHRINKAGE) * covariance + LITTLE_SHRINKAGE * scale * np.eye(
+        len(covariance)
+    )
     variances, axes = np.linalg.eigh(shrunk)
     whiten: NDArray[np.float64] = axes / np.sqrt(variances)
     return whiten

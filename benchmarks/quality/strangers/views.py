@@ -15,7 +15,7 @@ from benchmarks.quality.strangers.scores import Seen
 from benchmarks.quality.strangers.shipped import find_shipped
 from models.bundle import Card
 from models.gate import sample
-from models.inference import outputs_and_embeddings
+from models.inference import outputs_and_activations, surface_size
 from models.outputs import class_logits
 from models.preprocessing import Normalisation
 from models.pretrained import build
@@ -90,24 +90,26 @@ def look(card: Card, network: nn.Module, pictures: Pictures, name: str) -> dict[
     """Show all pictures to a network, and fit its calibration on train and val."""
     outputs = {key: _run(card, network, pictures, key, name) for key in pictures.listed}
     features = {
-        key: np.hstack([texture, embeddings]) for key, (_, embeddings, texture) in outputs.items()
+        key: np.hstack([texture, stem, embeddings])
+        for key, (_, embeddings, texture, stem) in outputs.items()
     }
     known = {}
     for split in (TRAIN, VAL):
         files = tuple(map(str, pictures.listed[split]))
         known[split] = (files, pictures.labels[split])
     calibration = fit(
-        OodFeatures(*known[TRAIN], features[TRAIN]),
+        OodFeatures(*known[TRAIN], features[TRAIN], num_surface=surface_size(network)),
         PredictionsWithFeatures(*known[VAL], outputs[VAL][0], features[VAL]),
         np.bincount(pictures.labels[TRAIN], minlength=len(CLASSES)).tolist(),
         COVERAGE, pictures.groups[VAL],
     )  # fmt: skip
     found: dict[Key, Seen] = {}
-    for key, (logits, embeddings, texture) in outputs.items():
+    for key, columns in outputs.items():
+        logits = columns[0]
         verdicts = calibration.judge(logits, features[key])
         sets, count = verdicts.sets, len(logits)
         found[key] = Seen(
-            logits, embeddings, texture,
+            *columns,
             pictures.labels[key] if isinstance(key, str) else np.full(count, -1),
             pictures.groups[key] if isinstance(key, str) else np.arange(count),
             verdicts.probabilities, sets.sum(axis=1) == 1,
@@ -125,19 +127,19 @@ def embed(card: Card, network: nn.Module, pictures: Pictures, name: str) -> dict
 def _run(
     card: Card, network: nn.Module, pictures: Pictures, key: Key, name: str
 ) -> list[NDArray[np.float32]]:
-    """Return logits, embeddings and texture features, N x D each."""
+    """Return the first attributes of `Seen`: logits, embeddings, texture and stem."""
     prepare = Normalisation(card.preprocessing)
     pixels, texture = _prepared(card, pictures, key)
     columns = [
-        outputs_and_embeddings(network, prepare(part))
+        outputs_and_activations(network, prepare(part))
         for part in progress(pixels.split(BATCH_SIZE), desc=f"{name}: {key}", unit="batches")
     ]
-    outputs, embeddings = (torch.cat(column) for column in zip(*columns, strict=True))
-    return [class_logits(outputs).numpy(), embeddings.numpy(), texture.numpy()]
+    outputs, stem, embeddings = (torch.cat(column) for column in zip(*columns, strict=True))
+    return [one.numpy() for one in (class_logits(outputs), embeddings, texture, stem)]
 
 
-def _prepared(card: Card, pictures: Pictures, key: Key) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the inputs of a network, N x 3 x H x W, uint8, and their texture features."""
+def _prepared(card: Card, pictures: Pictures, key: Key) -> tuple[torch.Tensor, ...]:
+    """Return inputs of a network, N x 3 x H x W, uint8, and their texture features."""
     wanted = replace(card.preprocessing, mean=(0.0,) * 3, std=(1.0,) * 3)
     place = (wanted, card.reading, key)
     if place not in pictures.prepared:
