@@ -6,9 +6,10 @@
 Strangers are drawn here, and come with Python packages: those installed, and those of
 `pip install --target FOLDER --no-deps scikit-image pydicom-data nilearn mahotas stardist cbc`. With
 --strangers FOLDER, which holds <near, other or far>/<kind>/, there are more. Each score is fitted
-on train, its threshold on val by groups so that 5 % are refused, and it is judged on test against
-strangers. OTHER is also held out: of what scores are fitted on, while the networks have seen it.
---frozen also takes neighbours in a network that was never fine-tuned.
+on train, its threshold on the good pictures of val by groups so that 5 % of such are refused (or
+what --refuse says), and it is judged on test against strangers. OTHER is also held out: of what
+scores are fitted on, while the networks have seen it. --frozen also takes neighbours in a network
+that was never fine-tuned.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from utils.common.cli.console import table
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.evaluation.conformal import quantile_by_group
+from utils.evaluation.fitting import is_good
 
 REFUSED = 0.05
 HELD_OUT: Place = (NEAR, "OTHER held out")
@@ -59,6 +61,7 @@ def main() -> None:
         "--frozen", nargs=2, metavar=("MODEL", "FILE"),
         help="also neighbours in a network that was never fine-tuned",
     )  # fmt: skip
+    parser.add_argument("--refuse", type=float, default=REFUSED, help="of good val pictures")
     given = parser.parse_args()
     torch.set_num_threads(1)
     pictures = list_pictures(given.dataset, given.strangers, given.packages)
@@ -74,7 +77,7 @@ def main() -> None:
         if given.frozen:
             frozen = embed(*build_frozen(*given.frozen, card), pictures, "frozen")
             seen = {key: replace(one, frozen=frozen[key]) for key, one in seen.items()}
-        for method, figures, rate in judge_all(seen):
+        for method, figures, rate in judge_all(seen, given.refuse):
             rates.setdefault(method, []).append(rate)
             for place, four in figures.items():
                 results.setdefault(method, {}).setdefault(place, []).append(four)
@@ -83,12 +86,14 @@ def main() -> None:
         print(f"\n{title} by kind\n{by_kind(results, number)}")
 
 
-def judge_all(seen: dict[Key, Seen]) -> Iterable[tuple[str, dict[Place, Figures], float]]:
-    """Yield each score's name, its figures by kind of stranger, and the share of test refused."""
+def judge_all(
+    seen: dict[Key, Seen], share: float
+) -> Iterable[tuple[str, dict[Place, Figures], float]]:
+    """Yield each score's name, its figures by stranger, and what it refuses of good test pictures."""
     is_other = seen[TEST].labels == CLASSES.index("OTHER")
     with_other, without = (fit_all(seen, held) for held in (False, True))
     for method, score in with_other.items():
-        good, threshold = score(seen[TEST]), limit(score, seen[VAL])
+        good, threshold = score(seen[TEST]), limit(score, seen[VAL], share)
         figures = {
             place: figures_of(score(strangers), good, threshold, strangers)
             for place, strangers in seen.items()
@@ -97,14 +102,16 @@ def judge_all(seen: dict[Key, Seen]) -> Iterable[tuple[str, dict[Place, Figures]
         held = without[method]
         figures[HELD_OUT] = figures_of(
             held(seen[TEST][is_other]), held(seen[TEST][~is_other]),
-            limit(held, some_of(seen[VAL], True)), seen[TEST][is_other],
+            limit(held, some_of(seen[VAL], True), share), seen[TEST][is_other],
         )  # fmt: skip
-        yield method, figures, float((good > threshold).mean())
+        is_refused = good[is_good(seen[TEST].labels)] > threshold
+        yield method, figures, float(is_refused.mean())
 
 
 def fit_all(seen: dict[Key, Seen], without_other: bool) -> dict[str, Score]:
-    """Fit all scores on train, and what combines them on val."""
+    """Fit all scores on train, and what combines them on the good pictures of val."""
     train, val = (some_of(seen[split], without_other) for split in (TRAIN, VAL))
+    val = val[is_good(val.labels)]
     fitted = {name: fit(train) for name, fit in METHODS.items()}
     both = fitted["kNN"], fitted["texture"]
     combined = {f"kNN + texture, {name}": way(both, val) for name, way in COMBINATIONS.items()}
@@ -140,9 +147,10 @@ def some_of(seen: Seen, without_other: bool) -> Seen:
     return seen[seen.labels != CLASSES.index("OTHER")] if without_other else seen
 
 
-def limit(score: Score, val: Seen) -> float:
-    """Return the threshold above which a new group's picture is with a probability of 5 %."""
-    threshold = quantile_by_group(score(val), val.groups, 1 - REFUSED)
+def limit(score: Score, val: Seen, share: float) -> float:
+    """Return the threshold above which a share of new groups' good pictures are."""
+    good = val[is_good(val.labels)]
+    threshold = quantile_by_group(score(good), good.groups, 1 - share)
     return np.inf if threshold is None else threshold
 
 
@@ -164,7 +172,7 @@ def summary(results: dict[str, dict[Place, list[Figures]]], rates: dict[str, lis
     Near strangers are told in two parts, by `CHOSEN_ON`.
     """
     distances = sorted({part_of(place) for places in results.values() for place in places})
-    header = ["score", "test refused"]
+    header = ["score", "good test refused"]
     header += [f"{one}: {what}" for one in distances for what in FIGURES]
     rows = []
     for method, places in results.items():

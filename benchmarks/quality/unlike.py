@@ -26,6 +26,7 @@ from models.zoo import resolve
 from utils.common.errors import run_script
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
 from utils.common.seeds import generator
+from utils.evaluation.fitting import is_good
 from utils.evaluation.novelty_fitting import fit_novelty
 from utils.training.data.batches import Batch
 from utils.training.data.loader import PictureLoader
@@ -173,8 +174,10 @@ def main() -> None:
     train = features_of(loader.evaluation_batches(TRAIN, some))
     val, test = (features_of(loader.evaluation_batches(split)) for split in (VAL, TEST))
     labels = np.array([pictures.splits[TRAIN][position].label for position in some])
-    novelty = fit_novelty(train, labels, val)
-    print(f"{len(train)} train pictures; {novelty.reason or f'fitted on {len(val)} val pictures'}")
+    good = is_good(np.array([picture.label for picture in pictures.splits[VAL]]))
+    novelty = fit_novelty(train, labels, val[good])
+    fitted = novelty.reason or f"fitted on {good.sum()} good val pictures"
+    print(f"{len(train)} train pictures; {fitted}")
     for name, draw in STRANGERS.items():
         drawn = [draw(generator("stranger", name, number)) for number in range(PER_KIND)]
         features = features_of([as_batch(drawn, preprocessing)])

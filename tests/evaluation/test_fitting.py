@@ -10,7 +10,7 @@ from models.texture import NUM_FEATURES
 from utils.common.labels import CLASSES
 from utils.evaluation.conformal import fit_quantiles, quantile_by_group, rank_of
 from utils.evaluation.fitting import refit
-from utils.evaluation.novelty_fitting import SHRINKAGE, fit_novelty, whitened
+from utils.evaluation.novelty_fitting import SHRINKAGE, SHRINKAGE_WITH_STEM, fit_novelty, whitened
 from utils.evaluation.temperature_scaling import fit_scaling, fit_temperature
 from utils.training.predictions import EvaluationInputs
 
@@ -177,7 +177,7 @@ def test_what_lies_far_from_training_is_unlike() -> None:
     assert novelty.is_unlike(strange).mean() > 0.9
 
 
-@pytest.mark.parametrize("shrinkage", [0, 1, SHRINKAGE])
+@pytest.mark.parametrize("shrinkage", [0, SHRINKAGE, SHRINKAGE_WITH_STEM])
 def test_the_distance_is_mahalanobis_with_more_variance(shrinkage: float) -> None:
     rng = np.random.default_rng(0)
     mixing = np.eye(3) + 0.3 * rng.normal(size=(3, 3))
@@ -254,7 +254,7 @@ def test_too_few_val_pictures_give_no_threshold(inputs: EvaluationInputs) -> Non
     features = inputs.val.features[:48]
     novelty = fit_novelty(inputs.train.features, inputs.train.labels, features)
     assert novelty.threshold is None
-    assert novelty.reason == "48 val pictures; to refuse 2% takes at least 49"
+    assert novelty.reason == "48 good val pictures; to refuse 2% takes at least 49"
     more = fit_novelty(inputs.train.features, inputs.train.labels, features, refused=0.025)
     assert more.threshold is not None
 
@@ -266,14 +266,15 @@ def test_a_calibration_is_fitted_anew_without_touching_the_distance(
     anew = refit(calibration, test, 0.8, np.arange(len(test.labels)))
     assert anew.scaling.class_shares == calibration.scaling.class_shares
     assert anew.novelty.centres is calibration.novelty.centres
-    # 40 pictures are too few to refuse 2 % of them: the threshold stays, and the reason is told.
+    # 32 good pictures are too few to refuse 2 %: the threshold stays, and the reason is told.
     assert anew.novelty.threshold == calibration.novelty.threshold
-    assert anew.novelty.reason == "40 pictures; to refuse 2% takes at least 49"
+    assert anew.novelty.reason == "32 good pictures; to refuse 2% takes at least 49"
     assert anew.unpromised == ()
     sets = anew.judge(test.logits, test.features).sets
     assert sets[np.arange(len(test.labels)), test.labels].mean() >= 0.8
     more = refit(calibration, test, 0.8, np.arange(len(test.labels)), refused=0.1).novelty
     assert (more.refused, more.reason) == (0.1, "")
-    assert more.is_unlike(test.features).sum() == 3  # of 40 the 37th is the limit
+    good = test.labels != CLASSES.index("LOW_QUALITY")
+    assert more.is_unlike(test.features[good]).sum() == 2  # of 32 the 30th is the limit
     none = refit(calibration, test, 0.95, np.arange(len(test.labels)))
     assert none.reasons == dict.fromkeys(CLASSES, "8 pictures; 95% takes at least 19")

@@ -69,7 +69,10 @@ def test_groups_count_and_not_pictures(own, calibrate_on) -> None:
     )
     # 35 groups are too few to refuse 2 %, so strangers are refused as before.
     assert fields["calibration"]["unlike"]["threshold"] == 1e6
-    assert "as before: 50 pictures of 35 groups; to refuse 2% takes at least 49 groups" in done.out
+    assert (
+        "as before: 50 good pictures of 35 groups; to refuse 2% takes at least 49 groups"
+        in done.out
+    )
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from benchmarks.quality.strangers.scores import (
 from benchmarks.quality.strangers.shipped import SHIPPED, find_shipped
 from benchmarks.quality.strangers.views import Pictures, look
 from models.bundle import read_bundle
+from models.texture import NUM_FEATURES
 from utils.common.errors import SettingsError
 from utils.common.labels import CLASSES, SPLITS
 
@@ -39,6 +40,12 @@ def draw(count: int, strange: bool, seed: int) -> Seen:
     columns = (array.astype(np.float32) for array in parts)
     doubt = np.zeros(count, dtype=bool)
     return Seen(*columns, labels, np.arange(count), softmax(logits, axis=1), doubt)
+
+
+def with_wide_stem(seen: Seen) -> Seen:
+    """Return the same pictures with more features of texture and stem than texture has alone."""
+    noise = np.random.default_rng(len(seen.labels)).normal(size=(len(seen.labels), NUM_FEATURES))
+    return replace(seen, stem=np.hstack([seen.stem, noise.astype(np.float32)]))
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -60,7 +67,9 @@ def test_two_scores_together_tell_what_either_tells(name: str) -> None:
 
 
 def test_what_is_taken_is_the_excess_of_neighbours_and_surface() -> None:
-    train, val, strange = draw(200, False, 0), draw(200, False, 1), draw(100, True, 2)
+    train, val, strange = (
+        with_wide_stem(draw(*which)) for which in ((200, False, 0), (200, False, 1), (100, True, 2))
+    )
     taken = as_taken(train, val)
     parts = METHODS["kNN"](train), METHODS["texture and stem"](train)
     for seen in (val, strange):

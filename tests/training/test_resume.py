@@ -309,7 +309,7 @@ def test_another_share_of_refusal_changes_a_threshold_and_no_weight(undisturbed:
 
     before, weights = stored()
     assert before["unlike"]["threshold"] is None
-    assert before["unlike"]["reason"] == "10 val pictures; to refuse 2% takes at least 49"
+    assert before["unlike"]["reason"] == "8 good val pictures; to refuse 2% takes at least 49"
     limits = []
     for share in ("0.2", "0.4"):
         assert main(["--test-only", "--resume", str(undisturbed), "--refuse", share]) == 0

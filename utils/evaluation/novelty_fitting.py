@@ -9,9 +9,10 @@ from models.novelty import REFUSED, Neighbours, Novelty, Scale, unit
 from models.texture import NUM_FEATURES
 from utils.evaluation.conformal import VAL_PICTURES, quantile_by_group, too_few
 
-SHRINKAGE = 4.0
+SHRINKAGE, SHRINKAGE_WITH_STEM = 0.01, 4.0
 """Added to each feature's variance of 1, which shrinks correlations towards 0: few pictures do not
-determine all of them, and in what they happen not to vary, nothing is strange yet."""
+determine all of them. With the first feature map it takes more: in what its many features happen
+not to vary, nothing is strange yet. Of texture alone that much would miss pages of text."""
 
 UNSCALED = Scale(0.0, 1.0)
 
@@ -30,7 +31,7 @@ def fit_novelty(
         train_features: Features as in `Novelty.scores`, N x (D + E); a picture with a feature that
             is NaN or infinite is left out.
         train_labels: True classes, N.
-        val_features: The same features of val, all finite.
+        val_features: The same features of the good pictures of val, all finite.
         val_groups: Groups of the val pictures; each is one of its own when left out.
         refused: Share of the val pictures that count as out of distribution, 0-1.
         num_surface: D, how many of the features are of texture and the first feature map; the
@@ -39,9 +40,10 @@ def fit_novelty(
     is_finite = np.isfinite(train_features).all(axis=1)
     features, labels = train_features[is_finite], train_labels[is_finite]
     surface, embeddings = np.split(features, [num_surface], axis=1)
-    novelty = Novelty(None, "", *whitened(surface, labels), _in_bank(embeddings))
+    shrinkage = SHRINKAGE_WITH_STEM if surface.shape[1] > NUM_FEATURES else SHRINKAGE
+    novelty = Novelty(None, "", *whitened(surface, labels, shrinkage), _in_bank(embeddings))
     groups = np.arange(len(val_features)) if val_groups is None else val_groups
-    return _fitted(novelty, val_features, groups, refused, VAL_PICTURES)
+    return _fitted(novelty, val_features, groups, refused, f"good {VAL_PICTURES}")
 
 
 def refit_novelty(
@@ -84,7 +86,7 @@ def _fitted(
 
 
 def whitened(
-    features: NDArray[np.float32], labels: NDArray[np.int64], shrinkage: float = SHRINKAGE
+    features: NDArray[np.float32], labels: NDArray[np.int64], shrinkage: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the projection that makes distances Euclidean, and the class centres behind it.
 

@@ -13,7 +13,12 @@ from scipy.special import logsumexp, softmax
 
 from models.novelty import Novelty
 from utils.common.labels import CLASSES
-from utils.evaluation.novelty_fitting import SHRINKAGE, fit_novelty, whitened
+from utils.evaluation.novelty_fitting import (
+    SHRINKAGE,
+    SHRINKAGE_WITH_STEM,
+    fit_novelty,
+    whitened,
+)
 
 NEIGHBOURS = 10
 LITTLE_SHRINKAGE = 0.01
@@ -157,7 +162,7 @@ def vim(train: Seen) -> Score:
     return lambda seen: alpha * outside(seen) + inside(seen)
 
 
-def texture(train: Seen, shrinkage: float = LITTLE_SHRINKAGE) -> Score:
+def texture(train: Seen, shrinkage: float = SHRINKAGE) -> Score:
     """Mahalanobis distance of texture features to the nearest class (Lee et al. 2018)."""
     projection, centres = whitened(train.texture, train.labels, shrinkage)
     novelty = Novelty(None, "", projection, centres)
@@ -165,13 +170,13 @@ def texture(train: Seen, shrinkage: float = LITTLE_SHRINKAGE) -> Score:
 
 
 def shrunk_texture(train: Seen) -> Score:
-    """The same with the shrinkage that is taken."""
-    return texture(train, SHRINKAGE)
+    """The same with the shrinkage that is taken with the first feature map."""
+    return texture(train, SHRINKAGE_WITH_STEM)
 
 
 def texture_of_class(train: Seen) -> Score:
     """The distance of `texture` to the centre of the likeliest class."""
-    projection, every = whitened(train.texture, train.labels, LITTLE_SHRINKAGE)
+    projection, every = whitened(train.texture, train.labels, SHRINKAGE)
     classes = np.unique(train.labels)
 
     def score(seen: Seen) -> Scores:
@@ -184,7 +189,7 @@ def texture_of_class(train: Seen) -> Score:
 
 def texture_and_stem(train: Seen) -> Score:
     """The distance of texture and of the first feature map, as it is taken."""
-    novelty = Novelty(None, "", *whitened(train.surface, train.labels))
+    novelty = Novelty(None, "", *whitened(train.surface, train.labels, SHRINKAGE_WITH_STEM))
     return lambda seen: novelty.distances(seen.surface).astype(np.float64)
 
 
