@@ -89,7 +89,7 @@ def main() -> None:
 def judge_all(
     seen: dict[Key, Seen], share: float
 ) -> Iterable[tuple[str, dict[Place, Figures], float]]:
-    """Yield each score's name, its figures by stranger, and what it refuses of good test pictures."""
+    """Yield each score's name, its figures by kind, and the share of good test refused."""
     is_other = seen[TEST].labels == CLASSES.index("OTHER")
     with_other, without = (fit_all(seen, held) for held in (False, True))
     for method, score in with_other.items():
