@@ -118,8 +118,10 @@ def _unlike(unlike: dict[str, Any]) -> str:
     features = "those of texture"
     if unlike["stem"]:
         features += (
-            f", and {unlike['stem']} of the network's first feature map: log(|mean| + {FLOOR}) of "
-            f"each channel over the picture, then log(standard deviation + {FLOOR}) of each"
+            f", and {unlike['stem']} of the network's first feature map, which timm's "
+            f"forward_intermediates(x, indices=[0]) gives: log(|mean| + {FLOOR}) of each channel "
+            f"over the picture, then log(standard deviation + {FLOOR}) of each (over all "
+            "pixels, divided by their number)"
         )
     texture = (
         "the least Euclidean distance of (features @ novelty.projection) to the rows of "
@@ -133,7 +135,7 @@ def _unlike(unlike: dict[str, Any]) -> str:
     }
     return (
         f"{rule}the square root of the sum of the squares of two numbers. The first is "
-        f"{scales['texture']} of texture, where d is {texture}. The second is "
+        f"{scales['texture']} of these features, where d is {texture}. The second is "
         f"{scales['embedding']} of the embedding, the pooled features before the logits, where d "
         f"is 1 - the cosine of it and its number {NUM_NEIGHBOURS} by nearness among the rows of "
         "novelty.bank, which have length 1. An exported file gives both results as outputs: "

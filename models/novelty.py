@@ -29,8 +29,8 @@ class Scale:
     """Where a distance lies among those of val pictures.
 
     Attributes:
-        mean: Mean over val.
-        spread: Standard deviation over val, above 0.
+        mean: Mean over the good pictures of val.
+        spread: Their standard deviation, above 0.
     """
 
     mean: float
@@ -97,8 +97,8 @@ class Novelty:
     Nearest Neighbors").
 
     Attributes:
-        threshold: Largest score of a picture like those of training; None if there were too few val
-            pictures.
+        threshold: Largest score of a picture like those of training; None if there were too few
+            good val pictures.
         reason: Why no threshold was fitted; empty if one was.
         projection: Matrix to the space of distances from texture features and, behind them, those
             of the first feature map, D x K, float32. A model that was stored before these told

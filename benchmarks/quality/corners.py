@@ -50,7 +50,7 @@ def main() -> None:
         gate = load(run)
         crops = read_crops(gate, [given.dataset / row.file for row in rows])
         is_right = classes_of(gate, crops) == labels
-        for donor in progress(GOOD, desc=run.name, unit="classes"):
+        for donor in progress(sorted({*labels}), desc=run.name, unit="classes"):
             chosen = np.flatnonzero(is_right & (labels != donor))
             donors = np.flatnonzero(labels == donor)
             for corner in CORNERS:
@@ -83,6 +83,7 @@ def describe(taken: dict[tuple[str, str], list[float]], count: int) -> str:
     rows = [
         [donor, *(f"{np.mean(taken[donor, corner.name]):.1%}" for corner in CORNERS)]
         for donor in GOOD
+        if (donor, CORNERS[0].name) in taken
     ]
     header = ["taken for", *(f"with its {corner.name} corner" for corner in CORNERS)]
     return f"{count} good pictures of val and test\n{table(header, rows)}"

@@ -239,9 +239,18 @@ def train_missing(given: argparse.Namespace, known: Mapping[str, Recipe]) -> Non
 
 
 def read_results(path: Path) -> list[Result]:
-    """Read what was trained so far."""
+    """Read what was trained so far.
+
+    Raises:
+        SettingsError: If another version wrote it.
+    """
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return [Result(**json.loads(line)) for line in lines]
+    try:
+        return [Result(**json.loads(line)) for line in lines]
+    except TypeError:
+        raise SettingsError(
+            f"{path} holds results of another version", todo="Give another --output"
+        ) from None
 
 
 def flags_of(given: argparse.Namespace, recipe: Recipe, data_dir: Path, seed: int) -> list[str]:

@@ -38,6 +38,6 @@ def exchange_corner(
         width: The same of its width.
     """
     rows, columns = round(height * picture.shape[0]), round(width * picture.shape[1])
-    vertical = slice(-rows, None) if corner.is_lower else slice(rows)
-    horizontal = slice(-columns, None) if corner.is_right else slice(columns)
+    vertical = slice(picture.shape[0] - rows, None) if corner.is_lower else slice(rows)
+    horizontal = slice(picture.shape[1] - columns, None) if corner.is_right else slice(columns)
     picture[vertical, horizontal] = donor[vertical, horizontal]

@@ -94,11 +94,12 @@ class MixupStep(TrainStep):
         """
         if self.mixing is None:
             return super().accumulate(batch, weight_sum, count, is_alone)
-        partners, own = self.mixing
-        share = own.mean()
+        partners, kept = self.mixing
         pixels = self._prepare(batch.pixels)
+        kept = kept.to(pixels.device)
+        share = kept.mean()
         with self._compute.autocast():
-            outputs = self.forward(own * pixels + (1 - own) * pixels[partners])
+            outputs = self.forward(kept * pixels + (1 - kept) * pixels[partners])
         answers = class_logits(outputs)
         own, other = (
             balanced_loss(answers, labels, self.class_weights)

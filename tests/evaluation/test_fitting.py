@@ -1,5 +1,7 @@
 """What is fitted on val keeps what it promises on pictures of the same kind."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from models.scaling import softmax
 from models.texture import NUM_FEATURES
 from utils.common.labels import CLASSES
 from utils.evaluation.conformal import fit_quantiles, quantile_by_group, rank_of
-from utils.evaluation.fitting import refit
+from utils.evaluation.fitting import fit, refit
 from utils.evaluation.novelty_fitting import SHRINKAGE, SHRINKAGE_WITH_STEM, fit_novelty, whitened
 from utils.evaluation.temperature_scaling import fit_scaling, fit_temperature
 from utils.training.predictions import EvaluationInputs
@@ -257,6 +259,33 @@ def test_too_few_val_pictures_give_no_threshold(inputs: EvaluationInputs) -> Non
     assert novelty.reason == "48 good val pictures; to refuse 2% takes at least 49"
     more = fit_novelty(inputs.train.features, inputs.train.labels, features, refused=0.025)
     assert more.threshold is not None
+
+
+def test_poor_val_pictures_move_no_threshold(inputs: EvaluationInputs) -> None:
+    poor = inputs.val.labels == CLASSES.index("LOW_QUALITY")
+    strange = np.where(poor[:, None], 1e3, inputs.val.features).astype(np.float32)
+    plain, moved = (
+        fit(
+            inputs.train,
+            replace(inputs.val, features=features),
+            [8] * NUM_CLASSES,
+            0.9,
+            refused=0.1,
+        ).novelty
+        for features in (inputs.val.features, strange)
+    )
+    assert plain.threshold is not None
+    assert plain.threshold == moved.threshold
+
+
+def test_a_val_set_of_poor_pictures_alone_gives_no_threshold() -> None:
+    rng = np.random.default_rng(0)
+    train = rng.normal(size=(60, NUM_FEATURES + 8)).astype(np.float32)
+    novelty = fit_novelty(train, np.arange(60) % NUM_CLASSES, train[:0])
+    assert novelty.threshold is None
+    assert novelty.reason == "0 good val pictures; to refuse 2% takes at least 49"
+    stored = Novelty.from_dict(novelty.to_dict(), novelty.arrays())
+    assert not stored.is_unlike(train).any()
 
 
 def test_a_calibration_is_fitted_anew_without_touching_the_distance(

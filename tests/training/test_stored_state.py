@@ -219,6 +219,10 @@ class TestProgress:
             ({"history": []}, "its history is 0 rows. Expected one row for each of 1 epochs"),
             ({"best_epoch": 2}, "best_epoch is 2 after 1 epochs"),
             ({"best_metric": 0.75}, "best_metric is 0.75. Expected 0.5, which epoch 1 reached"),
+            (
+                {"epoch": 3, "history": [row(1), row(2), row(3)]},
+                "best_epoch is 1. Expected 2, by its val losses",
+            ),
             ({"history": [row(2)]}, "row 1 of its history is of epoch 2. Expected 1"),
         ],
     )

@@ -33,7 +33,7 @@ def fit_novelty(
         train_labels: True classes, N.
         val_features: The same features of the good pictures of val, all finite.
         val_groups: Groups of the val pictures; each is one of its own when left out.
-        refused: Share of the val pictures that count as out of distribution, 0-1.
+        refused: Share of these val pictures that count as out of distribution, 0-1.
         num_surface: D, how many of the features are of texture and the first feature map; the
             others are embeddings.
     """
@@ -76,7 +76,7 @@ def _fitted(
     what: str,
 ) -> Novelty:
     """Return the same distances with scales and a threshold, or a reason why there is none."""
-    if novelty.neighbours:
+    if novelty.neighbours and len(features):
         scaled = _scaled(novelty.neighbours, novelty, features)
         novelty = replace(novelty, neighbours=scaled)
     threshold = quantile_by_group(novelty.scores(features), groups, 1 - refused)

@@ -45,8 +45,8 @@ def fit_anew(
         folder: Name of the folder of the pictures.
         answered: The model's outputs for the pictures.
         coverage: Coverage to promise, 0-1; that of the model so far if None.
-        refused: Share of pictures like these that may be refused as out of distribution, 0-1; that
-            of the model so far if None.
+        refused: Share of good pictures like these that may be refused as out of distribution, 0-1;
+            that of the model so far if None.
 
     Raises:
         ModelError: If the model was never calibrated: it knows no distance from training.

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 
 from models.bundle import save_tensors
-from models.texture import NUM_FEATURES
 from utils.common.cli.console import say
 from utils.common.cli.durations import in_short
 from utils.common.errors import ModelError
@@ -124,11 +123,12 @@ def drawn_for_ood(files: Sequence[str], seed: int) -> list[int]:
 
 
 def _tell_of_embeddings(session: Session, train: OodFeatures) -> None:
-    """Say so where a network has no embeddings, and texture alone tells strangers."""
-    if train.features.shape[1] == NUM_FEATURES:
+    """Say so where a network has no embeddings, and the surface alone tells strangers."""
+    if train.features.shape[1] == train.num_surface:
         say(
             f"{session.facts.settings.model} has no single layer that turns pooled features into "
-            "its outputs: by texture alone it is told which pictures are unlike those of training."
+            "its outputs: by texture and first features alone it is told which pictures are unlike "
+            "those of training."
         )
 
 

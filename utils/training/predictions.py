@@ -227,8 +227,8 @@ def best_epoch(losses: Sequence[float | None]) -> int | None:
     """Return the epoch, from 0, with the lowest `criterion`; None if no epoch has one.
 
     The first that has one is it only until there is another: it alone is no mean of two, and after
-    frozen epochs it is hardly more than what they have prepared (docs/measured.md tells what its
-    val loss, which looks good, would cost on pictures of other origins).
+    frozen epochs it is hardly more than what they have prepared, which few val pictures may like
+    best (docs/measured.md).
 
     >>> best_epoch([0.3]), best_epoch([0.3, 0.6, 0.5, 0.7]), best_epoch([None, 0.5, None])
     (0, 1, 1)

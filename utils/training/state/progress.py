@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from utils.common.values import Range, at_least, expected_of, shown
-from utils.training.predictions import criterion
+from utils.training.predictions import best_epoch, criterion
 from utils.training.settings import MANY
 from utils.training.state.run_config import refuse
 
@@ -38,8 +38,8 @@ class Progress:
     Attributes:
         epoch: The epoch at hand, from 0; equal to the number of finished epochs.
         step: Number of its batches that are done.
-        best_metric: Lowest `criterion`; None before the first.
-        best_epoch: Epoch with the lowest `criterion`, from 1; 0 before the first.
+        best_metric: `criterion` of the best epoch; None before the first.
+        best_epoch: As `predictions.best_epoch` tells it, but from 1; 0 before the first.
         epochs_without_gain: Epochs since the best one.
         history: One row per finished epoch.
     """
@@ -96,6 +96,10 @@ def check_progress(stored: Any, place: object, probe_epochs: int = 0) -> None:
         found = f"best_metric is {shown(stored['best_metric'])}"
         which = f"{reached}, which epoch {best} reached" if best else "none, without a best epoch"
         refuse(place, found, which)
+    # An earlier version could keep the first epoch in which all weights learn.
+    of_all = best_epoch([row["val_calibrated_loss"] for row in history[first:]])
+    if best > probe_epochs and of_all is not None and best != first + of_all + 1:
+        refuse(place, f"best_epoch is {best}", f"{first + of_all + 1}, by its val losses")
 
 
 def _check_row(row: Any, number: int, first: Mapping[str, Any], place: object) -> None:

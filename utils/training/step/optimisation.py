@@ -18,8 +18,8 @@ FINAL_SHARE = 0.01
 """The last step's rate as a share of the peak."""
 
 CLASSIFIER_RATE = 1e-3
-"""Peak learning rate in frozen epochs: of a linear layer that begins with zeros, on features that
-are one fixed view of each picture. At 1e-2 it learns those by heart (docs/measured.md)."""
+"""Peak learning rate in frozen epochs: of a linear layer on features that are one fixed view of
+each picture. At 1e-2 it learns those by heart (docs/measured.md)."""
 
 MOST_SCALED_RATE = 1e-2
 """No multiple of the learning rate takes a layer above it, where the rate itself is below."""
@@ -101,8 +101,8 @@ def learning_rate(
 
     >>> [round(learning_rate(step, 10, 2, 1.0), 3) for step in (0, 1, 2, 19)]
     [0.5, 1.0, 1.0, 0.018]
-    >>> [round(learning_rate(step, 10, 3, 1.0, 1), 4) for step in (0, 9, 10, 29)]
-    [0.001, 0.0, 0.5, 0.0175]
+    >>> [round(learning_rate(step, 10, 3, 1.0, 1), 6) for step in (0, 9, 10, 29)]
+    [0.001, 4e-05, 0.5, 0.01752]
     """
     frozen_steps = steps_per_epoch * frozen_epochs
     if step < frozen_steps:
