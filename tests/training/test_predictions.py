@@ -25,7 +25,7 @@ def predicted(count: int, sureness: float = 1.0, skill: float = 2.0) -> Predicti
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(predictions) == (0, 4)
+    assert doctest.testmod(predictions) == (0, 5)
 
 
 @pytest.mark.parametrize("sureness", [0.5, 2, 4, 8])
