@@ -24,14 +24,13 @@ from models import load
 from models.gate import Gate
 from utils.common.cli.console import progress, table
 from utils.common.errors import run_script
-from utils.common.labels import CLASSES, LOW_QUALITY, TEST, VAL
+from utils.common.labels import CLASSES, COLLECTED_CLASSES, TEST, VAL
 from utils.common.seeds import generator
 from utils.dataset.output.manifest import read_manifest
 
 SIZE = 0.4
 """Sides of a corner, as shares of the picture's."""
 
-GOOD = [label for label in CLASSES if label != LOW_QUALITY]
 BATCH_SIZE = 32
 
 
@@ -43,7 +42,7 @@ def main() -> None:
     parser.add_argument("--size", type=float, default=SIZE, help=f"of a corner (default: {SIZE})")
     given = parser.parse_args()
     rows = [row for row in read_manifest(given.dataset) if row.split in (VAL, TEST)]
-    rows = [row for row in rows if row.label in GOOD]
+    rows = [row for row in rows if row.label in COLLECTED_CLASSES]
     labels = np.array([row.label for row in rows])
     taken: dict[tuple[str, str], list[float]] = {}
     for run in given.runs:
@@ -82,7 +81,7 @@ def describe(taken: dict[tuple[str, str], list[float]], count: int) -> str:
     """Return the table: a row for each class that gives a corner, a column for each corner."""
     rows = [
         [donor, *(f"{np.mean(taken[donor, corner.name]):.1%}" for corner in CORNERS)]
-        for donor in GOOD
+        for donor in COLLECTED_CLASSES
         if (donor, CORNERS[0].name) in taken
     ]
     header = ["taken for", *(f"with its {corner.name} corner" for corner in CORNERS)]

@@ -21,7 +21,7 @@ from utils.evaluation.novelty_fitting import (
 )
 
 NEIGHBOURS = 10
-LITTLE_SHRINKAGE = 0.01
+COVARIANCE_SHRINKAGE = 0.01
 """Of a covariance towards a multiple of the identity, since there are fewer pictures than features.
 """
 
@@ -294,7 +294,7 @@ def _centres(train: Seen) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 def _whitening(scattered: NDArray[np.float32]) -> NDArray[np.float64]:
     covariance = np.cov(scattered.astype(np.float64), rowvar=False)
     scale = float(np.trace(covariance)) / len(covariance)
-    shrunk = (1 - LITTLE_SHRINKAGE) * covariance + LITTLE_SHRINKAGE * scale * np.eye(
+    shrunk = (1 - COVARIANCE_SHRINKAGE) * covariance + COVARIANCE_SHRINKAGE * scale * np.eye(
         len(covariance)
     )
     variances, axes = np.linalg.eigh(shrunk)
