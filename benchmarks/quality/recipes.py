@@ -29,12 +29,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 import launch_training_test
 from benchmarks.quality.real_quality import find_pictures, recall_at
@@ -84,8 +85,15 @@ Said = dict[str, dict[str, list[int]]]
 """For each set and true class the predicted classes of its pictures."""
 
 
-Key = tuple[str, str, str, int, int, int]
-"""Model, origins that were held out, recipe, seed, epochs and input size of a training."""
+class Key(NamedTuple):
+    """What a training is of: the first fields of its `Result`."""
+
+    model: str
+    held: str
+    recipe: str
+    seed: int
+    epochs: int
+    input_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +103,13 @@ class Recipe:
     Attributes:
         flags: Of launch_training_test.py, besides those that all recipes have in common.
         kind: The trainer.
+        start_share: How much of the weights after the frozen epochs is mixed into those that are
+            kept (WiSE-FT: Wortsman et al., "Robust Fine-Tuning of Zero-Shot Models", CVPR 2022).
     """
 
     flags: tuple[str, ...] = ()
     kind: type[Trainer] = Trainer
+    start_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +141,9 @@ class Result:
     seconds: float
 
     @property
-    def key(self) -> "Key":
+    def key(self) -> Key:
         """What it is a training of."""
-        return self.model, self.held, self.recipe, self.seed, self.epochs, self.input_size
+        return Key(*(getattr(self, name) for name in Key._fields))
 
     def recall(self, name: str, label: str) -> float:
         """Return the share of a class's pictures in a set that are told right; NaN for none."""
@@ -211,6 +222,7 @@ def recipes(epochs: int, lr: float) -> dict[str, Recipe]:
         "LP-FT, layer decay 0.75": Recipe((*frozen, "--layer-decay", "0.75")),
         "LP-FT, L2 towards the start": Recipe(frozen, PulledTrainer),
         "LP-FT, still norms": Recipe(frozen, StillNormsTrainer),
+        "LP-FT, still norms, half way": Recipe(frozen, StillNormsTrainer, 0.5),
         "LP-FT, mixup": Recipe(frozen, MixupTrainer),
         "LP-FT, CutMix": Recipe(frozen, CutMixTrainer),
         "LP-FT, stronger augmentation": Recipe(frozen, AugmentingTrainer),
@@ -229,7 +241,7 @@ def train_missing(given: argparse.Namespace, known: Mapping[str, Recipe]) -> Non
         link_data_set(parts.kept, given.data_dir, folder)
         for seed in given.seeds:
             for recipe in given.recipes or known:
-                key = (given.model, name, recipe, seed, given.epochs, given.input_size)
+                key = Key(given.model, name, recipe, seed, given.epochs, given.input_size)
                 if key in {result.key for result in read_results(path)}:
                     continue
                 print(f"{given.model} without {name}: {recipe}, seed {seed}", flush=True)
@@ -280,20 +292,19 @@ def train(
     parts: HeldOut,
 ) -> Result:
     """Train once; return what the weights of the best epoch say of all sets."""
-    _, _, _, seed, _, _ = key
-    asked, _ = read_settings(flags_of(given, recipe, data_dir, seed))
+    asked, _ = read_settings(flags_of(given, recipe, data_dir, key.seed))
     device = choose_device("auto")
     prepare(device, deterministic=False)
     built = build_network(asked, World())
     settings, preprocessing = built.settings, built.preprocessing
     loader = PictureLoader(
-        read_folder(data_dir), preprocessing, settings.batch_size, settings.workers, seed,
+        read_folder(data_dir), preprocessing, settings.batch_size, settings.workers, key.seed,
         cache=settings.cache, fresh_low_quality=settings.fresh_low_quality,
     )  # fmt: skip
     compute = Compute(device, choose_precision(device, None))
     trainer = recipe.kind(built.network, preprocessing, compute, settings, loader)
     started = time.perf_counter()
-    best_epoch = train_to_best(trainer)
+    best_epoch = train_to_best(trainer, recipe.start_share)
     seconds = time.perf_counter() - started
     said: Said = {}
     poor: dict[bool, list[float]] = {True: [], False: []}
@@ -315,28 +326,50 @@ def train(
     return Result(*key, said, found, best_epoch, seconds)
 
 
-def train_to_best(trainer: Trainer) -> int:
+def train_to_best(trainer: Trainer, start_share: float) -> int:
     """Train all epochs, and give the evaluated network the weights of the best; return which.
 
     The best is chosen as by launch_training_test.py.
+
+    Args:
+        trainer: Has not trained yet.
+        start_share: As of a `Recipe`; of the weights when all of them begin to learn.
     """
     losses: list[float | None] = []
-    weights = None
+    weights = start = None
     for epoch in range(trainer.settings.epochs):
+        if epoch == trainer.settings.probe_epochs:
+            start = cloned(trainer.network)
         for _ in trainer.train_epoch(epoch):
             pass
         if epoch >= trainer.settings.probe_epochs:
             predictions = trainer.predictor().predict(VAL, "Validation")
             losses.append(val_figures(trainer, epoch, predictions)["val_calibrated_loss"])
             if best_epoch(losses) == len(losses) - 1:
-                stored = trainer.evaluated.state_dict()
-                weights = {key: value.clone() for key, value in stored.items()}
+                weights = cloned(trainer.evaluated)
         trainer.sums = trainer.sums.of_next_epoch()
     best = best_epoch(losses)
     if best is None or weights is None:
         raise SettingsError("In no epoch were all outputs on val finite", expected="a lower rate")
+    if start is not None and start_share:
+        weights = mixed(weights, start, start_share)
     trainer.evaluated.load_state_dict(weights)
     return trainer.settings.probe_epochs + best + 1
+
+
+def mixed(
+    end: Mapping[str, torch.Tensor], start: Mapping[str, torch.Tensor], share: float
+) -> dict[str, torch.Tensor]:
+    """Return weights on the line from `end` (share 0) to `start` (share 1); counts stay `end`'s."""
+    return {
+        key: value.lerp(start[key].to(value), share) if value.is_floating_point() else value
+        for key, value in end.items()
+    }
+
+
+def cloned(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Return copies of a network's weights and statistics."""
+    return {key: value.clone() for key, value in network.state_dict().items()}
 
 
 def pictures_of(given: argparse.Namespace, parts: HeldOut) -> dict[str, dict[Path, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.quality.recipes import PLAIN, Result, as_table, recipes, with_error
+from benchmarks.quality.recipes import PLAIN, Result, as_table, mixed, recipes, with_error
 from benchmarks.tools.corners import CORNERS, Corner, exchange_corner
 from benchmarks.tools.holding_out import Origin, hold_out, judged_pictures, link_data_set
 from benchmarks.tools.recipe_trainers import (
@@ -134,6 +134,13 @@ def test_a_standard_error_takes_two() -> None:
     assert with_error([0.01, 0.03]) == "+2.0 +- 1.0"
     assert with_error([0.01]) == "+1.0 +- ?"
     assert with_error([math.nan]) == "-"
+
+
+def test_weights_are_mixed_on_the_line_between_them_and_counts_are_not() -> None:
+    end = {"weight": torch.tensor([2.0, 4.0]), "num_batches_tracked": torch.tensor(7)}
+    start = {"weight": torch.tensor([0.0, 8.0]), "num_batches_tracked": torch.tensor(3)}
+    assert mixed(end, start, 0.25)["weight"].tolist() == [1.5, 5.0]
+    assert mixed(end, start, 0.25)["num_batches_tracked"] == 7
 
 
 def test_the_pull_is_the_gradient_of_the_penalty() -> None:
