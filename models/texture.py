@@ -1,8 +1,7 @@
 """Compute features of a picture's colours and texture, for out-of-distribution detection.
 
 They hardly depend on the content of a picture, but in them noise, print, screens and patterns are
-far from photographs. The features of a trained network do not serve here: it has learned to see
-five classes, and sees one of them in anything.
+far from photographs. `models.novelty` judges by them and by what a trained network sees.
 """
 
 from collections.abc import Callable

@@ -37,7 +37,7 @@ def write_report(folder: Path, report: Report, pictures: Path) -> None:
 
 
 def write_predictions(path: Path, report: Report) -> None:
-    """Write one row per test picture: its true class, and the same columns as predict.py.
+    """Write one row per test picture: its true class, and what predict.py writes but `probability`.
 
     `label` is the likeliest class, or UNSURE where the picture is out of distribution. In an
     external test there is a column `error`, and a row for each picture without an answer. The last

@@ -62,8 +62,8 @@ MAY_CHANGE_ON_RESUME = frozenset(
         "refuse",
     }
 )
-"""Settings that change no weight. The data set may be moved: its hash tells whether it is the same
-one."""
+"""Settings that may differ when a run is resumed; of these only `epochs` changes weights. The data
+set may be moved: its hash tells whether it is the same one."""
 
 NOT_STORED = frozenset({"resume", "test_only"})
 
