@@ -51,6 +51,7 @@ from benchmarks.tools.recipe_trainers import (
     AugmentingTrainer,
     CornersTrainer,
     CutMixTrainer,
+    FewerPixelsTrainer,
     MixupTrainer,
     PulledTrainer,
     StillNormsTrainer,
@@ -227,6 +228,7 @@ def recipes(epochs: int, lr: float) -> dict[str, Recipe]:
         "LP-FT, CutMix": Recipe(frozen, CutMixTrainer),
         "LP-FT, stronger augmentation": Recipe(frozen, AugmentingTrainer),
         "LP-FT, exchanged corners": Recipe(frozen, CornersTrainer),
+        "LP-FT, fewer pixels": Recipe(frozen, FewerPixelsTrainer),
     }
 
 

@@ -21,7 +21,9 @@ from benchmarks.tools.corners import CORNERS, exchange_corner
 from models.classifier import classifiers_of
 from models.outputs import class_logits
 from utils.common.labels import CLASSES, LOW_QUALITY
+from utils.common.limits import SMALLEST_GOOD
 from utils.common.seeds import generator
+from utils.quality.sizes import VIEW_SIDE
 from utils.training.data.batches import Batch
 from utils.training.engine import Trainer
 from utils.training.step.cuda_graph import Outcome
@@ -34,6 +36,9 @@ START_PULL, ZERO_PULL = 0.1, 0.01
 MIXUP_ALPHA, MIXED_SHARE = 0.2, 0.5
 """Parameter of the Beta distribution that shares are drawn from, and share of the batches that are
 mixed: only the others teach what assesses pictures, which has no answer for two at once."""
+
+SHRUNK = 0.5
+"""Share of the good pictures that are shown with fewer pixels."""
 
 EXCHANGED = 0.5
 """Share of the pictures that get a corner of another one."""
@@ -180,6 +185,23 @@ class AugmentingTrainer(Trainer):
     ) -> NDArray[np.uint8]:
         """Return the pictures of a batch changed, N x H x W x 3."""
         return np.stack([augmented(picture, rng) for picture in pictures])
+
+
+class FewerPixelsTrainer(AugmentingTrainer):
+    """Shows good pictures with fewer pixels, too: as few as the assembly takes for good."""
+
+    def changed(
+        self, pictures: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Return the pictures of a batch, some of the good ones shrunk and enlarged again."""
+        changed = pictures.copy()
+        side = pictures.shape[1]
+        for picture, label in zip(changed, labels, strict=True):
+            is_shrunk, share = rng.random() < SHRUNK, rng.uniform(SMALLEST_GOOD / VIEW_SIDE, 1)
+            if is_shrunk and label != CLASSES.index(LOW_QUALITY):
+                small = cv2.resize(picture, [round(share * side)] * 2, interpolation=cv2.INTER_AREA)
+                picture[:] = cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC)
+        return changed
 
 
 class CornersTrainer(AugmentingTrainer):

@@ -17,6 +17,7 @@ from benchmarks.tools.recipe_trainers import (
     START_PULL,
     CornersTrainer,
     CutMixStep,
+    FewerPixelsTrainer,
     MixupStep,
     augmented,
     pull_towards,
@@ -157,7 +158,7 @@ def test_the_pull_is_the_gradient_of_the_penalty() -> None:
     "name",
     [
         "LP-FT, L2 towards the start", "LP-FT, still norms", "LP-FT, mixup", "LP-FT, CutMix",
-        "LP-FT, stronger augmentation", "LP-FT, exchanged corners",
+        "LP-FT, stronger augmentation", "LP-FT, exchanged corners", "LP-FT, fewer pixels",
     ],
 )  # fmt: skip
 def test_a_recipe_changes_what_is_learned(
@@ -239,6 +240,22 @@ def test_corners_come_from_good_pictures_alone(make_trainer: Callable[..., Train
     assert all(200 not in one for one in seen[0::3] + seen[1::3])
     poor_alone = trainer.changed(pictures[2:], labels[2:], rng)
     assert (poor_alone == 200).all()
+
+
+def test_only_good_pictures_lose_pixels(make_trainer: Callable[..., Trainer]) -> None:
+    trainer = recipes(8, 1e-3)["LP-FT, fewer pixels"].kind(*_parts(make_trainer()))
+    assert isinstance(trainer, FewerPixelsTrainer)
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (40, 32, 32, 3), np.uint8)
+    labels = np.array([CLASSES.index(name) for name in (DERM, LOW_QUALITY)] * 20)
+    before = pictures.copy()
+    changed = trainer.changed(pictures, labels, rng)
+    assert (pictures == before).all()
+    is_changed = (changed != before).any(axis=(1, 2, 3))
+    assert not is_changed[1::2].any()
+    assert 4 <= is_changed[0::2].sum() <= 16
+    smooth = changed[0::2][is_changed[0::2]].astype(float).std(axis=(1, 2, 3))
+    assert (smooth < before.astype(float).std()).all()
 
 
 def _parts(plain: Trainer) -> tuple[object, ...]:
