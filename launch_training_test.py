@@ -79,7 +79,9 @@ def run(world: World, asked: Settings, given: frozenset[str], found: Run | None,
                     train(session)
                 inputs = test(session)
         except Stopped:
-            print(f"Stopped. Go on with: python launch_training_test.py --resume {folder}")
+            # At once: torchrun ends the first process as soon as another one has ended.
+            said = f"Stopped. Go on with: python launch_training_test.py --resume {folder}"
+            print(said, flush=True)
             return world.all_reduce_max(stop.exit_code)
         if inputs is None:
             return 0
