@@ -95,15 +95,19 @@ def choose_precision(device: torch.device, amp: bool | None) -> str:
         major, _ = torch.cuda.get_device_capability(device)
         return BFLOAT16 if major >= AMPERE else FLOAT16
     if device.type == "cpu":
-        return BFLOAT16 if amp or _cpu_computes_bfloat16() else FLOAT32
+        return BFLOAT16 if amp or bfloat16_units() else FLOAT32
     return BFLOAT16 if amp else FLOAT32
 
 
-def _cpu_computes_bfloat16() -> bool:
-    """Return whether the processor has avx512_bf16 or AMX; elsewhere bfloat16 is emulated."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+def bfloat16_units() -> list[str]:
+    """Return which bfloat16 units of the processor oneDNN computes with; without one it emulates.
+
+    It leaves them alone where the variable ONEDNN_MAX_CPU_ISA says so.
+    """
+    checks = {"avx512_bf16": "_is_avx512_bf16_supported", "AMX": "_is_amx_tile_supported"}
     # Not yet public in the oldest PyTorch that the requirements allow.
-    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+    found = [name for name, check in checks.items() if getattr(torch.cpu, check, lambda: False)()]
+    return found if found and torch.ops.mkldnn._is_mkldnn_bf16_supported() else []
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:

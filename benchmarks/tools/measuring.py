@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from benchmarks.tools.drawn_texture import draw_texture
+from models.device import bfloat16_units
 from utils.common.labels import CLASSES, SPLITS, TRAIN
 from utils.common.pictures import write_jpeg
 from utils.common.seeds import generator
@@ -89,13 +90,6 @@ def verdict(value: float, limit: float, *, at_most: bool = False) -> str:
 
 def machine(device: torch.device) -> str:
     """Return one line on where figures were measured."""
-    flags = [
-        name
-        for name, check in (
-            ("avx512_bf16", "_is_avx512_bf16_supported"), ("AMX", "_is_amx_tile_supported"),
-        )
-        if getattr(torch.cpu, check, lambda: False)()
-    ]  # fmt: skip
-    cpu = f"{os.cpu_count()} processors ({', '.join(flags) or 'no bfloat16'})"
+    cpu = f"{os.cpu_count()} processors ({', '.join(bfloat16_units()) or 'no bfloat16'})"
     gpu = f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
     return f"{platform.system()}, {cpu}{gpu}, PyTorch {torch.__version__}"

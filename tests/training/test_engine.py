@@ -2,6 +2,9 @@
 
 import doctest
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -160,11 +163,11 @@ def test_an_absent_device_is_one_line() -> None:
 
 def test_precision_follows_from_flags_and_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
-    monkeypatch.setattr(device, "_cpu_computes_bfloat16", lambda: False)
+    monkeypatch.setattr(device, "bfloat16_units", list)
     assert [choose_precision(cpu, amp) for amp in (None, True, False)] == [
         "float32", "bfloat16", "float32",
     ]  # fmt: skip
-    monkeypatch.setattr(device, "_cpu_computes_bfloat16", lambda: True)
+    monkeypatch.setattr(device, "bfloat16_units", lambda: ["AMX"])
     assert choose_precision(cpu, None) == "bfloat16"
     cuda = torch.device("cuda")
     for major, precision in ((7, "float16"), (8, "bfloat16"), (9, "bfloat16")):
@@ -172,6 +175,17 @@ def test_precision_follows_from_flags_and_hardware(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, c=capability: c)
         assert choose_precision(cuda, None) == precision
         assert choose_precision(cuda, False) == "float32"
+
+
+@pytest.mark.slow
+def test_units_that_a_variable_forbids_are_not_counted() -> None:
+    """A process of its own, since oneDNN reads the variable once."""
+    code = "from models.device import bfloat16_units; print(bfloat16_units())"
+    limited = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=limited, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "[]\n"
 
 
 def test_the_classifier_learns_at_a_rate_of_its_own_before_the_rest_does() -> None:
