@@ -81,8 +81,11 @@ def run(world: World, asked: Settings, given: frozenset[str], found: Run | None,
         except Stopped:
             # At once: torchrun ends the first process as soon as another one has ended.
             said = f"Stopped. Go on with: python launch_training_test.py --resume {folder}"
-            print(said, flush=True)
-            return world.all_reduce_max(stop.exit_code)
+            try:
+                print(said, flush=True)
+            finally:  # the others wait for this one, whoever closed its output
+                code = world.all_reduce_max(stop.exit_code)
+            return code
         if inputs is None:
             return 0
         session.end_workers()

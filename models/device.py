@@ -18,6 +18,19 @@ PRECISIONS = (FLOAT32, BFLOAT16, FLOAT16)
 AMPERE = 8
 """Major compute capability of CUDA from which bfloat16 is computed in hardware."""
 
+MAX_ISA = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+"""Variables in which oneDNN finds the largest set of instructions that it may use."""
+
+NO_BFLOAT16 = frozenset(
+    {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
+)
+NO_AMX = NO_BFLOAT16 | {"AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512"}
+UNITS = {
+    "avx512_bf16": ("_is_avx512_bf16_supported", NO_BFLOAT16),
+    "AMX": ("_is_amx_tile_supported", NO_AMX),
+}
+"""For each bfloat16 unit PyTorch's check for it, and the sets of instructions without it."""
+
 MIN_CONVOLUTIONS = 4
 """Convolutions from which channels_last pays; a transformer has one, for its patches."""
 
@@ -100,14 +113,18 @@ def choose_precision(device: torch.device, amp: bool | None) -> str:
 
 
 def bfloat16_units() -> list[str]:
-    """Return which bfloat16 units of the processor oneDNN computes with; without one it emulates.
+    """Return the processor's bfloat16 units that oneDNN may use; without any it emulates bfloat16.
 
-    It leaves them alone where the variable ONEDNN_MAX_CPU_ISA says so.
+    The variable ONEDNN_MAX_CPU_ISA may forbid them.
     """
-    checks = {"avx512_bf16": "_is_avx512_bf16_supported", "AMX": "_is_amx_tile_supported"}
+    named = (os.environ.get(variable, "").upper() for variable in MAX_ISA)
+    most = next(filter(None, named), "")
     # Not yet public in the oldest PyTorch that the requirements allow.
-    found = [name for name, check in checks.items() if getattr(torch.cpu, check, lambda: False)()]
-    return found if found and torch.ops.mkldnn._is_mkldnn_bf16_supported() else []
+    return [
+        name
+        for name, (check, lacking) in UNITS.items()
+        if most not in lacking and getattr(torch.cpu, check, lambda: False)()
+    ]
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:

@@ -1,6 +1,7 @@
-"""Time until val balanced accuracy first reaches a target: ours and its peers at their defaults.
+"""Time until val balanced accuracy first reaches a target: ours and its peers.
 
-Ours trains no frozen epochs first, unless --ours-flags="--freeze-epochs 20" says so.
+All at their defaults, but that ours trains no frozen epochs first, so that all take as many, unless
+--ours-flags="--freeze-epochs 20" says so.
 
     python -m benchmarks.peers.time_to_accuracy --data-dir DATASET --target 0.7 --python PATH
     python -m benchmarks.peers.time_to_accuracy ... --model mobilenetv1_100 --weights FILE

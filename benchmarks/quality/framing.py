@@ -1,4 +1,4 @@
-"""Is a close-up told by its framing, or by its collection? Close-ups cut from test panoramas.
+"""Is a close-up told by its framing, or by its collection? Close-ups cut from panoramas.
 
     python -m benchmarks.quality.framing ALL_DATA DATASET RUN...
     python -m benchmarks.quality.framing ALL_DATA DATASET --make OUT
@@ -7,7 +7,7 @@ Where all panoramic pictures come from one atlas and all close-ups from other cl
 learn the atlas instead of the framing, and their own test pictures do not show it. Each panoramic
 picture of val and test from which a close-up can be cut (the square of skin with the strongest
 contrast of colour, less than half as high as the picture) is judged as a whole and by its close-up.
-Told is how many are taken for which class. Means over the runs.
+Told is the share that is taken for each class. Means over the runs.
 
 --make writes a data set in which as many close-ups as train has of its own are cut from panoramic
 training pictures, one from each, to train on with any of the other scripts.
@@ -62,6 +62,11 @@ def main() -> None:
         if (close_up := cut_close_up(content)) is not None:
             views[WHOLE].append(content)
             views[CUT].append(Image.fromarray(close_up))
+    if not views[CUT]:
+        raise SettingsError(
+            f"No close-up can be cut from {len(panoramas)} {PAN} pictures of val and test",
+            todo="Give larger originals, or a data set with more of them",
+        )
     taken: dict[str, Counter[str]] = {view: Counter() for view in VIEWS}
     for run in given.runs:
         gate = load(run)
@@ -79,6 +84,11 @@ def make_data_set(
     """Write a data set with close-ups cut from its panoramic training pictures."""
     if folder.exists():
         raise SettingsError(f"{folder} is there already", todo="Choose another --make")
+    if any(min(row.width, row.height) != VIEW_SIDE for row in rows):
+        raise SettingsError(
+            f"The pictures of {dataset} are not all stored at {VIEW_SIDE} pixels",
+            expected="a data set made without --image-size",
+        )
     training = [row for row in rows if row.split == TRAIN]
     wanted = sum(row.label == DERM_CLINIC for row in training)
     panoramas = [row for row in training if row.label == PAN]

@@ -15,7 +15,8 @@ those that have none (they are named) on the test pictures. Told are means, and 
 plain fine-tuning with the same seed and origins, with the standard error of their mean.
 
 What was trained is appended to results.jsonl in the output folder and not trained again, so that
-it can be stopped at any time, and run with other --seeds or --recipes by another process.
+it can be stopped at any time, and run with other --seeds or --recipes by another process. Another
+--data-dir needs another --output.
 """
 
 import argparse

@@ -66,14 +66,17 @@ def test_a_mark_is_not_in_it() -> None:
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
-def test_it_is_the_same_part_at_any_size(scale: float) -> None:
+def test_it_is_as_large_a_part_at_any_size_and_holds_the_lesion(scale: float) -> None:
     picture = limb(TONES[2], BEHIND[1])
     cv2.circle(picture, (400, 250), 40, (120, 50, 40), -1)
     resized = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     first, second = find_close_up(picture), find_close_up(np.asarray(resized))
     assert first is not None and second is not None
-    steps = np.array([first.left, first.top, first.side]) * scale
-    assert np.abs(steps - [second.left, second.top, second.side]).max() <= 0.04 * HEIGHT * scale
+    assert abs(first.side * scale - second.side) <= 1
+    for found, factor in ((first, 1.0), (second, scale)):
+        across, down = 400 * factor - found.left, 250 * factor - found.top
+        assert 40 * factor <= across <= found.side - 40 * factor
+        assert 40 * factor <= down <= found.side - 40 * factor
 
 
 def test_a_window_is_cut_as_it_says() -> None:

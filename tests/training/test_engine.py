@@ -2,9 +2,6 @@
 
 import doctest
 import math
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -177,15 +174,24 @@ def test_precision_follows_from_flags_and_hardware(monkeypatch: pytest.MonkeyPat
         assert choose_precision(cuda, False) == "float32"
 
 
-@pytest.mark.slow
-def test_units_that_a_variable_forbids_are_not_counted() -> None:
-    """A process of its own, since oneDNN reads the variable once."""
-    code = "from models.device import bfloat16_units; print(bfloat16_units())"
-    limited = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
-    said = subprocess.run(
-        [sys.executable, "-c", code], env=limited, capture_output=True, text=True, check=True
-    )
-    assert said.stdout == "[]\n"
+@pytest.mark.parametrize(
+    ("most", "units"),
+    [
+        ("", ["avx512_bf16", "AMX"]), ("DEFAULT", ["avx512_bf16", "AMX"]),
+        ("AVX512_CORE_AMX", ["avx512_bf16", "AMX"]), ("AVX512_CORE_BF16", ["avx512_bf16"]),
+        ("AVX512_CORE", []), ("AVX2", []), ("avx2", []),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("variable", device.MAX_ISA)
+def test_units_that_a_variable_forbids_are_not_counted(
+    monkeypatch: pytest.MonkeyPatch, variable: str, most: str, units: list[str]
+) -> None:
+    for name in device.MAX_ISA:
+        monkeypatch.delenv(name, raising=False)
+    for check, _ in device.UNITS.values():
+        monkeypatch.setattr(torch.cpu, check, lambda: True, raising=False)
+    monkeypatch.setenv(variable, most)
+    assert device.bfloat16_units() == units
 
 
 def test_the_classifier_learns_at_a_rate_of_its_own_before_the_rest_does() -> None:
