@@ -36,7 +36,6 @@ pores and noise."""
 STEP = 8
 """Pixels from one position that is tried to the next, of 256."""
 
-
 LEAST_SIDE = 192
 """Pixels that a close-up has in the original at least: enlarged by more than a third, it would be
 blurred, which is what LOW_QUALITY means."""
