@@ -56,6 +56,12 @@ class Contender:
     precision: str
     flags: tuple[str, ...] = ()
 
+    @property
+    def frozen_epochs(self) -> int:
+        """Epochs before those of the whole network, which its flags may ask for."""
+        named = dict(itertools.pairwise(self.flags))
+        return int(named.get("--freeze-epochs", 0))
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -271,7 +277,7 @@ class Training:
         Args:
             in_turns: Whether it stood still at times, which its own clock does not know.
         """
-        found, epochs = self._found, self._task.epochs
+        found, epochs = self._found, self._task.epochs + self._contender.frozen_epochs
         if not found.has_reached:
             self._look_at_epochs()
         if in_turns:

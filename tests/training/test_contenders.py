@@ -120,3 +120,16 @@ def test_ours_is_told_the_same_as_a_peer(tmp_path: Path) -> None:
         assert "weights.pth" in text
     assert "--no-amp" in ours
     assert peer[0] == "another-python"
+
+
+def test_frozen_epochs_come_on_top(tmp_path: Path) -> None:
+    asked = ("--ema", "--freeze-epochs", "20")
+    with_probe = contenders.Contender(contenders.OURS, contenders.FLOAT32, asked)
+    plain = contenders.Contender(contenders.OURS, contenders.FLOAT32, ("--ema",))
+    assert (with_probe.frozen_epochs, plain.frozen_epochs) == (20, 0)
+    task = contenders.Task(tmp_path, "net", "weights.pth", 8, 4, 3, 5, "another-python")
+    for contender, most in ((with_probe, 24), (plain, 4)):
+        training = contenders.Training(contender, task, tmp_path / contender.name)
+        training._found.accuracies[:] = [0.5] * 30
+        training._found.has_reached = True
+        assert len(training.outcome().accuracies) == most
