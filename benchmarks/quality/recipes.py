@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, NamedTuple
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -87,17 +87,6 @@ Said = dict[str, dict[str, list[int]]]
 """For each set and true class the predicted classes of its pictures."""
 
 
-class Key(NamedTuple):
-    """What a training is of: the first fields of its `Result`."""
-
-    model: str
-    held: str
-    recipe: str
-    seed: int
-    epochs: int
-    input_size: int
-
-
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a network is fine-tuned.
@@ -115,20 +104,16 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What one training came to.
+class Training:
+    """Which training it is.
 
     Attributes:
         model: Its architecture.
-        held: The origins that it went without.
+        held: The origins that it goes without.
         recipe: Name of its recipe.
         seed: Its seed.
         epochs: Of the whole network, before a recipe changes it.
         input_size: In pixels.
-        said: The predicted classes, as indices into `labels.CLASSES`.
-        poor_found: Share of the really poor pictures that are told at `RATE`; NaN without any.
-        best_epoch: The epoch that was kept, from 1.
-        seconds: What the training took, val included.
     """
 
     model: str
@@ -137,15 +122,29 @@ class Result:
     seed: int
     epochs: int
     input_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Training):
+    """What a training came to.
+
+    Attributes:
+        said: The predicted classes, as indices into `labels.CLASSES`.
+        poor_found: Share of the really poor pictures that are told at `RATE`; NaN without any.
+        best_epoch: The epoch that was kept, from 1.
+        seconds: What the training took, val included.
+    """
+
     said: Said
     poor_found: float
     best_epoch: int
     seconds: float
 
     @property
-    def key(self) -> Key:
-        """What it is a training of."""
-        return Key(*(getattr(self, name) for name in Key._fields))
+    def training(self) -> Training:
+        """Which training it is of."""
+        fields = dataclasses.fields(Training)
+        return Training(*(getattr(self, field.name) for field in fields))
 
     def recall(self, name: str, label: str) -> float:
         """Return the share of a class's pictures in a set that are told right; NaN for none."""
@@ -244,11 +243,11 @@ def train_missing(given: argparse.Namespace, known: Mapping[str, Recipe]) -> Non
         link_data_set(parts.kept, given.data_dir, folder)
         for seed in given.seeds:
             for recipe in given.recipes or known:
-                key = Key(given.model, name, recipe, seed, given.epochs, given.input_size)
-                if key in {result.key for result in read_results(path)}:
+                asked = Training(given.model, name, recipe, seed, given.epochs, given.input_size)
+                if asked in {result.training for result in read_results(path)}:
                     continue
                 print(f"{given.model} without {name}: {recipe}, seed {seed}", flush=True)
-                result = train(given, folder, key, known[recipe], parts)
+                result = train(given, folder, asked, known[recipe], parts)
                 with path.open("a", encoding="utf-8") as stream:
                     stream.write(f"{json.dumps(dataclasses.asdict(result))}\n")
 
@@ -290,18 +289,18 @@ def train_whole(given: argparse.Namespace, recipe: Recipe, seed: int) -> None:
 def train(
     given: argparse.Namespace,
     data_dir: Path,
-    key: Key,
+    training: Training,
     recipe: Recipe,
     parts: HeldOut,
 ) -> Result:
     """Train once; return what the weights of the best epoch say of all sets."""
-    asked, _ = read_settings(flags_of(given, recipe, data_dir, key.seed))
+    asked, _ = read_settings(flags_of(given, recipe, data_dir, training.seed))
     device = choose_device("auto")
     prepare(device, deterministic=False)
     built = build_network(asked, World())
     settings, preprocessing = built.settings, built.preprocessing
     loader = PictureLoader(
-        read_folder(data_dir), preprocessing, settings.batch_size, settings.workers, key.seed,
+        read_folder(data_dir), preprocessing, settings.batch_size, settings.workers, training.seed,
         cache=settings.cache, fresh_low_quality=settings.fresh_low_quality,
     )  # fmt: skip
     compute = Compute(device, choose_precision(device, None))
@@ -326,7 +325,7 @@ def train(
     loader.close()
     scores = np.array(poor[True]), np.array(poor[False])
     found = recall_at(RATE, *scores) if poor[True] else math.nan
-    return Result(*key, said, found, best_epoch, seconds)
+    return Result(*dataclasses.astuple(training), said, found, best_epoch, seconds)
 
 
 def train_to_best(trainer: Trainer, start_share: float) -> int:
