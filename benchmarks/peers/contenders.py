@@ -1,5 +1,6 @@
 """A training by ours or by a peer as one process: what it took, and when val reached what."""
 
+import argparse
 import contextlib
 import csv
 import itertools
@@ -59,8 +60,9 @@ class Contender:
     @property
     def frozen_epochs(self) -> int:
         """Epochs before those of the whole network, which its flags may ask for."""
-        named = dict(itertools.pairwise(self.flags))
-        return int(named.get("--freeze-epochs", 0))
+        parser = argparse.ArgumentParser(add_help=False)
+        parser.add_argument("--freeze-epochs", type=int, default=0)
+        return int(parser.parse_known_args(self.flags)[0].freeze_epochs)
 
 
 @dataclass(frozen=True, slots=True)

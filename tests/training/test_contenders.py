@@ -122,8 +122,8 @@ def test_ours_is_told_the_same_as_a_peer(tmp_path: Path) -> None:
     assert peer[0] == "another-python"
 
 
-def test_frozen_epochs_come_on_top(tmp_path: Path) -> None:
-    asked = ("--ema", "--freeze-epochs", "20")
+@pytest.mark.parametrize("asked", [("--ema", "--freeze-epochs", "20"), ("--freeze-epochs=20",)])
+def test_frozen_epochs_come_on_top(tmp_path: Path, asked: tuple[str, ...]) -> None:
     with_probe = contenders.Contender(contenders.OURS, contenders.FLOAT32, asked)
     plain = contenders.Contender(contenders.OURS, contenders.FLOAT32, ("--ema",))
     assert (with_probe.frozen_epochs, plain.frozen_epochs) == (20, 0)
