@@ -51,7 +51,7 @@ SPEED, ACCURACY = PARTS = "speed", "accuracy"
 class WholeNetworkTrainer(Trainer):
     """Sends each picture through the whole network in each frozen epoch."""
 
-    def _frozen_features(self) -> None:
+    def _frozen_features(self, _: object) -> None:
         return None
 
 

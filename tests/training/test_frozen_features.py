@@ -115,7 +115,7 @@ def test_on_the_same_view_it_is_what_the_whole_network_learns(
 ) -> None:
     once, each_time = (make_trainer("test_vit", freeze_epochs=1, **flags) for _ in range(2))
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_frozen_features", lambda self: None)
+        patch.setattr(Trainer, "_frozen_features", lambda self, seen: None)
         expected = train(each_time, 0)
     found = train(once, 0)
     for name, tensor in expected.items():

@@ -32,12 +32,15 @@ def clock() -> Clock:
 
 
 def forecast_of(
-    clock: Clock, epochs: int, cost: Callable[[int], float] = lambda _: 1.0
+    clock: Clock,
+    epochs: int,
+    cost: Callable[[int], float] = lambda _: 1.0,
+    is_faster: bool = False,
 ) -> Forecast:
     splits = {"train": range(TRAIN), "val": range(VAL), "test": range(TEST)}
     pictures = SimpleNamespace(splits=splits)
     loader: Any = SimpleNamespace(pictures=pictures, batch_size=BATCH, steps=lambda _: STEPS)
-    return Forecast(loader, epochs, cost, clock)
+    return Forecast(loader, epochs, cost, is_faster, clock)
 
 
 def run_epoch(
@@ -132,6 +135,103 @@ def test_nothing_is_said_of_the_whole_by_an_epoch_that_costs_next_to_nothing(clo
     assert forecast.left_s() is None
     assert len(run_epoch(forecast, clock, 1, 5.0, 1.0)) == 1
     assert forecast.left_s() == pytest.approx(STEPS * 5.0 + 1.0 + 3.0)
+
+
+def frozen_then_whole(epoch: int) -> float:
+    return FEATURES_COST if epoch < 20 else 1.0
+
+
+def test_features_tell_how_long_the_whole_run_takes(clock: Clock) -> None:
+    forecast = forecast_of(clock, 22, frozen_then_whole)
+    forecast.begin(0, 0)
+    clock.now += 60.0  # the start
+    said = []
+    for _ in range((TRAIN + VAL) // BATCH):
+        clock.now += 2.0
+        said.append(forecast.advance_features(BATCH))
+    # 25 pictures/s: 1,000 features to come; 20 epochs of 1 % and 2 of three times as long each,
+    # with three validations and a test.
+    seconds = 1_000 / 25 + (20 * 0.01 + 2) * 3_000 / 25 + (3 * VAL + TEST) / 25
+    assert seconds == pytest.approx(344)
+    assert [words for words in said if words] == [
+        "About 6 minutes for 22 epochs of 1,000 pictures, judged by its features, 25.0 pictures/s "
+        "at first."
+    ]
+    assert said[3] is not None  # the first batch and three that were measured
+    assert forecast.left_s() == pytest.approx(seconds - 1_000 / 25)
+
+
+def test_features_bound_what_is_faster_than_they_are(clock: Clock) -> None:
+    forecast = forecast_of(clock, 52, frozen_then_whole, is_faster=True)
+    forecast.begin(0, 0)
+    said = []
+    for _ in range((TRAIN + VAL) // BATCH):
+        clock.now += 4.0
+        said.append(forecast.advance_features(BATCH))
+    (words,) = filter(None, said)
+    assert words.startswith("At most about 2 hours 20 minutes for 52 epochs ")
+    assert forecast.shortening("cpu", 224) is None  # nobody knows whether it takes an hour
+    run_epoch(forecast, clock, 20, 10.0, 8.0)
+    assert forecast.shortening("cpu", 224) is not None
+    assert forecast.shortening("cpu", 224) is None  # said once
+
+
+def test_a_measured_step_says_more_than_features(clock: Clock) -> None:
+    costs = (FEATURES_COST, 0.3, 0.5, 1.0)
+    forecast = forecast_of(clock, 4, costs.__getitem__)
+    forecast.begin(0, 0)
+    for _ in range((TRAIN + VAL) // BATCH):
+        clock.now += 100.0
+        forecast.advance_features(BATCH)
+    run_epoch(forecast, clock, 0, 0.1, 0.0)
+    run_epoch(forecast, clock, 1, 3.0, 2.0)
+    assert forecast.left_s() == pytest.approx(STEPS * (5.0 + 10.0) + 2 * 2.0 + 2.0 * 3)
+
+
+def test_the_first_step_of_the_whole_network_is_left_out(clock: Clock) -> None:
+    forecast = forecast_of(clock, 2, (FEATURES_COST, 1.0).__getitem__)
+    run_epoch(forecast, clock, 0, 0.1, 0.0)
+    forecast.begin(1, 0)
+    clock.now += 60.0  # as for --compile
+    assert forecast.advance(1) is None
+    for step in range(2, 5):
+        clock.now += 5.0
+        words = forecast.advance(step)
+    assert words == (
+        "About 2 minutes for what is left of 2 epochs of 1,000 pictures, 10.0 pictures/s."
+    )
+
+
+def test_frozen_epochs_count_their_validations_as_nothing(clock: Clock) -> None:
+    forecast = forecast_of(clock, 22, frozen_then_whole)
+    forecast.begin(0, 0)
+    for _ in range((TRAIN + VAL) // BATCH):
+        clock.now += 2.0
+        forecast.advance_features(BATCH)
+    for epoch in range(20):
+        assert run_epoch(forecast, clock, epoch, 0.06, 0.001) == []
+    assert forecast.left_s() == pytest.approx((2 * 3_000 + 3 * VAL + TEST) / 25)
+    (words,) = run_epoch(forecast, clock, 20, 10.0, 8.0)  # slower than its features promised
+    assert words == (
+        "About 7 minutes for what is left of 22 epochs of 1,000 pictures, 5.0 pictures/s."
+    )
+    assert forecast.left_s() == pytest.approx(STEPS * 10.0 + 8.0 + (VAL + TEST) * 8.0 / VAL)
+
+
+def test_the_time_of_features_is_no_part_of_the_steps_after_them(clock: Clock) -> None:
+    forecast = forecast_of(clock, 1, lambda _: FEATURES_COST)
+    forecast.begin(0, STEPS - 1)  # one step is left
+    for _ in range(4):
+        clock.now += 100.0
+        forecast.advance_features(BATCH)
+    clock.now += 1.0
+    assert forecast.advance(STEPS) is None
+    forecast.end_training()
+    forecast.end_epoch()
+    each_s = 100.0 / BATCH
+    assert forecast.left_s() == pytest.approx((VAL + TEST) * each_s)
+    forecast.begin(0, 0)
+    assert forecast.left_s() == pytest.approx(TRAIN * 1.0 / BATCH + (VAL + TEST) * each_s)
 
 
 def test_a_run_that_goes_on_tells_what_is_left(clock: Clock) -> None:

@@ -1,6 +1,6 @@
 """Train a model epoch by epoch: learning rate, optimizer steps, average of the weights, sums."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -125,18 +125,25 @@ class Trainer:
             return None
         return self._schedule.size(epoch)
 
-    def train_epoch(self, epoch: int, first_step: int = 0) -> Iterator[int]:
+    def train_epoch(
+        self,
+        epoch: int,
+        first_step: int = 0,
+        features_seen: Callable[[int], None] = lambda _: None,
+    ) -> Iterator[int]:
         """Train on the batches of one epoch and yield the number of steps done after each.
 
         Args:
             epoch: Counted from 0.
             first_step: Steps that an earlier process has done already; they are in `sums`.
+            features_seen: Where this epoch is the first frozen one: told, batch by batch, the
+                number of pictures whose features are computed.
 
         Raises:
             ModelError: If the loss was NaN or infinite three times in a row, or memory is short.
             Stopped: If `stop` was set on any rank.
         """
-        self._begin(epoch)
+        self._begin(epoch, features_seen)
         num_steps = self.loader.steps(TRAIN)
         bar = progress(
             total=num_steps, desc=f"Epoch {epoch + 1}/{self.settings.epochs}", unit="batches"
@@ -158,11 +165,11 @@ class Trainer:
         """Return whether the device has done all its work after a step (from 0) of an epoch."""
         return self.compute.device.type == "cpu" or step % CHECK_EVERY == 0
 
-    def _begin(self, epoch: int) -> None:
+    def _begin(self, epoch: int, features_seen: Callable[[int], None]) -> None:
         """Freeze or thaw the network, and forget CUDA graphs that are of no more use."""
         is_frozen = epoch < self.settings.freeze_epochs
         if is_frozen and not self._is_frozen:
-            self.features = self._frozen_features()
+            self.features = self._frozen_features(features_seen)
         self._freeze(is_frozen)
         recorder = self.train_step.recorder
         if recorder and self._schedule and self._schedule.epochs_since_change(epoch) == 0:
@@ -216,11 +223,11 @@ class Trainer:
         else:
             self.train_step.learn(self.network, self.normalise, self.settings.compile)
 
-    def _frozen_features(self) -> FeatureLoader | None:
+    def _frozen_features(self, seen: Callable[[int], None]) -> FeatureLoader | None:
         """Compute what the classifier learns from while the rest is frozen."""
         return compute_features(
             self.network.eval(), self.preprocessing, self.normalise, self.loader,
-            self.micro_batches, self.stop, self.settings.freeze_epochs,
+            self.micro_batches, self.stop, self.settings.freeze_epochs, seen,
         )  # fmt: skip
 
     def _check_loss(self) -> None:

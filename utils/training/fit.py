@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from models.bundle import save_tensors
+from models.device import FLOAT32
 from utils.common.cli.console import say
 from utils.common.cli.durations import in_short
 from utils.common.errors import ModelError
@@ -50,8 +51,9 @@ def train(session: Session) -> None:
     """
     settings, progress = session.facts.settings, session.progress
     forecast = Forecast(
-        session.trainer.loader, settings.epochs, functools.partial(relative_cost, session.trainer)
-    )
+        session.trainer.loader, settings.epochs, functools.partial(relative_cost, session.trainer),
+        session.trainer.compute.precision != FLOAT32,
+    )  # fmt: skip
     try:
         while progress.epoch < settings.epochs and not is_out_of_patience(session):
             started = time.monotonic()
@@ -151,19 +153,22 @@ def _train_epoch(session: Session, forecast: Forecast) -> None:
     interval_s = session.facts.settings.checkpoint_minutes * SECONDS_PER_MINUTE
     saved = time.monotonic()
     any_rank = session.world.any_rank()
-    for steps_done in trainer.train_epoch(progress.epoch, progress.step):
+
+    def features_seen(count: int) -> None:
+        _announce(forecast, forecast.advance_features(count), trainer)
+
+    for steps_done in trainer.train_epoch(progress.epoch, progress.step, features_seen):
         progress.step = steps_done
         if trainer.waits_after(steps_done - 1):
-            _announce(forecast, steps_done, trainer)
+            _announce(forecast, forecast.advance(steps_done), trainer)
         is_due = interval_s > 0 and time.monotonic() - saved > interval_s
         if any_rank.wants(is_due):
             session.save()
             saved = time.monotonic()
 
 
-def _announce(forecast: Forecast, steps_done: int, trainer: Trainer) -> None:
+def _announce(forecast: Forecast, words: str | None, trainer: Trainer) -> None:
     """Print how long the run will take, as soon as that is known."""
-    words = forecast.advance(steps_done)
     if words is None:
         return
     say(words)

@@ -1,8 +1,10 @@
-"""Forecast how long a run still takes, from its first steps and epochs."""
+"""Forecast how long a run still takes, from its first batches, steps and epochs."""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import log, prod
+from typing import Self
 
 from utils.common.cli.durations import in_words
 from utils.common.labels import TEST, TRAIN, VAL
@@ -20,7 +22,7 @@ LEAST_TELLING_COST = 0.1
 """An epoch whose pictures cost less says nothing about the other epochs."""
 
 MIN_STEPS, MIN_S = 3, 3.0
-"""Steps and seconds to be measured before the forecast, after the first step, which is slower."""
+"""Batches and seconds to be measured before a forecast, after the first, which is slower."""
 
 LONG_S = 3_600
 """Seconds; for a longer training on a CPU, ways to shorten it are suggested."""
@@ -45,6 +47,33 @@ def relative_cost(trainer: Trainer, epoch: int) -> float:
     return prod(trainer.smaller_size(epoch) or full) / prod(full)
 
 
+@dataclass(frozen=True, slots=True)
+class _Features:
+    """What was seen of computing features.
+
+    Attributes:
+        since: When the first batch was done.
+        until: When the last one was.
+        done: Pictures of all batches.
+        timed: Those of the batches after the first.
+        batches: Number of these.
+        is_told: Whether a forecast was made from them.
+    """
+
+    since: float
+    until: float
+    done: int
+    timed: int = 0
+    batches: int = 0
+    is_told: bool = False
+
+    def advanced(self, count: int, now: float) -> Self:
+        return replace(
+            self, until=now, done=self.done + count, timed=self.timed + count,
+            batches=self.batches + 1,
+        )  # fmt: skip
+
+
 class Forecast:
     """Estimates how long a run still takes; the more of it was measured, the better.
 
@@ -54,6 +83,7 @@ class Forecast:
         loader: Loader of the pictures.
         epochs: Number of epochs of the whole run.
         cost: Relative cost of a training picture in an epoch (from 0).
+        is_faster_than_features: Whether steps compute in less than float32, as features do.
         clock: Returns seconds.
     """
 
@@ -62,25 +92,54 @@ class Forecast:
         loader: PictureLoader,
         epochs: int,
         cost: Callable[[int], float] = lambda _: 1.0,
+        is_faster_than_features: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._num = {split: len(listed) for split, listed in loader.pictures.splits.items()}
         self._num_steps, self._batch_size = loader.steps(TRAIN), loader.batch_size
         self._epochs = epochs
         self._cost, self._clock = cost, clock
+        self._is_faster_than_features = is_faster_than_features
         self._paces: dict[float, float] = {}  # by relative cost: seconds for a training picture
         self._prediction_s: float | None = None
-        self._epoch = -1  # none has begun
+        self._epoch = self._last = -1  # none has begun
         self._step = self._from_step = 0
         self._since = self._now = 0.0
-        self._is_resumed = self._is_warm = self._is_told = False
+        self._is_resumed = self._is_warm = self._is_told = self._is_shortening_told = False
+        self._features: _Features | None = None
 
     def begin(self, epoch: int, step: int) -> None:
         """Note that an epoch (from 0) begins, or continues after `step` of its steps."""
         if self._epoch < 0:
             self._is_resumed = epoch > 0 or step > 0
+        elif self._cost(epoch) != self._cost(self._last):
+            self._is_warm = False  # the first of other steps is slower as well
+        self._last = epoch
         self._epoch, self._step, self._from_step = epoch, step, step
         self._since = self._now = self._clock()
+
+    def advance_features(self, count: int) -> str | None:
+        """Note that the frozen network's features of `count` more pictures are computed.
+
+        Returns:
+            The forecast in words, once, as soon as enough batches have been measured; else None.
+        """
+        self._since = self._now = now = self._clock()  # no part of the steps that come after it
+        before = self._features
+        if before is None:  # the first batch is slower
+            self._features = _Features(since=now, until=now, done=count)
+            return None
+        self._features = seen = before.advanced(count, now)
+        seconds = now - seen.since
+        if seen.is_told or seen.batches < MIN_STEPS or seconds < MIN_S:
+            return None
+        self._features = replace(seen, is_told=True)
+        to_come_s = (self._num[TRAIN] + self._num[VAL] - seen.done) * seconds / seen.timed
+        about = "At most about" if self._is_faster_than_features else "About"
+        return (
+            f"{about} {in_words(to_come_s + (self.left_s() or 0.0))} for {self._what()}, judged by "
+            f"its features, {_rate(seen.timed / seconds)} pictures/s at first."
+        )
 
     def advance(self, step: int) -> str | None:
         """Note that `step` steps of the epoch are done, by the device as well.
@@ -94,7 +153,9 @@ class Forecast:
             if step < self._num_steps:
                 self._from_step, self._since = step, self._now
         seen, seconds = step - self._from_step, self._now - self._since
-        if self._is_told or seen < MIN_STEPS or seconds < MIN_S or not self._is_telling():
+        if self._is_told or seen < MIN_STEPS or seconds < MIN_S:
+            return None
+        if self._cost(self._epoch) < LEAST_TELLING_COST:
             return None
         self._is_told = True
         return self._first_words()
@@ -109,13 +170,14 @@ class Forecast:
     def end_epoch(self) -> None:
         """Note that the epoch is validated as well."""
         now = self._clock()
-        self._prediction_s = (now - self._now) / self._num[VAL]
+        if self._cost(self._epoch) >= LEAST_TELLING_COST:  # else val had its features already
+            self._prediction_s = (now - self._now) / self._num[VAL]
         self._epoch, self._step, self._from_step = self._epoch + 1, 0, 0
         self._since = self._now = now
 
     def left_s(self) -> float | None:
         """Return the seconds until the test is done; None as long as nothing was measured."""
-        if not self._is_telling():
+        if not self._known():
             return None
         epochs = range(self._epoch, self._epochs)
         training = sum(self._num[TRAIN] * self._pace(epoch) for epoch in epochs)
@@ -124,17 +186,21 @@ class Forecast:
         each_s = self._prediction_s
         if each_s is None:
             each_s = PREDICTION_COST * self._scaled(1.0)
-        return training + each_s * (self._num[VAL] * (len(epochs) + 1) + self._num[TEST])
+        validations = sum(self._cost(epoch) >= LEAST_TELLING_COST for epoch in epochs)
+        return training + each_s * (self._num[VAL] * (validations + 1) + self._num[TEST])
 
     def shortening(self, device: str, input_size: int) -> str | None:
-        """Return how to shorten a long training on a CPU; None where the training is not one.
+        """Return how to shorten a long training on a CPU, once; None where the training is not one.
 
         Args:
             device: Type of the device.
             input_size: Shorter side of the model's input, in pixels.
         """
-        if device != "cpu" or (self.left_s() or 0.0) <= LONG_S:
+        if device != "cpu" or self._is_shortening_told or (self.left_s() or 0.0) <= LONG_S:
             return None
+        if self._is_faster_than_features and not self._is_measured():
+            return None  # what is left is a bound as yet
+        self._is_shortening_told = True
         if self._is_resumed or input_size <= SMALL_INPUT:  # what was begun keeps its input
             return "Fewer epochs (--epochs) or a GPU would make it shorter."
         return (
@@ -143,24 +209,37 @@ class Forecast:
         )
 
     def _first_words(self) -> str:
-        epochs = f"{self._epochs} epoch{'s' if self._epochs > 1 else ''}"
-        what = f"what is left of {epochs}" if self._is_resumed else epochs
         costs = {self._cost(epoch) for epoch in range(self._epoch, self._epochs)}
         at_first = " at first" if len(costs) > 1 else ""
         return (
-            f"About {in_words(self.left_s() or 0.0)} for {what} of {self._num[TRAIN]:,} pictures, "
+            f"About {in_words(self.left_s() or 0.0)} for {self._what()}, "
             f"{_rate(1 / self._pace(self._epoch))} pictures/s{at_first}."
         )
 
-    def _is_telling(self) -> bool:
-        return any(cost >= LEAST_TELLING_COST for cost in self._known())
+    def _what(self) -> str:
+        epochs = f"{self._epochs} epoch{'s' if self._epochs > 1 else ''}"
+        is_begun = self._is_resumed or self._epoch > 0
+        return f"{'what is left of ' * is_begun}{epochs} of {self._num[TRAIN]:,} pictures"
 
-    def _known(self) -> dict[float, float]:
-        """Return the seconds per picture by relative cost, the epoch at hand included."""
+    def _is_measured(self) -> bool:
+        """Return whether a step of more than the classifier was measured."""
+        return any(cost >= LEAST_TELLING_COST for cost in self._measured())
+
+    def _measured(self) -> dict[float, float]:
+        """Return the seconds per training picture by relative cost, the epoch at hand included."""
         pace = self._running_pace() if self._step > self._from_step else None
         if pace is None:
             return self._paces
         return {self._cost(self._epoch): pace, **self._paces}
+
+    def _known(self) -> dict[float, float]:
+        """Return the same, with features for want of steps; empty if it tells nothing."""
+        measured, seen = self._measured(), self._features
+        if self._is_measured():
+            return measured
+        if seen is None or not seen.timed:
+            return {}
+        return {PREDICTION_COST: (seen.until - seen.since) / seen.timed, **measured}
 
     def _running_pace(self) -> float | None:
         """Return the seconds per training picture in the epoch at hand."""

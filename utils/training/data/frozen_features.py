@@ -5,7 +5,7 @@ Features and Underperform Out-of-Distribution", ICLR 2022.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -87,6 +87,7 @@ def compute_features(
     micro_batches: MicroBatches,
     stop: StopRequest,
     num_epochs: int,
+    seen: Callable[[int], None] = lambda _: None,
 ) -> FeatureLoader | None:
     """Run a network once over the pictures of train and val; None if it has no such features.
 
@@ -100,6 +101,7 @@ def compute_features(
         micro_batches: How batches are split.
         stop: Looked at after each batch.
         num_epochs: Number of frozen epochs.
+        seen: Told after each batch how many pictures it had on all ranks.
 
     Raises:
         ModelError: If memory does not suffice.
@@ -116,12 +118,12 @@ def compute_features(
     features, targets = {}, {}
     for split, epoch in VIEWS.items():
         count = len(loader.pictures.splits[split])
-        seen: list[Outputs] = []
-        batches = noting_targets(loader.dealt_batches(split, range(count), epoch), seen)
+        noted: list[Outputs] = []
+        batches = noting_targets(loader.dealt_batches(split, range(count), epoch), noted)
         title = f"Features of {split}"
-        outputs = forward_batches(batches, forward, title, count, micro_batches, stop)
+        outputs = forward_batches(batches, forward, title, count, micro_batches, stop, seen)
         features[split] = gather_features(outputs, count, shape, micro_batches.world)
-        drawn = gather_features(seen, count, torch.Size([NUM_TARGETS]), micro_batches.world)
+        drawn = gather_features(noted, count, torch.Size([NUM_TARGETS]), micro_batches.world)
         targets[split] = drawn.to(torch.int8)
     numbers = f"{len(features[TRAIN])} training and {len(features[VAL])} val pictures"
     print(

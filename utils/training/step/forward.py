@@ -35,6 +35,7 @@ def forward_batches(
     num_pictures: int,
     micro_batches: MicroBatches,
     stop: StopRequest,
+    seen: Callable[[int], None] = lambda _: None,
 ) -> list[Outputs]:
     """Return the outputs for this rank's batches, on the device, one entry per micro-batch.
 
@@ -45,6 +46,7 @@ def forward_batches(
         num_pictures: Pictures of all ranks.
         micro_batches: How batches are split.
         stop: Looked at after each batch.
+        seen: Told after each batch how many pictures it had on all ranks.
 
     Raises:
         ModelError: If memory does not suffice for the smallest micro-batches.
@@ -62,6 +64,7 @@ def forward_batches(
                 size = len(batch.labels)
                 outputs += micro_batches.retry(size, partial(in_micro_batches, batch.pixels))
                 bar.update(size * micro_batches.world.size)
+                seen(size * micro_batches.world.size)
             stop.check()
     micro_batches.agree()
     return outputs
