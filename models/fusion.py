@@ -12,10 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from models.convolution import SmallMapConv2d
 from models.device import FLOAT32, Compute
 from models.inference import outputs_and_activations
 
-CONVOLUTIONS = (nn.Conv2d, Conv2dSame)
+CONVOLUTIONS = (nn.Conv2d, Conv2dSame, SmallMapConv2d)
 """Convolutions that use their weights as they are; others standardise or mix them first."""
 
 MAX_DIFFERENCE = 1e-3

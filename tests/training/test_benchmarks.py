@@ -52,6 +52,18 @@ def test_what_assessing_costs_is_one_ratio(run: Run, tiny_dataset: Path) -> None
 
 
 @pytest.mark.slow
+def test_small_maps_have_a_row_for_each_input_size_or_a_line_that_says_why_not(run: Run) -> None:
+    flags = ("--model", "test_resnet", "--input-sizes", "64", "--batch-size", "2", "--pairs", "2")
+    done = run("-m", "benchmarks.speed.small_maps", *flags)
+    if torch.backends.cpu.get_cpu_capability() == "AVX2":
+        assert done.returncode == 0, done.stderr
+        assert "\n    64  " in done.stdout
+    else:
+        assert done.returncode == 2
+        assert done.stderr.startswith("Error: Nothing of test_resnet is changed on this processor")
+
+
+@pytest.mark.slow
 def test_the_loader_has_a_row_for_each_kind_of_original(run: Run) -> None:
     done = run("-m", "benchmarks.speed.loader", "--quick")
     assert done.returncode == 0, done.stderr

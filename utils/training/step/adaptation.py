@@ -1,8 +1,9 @@
-"""Adapt a network to training on a device: memory format, activations and layer norms."""
+"""Adapt a network to training on a device: memory format, activations, norms, convolutions."""
 
 import torch
 from torch import nn
 
+from models.convolution import learn_fast_from_small_maps
 from models.device import memory_format
 from utils.training.step.activation_checkpointing import (
     checkpoint_activations,
@@ -30,4 +31,6 @@ def adapt(network: nn.Module, device: torch.device, checkpoints: bool) -> torch.
         recompute_hidden_activations(network)
     if device.type == "cuda":
         narrow_norms(network)
+    if device.type == "cpu":
+        learn_fast_from_small_maps(network)
     return layout
