@@ -95,6 +95,7 @@ class TrainStep:
             # Weights that begin to learn get their moments in an eager step: a captured one would
             # begin them anew at each replay.
             self.recorder = self._make_recorder(self._compute, self._settings, self._world)
+        self._tried_shapes.clear()
         self._prepare = prepare
         # The replica settles which gradients are exchanged, so it is made anew.
         self._replica = self._world.replicate(module)
@@ -155,12 +156,21 @@ class TrainStep:
             micro_batches.retry(share, partial(attempt, is_alone=True), undo)
             undo()
             micro_batches.agree()
-            self._tried_shapes.add(shape)
+            if self._has_moments():
+                self._tried_shapes.add(shape)
         may_split = self._world.size == 1
         logits, loss_sum = micro_batches.retry(share, attempt, undo, may_split)
         self._settle(before, micro_batches.count(share))
         loss_sum = self._world.all_reduce(self._checked(loss_sum))
         return self._update(logits, loss_sum, weight_sum, before)
+
+    def _has_moments(self) -> bool:
+        """Return whether the optimizer holds its moments of all weights that have gradients.
+
+        They are made at the end of a step, and from then on leave less memory for the next.
+        """
+        weights = (weight for group in self.optimizer.param_groups for weight in group["params"])
+        return all(weight in self.optimizer.state for weight in weights if weight.grad is not None)
 
     def accumulate(
         self, batch: Batch, weight_sum: torch.Tensor, count: int, is_alone: bool = False
