@@ -304,3 +304,16 @@ class TestOfSeveralProcesses:
         starve(trainer, limit=5)
         list(trainer.train_epoch(1))
         assert trainer.micro_batches.per_rank == 2
+
+    def test_synchronised_batch_norm_never_runs_without_the_others(self, make) -> None:
+        trainer = make(sync_bn=True)
+        list(trainer.train_epoch(0))
+        assert trainer.train_step._world.alone == 0
+        starve(trainer, limit=5)
+        with pytest.raises(ModelError) as raised:
+            list(trainer.train_epoch(1))
+        assert str(raised.value) == (
+            "cpu has too little memory for 4 pictures at a time, and they cannot be split in a "
+            "step that waits for other processes. End what else uses the device and go on with "
+            "--resume, or start anew with a smaller --batch-size and more --grad-accum-steps."
+        )

@@ -150,7 +150,7 @@ class TrainStep:
             self._statistics.write(before)
 
         shape = (len(all_labels), batch.pixels.shape[-1])
-        if self._world.size > 1 and shape not in self._tried_shapes:
+        if self._may_try_alone() and shape not in self._tried_shapes:
             # Several ranks cannot split further in the middle of a step, where they wait for each
             # other: each first tries by itself what fits.
             micro_batches.retry(share, partial(attempt, is_alone=True), undo)
@@ -163,6 +163,10 @@ class TrainStep:
         self._settle(before, micro_batches.count(share))
         loss_sum = self._world.all_reduce(self._checked(loss_sum))
         return self._update(logits, loss_sum, weight_sum, before)
+
+    def _may_try_alone(self) -> bool:
+        """Return whether there are other ranks, and a rank can run without them."""
+        return self._world.size > 1 and not self._settings.sync_bn
 
     def _has_moments(self) -> bool:
         """Return whether the optimizer holds its moments of all weights that have gradients.
