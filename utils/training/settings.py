@@ -408,4 +408,12 @@ def merge(stored: RunSettings, asked: Settings, given: frozenset[str]) -> RunSet
     changed = {name: getattr(asked, name) for name in given & MAY_CHANGE_ON_RESUME}
     if "epochs" in changed:
         changed["epochs"] = _all_epochs(changed["epochs"], stored.freeze_epochs)
-    return dataclasses.replace(stored, **changed)
+    merged = dataclasses.replace(stored, **changed)
+    if stored.probe_epochs and not merged.probe_epochs:
+        raise SettingsError(
+            f"--epochs 0 leaves this run its {stored.probe_epochs} frozen epochs alone, and it "
+            "keeps none of them, since others were to follow",
+            expected="--epochs 1 or more",
+            todo="To train the classifier alone, start anew with --epochs 0 and without --resume",
+        )
+    return merged
