@@ -20,7 +20,7 @@ from models.zoo import (
     resolve,
 )  # fmt: skip
 from utils.common.cli import prompts
-from utils.common.cli.command_line import faults, parse, setting
+from utils.common.cli.command_line import check_of, faults, parse, setting
 from utils.common.cli.console import warn
 from utils.common.errors import DatasetError, ModelError, SettingsError, shortlist
 from utils.common.labels import SPLITS
@@ -320,10 +320,12 @@ def ask_missing(settings: Settings) -> Settings:
     answers: dict[str, Any] = {}
     if settings.batch_size is None:
         answers["batch_size"] = prompts.ask_positive_integer(
-            "Choose batch_size: ", "-b/--batch-size"
+            "Choose batch_size: ", "-b/--batch-size", check_of(Settings, "batch_size")
         )
     if settings.workers is None:
-        answers["workers"] = prompts.ask_positive_integer("Choose num_workers: ", "-j/--workers")
+        answers["workers"] = prompts.ask_positive_integer(
+            "Choose num_workers: ", "-j/--workers", check_of(Settings, "workers")
+        )
     if settings.model is None:
         menu = "\n".join(f"{model.choice} - {model.title}" for model in MENU)
         answers["model"] = prompts.ask_until(
