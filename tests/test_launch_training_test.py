@@ -16,6 +16,7 @@ import predict
 from models import pretrained, zoo
 from models.pretrained import WeightsUnavailableError
 from tests.preloaded import Preloaded
+from utils.common.cli.command_line import faults
 from utils.common.errors import ModelError, ProjectError, SettingsError, run_script
 from utils.common.labels import CLASSES
 from utils.common.version import __version__
@@ -49,6 +50,21 @@ def test_it_asks_three_things_and_asks_again(typed, capsys: pytest.CaptureFixtur
         "Choose batch_size: "
         "Choose num_workers: That's not a valid number. Please enter a valid integer.\n"
         f"Choose num_workers: {MENU}{MENU}"
+    )
+
+
+def test_an_answer_that_its_flag_would_refuse_is_asked_for_again(
+    typed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed("65537\n65536\n257\n256\n1\n")
+    settings = ask_missing(Settings())
+    assert not list(faults(settings))
+    assert (settings.batch_size, settings.workers) == (65_536, 256)
+    assert capsys.readouterr().out == (
+        "Choose batch_size: Please enter a number of at most 65,536.\n"
+        "Choose batch_size: "
+        "Choose num_workers: Please enter a number of at most 256.\n"
+        f"Choose num_workers: {MENU}"
     )
 
 

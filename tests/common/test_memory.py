@@ -56,20 +56,43 @@ def test_the_system_tells(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("limit", "left"), [("max", 614_400), ("300000", 300_000 - 100_000 + 50)])
-def test_a_container_may_leave_less(tmp_path: Path, limit: str, left: int) -> None:
+@pytest.mark.parametrize(
+    ("own", "limited"),
+    [
+        ("/", ""),
+        ("/docker/1f", ""),  # as a container sees its own
+        ("/system.slice/run-7.scope", "system.slice/run-7.scope"),
+        ("/slurmstepd.scope/job_7/step_0/user/task_0", "slurmstepd.scope/job_7"),
+    ],
+)
+def test_a_container_or_a_job_may_leave_less(
+    tmp_path: Path, limit: str, left: int, own: str, limited: str
+) -> None:
     write(tmp_path, "proc/meminfo", "MemAvailable:   600 kB\n")
-    write(tmp_path, "sys/fs/cgroup/memory.max", limit)
-    write(tmp_path, "sys/fs/cgroup/memory.current", "100000\n")
-    write(tmp_path, "sys/fs/cgroup/memory.stat", "anon 7\ninactive_file 50\n")
+    write(tmp_path, "proc/self/cgroup", f"0::{own}\n")
+    folder = f"sys/fs/cgroup/{limited}"
+    write(tmp_path, f"{folder}/memory.max", limit)
+    write(tmp_path, f"{folder}/memory.current", "100000\n")
+    write(tmp_path, f"{folder}/memory.stat", "anon 7\ninactive_file 50\n")
     assert available_memory(tmp_path) == left
 
 
-def test_an_older_container_too(tmp_path: Path) -> None:
-    folder = "sys/fs/cgroup/memory"
+@pytest.mark.parametrize("place", ["", "slurm/uid_1/job_7"])
+def test_an_older_one_too(tmp_path: Path, place: str) -> None:
+    write(tmp_path, "proc/self/cgroup", "5:cpu:/other\n4:memory:/slurm/uid_1/job_7/step_0\n0::/\n")
+    folder = f"sys/fs/cgroup/memory/{place}"
     write(tmp_path, f"{folder}/memory.limit_in_bytes", "1000\n")
     write(tmp_path, f"{folder}/memory.usage_in_bytes", "1500\n")
     write(tmp_path, f"{folder}/memory.stat", "total_inactive_file 100\n")
     assert available_memory(tmp_path) == 0
+
+
+def test_the_strictest_group_counts(tmp_path: Path) -> None:
+    write(tmp_path, "proc/self/cgroup", "0::/outer/inner\n")
+    for place, limit in (("outer", 5_000), ("outer/inner", 3_000), ("beside", 1_000)):
+        write(tmp_path, f"sys/fs/cgroup/{place}/memory.max", str(limit))
+        write(tmp_path, f"sys/fs/cgroup/{place}/memory.current", "1000\n")
+    assert available_memory(tmp_path) == 2_000
 
 
 @pytest.mark.parametrize(("total", "left"), [(64, 5), (0, None)])  # 0: without a limit

@@ -8,6 +8,7 @@ import pytest
 
 from utils.common.cli.prompts import ask, ask_choice, ask_positive_integer, can_be_asked
 from utils.common.errors import SettingsError
+from utils.common.values import at_least
 
 MENU = "Choose a model:\n1 - ResNet-18\n2 - ResNet-50\nYour choice: "
 
@@ -36,6 +37,19 @@ def test_a_wrong_number_is_asked_for_again(typed, capsys, answer: str, complaint
     typed(answer, "16")
     assert ask_positive_integer("Choose batch_size: ", "-b") == 16
     assert capsys.readouterr().out == f"Choose batch_size: {complaint}\nChoose batch_size: "
+
+
+def test_a_number_out_of_its_range_is_asked_for_again(typed, capsys) -> None:
+    typed("0", "300", "1", "256")
+    check = at_least(2, 256)
+    assert ask_positive_integer("Choose num_workers: ", "-j", check) == 256
+    complaints = (
+        "Please enter a number greater than 0.",
+        "Please enter a number of at most 256.",
+        "Please enter a number of at least 2.",
+    )
+    asked = [f"Choose num_workers: {complaint}\n" for complaint in complaints]
+    assert capsys.readouterr().out == "".join(asked) + "Choose num_workers: "
 
 
 def test_any_row_of_wrong_answers_ends_at_the_first_right_one(typed) -> None:

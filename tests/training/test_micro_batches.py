@@ -72,7 +72,7 @@ def test_the_smallest_micro_batch_is_the_end(has_batch_norm: bool, smallest: int
 
 def test_ranks_that_wait_for_each_other_do_not_split() -> None:
     micro_batches = make()
-    with pytest.raises(ModelError, match="too little memory even for 8 pictures at a time"):
+    with pytest.raises(ModelError, match="too little memory for 8 pictures at a time, and they"):
         micro_batches.retry(8, fitting(micro_batches, 8, limit=4), may_split=False)
 
 

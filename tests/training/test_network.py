@@ -116,3 +116,17 @@ def test_more_epochs_of_a_run_come_after_its_frozen_ones() -> None:
         merge(stored, Settings(epochs=MANY), frozenset({"epochs"}))
     with pytest.raises(SettingsError, match="freeze_epochs was 20 and not 3"):
         merge(stored, Settings(freeze_epochs=3), frozenset({"freeze_epochs"}))
+
+
+def test_frozen_epochs_that_prepare_others_cannot_become_a_run_of_their_own() -> None:
+    asked = Settings(batch_size=4, workers=0)
+    stored = complete(asked, resolve("resnet18"), pretrained=True)
+    with pytest.raises(SettingsError) as raised:
+        merge(stored, Settings(epochs=0), frozenset({"epochs"}))
+    assert str(raised.value) == (
+        f"--epochs 0 leaves this run its {PROBE} frozen epochs alone, and it keeps none of them, "
+        "since others were to follow. Expected --epochs 1 or more. To train the classifier alone, "
+        "start anew with --epochs 0 and without --resume."
+    )
+    probe = complete(replace(asked, epochs=0), resolve("resnet18"), pretrained=True)
+    assert merge(probe, Settings(epochs=0), frozenset({"epochs"})) == probe

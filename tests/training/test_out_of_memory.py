@@ -1,5 +1,6 @@
 """A batch that does not fit is split into micro-batches, and what is trained stays the same."""
 
+import contextlib
 import copy
 import dataclasses
 from collections.abc import Callable
@@ -252,3 +253,67 @@ class TestOnACpu:
         assert_equal(state(trainer), before)
         assert torch.equal(torch.get_rng_state(), generator)
         assert all(weight.grad is None for weight in trainer.network.parameters())
+
+
+class OfTwo(World):
+    """One of two processes, of which the other does the same; notes when it runs without it."""
+
+    size = 2
+
+    def __init__(self) -> None:
+        self.alone = 0
+
+    def no_sync(self, network: nn.Module) -> contextlib.AbstractContextManager[None]:
+        self.alone += 1
+        return super().no_sync(network)
+
+
+class TestOfSeveralProcesses:
+    """They can split a batch only before they wait for each other."""
+
+    @pytest.fixture
+    def make(self, make_trainer) -> Callable[..., Trainer]:
+        def make(**settings: object) -> Trainer:
+            trainer = make_trainer(**settings)
+            trainer.train_step._world = trainer.micro_batches.world = OfTwo()
+            return trainer
+
+        return make
+
+    def test_memory_that_the_first_step_takes_for_good(self, make) -> None:
+        trainer = make()
+        steps = trainer.loader.steps(TRAIN)
+
+        def forward(pixels: torch.Tensor) -> torch.Tensor:
+            if len(pixels) > 5 and trainer.train_step.optimizer.state:
+                raise torch.OutOfMemoryError
+            return trainer.network(pixels)
+
+        trainer.train_step.forward = forward
+        list(trainer.train_epoch(0))
+        assert trainer.micro_batches.per_rank == 2
+        world = trainer.train_step._world
+        alone = world.alone
+        list(trainer.train_epoch(1))
+        assert world.alone == alone + steps  # the first of two micro-batches, and no trial
+
+    def test_weights_that_begin_to_learn(self, make) -> None:
+        trainer = make()
+        list(trainer.train_epoch(0))
+        trainer.train_step.learn(trainer.network, trainer.normalise)
+        starve(trainer, limit=5)
+        list(trainer.train_epoch(1))
+        assert trainer.micro_batches.per_rank == 2
+
+    def test_synchronised_batch_norm_never_runs_without_the_others(self, make) -> None:
+        trainer = make(sync_bn=True)
+        list(trainer.train_epoch(0))
+        assert trainer.train_step._world.alone == 0
+        starve(trainer, limit=5)
+        with pytest.raises(ModelError) as raised:
+            list(trainer.train_epoch(1))
+        assert str(raised.value) == (
+            "cpu has too little memory for 4 pictures at a time, and they cannot be split in a "
+            "step that waits for other processes. End what else uses the device and go on with "
+            "--resume, or start anew with a smaller --batch-size and more --grad-accum-steps."
+        )

@@ -3,12 +3,33 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from models.inference import surface_size
 from models.texture import NUM_FEATURES
 from utils.common.labels import TEST
 from utils.training import fit
 from utils.training.engine import Trainer
+
+
+class Keeping(nn.Module):
+    """A layer that keeps what it made of its weight, until it is trained again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+        self.kept: torch.Tensor | None = None
+
+    def train(self, mode: bool = True) -> "Keeping":
+        super().train(mode)
+        if mode:
+            self.kept = None
+        return self
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if self.training or self.kept is None:
+            self.kept = self.weight * 2
+        return inputs * self.kept
 
 
 @pytest.fixture
@@ -43,6 +64,22 @@ def test_texture_does_not_depend_on_the_network_and_all_else_does(trainer: Train
     is_equal = (before == after).all(axis=0)
     assert is_equal[:NUM_FEATURES].all()
     assert not is_equal[NUM_FEATURES:].all()
+
+
+@pytest.mark.parametrize("settings", [{}, {"ema": 0.9}])
+def test_predictions_are_those_of_the_weights_of_now(make_trainer, settings: dict) -> None:
+    trainer = make_trainer(**settings)
+    trainer.evaluated.act1 = layer = Keeping()
+    before = trainer.predictor().predict(TEST, "Test").logits
+    with torch.no_grad():
+        layer.weight.mul_(3)
+    predictor = trainer.predictor()
+    after = predictor.predict(TEST, "Test").logits
+    assert (after != before).any()
+    fresh = Keeping()
+    fresh.load_state_dict(layer.state_dict())
+    trainer.evaluated.act1 = fresh
+    assert (predictor.predict(TEST, "Test").logits == after).all()
 
 
 def test_the_predictions_are_the_same_for_any_batch_size(trainer: Trainer) -> None:

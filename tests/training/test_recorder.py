@@ -1,13 +1,14 @@
 """When steps are captured and when they run eagerly; only a GPU shows that both are the same."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 
 from utils.training.data.batches import Batch
 from utils.training.step import cuda_graph as recorder
-from utils.training.step.cuda_graph import NUM_EAGER, Recorder
+from utils.training.step.cuda_graph import NUM_EAGER, Outcome, Recorder, Recording
 
 
 class Double:
@@ -101,6 +102,43 @@ def test_where_nothing_can_be_captured_steps_run_eagerly_and_it_is_said_once(
     made = make_recorder(run_step)
     assert [made.replay(batch_of(8)) for _ in range(NUM_EAGER + 3)] == [None] * (NUM_EAGER + 3)
     assert capsys.readouterr().err.count("operation not permitted when stream is capturing") == 1
+
+
+class Streams:
+    """Stands for the streams of `torch.cuda`: knows the current one."""
+
+    def __init__(self) -> None:
+        self.current = "usual"
+
+    @contextlib.contextmanager
+    def stream(self, stream: str) -> Iterator[None]:
+        before, self.current = self.current, stream
+        try:
+            yield
+        finally:
+            self.current = before
+
+    @contextlib.contextmanager
+    def graph(self, *_: object, **__: object) -> Iterator[None]:
+        self.current = "of the capture"
+        yield  # as in PyTorch, the next line is left out where something fails
+        self.current = "usual"
+
+
+def test_a_capture_that_fails_leaves_the_stream_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = Streams()
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "graph", streams.graph)
+    monkeypatch.setattr(torch.cuda, "stream", streams.stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: streams.current)
+
+    def run_step(_: Batch) -> Outcome:
+        assert streams.current == "of the capture"
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    with pytest.raises(RuntimeError, match="not permitted"):
+        Recording(run_step, batch_of(8), None)
+    assert streams.current == "usual"
 
 
 def test_on_a_cpu_nothing_is_recorded(make_trainer) -> None:

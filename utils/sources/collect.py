@@ -10,6 +10,7 @@ from pathlib import Path
 
 from utils.common.cli.console import table
 from utils.common.cli.terminal import printable
+from utils.common.disk.asking import is_folder
 from utils.common.disk.inside import is_below
 from utils.common.errors import DownloadError, SettingsError
 from utils.sources.catalog import NAMES, SOURCES, owner_of, sources_for
@@ -47,8 +48,10 @@ def check_output(all_data: Path, output: Path, folders: Mapping[str, str] | None
             only the way to the output is looked at, which needs no listing.
 
     Raises:
-        SettingsError: If the one lies inside the other.
+        SettingsError: If the one lies inside the other, or the system does not tell of one.
     """
+    for named in (all_data, output):
+        is_folder(named)  # fails in one line where the system does not tell
     root, target = (os.path.normcase(os.path.realpath(path)) for path in (all_data, output))
     if is_below(target, root):
         raise SettingsError(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from utils.common.disk.asking import is_folder
 from utils.common.disk.derived import DERIVED_RULE
 from utils.common.disk.inside import is_below
 from utils.common.disk.listing import Listing, list_folder
@@ -69,7 +70,7 @@ def read_extra(folder: Path, all_data: Path, output: Path, state: Path | None) -
             `all_data` or the output, or holds one of these.
         SourceError: If it cannot be listed, or an archive in it not be read.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         found = f"{folder} is a file" if folder.exists() else f"there is no folder {folder}"
         raise SettingsError(f"--other-extra: {found}", EXPECTED)
     listing = list_folder(folder)

@@ -149,7 +149,9 @@ class Predictor:
         return self._run(make, split, title, forward, positions)
 
     def _prepared_network(self, compute: Compute) -> nn.Module:
-        network = self.network.eval()
+        # In evaluation mode some networks, such as LeViT, keep what they make of their weights, and
+        # with older versions of timm only training mode drops it; by now the weights may be others.
+        network = self.network.train().eval()
         # In training each rank has its own statistics of batch norm; the first one's are kept.
         self.micro_batches.world.broadcast_tensors(network.buffers())
         # As `models.gate` runs the stored network, so that its calibration is of the same logits.

@@ -20,8 +20,9 @@ from models.zoo import (
     resolve,
 )  # fmt: skip
 from utils.common.cli import prompts
-from utils.common.cli.command_line import faults, parse, setting
+from utils.common.cli.command_line import check_of, faults, parse, setting
 from utils.common.cli.console import warn
+from utils.common.disk.asking import is_file, is_folder
 from utils.common.errors import DatasetError, ModelError, SettingsError, shortlist
 from utils.common.labels import SPLITS
 from utils.common.values import above, at_least, between, in_words, shown
@@ -250,7 +251,7 @@ def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]
     if settings.pretrained_path:
         if not settings.pretrained:
             raise SettingsError("--pretrained-path and --no-pretrained contradict each other")
-        if not Path(settings.pretrained_path).is_file():
+        if not is_file(Path(settings.pretrained_path)):
             raise SettingsError(
                 f"--pretrained-path {settings.pretrained_path} is not a file",
                 expected="a .safetensors, .pth or .pt file",
@@ -298,15 +299,16 @@ def check_data_folder(data_dir: str) -> None:
 
     Raises:
         DatasetError: If the folder or one of its splits is missing.
+        SettingsError: If the system does not tell.
     """
     folder = Path(data_dir)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DatasetError(
             f"There is no folder {folder}",
             expected="an assembled data set",
             todo="Make it with python create_dataset.py, or say where it is with --data-dir",
         )
-    missing = [f"{split}/" for split in SPLITS if not (folder / split).is_dir()]
+    missing = [f"{split}/" for split in SPLITS if not is_folder(folder / split)]
     if missing:
         raise DatasetError(
             f"{folder} has no {', '.join(missing)}",
@@ -320,10 +322,12 @@ def ask_missing(settings: Settings) -> Settings:
     answers: dict[str, Any] = {}
     if settings.batch_size is None:
         answers["batch_size"] = prompts.ask_positive_integer(
-            "Choose batch_size: ", "-b/--batch-size"
+            "Choose batch_size: ", "-b/--batch-size", check_of(Settings, "batch_size")
         )
     if settings.workers is None:
-        answers["workers"] = prompts.ask_positive_integer("Choose num_workers: ", "-j/--workers")
+        answers["workers"] = prompts.ask_positive_integer(
+            "Choose num_workers: ", "-j/--workers", check_of(Settings, "workers")
+        )
     if settings.model is None:
         menu = "\n".join(f"{model.choice} - {model.title}" for model in MENU)
         answers["model"] = prompts.ask_until(
@@ -408,4 +412,12 @@ def merge(stored: RunSettings, asked: Settings, given: frozenset[str]) -> RunSet
     changed = {name: getattr(asked, name) for name in given & MAY_CHANGE_ON_RESUME}
     if "epochs" in changed:
         changed["epochs"] = _all_epochs(changed["epochs"], stored.freeze_epochs)
-    return dataclasses.replace(stored, **changed)
+    merged = dataclasses.replace(stored, **changed)
+    if stored.probe_epochs and not merged.probe_epochs:
+        raise SettingsError(
+            f"--epochs 0 leaves this run its {stored.probe_epochs} frozen epochs alone, and it "
+            "keeps none of them, since others were to follow",
+            expected="--epochs 1 or more",
+            todo="To train the classifier alone, start anew with --epochs 0 and without --resume",
+        )
+    return merged

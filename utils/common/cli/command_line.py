@@ -56,6 +56,12 @@ def setting(
     )
 
 
+def check_of(settings: type, name: str) -> Range:
+    """Return the range of a number of the settings, for an answer that stands for its flag."""
+    check: Range = settings.__dataclass_fields__[name].metadata["check"]  # type: ignore[attr-defined]
+    return check
+
+
 def build_parser(
     settings: type, description: str, epilog: str = "", program: str | None = None
 ) -> argparse.ArgumentParser:

@@ -7,10 +7,12 @@ from typing import TypeVar
 
 from utils.common.cli.terminal import printable
 from utils.common.errors import SettingsError
+from utils.common.values import Range, at_least
 
 Answer = TypeVar("Answer")
 
 MAX_DIGITS = 9
+POSITIVE = at_least(1)
 NOT_POSITIVE = "Please enter a number greater than 0."
 NOT_A_NUMBER = "That's not a valid number. Please enter a valid integer."
 
@@ -44,14 +46,22 @@ def can_be_asked() -> bool:
         return False
 
 
-def ask_positive_integer(question: str, flag: str) -> int:
-    """Ask until the answer is a whole number greater than 0."""
+def ask_positive_integer(question: str, flag: str, check: Range = POSITIVE) -> int:
+    """Ask until the answer is a whole number greater than 0.
+
+    Args:
+        question: What is asked.
+        flag: What may be given instead.
+        check: Range that the number is in as well.
+    """
     while True:
         answer = ask(question, flag)
         if not re.fullmatch(rf"[+-]?[0-9]{{1,{MAX_DIGITS}}}", answer):
             print(NOT_A_NUMBER)
         elif int(answer) <= 0:
             print(NOT_POSITIVE)
+        elif expected := check.expected(int(answer)):
+            print(f"Please enter {expected}.")
         else:
             return int(answer)
 

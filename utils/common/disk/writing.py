@@ -25,7 +25,7 @@ CLUTTER = frozenset(
 
 @contextlib.contextmanager
 def explain_write_errors(target: Path) -> Iterator[None]:
-    """Turn a full disk or a forbidden folder met while writing `target` into one clear line.
+    """Turn a full disk, or a place that takes no file, met while writing `target` into one line.
 
     Raises:
         OutputError: In place of the `OSError`s that mean so.
@@ -48,6 +48,10 @@ def explain_write_errors(target: Path) -> Iterator[None]:
             raise OutputError(
                 f"Could not write {target}: a file is where a folder should be, or the reverse",
                 todo="Choose another output folder",
+            ) from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputError(
+                f"Could not write {target}: its name is too long", todo="Choose a shorter one"
             ) from error
         raise
 

@@ -4,10 +4,13 @@ import ctypes
 import os
 import platform
 import shutil
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+
+from utils.common.system.control_groups import control_groups
 
 LARGEST_THRESHOLD = 32 * 2**20 - 2**16
 """In bytes, just below 32 MiB: blocks above that no longer raise the limits of glibc's malloc."""
@@ -20,6 +23,13 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
 
 TOP_PAD = 64 * 2**20
 """In bytes: what is asked of the system at once where the kept memory does not suffice."""
+
+MEMORY_FILES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: ("memory.max", "memory.current", "inactive_file"),
+}
+"""Files with limit and use of a control group by version, and the row of memory.stat with what is
+cached."""
 
 MIB, GIB = 2**20, 2**30
 SHARED_MEMORY = Path("/dev/shm")
@@ -69,7 +79,7 @@ def _is_glibc() -> bool:
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
-    """Return the bytes that can still be used, by the system and by its container.
+    """Return the bytes that can still be used, by the system and by its container or job.
 
     Args:
         root: Where proc/ and sys/ lie.
@@ -95,22 +105,15 @@ def _left_by_system(meminfo: Path) -> int | None:
     return None if kib is None else kib * 1024
 
 
-def _left_by_container(root: Path) -> list[int]:
-    """Ask both versions of Linux's control groups; cached files count as free."""
-    left = []
-    for folder, limit, used, cached in (
-        (root / "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
-        (
-            root / "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
-            "total_inactive_file",
-        ),
-    ):  # fmt: skip
+def _left_by_container(root: Path) -> Iterator[int]:
+    """Ask all control groups; cached files count as free."""
+    for group in control_groups("memory", root):
+        limit, used, cached = MEMORY_FILES[group.version]
         try:
-            most, now = (int((folder / name).read_text()) for name in (limit, used))
+            most, now = (int((group.folder / name).read_text()) for name in (limit, used))
         except (OSError, ValueError):  # not there, or "max"
             continue
-        left.append(most - now + _read_table(folder / "memory.stat").get(cached, 0))
-    return left
+        yield most - now + _read_table(group.folder / "memory.stat").get(cached, 0)
 
 
 def _read_table(path: Path) -> dict[str, int]:

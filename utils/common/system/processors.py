@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from utils.common.cli.console import progress
+from utils.common.system.control_groups import control_groups
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -17,6 +18,9 @@ THREADED_AT_ONCE = 1024
 
 MAX_POOL = 61 if sys.platform == "win32" else 2**15
 """Processes of one pool: Windows cannot wait for more at once."""
+
+QUOTA_FILES = {1: ("cpu.cfs_quota_us", "cpu.cfs_period_us"), 2: ("cpu.max",)}
+"""Where each version of control groups tells quota and period."""
 
 
 def available_processors(root: Path = Path("/")) -> int:
@@ -36,25 +40,12 @@ def allowed_processors() -> int:
 
 
 def _granted_by_container(root: Path) -> float:
-    """Ask both versions of Linux's control groups, as of `docker run --cpus`, for their quotas."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return math.inf
-    granted = math.inf
-    for line in lines:
-        _, _, named = line.partition(":")
-        controllers, _, place = named.partition(":")
-        folder, names = root / "sys/fs/cgroup", ["cpu.max"]
-        if controllers:
-            folder, names = folder / "cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        own = PurePosixPath(place.lstrip("/"))
-        # The strictest of all above counts; a container sees its own group at the root.
-        for group in (own, *own.parents):
-            granted = min(granted, _quota([folder / group / name for name in names]))
-    return granted
+    """Ask all control groups, as of `docker run --cpus`, for their quotas."""
+    quotas = (
+        _quota([group.folder / name for name in QUOTA_FILES[group.version]])
+        for group in control_groups("cpu", root)
+    )
+    return min(quotas, default=math.inf)
 
 
 def _quota(files: Sequence[Path]) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.common.disk.asking import is_file
 from utils.common.disk.writing import write_json
 from utils.common.errors import ModelError
 from utils.common.values import expected_of, shown
@@ -40,6 +41,7 @@ class Job:
 
         Raises:
             ModelError: If the note is damaged, so that the run is unknown.
+            SettingsError: If the system does not tell what lies at its place.
         """
         noted = self._read()
         if noted is None:
@@ -69,7 +71,7 @@ class Job:
             self.note.unlink(missing_ok=True)
 
     def _read(self) -> tuple[Settings, str] | None:
-        if self.note is None or not self.note.is_file():
+        if self.note is None or not is_file(self.note):
             return None
         try:
             noted = json.loads(self.note.read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from models.stored_names import CARD_NAME, WEIGHTS_NAME
 from models.zoo import resolve
+from utils.common.disk.asking import is_file, is_folder, paths_in
 from utils.common.disk.opening import read_regular
 from utils.common.disk.writing import (
     explain_write_errors,
@@ -20,7 +21,7 @@ from utils.common.disk.writing import (
     write_json,
     write_text,
 )
-from utils.common.errors import ModelError, OutputError
+from utils.common.errors import ModelError, OutputError, SettingsError
 from utils.training.settings import AUTO, Settings
 
 LAST_NAME = "last.pt"
@@ -164,13 +165,14 @@ def find_run(settings: Settings) -> Run | None:
 
     Raises:
         ModelError: If the path holds no run, or there is no finished run to test again.
+        SettingsError: If the system does not tell.
     """
     if settings.resume is None:
         return None
     if settings.resume != AUTO:
         place = Path(settings.resume)
-        folder = place.parent if place.is_file() else place
-        if not (folder / LAST_NAME).is_file():
+        folder = place.parent if is_file(place) else place
+        if not is_file(folder / LAST_NAME):
             raise ModelError(
                 f"There is no {LAST_NAME} in {folder}",
                 expected="a run's folder or its last.pt after --resume",
@@ -180,7 +182,7 @@ def find_run(settings: Settings) -> Run | None:
     found = [
         Run(folder)
         for name, _, folder in _list(Path(settings.output_dir))
-        if (folder / LAST_NAME).is_file() and model in (None, name)
+        if model in (None, name) and _holds_state(folder)
     ]
     wanted = [run for run in found if run.is_finished == settings.test_only]
     if wanted:
@@ -191,9 +193,17 @@ def find_run(settings: Settings) -> Run | None:
     return None
 
 
+def _holds_state(folder: Path) -> bool:
+    """Return whether there is something to resume; a folder that is locked is somebody else's."""
+    try:
+        return is_file(folder / LAST_NAME)
+    except SettingsError:
+        return False
+
+
 def _list(output_dir: Path) -> list[tuple[str, int, Path]]:
     """Return (model, number, folder) of every run, finished or not."""
-    if not output_dir.is_dir():
+    if not is_folder(output_dir):
         return []
-    matches = [(RUN_NAME.fullmatch(folder.name), folder) for folder in output_dir.iterdir()]
+    matches = [(RUN_NAME.fullmatch(folder.name), folder) for folder in paths_in(output_dir)]
     return [(match["model"], int(match["number"]), folder) for match, folder in matches if match]

@@ -115,7 +115,9 @@ class Recording:
         self._batch = batch.map(torch.clone)
         self._graph = torch.cuda.CUDAGraph()
         pool: Any = others._graph.pool() if others else None
-        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
+        capture = torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local")
+        # A capture that fails leaves its own stream as the current one.
+        with torch.cuda.stream(torch.cuda.current_stream()), capture:
             self._outcome = run_step(self._batch)
 
     def replay(self, batch: Batch) -> Outcome:

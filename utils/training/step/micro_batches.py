@@ -97,12 +97,19 @@ class MicroBatches:
 
     def _split_further(self, num_pictures: int, may_split: bool) -> None:
         count = self.count(num_pictures)
+        pictures = f"{-(-num_pictures // count)} pictures at a time"
         self.per_rank = 2 * count
-        if self.count(num_pictures) == count or not may_split:
+        if self.count(num_pictures) == count:
             raise ModelError(
-                f"{self.device} has too little memory even for {-(-num_pictures // count)} "
-                "pictures at a time",
+                f"{self.device} has too little memory even for {pictures}",
                 todo="Try --grad-checkpointing, a smaller model, or end what else uses the device",
+            )
+        if not may_split:
+            raise ModelError(
+                f"{self.device} has too little memory for {pictures}, and they cannot be split in "
+                "a step that waits for other processes",
+                todo="End what else uses the device and go on with --resume, or start anew with a "
+                "smaller --batch-size and more --grad-accum-steps",
             )
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -95,6 +95,7 @@ class TrainStep:
             # Weights that begin to learn get their moments in an eager step: a captured one would
             # begin them anew at each replay.
             self.recorder = self._make_recorder(self._compute, self._settings, self._world)
+        self._tried_shapes.clear()
         self._prepare = prepare
         # The replica settles which gradients are exchanged, so it is made anew.
         self._replica = self._world.replicate(module)
@@ -149,18 +150,31 @@ class TrainStep:
             self._statistics.write(before)
 
         shape = (len(all_labels), batch.pixels.shape[-1])
-        if self._world.size > 1 and shape not in self._tried_shapes:
+        if self._may_try_alone() and shape not in self._tried_shapes:
             # Several ranks cannot split further in the middle of a step, where they wait for each
             # other: each first tries by itself what fits.
             micro_batches.retry(share, partial(attempt, is_alone=True), undo)
             undo()
             micro_batches.agree()
-            self._tried_shapes.add(shape)
+            if self._has_moments():
+                self._tried_shapes.add(shape)
         may_split = self._world.size == 1
         logits, loss_sum = micro_batches.retry(share, attempt, undo, may_split)
         self._settle(before, micro_batches.count(share))
         loss_sum = self._world.all_reduce(self._checked(loss_sum))
         return self._update(logits, loss_sum, weight_sum, before)
+
+    def _may_try_alone(self) -> bool:
+        """Return whether there are other ranks, and a rank can run without them."""
+        return self._world.size > 1 and not self._settings.sync_bn
+
+    def _has_moments(self) -> bool:
+        """Return whether the optimizer holds its moments of all weights that have gradients.
+
+        They are made at the end of a step, and from then on leave less memory for the next.
+        """
+        weights = (weight for group in self.optimizer.param_groups for weight in group["params"])
+        return all(weight in self.optimizer.state for weight in weights if weight.grad is not None)
 
     def accumulate(
         self, batch: Batch, weight_sum: torch.Tensor, count: int, is_alone: bool = False
