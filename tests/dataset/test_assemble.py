@@ -16,7 +16,7 @@ from PIL import Image
 
 from utils.common.disk.location import Originals
 from utils.common.errors import DatasetError, OutputError
-from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, OTHER, SPLITS
+from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, OTHER, SPLITS, TEST
 from utils.common.pictures import write_jpeg
 from utils.dataset.assemble import assemble
 from utils.dataset.output.manifest import MANIFEST_NAME, REAL, read_manifest
@@ -321,6 +321,24 @@ class TestUnreadable:
         assert {rejected.reason for rejected in assembled.rejected} == {"contradictory"}
         assert not both & {row.original for row in read_manifest(tmp_path / "DATASET")}
         assert assembled.accounts["made", "unusable"] == 2
+
+    def test_a_file_that_two_rows_name_is_kept_or_named_once(
+        self, tmp_path: Path, build, small_all_data
+    ) -> None:
+        root, records = small_all_data
+        bad = tmp_path / "ALL_DATA"
+        shutil.copytree(root, bad)
+        again = [
+            replace(record, group=f"{record.group}, other case", splits=TEST_ONLY)
+            for record in records[:2]
+        ]
+        (bad / records[1].original).write_bytes(b"broken")
+        assembled = build(tmp_path / "DATASET", bad, [*records, *again])
+        assert [rejected.original for rejected in assembled.rejected] == [records[1].original]
+        rows = {row.original: row for row in read_manifest(tmp_path / "DATASET") if not row.parent}
+        assert rows.keys() == {record.original for record in records} - {records[1].original}
+        assert rows[records[0].original].split == TEST
+        assert assembled.accounts["made", "copies dropped"] == 0
 
     def test_a_readable_copy_takes_the_place_of_a_broken_one(
         self, tmp_path: Path, build, small_all_data
