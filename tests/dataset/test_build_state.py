@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from utils.common.disk.stamps import HAS_CHANGE_TIME
+from utils.common.limits import MAX_FILE_BYTES
 from utils.dataset.settings import DatasetSettings
 from utils.dataset.update import update_dataset
 from utils.sources.record import LeftOut, Record
@@ -116,6 +117,20 @@ def test_an_unusable_original_is_read_again_whatever_its_stamp(made, snapshot, m
         original.write_bytes(whole)
         assert "Not usable" not in update_dataset(records, [], settings)
     assert snapshot(Path(settings.output)) == before
+
+
+def test_a_file_that_is_never_read_makes_no_further_run_a_full_one(made, monkeypatch) -> None:
+    settings, records = made
+    original = Path(settings.all_data) / records[0].original
+    with original.open("wb") as stream:
+        stream.truncate(MAX_FILE_BYTES + 1)
+    told = "Not usable: 1 (too large)"
+    lines = update_dataset(records, [], settings).splitlines()
+    assert told in lines
+    monkeypatch.setattr("utils.dataset.update.assemble", None)
+    lines = update_dataset(records, [], settings).splitlines()
+    assert told in lines
+    assert UP_TO_DATE in lines[-1]
 
 
 def test_an_altered_state_is_none(made, monkeypatch) -> None:

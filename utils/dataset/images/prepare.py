@@ -14,6 +14,7 @@ import simplejpeg
 from PIL import Image
 
 from utils.common.disk.location import DamagedError, Location
+from utils.common.disk.opening import NotRegularError, TooLargeError
 from utils.common.disk.stamps import short_stamp
 from utils.common.disk.writing import write_bytes
 from utils.common.limits import ACCEPTED
@@ -33,6 +34,8 @@ What degrades pictures tells a change by itself: `utils.quality.fingerprint`.
 
 OTHER_CONTENT = "other content than published"
 UNREADABLE = "unreadable"
+TOO_LARGE = "too large"
+NOT_REGULAR = "not a regular file"
 TOO_SLOW = "too slow"
 ALIKE = ("original_format", "original_tables", "degradation", "notes")
 NOTE_END = "; "
@@ -135,12 +138,7 @@ def prepare_picture(job: PictureJob) -> Prepared:
     """Read, check, turn upright, resize and write one picture."""
     original_sha256 = b""
     try:
-        try:
-            content = job.original.read()
-        except DamagedError as error:
-            raise PictureError("damaged", str(error)) from None
-        except OSError as error:
-            raise PictureError(UNREADABLE, error.strerror or str(error)) from None
+        content = _read(job.original)
         original_sha256 = hashlib.sha256(content).digest()
         if job.md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != job.md5:
             raise PictureError(OTHER_CONTENT, f"expected MD5 {job.md5}")
@@ -171,6 +169,24 @@ def prepare_picture(job: PictureJob) -> Prepared:
         thumbnail=thumbnail(picture),
         notes=NOTE_END.join(original.notes),
     )
+
+
+def _read(original: Location) -> bytes:
+    """Return the bytes of an original.
+
+    Raises:
+        PictureError: If they cannot be read. What has too many, or is no file, stays so.
+    """
+    try:
+        return original.read()
+    except DamagedError as error:
+        raise PictureError("damaged", str(error)) from None
+    except TooLargeError as error:
+        raise PictureError(TOO_LARGE, str(error)) from None
+    except NotRegularError as error:
+        raise PictureError(NOT_REGULAR, str(error)) from None
+    except OSError as error:
+        raise PictureError(UNREADABLE, error.strerror or str(error)) from None
 
 
 def look_closely(original: Location) -> bytes:
