@@ -189,9 +189,12 @@ def _read(original: Location) -> bytes:
         raise PictureError(UNREADABLE, error.strerror or str(error)) from None
 
 
-def look_closely(original: Location) -> bytes:
-    """Read a picture that was read before, and return its close view."""
-    return close_view(read_picture(original.read(), 2 * CLOSE_SIDE, ACCEPTED)[0])
+def look_closely(original: Location) -> bytes | PictureError:
+    """Read a picture that was read before; return its close view, or why it cannot be read now."""
+    try:
+        return close_view(read_picture(_read(original), 2 * CLOSE_SIDE, ACCEPTED)[0])
+    except PictureError as error:
+        return error
 
 
 def prepare_low_quality(job: LowQualityJob) -> Prepared:
