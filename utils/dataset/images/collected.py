@@ -83,9 +83,12 @@ class Pictures:
             self.links = find_links(self.looked_at, partial(self._look_closely, pool))
 
     def _is_known(self, record: Record) -> bool:
-        """Tell whether an original need not be read; one that was unusable may be repaired."""
+        """Tell whether an original need not be read.
+
+        One that was unusable may be repaired, and another version of a decoder see it otherwise.
+        """
         noted = self._workspace.prepared.get(self._key(record))
-        return noted is not None and not noted.reason
+        return noted is not None and not noted.reason and not noted.is_outdated
 
     def verify(self) -> tuple[int, list[str]]:
         """Hash the originals that were read before, and forget what is noted of changed ones.
