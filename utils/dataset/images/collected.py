@@ -24,6 +24,7 @@ from utils.dataset.recipe import Recipe
 from utils.sources.record import Record
 
 NO_VIEW = bytes(CLOSE_SIDE**2)
+"""In place of the close view of what cannot be read; the links found with it are found anew."""
 
 
 class Pictures:
