@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from utils.dataset.update import update_dataset
     from utils.sources import collect
     from utils.sources.catalog import FOLDERS
-    from utils.sources.extra import read_extra
+    from utils.sources.extra import forget_extra, read_extra
     from utils.sources.files.tree import FileTree, list_all_data
     from utils.standins.drawings import draw_all_data
 
@@ -44,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     extra = None
     if own := settings.own_pictures:
         extra = read_extra(own, settings.all_data, settings.output, settings.state)
+    else:
+        forget_extra(settings.state)
     if settings.demo and not settings.dry_run:
         print(f"Demo: these are drawings, not patients; they go to {settings.all_data}.")
         draw_all_data(

@@ -2,9 +2,11 @@
 
 import errno
 import functools
+import io
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -97,6 +99,23 @@ class TestWrongInput:
         outcome = create("--no-download")
         assert outcome.line.startswith("Error: No usable picture for DERM. ")
         assert outcome.out.count("Not there: ") == len(NAMES)
+
+    def test_what_was_unpacked_of_own_pictures_goes_with_the_flag(
+        self, create, tmp_path: Path, encode, make_picture
+    ) -> None:
+        (tmp_path / "ALL_DATA").mkdir()
+        (tmp_path / "own").mkdir()
+        with tarfile.open("own/more.tar.gz", "w:gz") as archive:
+            member = tarfile.TarInfo("a.png")
+            content = encode(make_picture(1), "PNG")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        kept = Path("DATASET/.state/other_extra/unpacked")
+        for flags, is_kept in (
+            (("--other-extra", "own"), True), (("--dry-run",), True), ((), False),
+        ):  # fmt: skip
+            assert create("--no-download", *flags).code == 2
+            assert kept.exists() == is_kept
 
     def test_a_table_without_its_columns(self, create, plant) -> None:
         plant(

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -166,16 +167,22 @@ class TestAnotherProcess:
         assert read_picture(self.CONTENT)[0].size == (320, 240)
         assert process._child is not first
 
-    def test_a_decoder_that_dies_of_a_picture_is_told(
-        self, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no such signals")
+    @pytest.mark.parametrize(
+        ("name", "reason"), [("SIGSEGV", "damaged"), ("SIGKILL", "unreadable")]
+    )
+    def test_a_decoder_that_dies_of_a_picture_is_told_from_one_that_is_killed(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
     ) -> None:
         read_picture(self.CONTENT)
-        assert process._child
-        monkeypatch.setattr(process._child, "_send", lambda content: process._child._process.kill())
+        child = process._child
+        assert child
+        number = getattr(signal, name)
+        monkeypatch.setattr(child, "_send", lambda _: child._process.send_signal(number))
         with pytest.raises(PictureError) as caught:
             read_picture(self.CONTENT)
-        assert caught.value.reason == "damaged"
-        assert "the decoder crashed (exit code " in caught.value.detail
+        assert caught.value.reason == reason
+        assert f"(exit code {-number})" in caught.value.detail
         assert read_picture(self.CONTENT)[0].size == (320, 240)
 
     def test_a_stuck_decoder_is_ended(self) -> None:
@@ -188,23 +195,33 @@ class TestAnotherProcess:
         assert done.returncode == process.TIMED_OUT
         assert b"Timeout" in done.stderr
 
-    def test_one_that_took_too_long_is_told_from_one_that_crashed(
-        self, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("code", "base_s", "told"),
+        [
+            (process.TIMED_OUT, -1.0, ("too slow", "not decoded in 0 seconds")),
+            (process.TIMED_OUT, 20.0, ("damaged", "the decoder crashed (exit code 1)")),
+            (-11, 20.0, ("damaged", "the decoder crashed (exit code -11)")),
+            (-9, 20.0, ("unreadable", "the decoder was ended from outside (exit code -9)")),
+            (-15, 20.0, ("unreadable", "the decoder was ended from outside (exit code -15)")),
+        ],
+    )
+    def test_what_ended_one_is_told_by_its_exit_code(
+        self, monkeypatch: pytest.MonkeyPatch, code: int, base_s: float, told: tuple[str, str]
     ) -> None:
-        class Stuck:
+        class Ended:
             has_ended = False
 
             def read(self, *_: object) -> None:
                 raise EOFError
 
             def end(self) -> int:
-                return process.TIMED_OUT
+                return code
 
-        monkeypatch.setattr(process, "_child", Stuck())
-        monkeypatch.setattr(clock, "BASE_S", -1.0)
+        monkeypatch.setattr(process, "_child", Ended())
+        monkeypatch.setattr(clock, "BASE_S", base_s)
         with pytest.raises(PictureError) as caught:
             read_picture(self.CONTENT)
-        assert caught.value.args == ("too slow", "not decoded in 0 seconds")
+        assert caught.value.args == told
 
     def test_no_decoder_to_start_is_no_fault_of_the_picture(
         self, monkeypatch: pytest.MonkeyPatch

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from utils.common.disk.location import Originals
+from utils.common.disk.location import Location, Originals
 from utils.common.errors import DatasetError, OutputError
-from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, OTHER, SPLITS
+from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, OTHER, SPLITS, TEST
 from utils.common.pictures import write_jpeg
 from utils.dataset.assemble import assemble
 from utils.dataset.output.manifest import MANIFEST_NAME, REAL, read_manifest
@@ -322,6 +322,24 @@ class TestUnreadable:
         assert not both & {row.original for row in read_manifest(tmp_path / "DATASET")}
         assert assembled.accounts["made", "unusable"] == 2
 
+    def test_a_file_that_two_rows_name_is_kept_or_named_once(
+        self, tmp_path: Path, build, small_all_data
+    ) -> None:
+        root, records = small_all_data
+        bad = tmp_path / "ALL_DATA"
+        shutil.copytree(root, bad)
+        again = [
+            replace(record, group=f"{record.group}, other case", splits=TEST_ONLY)
+            for record in records[:2]
+        ]
+        (bad / records[1].original).write_bytes(b"broken")
+        assembled = build(tmp_path / "DATASET", bad, [*records, *again])
+        assert [rejected.original for rejected in assembled.rejected] == [records[1].original]
+        rows = {row.original: row for row in read_manifest(tmp_path / "DATASET") if not row.parent}
+        assert rows.keys() == {record.original for record in records} - {records[1].original}
+        assert rows[records[0].original].split == TEST
+        assert assembled.accounts["made", "copies dropped"] == 0
+
     def test_a_readable_copy_takes_the_place_of_a_broken_one(
         self, tmp_path: Path, build, small_all_data
     ) -> None:
@@ -337,6 +355,66 @@ class TestUnreadable:
         found = {row.original for row in read_manifest(tmp_path / "DATASET") if not row.parent}
         assert "other/copy.png" in found
         assert len(found) == len(records)
+
+    def test_what_cannot_be_read_a_second_time_is_named_and_tried_again(
+        self, tmp_path: Path, build, small_all_data, snapshot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """For a close look at what may be an altered copy, and for the sheet of look-alikes."""
+        root, records = small_all_data
+        all_data = tmp_path / "ALL_DATA"
+        shutil.copytree(root, all_data)
+        mirrored = replace(records[1], original="mirrored.png", identity="made/m", group="made/m")
+        picture = Image.open(root / records[1].original)
+        ImageOps.mirror(picture).save(all_data / mirrored.original)
+        offered = [*records, mirrored]
+        assert build(tmp_path / "whole", all_data, offered).leaks.altered
+        read, seen = Location.read, Counter[str]()
+
+        def read_so_often(location: Location) -> bytes:
+            seen[location.path] += 1
+            if location.path.endswith("mirrored.png") and seen[location.path] > most:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return read(location)
+
+        for most, reason in ((1, "unreadable"), (2, "")):
+            output = tmp_path / f"DATASET {most}"
+            seen.clear()
+            with monkeypatch.context() as patch:
+                patch.setattr(Location, "read", read_so_often)
+                assembled = build(output, all_data, offered)
+            told = [(one.original, one.reason) for one in assembled.rejected]
+            assert told == ([(mirrored.original, reason)] if reason else [])
+            assert assembled.may_change == bool(reason)
+            kept = {row.original for row in read_manifest(output)}
+            assert (mirrored.original in kept) == (not reason)
+            assert (output / "look_alikes.png").exists()
+            build(output, all_data, offered)
+            assert snapshot(output) == snapshot(tmp_path / "whole")
+
+    def test_a_lost_picture_whose_original_is_unreadable_is_named_and_not_asked_for(
+        self, tmp_path: Path, build, small_all_data, snapshot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        root, records = small_all_data
+        output = tmp_path / "DATASET"
+        build(output, root, records)
+        before = snapshot(output)
+        lost = next(row for row in read_manifest(output) if not row.parent)
+        (output / lost.file).unlink()
+        read = Location.read
+
+        def refuse(location: Location) -> bytes:
+            if location.path.endswith(lost.original):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return read(location)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Location, "read", refuse)
+            for _ in range(2):
+                assembled = build(output, root, records)
+                assert [one.original for one in assembled.rejected] == [lost.original]
+                assert lost.original not in {row.original for row in read_manifest(output)}
+        build(output, root, records)
+        assert snapshot(output) == before
 
     def test_groups_that_a_copy_joins_are_one_component(
         self, tmp_path: Path, build, small_all_data

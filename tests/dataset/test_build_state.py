@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from utils.common.disk.stamps import HAS_CHANGE_TIME
+from utils.common.limits import MAX_FILE_BYTES
+from utils.dataset.images.prepare import PictureJob, Prepared, prepare_picture
 from utils.dataset.settings import DatasetSettings
 from utils.dataset.update import update_dataset
 from utils.sources.record import LeftOut, Record
@@ -115,6 +117,45 @@ def test_an_unusable_original_is_read_again_whatever_its_stamp(made, snapshot, m
         assert UP_TO_DATE in update_dataset(records, [], settings)
         original.write_bytes(whole)
         assert "Not usable" not in update_dataset(records, [], settings)
+    assert snapshot(Path(settings.output)) == before
+
+
+def test_a_file_that_is_never_read_makes_no_further_run_a_full_one(made, monkeypatch) -> None:
+    settings, records = made
+    original = Path(settings.all_data) / records[0].original
+    with original.open("wb") as stream:
+        stream.truncate(MAX_FILE_BYTES + 1)
+    told = "Not usable: 1 (too large)"
+    lines = update_dataset(records, [], settings).splitlines()
+    assert told in lines
+    monkeypatch.setattr("utils.dataset.update.assemble", None)
+    lines = update_dataset(records, [], settings).splitlines()
+    assert told in lines
+    assert UP_TO_DATE in lines[-1]
+
+
+def test_another_version_of_an_optional_decoder_reads_its_pictures_again_and_no_others(
+    made, snapshot, make_picture, monkeypatch
+) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    settings, records = made
+    heif.from_pillow(make_picture(7)).save(Path(settings.all_data) / "a.jpg")  # so phones export
+    records = [*records, Record("made", "a.jpg", "made/a.jpg", "PAN", "made/a.jpg")]
+    update_dataset(records, [], settings)
+    before = snapshot(Path(settings.output))
+    read: list[str] = []
+
+    def prepare(job: PictureJob) -> Prepared:
+        read.append(Path(job.original.path).name)
+        return prepare_picture(job)
+
+    monkeypatch.setattr("utils.dataset.images.collected.prepare_picture", prepare)
+    for version, expected in (("", []), ("pillow-heif 999", ["a.jpg"]), ("pillow-heif 999", [])):
+        read.clear()
+        for module in ("utils.dataset.images.prepare", "utils.common.reading.formats"):
+            monkeypatch.setattr(f"{module}.with_version", lambda _, version=version: version)
+        assert UP_TO_DATE in update_dataset(records, [], settings)
+        assert read == expected
     assert snapshot(Path(settings.output)) == before
 
 

@@ -1,6 +1,7 @@
 """Each rule joins what it should, copies and contradictions are told apart, and leaks are seen."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from PIL import Image, ImageOps
@@ -100,6 +101,28 @@ def test_of_copies_the_one_with_the_most_pixels_is_kept_else_the_first(link: Lin
         "small.jpg": "large.jpg",
         "equal.jpg": "large.jpg",
     }
+
+
+def test_a_file_that_two_rows_name_is_no_copy_of_itself(link: Link) -> None:
+    """The rows' groups are one component, in the strictest split, and the file is kept."""
+    told = {"identity": "x/1", "original": "bytes", "written": "pixels", "looks": 50}
+    one, other = link("a", group="case 1", splits=TRAIN_ONLY, **told), link("a", **told)
+    other = replace(other, record=replace(other.record, group="case 2", splits=TEST_ONLY))
+    more = [link("b", group="case 1"), link("c", group="case 2"), link("small", size=9, **told)]
+    links = find_links([one, other, *more])
+    assert links.kept_instead == {"small.jpg": "a.jpg"}
+    assert not links.contradictions
+    records = [picture.record for picture in (one, other, *more)]
+    plan = plan_pictures(
+        records, [], SEED, None, links.component_of, links.kept_instead, allow_empty=True
+    )
+    assert {planned.record.original: planned.split for planned in plan} == dict.fromkeys(
+        ["a.jpg", "b.jpg", "c.jpg"], "test"
+    )
+    report = report_leaks([one, other, *more], links, plan, SEED)
+    assert report.is_tight
+    assert report.alike == [("a.jpg", "small.jpg")]
+    assert report.rules[SAME_BYTES].num_edges == 1
 
 
 def test_altered_copies_are_joined_and_all_kept_whatever_their_class(link: Link) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from benchmarks.tools.drawn_texture import draw_texture
 from utils.common.disk.location import Location
+from utils.common.limits import MAX_FILE_BYTES
 from utils.dataset.images.prepare import PictureJob, Prepared, prepare_picture
 from utils.dataset.recipe import Recipe
 
@@ -50,3 +51,17 @@ def test_a_poor_original_is_told_and_left_out(
     assert len(found.original_sha256) == 32
     assert not (tmp_path / "x.jpg").exists()
     assert not prepared(pixels, tmp_path, keep_poor=True).reason
+
+
+@pytest.mark.parametrize("kind", ["too large", "not a regular file", "unreadable"])
+def test_what_no_other_run_can_read_is_not_tried_again(kind: str, tmp_path: Path) -> None:
+    place = tmp_path / "original"
+    if kind == "too large":
+        with place.open("wb") as stream:
+            stream.truncate(MAX_FILE_BYTES + 1)
+    elif kind == "not a regular file":
+        place.mkdir()
+    job = PictureJob(1, Location(str(place)), None, 256, "", 1, Recipe().max_pixels)
+    found = prepare_picture(job)
+    assert (found.reason, found.may_pass) == (kind, kind == "unreadable")
+    assert not found.original_sha256

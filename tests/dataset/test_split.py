@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from utils.common.errors import DatasetError
 from utils.common.labels import COLLECTED_CLASSES, DERM, DERM_CLINIC, PAN, SPLITS, TEST, TRAIN, VAL
 from utils.dataset.planning.split import TooFewGroupsError, assign_splits
 from utils.sources.record import (
@@ -230,3 +231,21 @@ class TestTooFewGroups:
             "Add a collection that fills it, or give --allow-empty."
         )
         assert set(assign_splits(records, 0, allow_empty=True)) == {r.group for r in records}
+
+
+def test_a_split_that_no_group_can_fill_stops_the_run_unless_it_may_stay_empty() -> None:
+    """Each of the three groups is the only one of another class in its split."""
+    pairs = [(DERM, other) for other in COLLECTED_CLASSES if other != DERM]
+    assert len(pairs) >= 3
+    records = [
+        record(label, f"patient {number}", TRAIN_ONLY)
+        for number, pair in enumerate(pairs)
+        for label in pair
+    ]
+    with pytest.raises(DatasetError) as caught:
+        assign_splits(records, 0)
+    assert str(caught.value) == (
+        f"No group of {DERM} can go to test without emptying another split. Add a collection that "
+        "fills this class, or give --allow-empty."
+    )
+    assert set(assign_splits(records, 0, allow_empty=True).values()) == {TRAIN}

@@ -71,6 +71,54 @@ def test_names_are_read_as_the_manifest_writes_them(plant) -> None:
     assert [record.label for record in collect.read_all(SOURCES, tree).records] == [OTHER]
 
 
+TWICE = (
+    "ISIC2018_Task3_Training_Input/ISIC_0024306.jpg",
+    "ISIC_2019_Training_Input/ISIC_0024306.jpg",
+)
+"""One picture in two collections."""
+
+
+def read_twice(plant, *rows: str) -> Collected:
+    table = "".join(f"{row}\n" for row in ("source,original,label", *rows))
+    return collect.read_all(SOURCES, plant(dict.fromkeys(TWICE, "") | {"corrections.csv": table}))
+
+
+def test_a_picture_of_two_collections_is_corrected_in_both(plant) -> None:
+    collected = read_twice(plant, f"isic_2018,{TWICE[0]},{PAN}")
+    assert [(one.label, one.is_corrected) for one in collected.records] == [(PAN, True)] * 2
+    collected = read_twice(plant, f"isic_2019,{TWICE[1]},leave out")
+    assert collected.records == []
+    assert sorted((left.original, left.source) for left in collected.left_out) == [
+        (TWICE[0], "isic_2018"), (TWICE[1], "isic_2019"),
+    ]  # fmt: skip
+    assert "1 rows; another class for 0 pictures, 2 left out" in "".join(collected.notes)
+
+
+def test_two_classes_for_one_picture_of_two_collections_are_one_line(plant) -> None:
+    with pytest.raises(SourceError) as caught:
+        read_twice(plant, f"isic_2018,{TWICE[0]},{PAN}", f"isic_2019,{TWICE[1]},leave out")
+    assert str(caught.value).startswith(
+        f"corrections.csv: {TWICE[1]} is leave out and {TWICE[0]}, the same picture, is {PAN}"
+    )
+
+
+def test_a_file_that_two_rows_of_a_table_name_is_left_out_once(plant) -> None:
+    files = {
+        "release_v0/meta/meta.csv": "case_num,clinic,derm\n1,a.jpg,b.jpg\n2,c.jpg,b.jpg\n",
+        **{f"release_v0/meta/{split}_indexes.csv": "indexes\n" for split in ("valid", "test")},
+        "release_v0/meta/train_indexes.csv": "indexes\n0\n1\n",
+        **{f"release_v0/images/{name}.jpg": "" for name in "abc"},
+    }
+    place = "derm7pt,release_v0/images/b.jpg"
+    for label, told in (("leave out", "0 pictures, 1 left"), (PAN, "1 pictures (DERM -> PAN 1)")):
+        table = f"source,original,label\n{place},{label}\n"
+        collected = collect.read_all(SOURCES, plant(files | {"corrections.csv": table}))
+        assert told in "".join(collected.notes)
+        assert collected.num_files == 8
+        line = next(one for one in collected.describe(Path("x")).splitlines() if "derm7pt" in one)
+        assert line.split()[1:3] == (["2", "1"] if label == "leave out" else ["3", "0"])
+
+
 @pytest.mark.parametrize(
     ("rows", "found", "expected"),
     [

@@ -1,18 +1,21 @@
 """A user's own folder is one more collection of OTHER, read by the rules of any other."""
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from tests.conftest import encoded
-from utils.common.errors import SettingsError, SourceError
+from tests.sources.files.conftest import tarred
+from utils.common.errors import OutputError, SettingsError, SourceError
 from utils.common.labels import OTHER
 from utils.sources import collect
 from utils.sources.catalog import NAMES, SOURCES
-from utils.sources.extra import NAME, NO_PICTURE, OTHER_EXTRA, Extra, read_extra
+from utils.sources.extra import NAME, NO_PICTURE, OTHER_EXTRA, Extra, forget_extra, read_extra
 from utils.sources.record import ANY_SPLIT
 
 PNG = encoded(Image.new("RGB", (200, 150), (10, 200, 30)), "PNG")
@@ -155,3 +158,43 @@ class TestRefused:
         monkeypatch.setattr(os, "scandir", shut)
         with pytest.raises(SourceError, match=r"own/shut cannot be listed \(Permission denied\)"):
             read({"shut/a.png": PNG})
+
+
+class TestWhatWasUnpacked:
+    """Of archives without random access, for as long as the folder is named."""
+
+    @pytest.fixture
+    def state(self, tmp_path: Path) -> Path:
+        folder, state = tmp_path / "own", tmp_path / "DATASET" / ".state"
+        folder.mkdir()
+        (folder / "more.tar.gz").write_bytes(tarred({"a.png": PNG}, "w:gz"))
+        extra = read_extra(folder, tmp_path / "ALL_DATA", tmp_path / "DATASET", state)
+        assert [len(place.read()) for place in extra.members.values()] == [len(PNG)]
+        assert len(list((state / NAME / "unpacked").iterdir())) == 1
+        return state
+
+    def test_it_is_removed_without_the_folder(self, state: Path) -> None:
+        forget_extra(None)
+        assert (state / NAME).exists()
+        for _ in range(2):
+            forget_extra(state)
+            assert [path.name for path in state.iterdir()] == ["lock"]
+
+    def test_not_while_another_run_writes_there(self, state: Path) -> None:
+        with FileLock(state / "lock"), pytest.raises(OutputError, match="Another create_dataset"):
+            forget_extra(state)
+        assert (state / NAME).exists()
+
+    @pytest.mark.parametrize("link", ["", NAME, f"{NAME}/unpacked"])
+    def test_nothing_is_removed_through_a_link(
+        self, state: Path, tmp_path: Path, link: str
+    ) -> None:
+        (state / link).rename(tmp_path / "elsewhere")
+        try:
+            (state / link).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+        except OSError:
+            pytest.skip("no links here")
+        before = sorted(tmp_path.joinpath("elsewhere").rglob("*"))
+        with contextlib.nullcontext() if "/" in link else pytest.raises(OutputError, match="link"):
+            forget_extra(state)
+        assert sorted(tmp_path.joinpath("elsewhere").rglob("*")) == before

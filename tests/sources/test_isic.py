@@ -135,6 +135,17 @@ class TestMarkers:
         assert sides(reading) == {p: truth()[p] for p in marked} | dict.fromkeys(MUTE, rest)
         assert any(folder in note for note in reading.notes)
 
+    @pytest.mark.parametrize("outer", [TRAIN_2019, TEST_2019])
+    def test_of_folders_inside_each_other_each_speaks_for_its_own_files(
+        self, plant, outer: str
+    ) -> None:
+        inner = TEST_2019 if outer == TRAIN_2019 else TRAIN_2019
+        laid = {TRAIN_2019: (*MARKED_TRAIN, MUTE[0]), TEST_2019: (*MARKED_TEST, *MUTE[1:])}
+        files = pictures(outer, laid[outer]) | pictures(f"{outer}/{inner}", laid[inner])
+        reading = read("isic_2019", plant(files))
+        assert sides(reading) == truth()
+        assert len(reading.records) == len(truth())
+
     @pytest.mark.parametrize(("folder", "side"), [(TRAIN_2019, TRAIN), (TEST_2019, TEST)])
     def test_without_any_mark_the_name_is_trusted_and_that_is_said(
         self, plant, folder: str, side: str

@@ -154,6 +154,7 @@ def _write(
 
 
 def _rejected(records: Iterable[Record], pictures: Pictures) -> list[Rejected]:
+    """Return the originals that cannot be used, each once, however many rows name it."""
     rejected = []
     for record in records:
         if failed := pictures.failed.get(record.original):
@@ -164,7 +165,7 @@ def _rejected(records: Iterable[Record], pictures: Pictures) -> list[Rejected]:
             continue
         sha256 = pictures.result(record).original_sha256.hex()
         rejected.append(Rejected(record.original, record.source, reason, detail, sha256))
-    return rejected
+    return list(dict.fromkeys(rejected))
 
 
 def _row(planned: Planned, result: Prepared, pictures: Pictures) -> ManifestRow:

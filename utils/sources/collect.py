@@ -169,7 +169,7 @@ class Collected:
         for left in self.left_out:
             left_out[left.source][left.rule] += 1
         rows = [
-            [name, len(reading.records), left_out[name].total(), reading.absent]
+            [name, _num_originals(reading), left_out[name].total(), reading.absent]
             for name, reading in self.readings.items()
             if reading is not None
         ]
@@ -209,6 +209,11 @@ class Collected:
         )
 
 
+def _num_originals(reading: Reading) -> int:
+    """Count the pictures, each once however many rows of a table name it."""
+    return len({record.original for record in reading.records})
+
+
 def read_all(sources: Iterable[Source], tree: FileTree, extra: Extra | None = None) -> Collected:
     """Read every collection that is there.
 
@@ -219,7 +224,7 @@ def read_all(sources: Iterable[Source], tree: FileTree, extra: Extra | None = No
 
     Raises:
         SettingsError: If a folder of the tree has the name that is kept for the user's own one.
-        SourceError: If a collection cannot be read as what it is.
+        SourceError: If a collection cannot be read as what it is, or the corrections not be obeyed.
         RuntimeError: If a file is lost sight of, which would be a bug.
     """
     readings = {source.name: source.read(tree) for source in sources}

@@ -89,34 +89,54 @@ def apply_corrections(
 ) -> Corrected:
     """Give records the classes that a person gave them, and leave out what belongs to none.
 
-    A picture that was found several times, under one identity, is corrected everywhere.
+    A picture that was found several times, under one identity, is corrected everywhere, whichever
+    collection offers it.
 
     Args:
         records: What the collections offer.
         corrections: What the person said.
         sources: Short names of the collections that were read.
+
+    Raises:
+        SourceError: If rows name different classes for one picture.
     """
     records = list(records)
-    found = {
-        (record.source, record.identity): corrections.labels[record.source, record.original]
-        for record in records
-        if (record.source, record.original) in corrections.labels
-    }
+    found = _by_identity(records, corrections)
     kept: list[Record] = []
-    left_out: list[LeftOut] = []
-    changed: Counter[tuple[str, str]] = Counter()
+    left_out: dict[str, LeftOut] = {}
+    changed: dict[str, tuple[str, str]] = {}
     for record in records:
-        label = found.get((record.source, record.identity))
+        label = found.get(record.identity)
         if label is None:
             kept.append(record)
         elif label == LEAVE_OUT:
-            left_out.append(LeftOut(record.source, record.original, CORRECTED_RULE))
+            left = LeftOut(record.source, record.original, CORRECTED_RULE)
+            left_out[record.original] = left  # once, however many rows of a table name it
         else:
-            changed[record.label, label] += 1
+            changed[record.original] = record.label, label
             kept.append(dataclasses.replace(record, label=label, is_corrected=True))
     places = {(record.source, record.original) for record in records}
-    notes = list(_describe(corrections, changed, len(left_out), places, set(sources)))
-    return Corrected(kept, left_out, [*corrections.notes, *notes])
+    pairs = Counter(changed.values())
+    notes = list(_describe(corrections, pairs, len(left_out), places, set(sources)))
+    return Corrected(kept, [*left_out.values()], [*corrections.notes, *notes])
+
+
+def _by_identity(records: Iterable[Record], corrections: Corrections) -> dict[str, str]:
+    """Return what the person said of each picture, by its identity."""
+    found: dict[str, tuple[str, str]] = {}
+    for record in records:
+        label = corrections.labels.get((record.source, record.original))
+        if label is None:
+            continue
+        original, known = found.setdefault(record.identity, (record.original, label))
+        if known != label:
+            raise SourceError(
+                f"{CORRECTIONS_NAME}: {record.original} is {label} and {original}, the same "
+                f"picture, is {known}",
+                expected="one class for each picture",
+                todo="Remove one of the two rows",
+            )
+    return {identity: label for identity, (_, label) in found.items()}
 
 
 def _describe(

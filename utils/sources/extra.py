@@ -1,6 +1,7 @@
 """Read a user's own folder of pictures that are not medical, as one more collection of OTHER."""
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +11,10 @@ from utils.common.disk.derived import DERIVED_RULE
 from utils.common.disk.inside import is_below
 from utils.common.disk.listing import Listing, list_folder
 from utils.common.disk.location import Location, Originals
+from utils.common.disk.writing import explain_write_errors, refuse_links
 from utils.common.errors import SettingsError
 from utils.common.labels import OTHER
+from utils.sources.files.archives.unpacked import locked
 from utils.sources.files.tree import FileTree
 from utils.sources.readers.folders import PictureFolders
 from utils.sources.record import LeftOut
@@ -84,6 +87,22 @@ def read_extra(folder: Path, all_data: Path, output: Path, state: Path | None) -
     members = {path: tree.originals.locate(path) for path in tree.files}
     reading.notes += [f"{NAME}: {note}" for note in tree.notes]
     return Extra(folder, reading, members, len(tree.files) + len(tree.left_out))
+
+
+def forget_extra(state: Path | None) -> None:
+    """Remove what earlier runs unpacked of such a folder, once none is named any more.
+
+    Args:
+        state: Working state of the output; None where nothing may be written.
+
+    Raises:
+        OutputError: If a link leads out of the state, or somebody else is writing there.
+    """
+    if state is None or not (kept := state / NAME).exists():
+        return
+    refuse_links((state, kept, state / "lock"))
+    with explain_write_errors(state), locked(state):
+        shutil.rmtree(kept)
 
 
 def _check_apart(listing: Listing, place: Path, name: str) -> None:

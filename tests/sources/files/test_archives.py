@@ -227,6 +227,36 @@ def test_what_lies_there_unpacked_wins_and_that_is_said_once(plant) -> None:
     ]
 
 
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_archives_side_by_side_whose_files_have_the_same_names_lose_none(
+    plant, pack: Callable[[dict[str, bytes]], bytes]
+) -> None:
+    weeks = {
+        f"own/week{n}.zip": pack({"1.jpg": b"week %d" % n, f"{n}.jpg": b"x"}) for n in (2, 3, 4)
+    }
+    tree = plant(weeks)
+    assert contents(tree) == {
+        "own/1.jpg": b"week 2", "own/week3.zip/1.jpg": b"week 3", "own/week4.zip/1.jpg": b"week 4",
+        "own/2.jpg": b"x", "own/3.jpg": b"x", "own/4.jpg": b"x",
+    }  # fmt: skip
+    assert tree.left_out == []
+    assert tree.notes[0] == (
+        "own/week3.zip: 1 of its 2 files are called as others in another archive are, and are read "
+        "as own/week3.zip/1.jpg ..."
+    )
+
+
+def test_a_second_download_of_other_files_loses_none(plant) -> None:
+    files = {"a.jpg": b"a", "b.jpg": b"same"}
+    again = {"a.jpg": b"other", "B.jpg": b"same", "c.jpg": b"c"}
+    tree = plant({"download.zip": zipped(files), "download (1).zip": zipped(again)})
+    assert contents(tree) == {
+        "download/a.jpg": b"other", "download/B.jpg": b"same", "download/c.jpg": b"c",
+        "download.zip/download/a.jpg": b"a",
+    }  # fmt: skip
+    assert [left.original for left in tree.left_out] == ["download.zip: download/b.jpg"]
+
+
 def test_archives_in_an_archive_whose_files_have_the_same_names_lose_none(plant) -> None:
     parts = {f"{name}.zip": zipped({"1.jpg": name.encode(), "README": b"same"}) for name in "ab"}
     more = {"c.zip": zipped({"2.jpg": b"c", "readme": b"same"})}

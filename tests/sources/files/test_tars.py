@@ -69,8 +69,11 @@ def test_long_names_and_those_that_are_no_text(plant, layout: int) -> None:
 
 
 def test_what_lies_behind_the_end_is_told(plant) -> None:
-    tree = plant({"got/x.tar": tarred(FILES) + tarred({"d.jpg": b"d"}), "got/y.tar": tarred(FILES)})
-    assert sorted(tree.files) == ["got/a.jpg", "got/b.jpg", "got/c.jpg"]
+    tree = plant({"got/x.tar": tarred(FILES) + tarred({"d.jpg": b"d"}), "y/y.tar": tarred(FILES)})
+    assert sorted(tree.files) == [
+        f"{folder}/{name}.jpg" for folder in ("got", "y") for name in "abc"
+    ]
+    assert len(tree.notes) == 1
     assert tree.notes[0].startswith(
         f"{tree.root / 'got' / 'x.tar'} has 10,240 bytes behind its end"
     )

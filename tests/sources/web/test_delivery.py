@@ -1,5 +1,6 @@
 """A collection asked for by name comes with its licence, or the user learns how to get it."""
 
+import contextlib
 import io
 import shutil
 import zipfile
@@ -15,7 +16,7 @@ from utils.sources.catalog import NAMES, SOURCES
 from utils.sources.record import Record
 from utils.sources.source import Reading, Source
 from utils.sources.web.delivery import LICENCE_NAME, choose_downloads, deliver, terms
-from utils.sources.web.download import LOCK_NAME
+from utils.sources.web.download import LOCK_NAME, SPARE_BYTES
 from utils.sources.web.manners import Manners
 from utils.sources.web.remote import RemoteFile, flaw_of
 
@@ -225,6 +226,25 @@ class TestDelivery:
         with pytest.raises(DownloadError, match="None of its pictures came"):
             fetch(gallery)
         assert told == [True, False]
+
+    def test_pictures_that_are_there_are_not_still_to_come(
+        self, fetch, plant, pad: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither in the figures nor where the disk must have room for the rest."""
+
+        def fetcher(tree, retry_failed: bool, private_hosts: bool, limit: int | None) -> list[str]:
+            return []
+
+        tree = plant({"pad_ufes_20/deep/1.jpg": bytes(3 * 10**6), "other/2.jpg": bytes(10**6)})
+        gallery = replace(pad, bundles=(), fetcher=fetcher, roughly=5 * 10**6, roughly_each=10**6)
+        for limit, missing in ((None, "2.0"), (4, "1.0"), (2, "0.0")):
+            text = fetch(gallery, dry=True, limit=limit)
+            assert f"pad_ufes_20/  {missing}  what is missing" in text
+        for room, is_enough in ((2 * 10**6 - 1, False), (2 * 10**6, True)):
+            free = shutil.disk_usage(tree.root)._replace(free=SPARE_BYTES + room)
+            monkeypatch.setattr(shutil, "disk_usage", lambda folder, free=free: free)
+            with contextlib.nullcontext() if is_enough else pytest.raises(OutputError):
+                fetch(gallery)
 
     def test_what_did_not_come_leaves_no_folder_that_looks_like_a_collection(
         self, server, fetch, pad: Source, tmp_path: Path

@@ -1,5 +1,6 @@
 """Name a picture's format by its first bytes, and tell whether it is read here."""
 
+import functools
 import importlib.util
 import re
 import struct
@@ -158,6 +159,31 @@ def missing_package(name: str) -> str:
     if one is None or not one.module or importlib.util.find_spec(one.module):
         return ""
     return one.package
+
+
+def optional_package(head: bytes) -> str:
+    """Return the package that reads a picture beside Pillow, with its version, "" for Pillow alone.
+
+    Args:
+        head: As for `picture_format`.
+    """
+    one = BY_NAME.get(picture_format(head) or "")
+    return with_version(one.package) if one and one.package else ""
+
+
+@functools.cache
+def with_version(package: str) -> str:
+    """Return a package as pip knows it and its version, "" where it is not installed.
+
+    >>> with_version("no-such-package")
+    ''
+    """
+    from importlib import metadata  # seldom needed, and slow to load
+
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _is_plausible(name: str, head: bytes) -> bool:

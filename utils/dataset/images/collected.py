@@ -5,6 +5,7 @@ from functools import partial
 
 from utils.common.disk.location import Originals
 from utils.common.labels import LOW_QUALITY
+from utils.common.pictures import PictureError
 from utils.common.seeds import stable_hash
 from utils.common.system.processors import in_threads
 from utils.dataset.images.pool import ProcessPool
@@ -16,10 +17,14 @@ from utils.dataset.images.prepare import (
     prepare_picture,
 )  # fmt: skip
 from utils.dataset.leakage.links import Linkable, Links, find_links
+from utils.dataset.leakage.thumbnails import CLOSE_SIDE
 from utils.dataset.output.workspace import Workspace
 from utils.dataset.planning.plan import Planned, plan_pictures
 from utils.dataset.recipe import Recipe
 from utils.sources.record import Record
+
+NO_VIEW = bytes(CLOSE_SIDE**2)
+"""In place of the close view of what cannot be read; the links found with it are found anew."""
 
 
 class Pictures:
@@ -48,16 +53,28 @@ class Pictures:
                 for position, record in enumerate(self._records)
                 if record.identity in identities and not self._is_seen[position]
             ]
-            if not fresh:
-                self._run(pool, [planned.record for planned in plan if not self._is_there(planned)])
-                return plan
-            self._run(pool, [r for _, r in fresh if not self._is_known(r)])
-            for position, record in fresh:
-                self._is_seen[position] = True
+            if fresh:
+                wanted = [record for _, record in fresh]
+                self._run(pool, [record for record in wanted if not self._is_known(record)])
+                for position, _ in fresh:
+                    self._is_seen[position] = True
+            else:
+                wanted = [planned.record for planned in plan if not self._is_there(planned)]
+                self._run(pool, wanted)
+            for record in wanted:
                 result = self.result(record)
                 self._keys[record.original] = result.key  # the same number, in one place
                 if result.reason:
                     self.failed[record.original] = result
+            if not fresh and not any(record.original in self.failed for record in wanted):
+                return plan
+            self._link(pool)
+
+    def _link(self, pool: ProcessPool) -> None:
+        """Find what belongs together, anew without what can no longer be read for a close look."""
+        num_failed = -1
+        while num_failed != len(self.failed):
+            num_failed = len(self.failed)
             self.looked_at = [
                 Linkable(record, self.result(record))
                 for record, is_seen in zip(self._records, self._is_seen, strict=True)
@@ -67,9 +84,12 @@ class Pictures:
             self.links = find_links(self.looked_at, partial(self._look_closely, pool))
 
     def _is_known(self, record: Record) -> bool:
-        """Tell whether an original need not be read; one that was unusable may be repaired."""
+        """Tell whether an original need not be read.
+
+        One that was unusable may be repaired, and another version of a decoder see it otherwise.
+        """
         noted = self._workspace.prepared.get(self._key(record))
-        return noted is not None and not noted.reason
+        return noted is not None and not noted.reason and not noted.is_outdated
 
     def verify(self) -> tuple[int, list[str]]:
         """Hash the originals that were read before, and forget what is noted of changed ones.
@@ -120,11 +140,27 @@ class Pictures:
             self._workspace.note(results)
 
     def _look_closely(self, pool: ProcessPool, records: Sequence[Record]) -> list[bytes]:
+        """Return close views, an empty one of what cannot be read a second time and so fails."""
         originals = (self._originals.locate(record.original) for record in records)
-        views: list[bytes] = []
+        views: list[bytes | PictureError] = []
         for some in pool.run(look_closely, originals, len(records), "Looking closely"):
             views += some
-        return views
+        for record, view in zip(records, views, strict=True):
+            if isinstance(view, PictureError):
+                self._fail(record, view)
+        return [NO_VIEW if isinstance(view, PictureError) else view for view in views]
+
+    def _fail(self, record: Record, error: PictureError) -> None:
+        """Note that a picture which was prepared cannot be used after all."""
+        known = self.result(record)
+        failed = Prepared(
+            known.key,
+            original_sha256=known.original_sha256,
+            reason=error.reason,
+            detail=error.detail,
+        )
+        self._workspace.note([failed])
+        self.failed[record.original] = failed
 
     def _is_there(self, planned: Planned) -> bool:
         return self._workspace.is_done(self._key(planned.record), planned.label, planned.name)

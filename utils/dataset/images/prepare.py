@@ -14,11 +14,13 @@ import simplejpeg
 from PIL import Image
 
 from utils.common.disk.location import DamagedError, Location
+from utils.common.disk.opening import NotRegularError, TooLargeError
 from utils.common.disk.stamps import short_stamp
 from utils.common.disk.writing import write_bytes
 from utils.common.limits import ACCEPTED
 from utils.common.pictures import PictureError, read_picture, write_jpeg
 from utils.common.reading.decoders import NEEDS
+from utils.common.reading.formats import HEAD_BYTES, optional_package, with_version
 from utils.dataset.leakage.thumbnails import CLOSE_SIDE, close_view, thumbnail
 from utils.quality.degrade import DegradationError, degrade
 from utils.quality.poor import TOO_SMALL, why_poor
@@ -28,13 +30,16 @@ VERSION = (
 )
 """Changes whenever the same original would be written as other bytes, or told other facts of.
 
-What degrades pictures tells a change by itself: `utils.quality.fingerprint`.
+What degrades pictures tells a change by itself: `utils.quality.fingerprint`. Optional packages
+decode few pictures, and `Prepared.decoder` tells which.
 """
 
 OTHER_CONTENT = "other content than published"
 UNREADABLE = "unreadable"
+TOO_LARGE = "too large"
+NOT_REGULAR = "not a regular file"
 TOO_SLOW = "too slow"
-ALIKE = ("original_format", "original_tables", "degradation", "notes")
+ALIKE = ("original_format", "original_tables", "degradation", "notes", "decoder")
 NOTE_END = "; "
 
 
@@ -84,7 +89,8 @@ class Prepared:
     """What became of a job: facts about the written file, or a reason why there is none.
 
     Sizes in pixels, `stamp` as `short_stamp` tells the written file, hashes as 32 bytes,
-    `thumbnail` as `thumbnails.thumbnail` makes it, `notes` those of `pictures.Original`.
+    `thumbnail` as `thumbnails.thumbnail` makes it, `notes` those of `pictures.Original`, `decoder`
+    the optional package that decoded the original, with its version; empty for Pillow alone.
     """
 
     key: int
@@ -106,6 +112,7 @@ class Prepared:
     notes: str = ""
     reason: str = ""
     detail: str = ""
+    decoder: str = ""
 
     def __post_init__(self) -> None:
         """Hold once in memory what very many say alike."""
@@ -116,6 +123,11 @@ class Prepared:
     def may_pass(self) -> bool:
         """Whether trying again may help, with the same bytes."""
         return may_pass(self.reason)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether another version of the package that decoded it is installed by now."""
+        return is_outdated(self.decoder)
 
     def __reduce__(self) -> tuple[type["Prepared"], tuple[Any, ...]]:
         """Come out of a worker through `__post_init__`, too."""
@@ -131,16 +143,20 @@ def may_pass(reason: str) -> bool:
     return reason in (UNREADABLE, TOO_SLOW) or NEEDS in reason
 
 
+def is_outdated(decoder: str) -> bool:
+    """Tell whether an optional package is installed in another version than it had.
+
+    >>> is_outdated("numpy 0.1"), is_outdated("no-such-package 1"), is_outdated("")
+    (True, False, False)
+    """
+    return bool(decoder) and with_version(decoder.partition(" ")[0]) not in ("", decoder)
+
+
 def prepare_picture(job: PictureJob) -> Prepared:
     """Read, check, turn upright, resize and write one picture."""
     original_sha256 = b""
     try:
-        try:
-            content = job.original.read()
-        except DamagedError as error:
-            raise PictureError("damaged", str(error)) from None
-        except OSError as error:
-            raise PictureError(UNREADABLE, error.strerror or str(error)) from None
+        content = _read(job.original)
         original_sha256 = hashlib.sha256(content).digest()
         if job.md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != job.md5:
             raise PictureError(OTHER_CONTENT, f"expected MD5 {job.md5}")
@@ -170,12 +186,34 @@ def prepare_picture(job: PictureJob) -> Prepared:
         " ".join(map(str, original.table_sums)),
         thumbnail=thumbnail(picture),
         notes=NOTE_END.join(original.notes),
+        decoder=optional_package(content[:HEAD_BYTES]),
     )
 
 
-def look_closely(original: Location) -> bytes:
-    """Read a picture that was read before, and return its close view."""
-    return close_view(read_picture(original.read(), 2 * CLOSE_SIDE, ACCEPTED)[0])
+def _read(original: Location) -> bytes:
+    """Return the bytes of an original.
+
+    Raises:
+        PictureError: If they cannot be read. What has too many, or is no file, stays so.
+    """
+    try:
+        return original.read()
+    except DamagedError as error:
+        raise PictureError("damaged", str(error)) from None
+    except TooLargeError as error:
+        raise PictureError(TOO_LARGE, str(error)) from None
+    except NotRegularError as error:
+        raise PictureError(NOT_REGULAR, str(error)) from None
+    except OSError as error:
+        raise PictureError(UNREADABLE, error.strerror or str(error)) from None
+
+
+def look_closely(original: Location) -> bytes | PictureError:
+    """Read a picture that was read before; return its close view, or why it cannot be read now."""
+    try:
+        return close_view(read_picture(_read(original), 2 * CLOSE_SIDE, ACCEPTED)[0])
+    except PictureError as error:
+        return error
 
 
 def prepare_low_quality(job: LowQualityJob) -> Prepared:

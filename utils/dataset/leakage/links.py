@@ -69,6 +69,9 @@ Look = Callable[[Sequence[Record]], Sequence[bytes]]
 def find_edges(pictures: Sequence[Linkable], copies: np.ndarray | None = None) -> Edges:
     """Join pictures by each of the rules.
 
+    A file that is offered twice, by two rows of a table, is no copy of itself; its id joins what
+    the rows say of it.
+
     Args:
         pictures: In any order.
         copies: The pairs that show the same, where they are known already.
@@ -76,7 +79,7 @@ def find_edges(pictures: Sequence[Linkable], copies: np.ndarray | None = None) -
     thumbnails = [picture.result.thumbnail for picture in pictures]
     copies = find_copies(thumbnails) if copies is None else copies
     is_one = is_one_view(thumbnails, copies)
-    return {
+    edges = {
         SAME_ID: _equal(pictures, lambda picture: picture.record.identity),
         SAME_GROUP: _equal(pictures, lambda picture: picture.record.group),
         SAME_BYTES: _equal(pictures, lambda picture: picture.result.original_sha256),
@@ -84,6 +87,14 @@ def find_edges(pictures: Sequence[Linkable], copies: np.ndarray | None = None) -
         ALIKE: copies[is_one],
         ALTERED: copies[~is_one],
         SERIES: _neighbours(pictures),
+    }
+    numbers: dict[str, int] = {}
+    files = np.array(
+        [numbers.setdefault(picture.record.original, len(numbers)) for picture in pictures], int
+    )
+    return {
+        rule: pairs if rule == SAME_ID else pairs[files[pairs[:, 0]] != files[pairs[:, 1]]]
+        for rule, pairs in edges.items()
     }
 
 
@@ -114,10 +125,9 @@ def find_links(pictures: Sequence[Linkable], look: Look | None = None) -> Links:
                 links.contradictions[pictures[member].record.original] = " and ".join(labels)
             continue
         kept = max(judged, key=lambda member: (_num_pixels(pictures[member]), -member))
-        for member in members:
-            if member != kept:
-                record = pictures[member].record
-                links.kept_instead[record.original] = pictures[kept].record.original
+        better = pictures[kept].record.original
+        dropped = (pictures[member].record.original for member in members)
+        links.kept_instead.update((original, better) for original in dropped if original != better)
     return links
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from utils.common.disk.location import DamagedError
 from utils.common.disk.writing import update_bytes
 from utils.common.limits import ACCEPTED
-from utils.common.pictures import read_picture
+from utils.common.pictures import PictureError, read_picture
 from utils.common.seeds import stable_hash
 
 LOOK_ALIKES_NAME = "look_alikes.png"
@@ -50,15 +51,26 @@ def draw_look_alikes(
         line, column = divmod(number, PAIRS_PER_LINE)
         left, top = MARGIN + column * width, HEAD + line * height
         for position, original in enumerate(pair):
-            picture, _ = read_picture(read(original), TILE, ACCEPTED)
             corner = left + position * (TILE + GAP), top
-            sheet.paste(ImageOps.pad(picture, (TILE, TILE), color="lightgray"), corner)
+            sheet.paste(_tile(original, read), corner)
             caption = original if len(original) <= 30 else f"{original[:11]}...{original[-16:]}"
             colour = "firebrick" if pair in known else "dimgray"
             draw.text((corner[0], top + TILE + 2), caption, colour, ImageFont.load_default(9))
     stream = io.BytesIO()
     sheet.save(stream, "PNG")
     update_bytes(folder / LOOK_ALIKES_NAME, stream.getvalue())
+
+
+def _tile(original: str, read: Callable[[str], bytes]) -> Image.Image:
+    """Return a picture within a square, which stays grey and says so where it cannot be read."""
+    try:
+        picture, _ = read_picture(read(original), TILE, ACCEPTED)
+    except (PictureError, DamagedError, OSError):
+        tile = Image.new("RGB", (TILE, TILE), "lightgray")
+        words = "cannot be read any more"
+        ImageDraw.Draw(tile).text((8, TILE // 2), words, "black", ImageFont.load_default(12))
+        return tile
+    return ImageOps.pad(picture, (TILE, TILE), color="lightgray")
 
 
 def _pick(pairs: Sequence[Pair], most: int) -> list[Pair]:

@@ -10,7 +10,7 @@ from typing import Any
 from utils.common.disk.location import Originals
 from utils.common.disk.outputs import BUILD_STATE_NAME, LEFT_OUT_NAME
 from utils.common.disk.writing import sha256_of_file, write_text
-from utils.dataset.images.prepare import VERSION
+from utils.dataset.images.prepare import VERSION, is_outdated
 from utils.dataset.leakage.leaks import LEAK_REPORT_NAME
 from utils.dataset.leakage.look_alikes import LOOK_ALIKES_NAME
 from utils.dataset.output.contact_sheet import CONTACT_SHEET_NAME
@@ -63,6 +63,8 @@ class BuildState:
         stored = _read(workspace)
         if stored is None or stored["inputs"] != self._inputs:
             return None
+        if any(map(is_outdated, stored.get("decoders", ()))):
+            return None
         if stored["listing"] != _listing_hash(workspace) or self.changed_tables(workspace):
             return None
         for original, sha256 in stored["rejected"].items():
@@ -95,6 +97,7 @@ class BuildState:
                 one.original: one.sha256 for one in rejected if one.reason != CONTRADICTION
             },
             "summary": summary,
+            "decoders": sorted({one.decoder for one in workspace.prepared.values()} - {""}),
         }
         # A file name that is no text keeps its bytes only as an escape.
         write_text(_path(workspace), json.dumps({**content, "checksum": _checksum(content)}))

@@ -78,7 +78,7 @@ def assign_splits(
         seed: Another seed is another draw.
         component_of: The component of each group that is joined with others.
         copies: Originals that have a say in their component's split, but fill none.
-        allow_empty: Whether a class may lack pictures or have too few groups.
+        allow_empty: Whether a class may lack pictures, have too few groups or leave a split empty.
 
     Returns:
         The split of each group.
@@ -103,7 +103,12 @@ def assign_splits(
     for label in COLLECTED_CLASSES:
         components = [component for component, held in labels.items() if label in held]
         if len(components) >= MIN_GROUPS:
-            _fill_empty_splits(label, components, splits, may_be, labels, seed)
+            empty = _fill_empty_splits(label, components, splits, may_be, labels, seed)
+            if empty and not allow_empty:
+                raise DatasetError(
+                    f"No group of {label} can go to {empty[0]} without emptying another split",
+                    todo="Add a collection that fills this class, or give --allow-empty",
+                )
         elif not allow_empty:
             raise TooFewGroupsError(label, len(components))
     return {group: splits[component_of.get(group, group)] for group in open_splits}
@@ -152,12 +157,15 @@ def _fill_empty_splits(
     may_be: Mapping[str, Choice],
     labels: Mapping[str, frozenset[str]],
     seed: int,
-) -> None:
+) -> list[str]:
     """Move the lowest-hash components of a class into the splits that it lacks.
 
     Those go first to which the publisher leaves that split open, so that a published test stays
     test as long as there is another way. None moves twice, and none leaves a split in which one
     of its classes would have no other left.
+
+    Returns:
+        The splits that stay empty.
     """
     ordered = sorted(components, key=lambda component: (stable_hash(seed, component), component))
     held = Counter((splits[component], held) for component in labels for held in labels[component])
@@ -182,8 +190,4 @@ def _fill_empty_splits(
                     splits[component] = empty
                     moved.add(component)
                     wanted -= 1
-        if not held[empty, label]:
-            raise DatasetError(
-                f"No group of {label} can go to {empty} without emptying another split",
-                todo="Add a collection that fills this class, or give --allow-empty",
-            )
+    return [split for split in STRICTNESS if not held[split, label]]

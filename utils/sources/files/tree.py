@@ -16,6 +16,7 @@ from utils.common.errors import SourceError
 from utils.common.pictures import SUFFIXES
 from utils.common.reading.heads import shows_picture
 from utils.sources.files.archives.contents import Contents
+from utils.sources.files.archives.explorer import differ
 from utils.sources.files.archives.listing import list_archive
 from utils.sources.files.archives.names import home_of, may_be_archive, stem_of
 from utils.sources.files.archives.unpacked import Unpacked
@@ -33,7 +34,8 @@ class FileTree:
     and what lies in recycle bins are left out. Names are compared without regard to case.
 
     Archives are listed as if they had been unpacked where they lie. What is there unpacked goes
-    before what is in an archive.
+    before what is in an archive. Of archives that hold different files of one path, the later ones
+    have theirs in a folder of the archive's whole name.
 
     Args:
         root: The folder.
@@ -141,7 +143,7 @@ class FileTree:
             raise
         unpacked.sweep()
         files -= archives.keys()
-        there = {path.casefold() for path in files}
+        taken: dict[str, Location | None] = dict.fromkeys(path.casefold() for path in files)
         members: dict[str, Location] = {}
         notes = [line for contents in archives.values() for line in contents.notes]
         for line in notes:
@@ -152,8 +154,19 @@ class FileTree:
         for archive, contents in archives.items():
             clutter += (path for path in contents.files if _is_clutter(path))
             found = {path: place for path, place in contents.files.items() if not _is_clutter(path)}
-            fresh = {path: place for path, place in found.items() if path.casefold() not in there}
-            again = [f"{archive}: {path}" for path in found if path not in fresh]
+            fresh = {path: place for path, place in found.items() if path.casefold() not in taken}
+            rest = [path for path in found if path not in fresh]
+            others = dict.fromkeys(
+                path for path in rest if differ(found[path], taken[path.casefold()])
+            )
+            if others:
+                apart = {_apart(archive, path): found[path] for path in others}
+                notes.append(
+                    f"{archive}: {len(others):,} of its {len(found):,} files are called as others "
+                    f"in another archive are, and are read as {next(iter(apart))} ..."
+                )
+                fresh |= apart
+            again = [f"{archive}: {path}" for path in rest if path not in others]
             if again:
                 notes.append(
                     f"{archive}: {len(again):,} of its {len(found):,} files lie there unpacked, or "
@@ -161,7 +174,7 @@ class FileTree:
                 )
                 repeated += again
             members |= fresh
-            there |= {path.casefold() for path in fresh}
+            taken |= {path.casefold(): place for path, place in fresh.items()}
         left_out = [LeftOut(NO_COLLECTION, path, CLUTTER_RULE) for path in sorted(clutter)]
         left_out += (LeftOut(NO_COLLECTION, path, REPEATED) for path in sorted(repeated))
         left_out += (
@@ -274,6 +287,15 @@ def _list_archives(
             found.files = {f"{folder}/{path}": place for path, place in found.files.items()}
         archives[archive] = found
     return archives
+
+
+def _apart(archive: str, path: str) -> str:
+    """Return another path for a file of an archive, in a folder of the archive's whole name.
+
+    >>> _apart("own/week2.zip", "own/scan_1.jpg")
+    'own/week2.zip/scan_1.jpg'
+    """
+    return f"{archive}/{path.removeprefix(archive[: archive.rfind('/') + 1])}"
 
 
 def _is_clutter(path: str) -> bool:

@@ -59,7 +59,8 @@ class IsicChallenge:
 
     The folders of 2019 are often swapped, so a folder's name is the last thing to be believed:
     a table that lists the id decides, else the id itself where its range tells, else the
-    majority of the decided files in the same folder, else the folder's name.
+    majority of the decided files in the same folder, else the folder's name. Of folders inside
+    each other the inner one has its files.
 
     Attributes:
         folders: "train" or "test" by folder name.
@@ -87,7 +88,9 @@ class IsicChallenge:
         reading.notes += dict.fromkeys((*notes, *more))
         training = []
         for folder, named_side in found:
-            paths = self._usable(reading, name, tree.pictures(folder))
+            inner = tuple(f"{path}/" for path, _ in found if path.startswith(f"{folder}/"))
+            there = [path for path in tree.pictures(folder) if not path.startswith(inner)]
+            paths = self._usable(reading, name, there)
             known = {path: _side(path, members) for path in paths}
             rest, note = _side_of_rest(folder, named_side, known)
             if note:

@@ -216,14 +216,22 @@ def _rows(source: Source, tree: FileTree, limit: int | None) -> Iterator[list[st
             "there" if _is_there(file, tree) else state,
         ]
     if source.roughly:
-        num_bytes = source.bytes_fetched(limit)
+        num_bytes = _num_bytes_one_by_one(source, tree, limit)
         yield [f"{source.folder}/", f"{num_bytes / 1e6:,.1f}", "what is missing"]
 
 
 def _num_bytes(source: Source, tree: FileTree, limit: int | None) -> int:
     """Return about how many bytes are still to come."""
     bundle = next(iter(_in_order(source, tree)), ())
-    return source.bytes_fetched(limit) + sum(
+    return _num_bytes_one_by_one(source, tree, limit) + sum(
         max(0, (file.size or file.roughly) - Partial(tree.root / file.path).size)
         for file in _missing(bundle, tree)
     )
+
+
+def _num_bytes_one_by_one(source: Source, tree: FileTree, limit: int | None) -> int:
+    """Return about how many bytes a fetcher brings beside the pictures that are there."""
+    if not (wanted := source.bytes_fetched(limit)):
+        return 0
+    there = (tree.root / path for path in tree.pictures(source.folder))
+    return max(0, wanted - sum(path.stat().st_size for path in there if path.is_file()))

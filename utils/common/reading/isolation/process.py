@@ -34,6 +34,9 @@ START_S = 120
 TIMED_OUT = 1
 """Exit code of a process that its clock ended."""
 
+KILLED = (-9, -15)
+"""Exit codes of one that something else ended, such as a system without memory: no decoder does."""
+
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 """One thread: their stacks would count against the limit of memory."""
 
@@ -207,6 +210,9 @@ def read_in_child(
             took_s = time.monotonic() - start
             if code == TIMED_OUT and took_s > clock.BASE_S:
                 raise PictureError("too slow", f"not decoded in {took_s:.0f} seconds") from None
+            if code in KILLED:
+                detail = f"the decoder was ended from outside (exit code {code})"
+                raise PictureError("unreadable", detail) from None
             raise PictureError("damaged", f"the decoder crashed (exit code {code})") from None
         except BaseException:
             _stop()  # in the middle of an answer

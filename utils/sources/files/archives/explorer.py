@@ -120,7 +120,7 @@ class Explorer:
             if home := home_of(name, found.files, self._homes):
                 start += f"{home}/"
             if any(
-                _differ(inner, taken.get(f"{start}{path}".casefold()))
+                differ(inner, taken.get(f"{start}{path}".casefold()))
                 for path, inner in found.files.items()
             ):
                 start = f"{name}/"
@@ -186,7 +186,7 @@ class Explorer:
         return size
 
 
-def _differ(one: Location, other: Location | None) -> bool:
+def differ(one: Location, other: Location | None) -> bool:
     """Tell whether two files of one path are not known to be the same."""
     if other is None:
         return False

@@ -117,11 +117,22 @@ class Unpacked:
         path = self.state / "lock"
         if not path.exists():
             self._made.append(path)
-        try:
-            with FileLock(path, timeout=0):
-                yield
-        except Timeout:
-            raise OutputError(
-                f"Another create_dataset.py is writing to {path.parent.parent}",
-                todo="Wait for it to end, or choose another --output",
-            ) from None
+        with locked(self.state):
+            yield
+
+
+@contextlib.contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """Hold the lock of a working state, which every run takes that writes to it.
+
+    Raises:
+        OutputError: If another holds it.
+    """
+    try:
+        with FileLock(state / "lock", timeout=0):
+            yield
+    except Timeout:
+        raise OutputError(
+            f"Another create_dataset.py is writing to {state.parent}",
+            todo="Wait for it to end, or choose another --output",
+        ) from None
