@@ -18,9 +18,10 @@ import pytest
 import models
 import predict
 from tests.preloaded import Preloaded
-from utils.common.errors import SettingsError
+from utils.common.errors import ModelError, SettingsError
+from utils.prediction.settings import PredictSettings
 from utils.prediction.shards import Shard, all_shards, note_of
-from utils.prediction.together import share_inputs
+from utils.prediction.together import answer_together, share_inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 NUM_PHOTOS = 11
@@ -125,6 +126,22 @@ def test_what_contradicts_a_shard_is_one_line(bundle: Path, call: Call, photos: 
     for flags in (["--shard", "1/2"], ["--join", "2"]):
         with pytest.raises(SettingsError, match=r"nowhere to write to\. Expected --output FILE"):
             predict.main([str(bundle), str(photos), *flags])
+
+
+@pytest.mark.parametrize(
+    "flags", [["--shard", "1/2"], ["--shard", "1/2", "--resume"], ["--join", "2"]]
+)
+def test_a_mistyped_run_is_one_line(photos: Path, tmp_path: Path, flags: list[str]) -> None:
+    with pytest.raises(ModelError) as caught:
+        predict.main(["gone", str(photos), "--output", str(tmp_path / "rows.csv"), *flags])
+    assert str(caught.value).startswith(f"There is no {Path('gone/best.json')}. Expected a folder ")
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_of_several_processes_one_tells_of_a_mistyped_run(tmp_path: Path, resume: bool) -> None:
+    settings = PredictSettings("gone", ("x",), str(tmp_path / "rows.csv"), resume=resume)
+    with pytest.raises(ModelError, match="There is no gone"):
+        answer_together(FakeWorld(0, []), settings, lambda: pytest.fail("listed"))
 
 
 @pytest.mark.parametrize(

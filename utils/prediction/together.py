@@ -55,6 +55,7 @@ def answer_together(
         The pictures; None if all shards were finished before.
 
     Raises:
+        ModelError: If there is no trained model.
         SettingsError: If several processes cannot do this.
     """
     world.broadcast(lambda: _check(world, settings))
@@ -77,6 +78,7 @@ def _check(world: World, settings: PredictSettings) -> None:
         raise SettingsError(
             "torchrun gives each process a shard by itself", todo="Leave --shard and --join out"
         )
+    settings.origin()  # here one process tells for all that there is no model
 
 
 def of_process(world: World, settings: PredictSettings) -> PredictSettings:
