@@ -97,6 +97,7 @@ def answer_shard(settings: PredictSettings) -> int:
     if sharded.is_done(settings):
         print(f"All rows of this shard are in {output} already.")
         return EXIT_OK
+    sharded.check_replaceable(settings)
     inputs = find(settings)
     tally = sharded.answer_shard(settings, inputs)
     print(tally.describe(str(output)))

@@ -4,6 +4,7 @@ import functools
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ import models
 import predict
 from tests.preloaded import Preloaded
 from utils.common.errors import ModelError, SettingsError
+from utils.prediction import sorting
 from utils.prediction.settings import PredictSettings
 from utils.prediction.shards import Shard, all_shards, note_of
 from utils.prediction.together import answer_together, share_inputs
@@ -203,6 +206,66 @@ def test_a_shard_that_is_done_is_not_done_again(
     assert call(photos, "--shard", "2/2", "--resume") == 0
     rows = tmp_path / "rows-2-of-2.csv"
     assert f"All rows of this shard are in {rows} already." in capsys.readouterr().out
+
+
+class TestSortingThatWasStopped:
+    """Rows of pictures that were moved are nowhere but in the shards, and stay there."""
+
+    @pytest.fixture(autouse=True)
+    def stopped(
+        self, call: Call, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Move two pictures of finished shards, and stop."""
+        self.inbox = tmp_path / "inbox"
+        shutil.copytree(photos, self.inbox)
+        in_shards(call, 2, self.inbox)
+        self.rows = [shard.output(tmp_path / "rows.csv") for shard in all_shards(2)]
+        self.moving = (self.inbox, "--join", 2, "--move-into", tmp_path / "sorted")
+        place, placed = sorting.place, []
+
+        def place_two(*arguments: Any) -> Path | None:
+            if len(placed) == 2:
+                raise KeyboardInterrupt
+            placed.append(place(*arguments))
+            return placed[-1]
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(sorting, "place", place_two)
+            call(*self.moving)
+
+    def test_a_shard_is_not_begun_anew(self, call: Call, tmp_path: Path) -> None:
+        before = [path.read_bytes() for path in self.rows]
+        for shard in all_shards(2):
+            with pytest.raises(SettingsError) as caught:
+                call(self.inbox, "--shard", shard)
+        assert str(caught.value) == (
+            f"The 2 finished shards of {tmp_path / 'rows.csv'} have rows of pictures that were "
+            f"moved already, such as {self.inbox / '00.jpg'}. Go on by the same command as before "
+            "with --resume, or remove the shards."
+        )
+        assert [path.read_bytes() for path in self.rows] == before
+        assert call(self.inbox, "--shard", "2/2", "--resume") == 0
+        assert call(*self.moving) == 3
+        assert (tmp_path / "rows.csv").read_bytes().count(b"\n") == NUM_PHOTOS + 1
+
+    def test_processes_of_torchrun_do_not_begin_anew(self, bundle: Path, tmp_path: Path) -> None:
+        settings = PredictSettings(
+            str(bundle), (str(self.inbox),), str(tmp_path / "rows.csv"), str(tmp_path / "sorted"),
+            batch_size=BATCH, device="cpu",
+        )  # fmt: skip
+        with pytest.raises(SettingsError, match="have rows of pictures that were moved already"):
+            answer_together(FakeWorld(0, []), settings, lambda: pytest.fail("listed"))
+
+    def test_once_they_are_joined_the_shards_may_be_replaced(
+        self, call: Call, photos: Path
+    ) -> None:
+        assert call(*self.moving) == 3
+        shutil.copy(photos / "00.jpg", self.inbox / "new.jpg")
+        assert set(in_shards(call, 2, self.inbox)) == {0, 3}
+
+    def test_pictures_that_somebody_removed_keep_no_shard(self, call: Call) -> None:
+        note_of(self.rows[1]).unlink()  # so that nothing can have been sorted
+        assert set(in_shards(call, 2, self.inbox)) == {0, 3}
 
 
 class TestJoining:

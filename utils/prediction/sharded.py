@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from models import load
+from utils.common.cli.terminal import printable
+from utils.common.errors import SettingsError
 from utils.prediction.classify import Tally, classify
-from utils.prediction.join import is_finished
+from utils.prediction.join import is_finished, moved_picture
 from utils.prediction.pictures import Files, Inputs
 from utils.prediction.row_file import open_rows
 from utils.prediction.settings import LIST, PredictSettings
@@ -20,6 +22,21 @@ def is_done(settings: PredictSettings) -> bool:
     """Tell whether a shard that is to be gone on with has all of its rows."""
     named = list(settings.pictures)
     return settings.resume and is_finished(rows_of(settings), settings.origin(), named)
+
+
+def check_replaceable(settings: PredictSettings) -> None:
+    """Refuse to lose rows of pictures that were moved before the shards were joined.
+
+    Raises:
+        SettingsError: If there are any.
+    """
+    total = Shard.parse(settings.shard).total
+    if moved := moved_picture(settings.output, total):
+        raise SettingsError(
+            f"The {total} finished shards of {settings.output} have rows of pictures that were "
+            f"moved already, such as {printable(moved)}",
+            todo="Go on by the same command as before with --resume, or remove the shards",
+        )
 
 
 def answer_shard(settings: PredictSettings, inputs: Inputs) -> Tally:

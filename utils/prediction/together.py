@@ -14,7 +14,7 @@ from utils.common.system.processors import available_processors
 from utils.prediction.join import is_finished
 from utils.prediction.pictures import Inputs
 from utils.prediction.settings import MAX_WORKERS, PredictSettings
-from utils.prediction.sharded import answer_shard, is_done
+from utils.prediction.sharded import answer_shard, check_replaceable, is_done
 from utils.prediction.shards import all_shards
 
 Value = TypeVar("Value")
@@ -56,12 +56,14 @@ def answer_together(
 
     Raises:
         ModelError: If there is no trained model.
-        SettingsError: If several processes cannot do this.
+        SettingsError: If several processes cannot do this, or rows of pictures that were moved
+            would be lost.
     """
     world.broadcast(lambda: _check(world, settings))
     own = of_process(world, settings)
     inputs = None
     if not (own.resume and world.broadcast(lambda: _are_finished(world, own))):
+        world.broadcast(lambda: check_replaceable(own))
         inputs = share_inputs(world, find)
         if not is_done(own):
             answer_shard(own, inputs)
