@@ -94,11 +94,10 @@ def answer_shard(settings: PredictSettings) -> int:
         from utils.prediction import sharded
 
     output = sharded.rows_of(settings)
-    if sharded.is_done(settings):
+    inputs = None if sharded.is_being_sorted(settings) else find(settings)
+    if inputs is None or sharded.is_done(settings, inputs):
         print(f"All rows of this shard are in {output} already.")
         return EXIT_OK
-    sharded.check_replaceable(settings)
-    inputs = find(settings)
     tally = sharded.answer_shard(settings, inputs)
     print(tally.describe(str(output)))
     return EXIT_SOME_FAILED if tally.num_errors + inputs.num_unread else EXIT_OK

@@ -208,6 +208,29 @@ def test_a_shard_that_is_done_is_not_done_again(
     assert f"All rows of this shard are in {rows} already." in capsys.readouterr().out
 
 
+def test_after_a_picture_came_each_shard_run_again_makes_them_one(
+    call: Call, photos: Path, tmp_path: Path, capsys
+) -> None:
+    inbox = tmp_path / "inbox"
+    shutil.copytree(photos, inbox)
+    in_shards(call, 3, inbox)
+    shutil.copy(photos / "03.jpg", inbox / "new.jpg")
+    call(inbox, "--shard", "2/3")
+    with pytest.raises(SettingsError, match="Run each shard again with --resume"):
+        call(inbox, "--join", 3)
+    capsys.readouterr()
+    for shard in all_shards(3):
+        assert call(inbox, "--shard", shard, "--resume") in (0, 3)
+    told = capsys.readouterr()
+    assert told.out.count("All rows of this shard are in ") == 1
+    for number in (1, 3):
+        rows = tmp_path / f"rows-{number}-of-3.csv"
+        assert f"{rows} is of another list of pictures, and is written anew." in told.err
+    assert call(inbox, "--join", 3) == 3
+    call(inbox, output="one.csv")
+    assert (tmp_path / "rows.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+
+
 class TestSortingThatWasStopped:
     """Rows of pictures that were moved are nowhere but in the shards, and stay there."""
 
@@ -319,8 +342,10 @@ class TestJoining:
         note = json.loads(note_of(self.rows[2]).read_text())
         note["origin"]["list of pictures"] = "other"
         note_of(self.rows[2]).write_text(json.dumps(note))
-        assert f"{self.rows[2]} cannot be joined: its rows were made with another list of " in (
-            self.refusal(call, photos)
+        assert self.refusal(call, photos) == (
+            f"{self.rows[2]} cannot be joined with {self.rows[0]}: the list of pictures was "
+            "another, since some came or went in between. Run each shard again with --resume; "
+            "those of today's list stay as they are."
         )
 
     @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"start": -1}', '{"a": 1}'])

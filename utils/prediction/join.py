@@ -22,6 +22,7 @@ from utils.prediction.shards import Note, Shard, all_shards, note_of, read_note
 from utils.prediction.unfinished import beside
 
 RUN_AGAIN = "Run that shard again"
+ALL_AGAIN = "Run each shard again with --resume"
 
 
 @contextlib.contextmanager
@@ -81,7 +82,7 @@ class JoinedRows:
             raise SettingsError(
                 f"{num_missing:,} of {len(inputs):,} pictures have no row in any shard",
                 expected="the pictures that the shards were made of",
-                todo="Run all shards again",
+                todo=ALL_AGAIN,
             )
         return labels
 
@@ -201,8 +202,14 @@ def _compare(
     for number, (note, path) in enumerate(zip(notes, paths, strict=True), start=1):
         own = {**origin, SHARD: str(Shard(number, len(paths)))}
         differing = _differing(note, own, named)
-        if note.origin.get(LIST) != notes[0].origin.get(LIST) or note.total != notes[0].total:
-            differing.append(LIST)
+        if not differing and (note.origin.get(LIST), note.total) != (
+            notes[0].origin.get(LIST), notes[0].total,
+        ):  # fmt: skip
+            raise SettingsError(
+                f"{path} cannot be joined with {paths[0]}: the list of pictures was another, since "
+                "some came or went in between",
+                todo=f"{ALL_AGAIN}; those of today's list stay as they are",
+            )
         if differing:
             raise SettingsError(
                 f"{path} cannot be joined: its rows were made with another {shortlist(differing)}",

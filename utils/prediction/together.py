@@ -14,7 +14,7 @@ from utils.common.system.processors import available_processors
 from utils.prediction.join import is_finished
 from utils.prediction.pictures import Inputs
 from utils.prediction.settings import MAX_WORKERS, PredictSettings
-from utils.prediction.sharded import answer_shard, check_replaceable, is_done
+from utils.prediction.sharded import answer_shard, is_being_sorted, is_done
 from utils.prediction.shards import all_shards
 
 Value = TypeVar("Value")
@@ -63,9 +63,9 @@ def answer_together(
     own = of_process(world, settings)
     inputs = None
     if not (own.resume and world.broadcast(lambda: _are_finished(world, own))):
-        world.broadcast(lambda: check_replaceable(own))
+        world.broadcast(lambda: is_being_sorted(own))
         inputs = share_inputs(world, find)
-        if not is_done(own):
+        if not is_done(own, inputs):
             answer_shard(own, inputs)
     world.gather(None)  # all rows are there
     return inputs
