@@ -3,6 +3,7 @@
 import errno
 import os
 import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,16 @@ def test_a_read_only_inbox_is_called_that_before_anything_is_done(
         f"No picture can be moved out of a read-only folder: {inbox}. "
         "Use --copy-into, or change its permissions."
     )
+
+
+def test_a_list_may_name_a_picture_whose_folder_is_gone(
+    tmp_path: Path, inbox: Path, capsys
+) -> None:
+    listed = BytesIO(f"{inbox / 'a.jpg'}\n{tmp_path / 'gone/c.jpg'}\n".encode())
+    inputs = find_inputs(["-"], listed)
+    check_movable(inputs)
+    sort_pictures(inputs, ["DERM", ""], tmp_path / "out", is_moving=True)
+    assert below(tmp_path / "out") == {"DERM/a.jpg": b"a"}
 
 
 def test_a_picture_that_cannot_be_taken_away_is_told_and_not_doubled(
