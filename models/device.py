@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -48,10 +50,59 @@ class Compute:
     precision: str
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """Return the context in which a forward pass runs."""
+        """Return the context in which a forward pass of a training runs."""
         if self.precision == FLOAT32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, getattr(torch, self.precision))
+
+    def answering(self) -> contextlib.AbstractContextManager[object]:
+        """Return the context in which a trained model answers, or is calibrated.
+
+        As `autocast`, but float32 is float32 on a GPU, too, whatever a training allows.
+        """
+        if self.precision == FLOAT32 and self.device.type == "cuda":
+            return without_tf32()
+        return self.autocast()
+
+
+_num_without_tf32 = 0
+_tf32_lock = threading.Lock()
+_tf32_before: tuple[bool, str] | None = None
+
+
+@contextlib.contextmanager
+def without_tf32() -> Iterator[None]:
+    """Keep a GPU from computing float32 as TF32, which has 10 bits of its 23.
+
+    By default PyTorch does so in convolutions, on GPUs from Ampere on, and a training lets it do so
+    in matrix products. The switches are of the whole process: they are put back when the last of
+    the threads that are in here leaves. Who has set them by their newer names, which PyTorch does
+    not let anybody mix with these, has decided otherwise.
+    """
+    global _num_without_tf32, _tf32_before
+    with _tf32_lock:
+        if not _num_without_tf32:
+            _tf32_before = _switches()
+            if _tf32_before:
+                torch.backends.cudnn.allow_tf32 = False
+                torch.set_float32_matmul_precision("highest")
+        _num_without_tf32 += 1
+    try:
+        yield
+    finally:
+        with _tf32_lock:
+            _num_without_tf32 -= 1
+            if not _num_without_tf32 and _tf32_before:
+                torch.backends.cudnn.allow_tf32, matmul = _tf32_before
+                torch.set_float32_matmul_precision(matmul)
+
+
+def _switches() -> tuple[bool, str] | None:
+    """Return how a GPU may compute convolutions and matrix products; None if that is not told."""
+    try:
+        return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None
 
 
 _computed_in: int | None = None

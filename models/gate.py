@@ -177,7 +177,7 @@ class Gate:
         """
         self._notice_fork()
         moved = pixels.to(self.compute.device, non_blocking=True)
-        with self.compute.autocast():
+        with self.compute.answering():
             outputs, features = outputs_and_features(self._network, self._normalise, moved)
         return class_logits(outputs), features, assessments(outputs)
 

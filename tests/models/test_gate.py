@@ -14,7 +14,7 @@ from PIL import Image
 from models import load
 from models.bundle import UNASSESSED
 from models.calibration import UNSURE
-from models.device import Compute
+from models.device import Compute, without_tf32
 from models.gate import Answer, Gate
 from models.outputs import NUM_ASSESSMENTS, SUBJECTS
 from utils.common.errors import ModelError, SettingsError
@@ -202,6 +202,17 @@ class Forked:
 
     def is_happy(self) -> bool:
         return os.waitpid(self.pid, 0)[1] == 0
+
+
+def test_it_answers_without_tf32(
+    bundle: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, exact = load(bundle, "cpu"), []
+    layer = next(one for one in gate._network.modules() if isinstance(one, torch.nn.Conv2d))
+    layer.register_forward_pre_hook(lambda *_: exact.append(not torch.backends.cudnn.allow_tf32))
+    monkeypatch.setattr(Compute, "answering", lambda _: without_tf32())  # as on a GPU
+    gate(photos[0])
+    assert exact == [True] and torch.backends.cudnn.allow_tf32
 
 
 def test_a_forked_process_cannot_use_a_gpu_and_says_so(
