@@ -10,7 +10,7 @@ import cv2
 import torch
 from torch import nn
 
-from utils.common.errors import SettingsError
+from utils.common.errors import ModelError, SettingsError
 
 FLOAT32 = "float32"
 BFLOAT16 = "bfloat16"
@@ -35,6 +35,10 @@ UNITS = {
 
 MIN_CONVOLUTIONS = 4
 """Convolutions from which channels_last pays; a transformer has one, for its patches."""
+
+
+OUT_OF_MEMORY = ("out of memory", "STATUS_ALLOC_FAILED", "DefaultCPUAllocator")
+"""Words of errors that a smaller batch may avoid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,38 @@ def bfloat16_units() -> list[str]:
         for name, (check, lacking) in UNITS.items()
         if most not in lacking and getattr(torch.cpu, check, lambda: False)()
     ]
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether a smaller batch may avoid an error; each library words it differently."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in OUT_OF_MEMORY)
+
+
+@contextlib.contextmanager
+def explain_lack_of_memory(device: torch.device, what: str, *ways_out: str) -> Iterator[None]:
+    """Turn a lack of memory into one clear line.
+
+    Args:
+        device: What has too little.
+        what: What it is too little for.
+        ways_out: What takes less of it, each to follow the word "Try".
+
+    Raises:
+        ModelError: In place of the errors that mean so.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        others = [] if device.type == "cpu" else ["--device cpu"]
+        tries = f"Try {' or '.join([*ways_out, *others])}, or end" if ways_out or others else "End"
+        raise ModelError(
+            f"{device} has too little memory for {what}",
+            todo=f"{tries} what else uses it",
+        ) from error
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:
