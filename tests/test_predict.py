@@ -31,7 +31,7 @@ from utils.common.disk.escapes import unescape
 from utils.common.errors import ModelError, ProjectError, SettingsError
 from utils.common.faults import FAULT_NAMES, FAULTS, MAX_SEVERITY
 from utils.common.labels import CLASSES
-from utils.prediction import sorting, stream
+from utils.prediction import placing, sorting, stream
 from utils.prediction.columns import ASSESSED, CLASSIFIED, COLUMNS, SHARES
 from utils.prediction.inputs import find_inputs
 from utils.prediction.stream import stream_samples
@@ -604,7 +604,7 @@ class TestSorting:
             def refuse(*_: object) -> None:
                 raise PermissionError(1, "no links here")
 
-            monkeypatch.setattr(sorting.os, "link", refuse)
+            monkeypatch.setattr(placing, "_give_name", refuse)
         before = self.contents(photos)
         rows = call(photos, "--move-into", tmp_path / "sorted").rows
         assert sorted(self.contents(photos)) == ["3b.jpg", "notes.txt"]
