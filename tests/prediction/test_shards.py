@@ -286,6 +286,21 @@ class TestSortingThatWasStopped:
         shutil.copy(photos / "00.jpg", self.inbox / "new.jpg")
         assert set(in_shards(call, 2, self.inbox)) == {0, 3}
 
+    def test_a_picture_that_came_meanwhile_has_to_wait(
+        self, call: Call, photos: Path, tmp_path: Path
+    ) -> None:
+        new = self.inbox / "new.jpg"
+        shutil.copy(photos / "00.jpg", new)
+        with pytest.raises(SettingsError) as caught:
+            call(*self.moving)
+        told = f"1 of 10 pictures have no row in any shard: {new}. Expected the pictures that the "
+        assert str(caught.value).startswith(told)
+        assert str(caught.value).endswith(
+            "Others were moved already: put these elsewhere until all of them are."
+        )
+        new.rename(tmp_path / "new.jpg")
+        assert call(*self.moving) == 3
+
     def test_pictures_that_somebody_removed_keep_no_shard(self, call: Call) -> None:
         note_of(self.rows[1]).unlink()  # so that nothing can have been sorted
         assert set(in_shards(call, 2, self.inbox)) == {0, 3}
@@ -376,7 +391,11 @@ class TestJoining:
 
         monkeypatch.setattr("utils.prediction.inputs.find_inputs", find_more)
         told = self.refusal(call, photos, "--copy-into", tmp_path / "sorted")
-        assert told.startswith("1 of 12 pictures have no row in any shard. Expected ")
+        assert told == (
+            f"1 of 12 pictures have no row in any shard: {photos / 'notes.txt'}. Expected the "
+            "pictures that the shards were made of. Run each shard again with --resume, or "
+            "torchrun without it."
+        )
         assert not (tmp_path / "sorted").exists()
 
 

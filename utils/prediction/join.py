@@ -4,12 +4,13 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from utils.common.cli.console import progress
 from utils.common.disk.writing import whole_file
-from utils.common.errors import SettingsError, shortlist
+from utils.common.errors import MAX_OFFENDERS, SettingsError, shortlist
 from utils.prediction.classify import Tally
 from utils.prediction.columns import AlteredError, WrittenRow
 from utils.prediction.labels import Labels
@@ -78,11 +79,15 @@ class JoinedRows:
             SettingsError: If one has no row.
         """
         labels = match(inputs, (row for _, row in self.read()))
-        if num_missing := len(labels.without_row(inputs)):
+        if missing := labels.without_row(inputs):
+            is_begun = moved_picture(str(self._target), len(self._paths))
             raise SettingsError(
-                f"{num_missing:,} of {len(inputs):,} pictures have no row in any shard",
+                f"{len(missing):,} of {len(inputs):,} pictures have no row in any shard: "
+                f"{shortlist(one.file for one in islice(missing, MAX_OFFENDERS))}",
                 expected="the pictures that the shards were made of",
-                todo=ALL_AGAIN,
+                todo="Others were moved already: put these elsewhere until all of them are"
+                if is_begun
+                else f"{ALL_AGAIN}, or torchrun without it",
             )
         return labels
 
