@@ -94,10 +94,10 @@ def answer_shard(settings: PredictSettings) -> int:
         from utils.prediction import sharded
 
     output = sharded.rows_of(settings)
-    if sharded.is_done(settings):
+    inputs = None if sharded.is_being_sorted(settings) else find(settings)
+    if inputs is None or sharded.is_done(settings, inputs):
         print(f"All rows of this shard are in {output} already.")
         return EXIT_OK
-    inputs = find(settings)
     tally = sharded.answer_shard(settings, inputs)
     print(tally.describe(str(output)))
     return EXIT_SOME_FAILED if tally.num_errors + inputs.num_unread else EXIT_OK
@@ -141,11 +141,15 @@ def find(settings: PredictSettings, moved: "Names | None" = None) -> "Inputs":
     Args:
         settings: Settings of the call.
         moved: Pictures that may have been moved; those with rows when left out.
+
+    Raises:
+        SettingsError: If they cannot be listed, moved, or told from those that were.
     """
     from utils.prediction.inputs import find_inputs
 
+    target = settings.sorted_into if settings.output else None  # without rows none is doubled
     if not (settings.output and settings.move_into):
-        inputs = find_inputs(settings.pictures)
+        inputs = find_inputs(settings.pictures, sorted_into=target)
     else:
         from utils.prediction.row_file import files_with_rows
 
@@ -153,7 +157,9 @@ def find(settings: PredictSettings, moved: "Names | None" = None) -> "Inputs":
         moved = files_with_rows(settings.output) if moved is None else moved
         if moved and not is_resumed:
             todo = "Give --resume to go on with the call that was stopped while it sorted"
-        inputs = find_inputs(settings.pictures, moved=moved if is_resumed else (), todo=todo)
+        inputs = find_inputs(
+            settings.pictures, moved=moved if is_resumed else (), todo=todo, sorted_into=target
+        )
     if settings.move_into:
         from utils.prediction.sorting import check_movable
 

@@ -28,7 +28,7 @@ from models.preprocessing import INTERPOLATIONS, Normalisation, Preprocessing
 from models.pretrained import build
 from models.reading import OWN_SIZE, Reading
 from models.recalibration import Recalibration
-from models.stored_names import CARD_NAME, WEIGHTS_NAME
+from models.stored_names import CARD_NAME, WEIGHTS_NAME, stored_file
 from models.texture import NUM_FEATURES
 from models.zoo import SIDES, Model, resolve
 from utils.common.disk.opening import open_regular
@@ -130,18 +130,10 @@ def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
     """Load a stored model and run it on an empty picture, to see that it works.
 
     Raises:
-        ModelError: If a file is missing, damaged, or does not match the other one.
+        ModelError: If a file is missing, unreadable, damaged, or does not match the other one.
     """
     compute_here()
-    place, weights_place = folder / CARD_NAME, folder / WEIGHTS_NAME
-    for path in (place, weights_place):
-        if not path.is_file():
-            raise ModelError(
-                f"There is no {path}",
-                expected=f"a folder with {WEIGHTS_NAME} and {CARD_NAME}, such as a finished run's",
-                todo="Name such a folder; an older run gets these files with "
-                "python launch_training_test.py --test-only --resume RUN",
-            )
+    place, weights_place = (stored_file(folder, name) for name in (CARD_NAME, WEIGHTS_NAME))
     fields = _read_json(place)
     try:
         model, digest = _model(fields), fields["weights_sha256"]

@@ -2,13 +2,15 @@
 
 import contextlib
 import os
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import torch
 from torch import nn
 
-from utils.common.errors import SettingsError
+from utils.common.errors import ModelError, SettingsError
 
 FLOAT32 = "float32"
 BFLOAT16 = "bfloat16"
@@ -35,6 +37,10 @@ MIN_CONVOLUTIONS = 4
 """Convolutions from which channels_last pays; a transformer has one, for its patches."""
 
 
+OUT_OF_MEMORY = ("out of memory", "STATUS_ALLOC_FAILED", "DefaultCPUAllocator")
+"""Words of errors that a smaller batch may avoid."""
+
+
 @dataclass(frozen=True, slots=True)
 class Compute:
     """The device and the precision of a computation.
@@ -48,10 +54,59 @@ class Compute:
     precision: str
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """Return the context in which a forward pass runs."""
+        """Return the context in which a forward pass of a training runs."""
         if self.precision == FLOAT32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, getattr(torch, self.precision))
+
+    def answering(self) -> contextlib.AbstractContextManager[object]:
+        """Return the context in which a trained model answers, or is calibrated.
+
+        As `autocast`, but float32 is float32 on a GPU, too, whatever a training allows.
+        """
+        if self.precision == FLOAT32 and self.device.type == "cuda":
+            return without_tf32()
+        return self.autocast()
+
+
+_num_without_tf32 = 0
+_tf32_lock = threading.Lock()
+_tf32_before: tuple[bool, str] | None = None
+
+
+@contextlib.contextmanager
+def without_tf32() -> Iterator[None]:
+    """Keep a GPU from computing float32 as TF32, which has 10 bits of its 23.
+
+    By default PyTorch does so in convolutions, on GPUs from Ampere on, and a training lets it do so
+    in matrix products. The switches are of the whole process: they are put back when the last of
+    the threads that are in here leaves. Who has set them by their newer names, which PyTorch does
+    not let anybody mix with these, has decided otherwise.
+    """
+    global _num_without_tf32, _tf32_before
+    with _tf32_lock:
+        if not _num_without_tf32:
+            _tf32_before = _switches()
+            if _tf32_before:
+                torch.backends.cudnn.allow_tf32 = False
+                torch.set_float32_matmul_precision("highest")
+        _num_without_tf32 += 1
+    try:
+        yield
+    finally:
+        with _tf32_lock:
+            _num_without_tf32 -= 1
+            if not _num_without_tf32 and _tf32_before:
+                torch.backends.cudnn.allow_tf32, matmul = _tf32_before
+                torch.set_float32_matmul_precision(matmul)
+
+
+def _switches() -> tuple[bool, str] | None:
+    """Return how a GPU may compute convolutions and matrix products; None if that is not told."""
+    try:
+        return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None
 
 
 _computed_in: int | None = None
@@ -125,6 +180,38 @@ def bfloat16_units() -> list[str]:
         for name, (check, lacking) in UNITS.items()
         if most not in lacking and getattr(torch.cpu, check, lambda: False)()
     ]
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether a smaller batch may avoid an error; each library words it differently."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in OUT_OF_MEMORY)
+
+
+@contextlib.contextmanager
+def explain_lack_of_memory(device: torch.device, what: str, *ways_out: str) -> Iterator[None]:
+    """Turn a lack of memory into one clear line.
+
+    Args:
+        device: What has too little.
+        what: What it is too little for.
+        ways_out: What takes less of it, each to follow the word "Try".
+
+    Raises:
+        ModelError: In place of the errors that mean so.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        others = [] if device.type == "cpu" else ["--device cpu"]
+        tries = f"Try {' or '.join([*ways_out, *others])}, or end" if ways_out or others else "End"
+        raise ModelError(
+            f"{device} has too little memory for {what}",
+            todo=f"{tries} what else uses it",
+        ) from error
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:

@@ -14,7 +14,7 @@ from torch import nn
 
 from models.bundle import Card
 from models.calibration import Calibration, Verdicts
-from models.device import Compute, compute_here, memory_format
+from models.device import Compute, compute_here, explain_lack_of_memory, memory_format
 from models.findings import Findings
 from models.fusion import fused
 from models.inference import outputs_and_features
@@ -86,6 +86,9 @@ class Gate:
         compute: Device and precision.
         prior: How common each class is where the pictures come from, relative to one another; all
             are equally common when left out.
+
+    Raises:
+        ModelError: If the device has too little memory for it.
     """
 
     def __init__(
@@ -97,9 +100,10 @@ class Gate:
         self._process = os.getpid()
         self._calibration = card.calibration or _no_calibration(card.uncalibrated)
         wanted, layout = card.preprocessing, memory_format(network)
-        network = network.to(compute.device).to(memory_format=layout)
-        self._network = fused(network, compute, wanted.height, wanted.width)
-        self._normalise = Normalisation(wanted, layout).to(compute.device)
+        with explain_lack_of_memory(compute.device, card.model.title):
+            network = network.to(compute.device).to(memory_format=layout)
+            self._network = fused(network, compute, wanted.height, wanted.width)
+            self._normalise = Normalisation(wanted, layout).to(compute.device)
 
     # A string is an iterable of strings, too: the first overload that fits is taken.
     @overload
@@ -173,11 +177,15 @@ class Gate:
             assess pictures, N x 0 of a network without.
 
         Raises:
-            ModelError: In a forked process, if the model is not on the CPU.
+            ModelError: If memory does not suffice, and in a forked process if the model is not on
+                the CPU.
         """
         self._notice_fork()
-        moved = pixels.to(self.compute.device, non_blocking=True)
-        with self.compute.autocast():
+        device, size = self.compute.device, len(pixels)
+        what = f"{size} pictures at a time" if size > 1 else "a picture"
+        ways_out = ["a smaller --batch-size"] if size > 1 else []
+        with explain_lack_of_memory(device, what, *ways_out), self.compute.answering():
+            moved = pixels.to(device, non_blocking=True)
             outputs, features = outputs_and_features(self._network, self._normalise, moved)
         return class_logits(outputs), features, assessments(outputs)
 

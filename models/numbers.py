@@ -1,5 +1,6 @@
 """Check the numbers and texts of a file that may come from a stranger."""
 
+import contextlib
 import math
 from typing import Any
 
@@ -10,9 +11,11 @@ def number(value: Any) -> float:
     Raises:
         ValueError: If it is anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is not a finite number")
-    return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # a whole number beyond all floats
+            if math.isfinite(value):
+                return float(value)
+    raise ValueError(f"{value!r:.60} is not a finite number")
 
 
 def optional_number(value: Any) -> float | None:

@@ -31,7 +31,7 @@ from utils.common.disk.escapes import unescape
 from utils.common.errors import ModelError, ProjectError, SettingsError
 from utils.common.faults import FAULT_NAMES, FAULTS, MAX_SEVERITY
 from utils.common.labels import CLASSES
-from utils.prediction import sorting, stream
+from utils.prediction import placing, sorting, stream
 from utils.prediction.columns import ASSESSED, CLASSIFIED, COLUMNS, SHARES
 from utils.prediction.inputs import find_inputs
 from utils.prediction.stream import stream_samples
@@ -444,6 +444,31 @@ def test_a_call_that_was_stopped_after_its_last_move_still_gets_its_rows(
         call(*moving, "--resume")
 
 
+@pytest.mark.parametrize("flag", ["--move-into", "--copy-into"])
+@pytest.mark.parametrize("inside", ["", "deep/sorted", "deep/../x"])
+@pytest.mark.parametrize("as_list", [False, True])
+def test_rows_are_not_of_what_was_put_into_a_folder_that_is_looked_into(
+    photos: Path, call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str, inside: str,
+    as_list: bool,
+) -> None:  # fmt: skip
+    before = sorted(photos.rglob("*"))
+    listed = SimpleNamespace(buffer=io.BytesIO(str(photos).encode()))
+    monkeypatch.setattr(sys, "stdin", listed)
+    target = photos / inside
+    with pytest.raises(SettingsError) as caught:
+        call("-" if as_list else photos, flag, target)
+    assert str(caught.value) == (
+        f"Pictures would be put into {target}, and {photos} is looked into: when a call that was "
+        "stopped is gone on with, they would be taken for new ones. "
+        f"Choose a folder outside of {photos}, or write no rows."
+    )
+    assert sorted(photos.rglob("*")) == before
+
+
+def test_a_folder_beside_the_pictures_may_get_them(photos: Path, call) -> None:
+    assert call(photos / "deep", "--move-into", photos / "deeper").code == 0
+
+
 def test_a_picture_under_two_names_is_moved_once_and_told_so(
     photos: Path, call, tmp_path: Path, capsys
 ) -> None:
@@ -579,7 +604,7 @@ class TestSorting:
             def refuse(*_: object) -> None:
                 raise PermissionError(1, "no links here")
 
-            monkeypatch.setattr(sorting.os, "link", refuse)
+            monkeypatch.setattr(placing, "_give_name", refuse)
         before = self.contents(photos)
         rows = call(photos, "--move-into", tmp_path / "sorted").rows
         assert sorted(self.contents(photos)) == ["3b.jpg", "notes.txt"]
@@ -610,10 +635,13 @@ class TestSorting:
         call(photos / "1.png", photos / "1.png", "--move-into", tmp_path / "sorted")
         assert len(self.contents(tmp_path / "sorted")) == 1
 
-    def test_what_lies_in_place_stays(self, call, photos: Path, tmp_path: Path) -> None:
+    def test_what_lies_in_place_stays(
+        self, call, bundle: Path, photos: Path, tmp_path: Path
+    ) -> None:
         call(photos / "1.png", "--move-into", tmp_path / "sorted")
         before = self.contents(tmp_path / "sorted")
-        call(tmp_path / "sorted", "--move-into", tmp_path / "sorted")
+        again = ("--move-into", tmp_path / "sorted", "-j", 0, "--device", "cpu")
+        predict.main([str(bundle), *map(str, (tmp_path / "sorted", *again))])
         assert self.contents(tmp_path / "sorted") == before
 
     def test_out_of_archives_pictures_are_copied_and_not_moved(

@@ -177,7 +177,7 @@ def make_bare(run: Path, gate: Gate) -> Callable[[list[Input], PredictSettings],
         started = time.perf_counter()
         for samples in stream_samples(gate, inputs, settings.batch_size, settings.num_workers):
             pixels = normalise(samples.pixels.to(device, non_blocking=True))
-            with gate.compute.autocast():
+            with gate.compute.answering():
                 network(pixels.contiguous(memory_format=layout))
         if device.type == "cuda":
             torch.cuda.synchronize()

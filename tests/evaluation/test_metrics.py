@@ -1,12 +1,15 @@
 """Every figure equals scikit-learn's, with any weights of the groups; undefined is None."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn import metrics as reference
 
 from models.scaling import softmax
 from utils.common.labels import CLASSES
-from utils.evaluation.metrics import ALL_FIGURES, make_statistic, measure
+from utils.evaluation.bootstrap import draw
+from utils.evaluation.metrics import ALL_FIGURES, make_auroc, make_statistic, measure
 from utils.training.predictions import Predictions, balanced_log_loss
 
 NUM_CLASSES = len(CLASSES)
@@ -80,6 +83,22 @@ def test_the_loss_is_the_mean_of_the_classes_means(seed: int) -> None:
     ]
     found = Predictions(("",) * len(labels), labels, logits)
     assert balanced_log_loss(found) == pytest.approx(np.mean(by_class), rel=1e-5)
+
+
+def test_many_pictures_of_few_groups_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    num_pictures, num_groups, resamples = 5_000, 10, 200
+    is_positive, scores = rng.random(num_pictures) < 0.3, rng.random(num_pictures).round(2)
+    area = make_auroc(is_positive, scores, rng.integers(0, num_groups, num_pictures))
+    weights = draw(rng, resamples, num_groups)
+    at_once = area(weights)
+    monkeypatch.setattr("utils.evaluation.metrics.CHUNK_CELLS", 7 * num_pictures)
+    tracemalloc.start()
+    in_slabs = area(weights)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.array_equal(in_slabs, at_once)
+    assert peak < 4 * 7 * num_pictures * weights.itemsize  # and not resamples x num_pictures
 
 
 def test_what_is_undefined_is_none_and_says_why() -> None:

@@ -3,13 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from jinja2 import UndefinedError
 
 from utils.common.labels import CLASSES
 from utils.evaluation import page
+from utils.evaluation.conformal import fit_quantiles
 from utils.evaluation.page import as_page
 from utils.evaluation.report import Collection, Report
+from utils.evaluation.text import as_text
 
 HOSTILE = "<script>\"'&{{ 7 * 7 }}</script>"
 ESCAPED = "&lt;script&gt;&#34;&#39;&amp;{{ 7 * 7 }}&lt;/script&gt;"
@@ -48,9 +51,25 @@ def test_a_name_that_the_template_misspells_is_no_blank(
         as_page("run", report, data_folder)
 
 
+@pytest.mark.parametrize(("coverage", "said"), [(0.95, "95"), (0.975, "97.5"), (0.999, "99.9")])
+def test_a_promise_is_told_with_all_of_its_digits(
+    report: Report, data_folder: Path, coverage: float, said: str
+) -> None:
+    told = replace(report, calibration=replace(report.calibration, coverage=coverage))
+    of_page = f"so that {said}\N{NO-BREAK SPACE}% of each class's"
+    assert of_page in as_page("run", told, data_folder).replace("\n", " ")
+    assert f"{said}% coverage:" in as_text(told)
+    _, reasons = fit_quantiles(np.full((1, len(CLASSES)), 0.2), np.array([0]), coverage)
+    assert reasons["DERM"].startswith(f"1 val pictures; {said}% takes at least ")
+
+
 def test_it_says_why_no_picture_can_be_unlike(report: Report, data_folder: Path) -> None:
     reason = "9 val pictures are too few"
     novelty = replace(report.calibration.novelty, threshold=None, reason=reason)
     told = replace(report, calibration=replace(report.calibration, novelty=novelty))
     assert f"({reason})" in as_page("run", told, data_folder)
-    assert "(2 % was aimed at)" in as_page("run", report, data_folder)
+    for refused, said in ((0.02, "2"), (0.125, "12.5")):
+        novelty = replace(report.calibration.novelty, refused=refused)
+        told = replace(report, calibration=replace(report.calibration, novelty=novelty))
+        aim = f"({said}\N{NO-BREAK SPACE}% was aimed at)"
+        assert aim in as_page("run", told, data_folder)

@@ -1,13 +1,17 @@
 """Class folders are found, and whatever else is there is named with what was probably meant."""
 
+import errno
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from utils.common.errors import SettingsError
+from utils.common.errors import OutputError, SettingsError, SourceError
 from utils.common.labels import CLASSES
 from utils.external.folder import find_labelled, label_of, near_class
+from utils.external.places import check_new_folder, check_report_folder
 
 
 @pytest.mark.parametrize("label", CLASSES)
@@ -55,6 +59,32 @@ def test_a_wrong_folder_is_one_line(own, counts: dict[str, int], told: str) -> N
     with pytest.raises(SettingsError, match=told) as caught:
         find_labelled(own(counts))
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_folder_that_may_not_be_listed_is_told(own, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = own({"DERM": 1})
+
+    def refuse(path: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr("utils.common.disk.listing.os.scandir", refuse)
+    with pytest.raises(SourceError) as caught:
+        find_labelled(folder)
+    assert str(caught.value).startswith(f"{folder} cannot be listed (Permission denied). ")
+
+
+@pytest.mark.parametrize("check", [check_new_folder, check_report_folder])
+def test_a_place_that_may_not_be_asked_for_is_told(
+    own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: Callable[[Path, Path], None]
+) -> None:
+    folder, closed = own({"DERM": 1}), tmp_path / "closed/out"
+
+    def refuse(path: Path) -> bool:  # as Python 3.11 does, where others say False
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(OutputError, match=f"^No permission to write {re.escape(str(closed))}"):
+        check(closed, folder)
 
 
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """A calibration fitted anew: other promises, the same weights, and where it comes from."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -85,11 +87,24 @@ def test_a_report_with_it_tells_on_what_it_was_calibrated(own, calibrate_on, tes
     assert report["abstention"]["coverage"]["DERM"]["expected"] is not None
 
 
+def test_a_place_that_cannot_be_made_is_one_line(
+    own, calibrate_on, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    folder = own(COUNTS)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(OutputError, match=r"^No permission to write .*run2\. Expected a writable"):
+        calibrate_on(folder)
+
+
 def test_another_coverage_needs_other_numbers(own, calibrate_on) -> None:
-    done = calibrate_on(own(COUNTS), "--coverage", "0.8")
+    done = calibrate_on(own(COUNTS), "--coverage", "0.825")
     fields = json.loads((done.place / "best.json").read_text())["calibration"]
-    assert fields["coverage"] == 0.8
-    assert fields["quantiles"]["PAN"] is not None  # 4 are enough
+    assert fields["coverage"] == 0.825
+    assert fields["quantiles"]["PAN"] is not None  # 5 are enough
+    assert "82.5%" in done.out
 
 
 def test_the_share_that_may_be_refused_is_carried_or_set(

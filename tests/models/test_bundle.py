@@ -1,5 +1,6 @@
 """Stored models: they come back as they were, and a stranger's can do no harm."""
 
+import errno
 import json
 import os
 import pickle
@@ -9,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -34,10 +35,11 @@ from models.exported import NamedOutputs
 from models.inference import outputs_and_features, surface_size
 from models.preprocessing import Normalisation
 from models.pretrained import build
-from models.stored_names import CARD_NAME, WEIGHTS_NAME
+from models.stored_names import CARD_NAME, EXPECTED, WEIGHTS_NAME
 from models.texture import NUM_FEATURES, describe
 from models.zoo import resolve
 from tests.preloaded import Preloaded
+from utils.common.disk.opening import open_regular
 from utils.common.disk.writing import sha256_of_file
 from utils.common.errors import ModelError
 from utils.common.labels import CLASSES
@@ -125,6 +127,22 @@ def test_nothing_is_fetched_and_the_two_files_are_all_it_takes(
 def test_a_missing_file_is_named(own: Path, name: str) -> None:
     (own / name).unlink()
     assert complaint(own).startswith(f"There is no {own / name}. Expected a folder with")
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, CARD_NAME])
+def test_a_file_that_may_not_be_read_is_named(
+    own: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def refuse(path: Path, *_: object) -> BinaryIO:
+        if path == own / name:  # as of a closed folder, even in asking whether it is there
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return open_regular(path)
+
+    monkeypatch.setattr("models.stored_names.open_regular", refuse)
+    assert complaint(own) == (
+        f"{own / name} cannot be read: Permission denied. Expected {EXPECTED}. "
+        "Name such a folder, or change the permissions of this one."
+    )
 
 
 def test_a_pickle_in_place_of_the_weights_runs_nothing(own: Path, tmp_path: Path) -> None:

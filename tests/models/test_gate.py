@@ -14,7 +14,7 @@ from PIL import Image
 from models import load
 from models.bundle import UNASSESSED
 from models.calibration import UNSURE
-from models.device import Compute
+from models.device import Compute, without_tf32
 from models.gate import Answer, Gate
 from models.outputs import NUM_ASSESSMENTS, SUBJECTS
 from utils.common.errors import ModelError, SettingsError
@@ -202,6 +202,62 @@ class Forked:
 
     def is_happy(self) -> bool:
         return os.waitpid(self.pid, 0)[1] == 0
+
+
+def test_it_answers_without_tf32(
+    bundle: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, exact = load(bundle, "cpu"), []
+    layer = next(one for one in gate._network.modules() if isinstance(one, torch.nn.Conv2d))
+    layer.register_forward_pre_hook(lambda *_: exact.append(not torch.backends.cudnn.allow_tf32))
+    monkeypatch.setattr(Compute, "answering", lambda _: without_tf32())  # as on a GPU
+    gate(photos[0])
+    assert exact == [True] and torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("words", ["CUDA out of memory. Tried to allocate 2.00 GiB", ""])
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (1, "cpu has too little memory for a picture. End what else uses it."),
+        (3, "cpu has too little memory for 3 pictures at a time. Try a smaller --batch-size, or "
+         "end what else uses it."),
+    ],
+)  # fmt: skip
+def test_a_lack_of_memory_is_one_line(
+    bundle: Path, photos: list[Path], words: str, count: int, told: str
+) -> None:
+    gate = load(bundle, "cpu")
+
+    def starve(*_: object) -> None:
+        raise torch.OutOfMemoryError(words)
+
+    next(gate._network.children()).register_forward_pre_hook(starve)
+    with pytest.raises(ModelError) as caught:
+        gate(photos[:count])
+    assert str(caught.value) == told
+
+
+def test_a_model_that_does_not_fit_is_one_line(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starve(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.nn.Module, "to", starve)
+    with pytest.raises(ModelError, match=r"^cpu has too little memory for "):
+        load(bundle, "cpu")
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(bundle: Path, photos: list[Path]) -> None:
+    gate = load(bundle, "cpu")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("shapes do not match")
+
+    next(gate._network.children()).register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        gate(photos)
 
 
 def test_a_forked_process_cannot_use_a_gpu_and_says_so(

@@ -47,6 +47,10 @@ def test_a_gate_answers_under_its_prior(bundle: Path, make_picture) -> None:
             json.dumps({**NUMBERS, "PAN": float("nan")}),
             "cannot be used: nan is not a finite number",
         ),
+        (
+            json.dumps({**NUMBERS, "PAN": 10**400}),
+            f"cannot be used: 1{'0' * 59} is not a finite number",
+        ),
         (json.dumps({**NUMBERS, "PAN": -1}), "has a number below 0, or no number above it"),
         (json.dumps(dict.fromkeys(CLASSES, 0)), "has a number below 0, or no number above it"),
         (json.dumps(dict.fromkeys(CLASSES, 1e308)), "has a number below 0, or no number above it"),

@@ -4,6 +4,7 @@ import functools
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,15 +13,18 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import models
 import predict
 from tests.preloaded import Preloaded
-from utils.common.errors import SettingsError
+from utils.common.errors import ModelError, SettingsError
+from utils.prediction import sorting
+from utils.prediction.settings import PredictSettings
 from utils.prediction.shards import Shard, all_shards, note_of
-from utils.prediction.together import share_inputs
+from utils.prediction.together import answer_together, share_inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 NUM_PHOTOS = 11
@@ -128,6 +132,22 @@ def test_what_contradicts_a_shard_is_one_line(bundle: Path, call: Call, photos: 
 
 
 @pytest.mark.parametrize(
+    "flags", [["--shard", "1/2"], ["--shard", "1/2", "--resume"], ["--join", "2"]]
+)
+def test_a_mistyped_run_is_one_line(photos: Path, tmp_path: Path, flags: list[str]) -> None:
+    with pytest.raises(ModelError) as caught:
+        predict.main(["gone", str(photos), "--output", str(tmp_path / "rows.csv"), *flags])
+    assert str(caught.value).startswith(f"There is no {Path('gone/best.json')}. Expected a folder ")
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_of_several_processes_one_tells_of_a_mistyped_run(tmp_path: Path, resume: bool) -> None:
+    settings = PredictSettings("gone", ("x",), str(tmp_path / "rows.csv"), resume=resume)
+    with pytest.raises(ModelError, match="There is no gone"):
+        answer_together(FakeWorld(0, []), settings, lambda: pytest.fail("listed"))
+
+
+@pytest.mark.parametrize(
     ("kind", "total"),
     [("folder", 1), ("folder", 9), ("x.zip", 2), ("x.tar", 3), ("x.tar.gz", 2), ("list", 4)],
 )
@@ -188,6 +208,104 @@ def test_a_shard_that_is_done_is_not_done_again(
     assert f"All rows of this shard are in {rows} already." in capsys.readouterr().out
 
 
+def test_after_a_picture_came_each_shard_run_again_makes_them_one(
+    call: Call, photos: Path, tmp_path: Path, capsys
+) -> None:
+    inbox = tmp_path / "inbox"
+    shutil.copytree(photos, inbox)
+    in_shards(call, 3, inbox)
+    shutil.copy(photos / "03.jpg", inbox / "new.jpg")
+    call(inbox, "--shard", "2/3")
+    with pytest.raises(SettingsError, match="Run each shard again with --resume"):
+        call(inbox, "--join", 3)
+    capsys.readouterr()
+    for shard in all_shards(3):
+        assert call(inbox, "--shard", shard, "--resume") in (0, 3)
+    told = capsys.readouterr()
+    assert told.out.count("All rows of this shard are in ") == 1
+    for number in (1, 3):
+        rows = tmp_path / f"rows-{number}-of-3.csv"
+        assert f"{rows} is of another list of pictures, and is written anew." in told.err
+    assert call(inbox, "--join", 3) == 3
+    call(inbox, output="one.csv")
+    assert (tmp_path / "rows.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+
+
+class TestSortingThatWasStopped:
+    """Rows of pictures that were moved are nowhere but in the shards, and stay there."""
+
+    @pytest.fixture(autouse=True)
+    def stopped(
+        self, call: Call, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Move two pictures of finished shards, and stop."""
+        self.inbox = tmp_path / "inbox"
+        shutil.copytree(photos, self.inbox)
+        in_shards(call, 2, self.inbox)
+        self.rows = [shard.output(tmp_path / "rows.csv") for shard in all_shards(2)]
+        self.moving = (self.inbox, "--join", 2, "--move-into", tmp_path / "sorted")
+        place, placed = sorting.place, []
+
+        def place_two(*arguments: Any) -> Path | None:
+            if len(placed) == 2:
+                raise KeyboardInterrupt
+            placed.append(place(*arguments))
+            return placed[-1]
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(sorting, "place", place_two)
+            call(*self.moving)
+
+    def test_a_shard_is_not_begun_anew(self, call: Call, tmp_path: Path) -> None:
+        before = [path.read_bytes() for path in self.rows]
+        for shard in all_shards(2):
+            with pytest.raises(SettingsError) as caught:
+                call(self.inbox, "--shard", shard)
+        assert str(caught.value) == (
+            f"The 2 finished shards of {tmp_path / 'rows.csv'} have rows of pictures that were "
+            f"moved already, such as {self.inbox / '00.jpg'}. Go on by the same command as before "
+            "with --resume, or remove the shards."
+        )
+        assert [path.read_bytes() for path in self.rows] == before
+        assert call(self.inbox, "--shard", "2/2", "--resume") == 0
+        assert call(*self.moving) == 3
+        assert (tmp_path / "rows.csv").read_bytes().count(b"\n") == NUM_PHOTOS + 1
+
+    def test_processes_of_torchrun_do_not_begin_anew(self, bundle: Path, tmp_path: Path) -> None:
+        settings = PredictSettings(
+            str(bundle), (str(self.inbox),), str(tmp_path / "rows.csv"), str(tmp_path / "sorted"),
+            batch_size=BATCH, device="cpu",
+        )  # fmt: skip
+        with pytest.raises(SettingsError, match="have rows of pictures that were moved already"):
+            answer_together(FakeWorld(0, []), settings, lambda: pytest.fail("listed"))
+
+    def test_once_they_are_joined_the_shards_may_be_replaced(
+        self, call: Call, photos: Path
+    ) -> None:
+        assert call(*self.moving) == 3
+        shutil.copy(photos / "00.jpg", self.inbox / "new.jpg")
+        assert set(in_shards(call, 2, self.inbox)) == {0, 3}
+
+    def test_a_picture_that_came_meanwhile_has_to_wait(
+        self, call: Call, photos: Path, tmp_path: Path
+    ) -> None:
+        new = self.inbox / "new.jpg"
+        shutil.copy(photos / "00.jpg", new)
+        with pytest.raises(SettingsError) as caught:
+            call(*self.moving)
+        told = f"1 of 10 pictures have no row in any shard: {new}. Expected the pictures that the "
+        assert str(caught.value).startswith(told)
+        assert str(caught.value).endswith(
+            "Others were moved already: put these elsewhere until all of them are."
+        )
+        new.rename(tmp_path / "new.jpg")
+        assert call(*self.moving) == 3
+
+    def test_pictures_that_somebody_removed_keep_no_shard(self, call: Call) -> None:
+        note_of(self.rows[1]).unlink()  # so that nothing can have been sorted
+        assert set(in_shards(call, 2, self.inbox)) == {0, 3}
+
+
 class TestJoining:
     """Only whole shards of one call are joined, and what was there stays until they are."""
 
@@ -239,8 +357,10 @@ class TestJoining:
         note = json.loads(note_of(self.rows[2]).read_text())
         note["origin"]["list of pictures"] = "other"
         note_of(self.rows[2]).write_text(json.dumps(note))
-        assert f"{self.rows[2]} cannot be joined: its rows were made with another list of " in (
-            self.refusal(call, photos)
+        assert self.refusal(call, photos) == (
+            f"{self.rows[2]} cannot be joined with {self.rows[0]}: the list of pictures was "
+            "another, since some came or went in between. Run each shard again with --resume; "
+            "those of today's list stay as they are."
         )
 
     @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"start": -1}', '{"a": 1}'])
@@ -271,7 +391,11 @@ class TestJoining:
 
         monkeypatch.setattr("utils.prediction.inputs.find_inputs", find_more)
         told = self.refusal(call, photos, "--copy-into", tmp_path / "sorted")
-        assert told.startswith("1 of 12 pictures have no row in any shard. Expected ")
+        assert told == (
+            f"1 of 12 pictures have no row in any shard: {photos / 'notes.txt'}. Expected the "
+            "pictures that the shards were made of. Run each shard again with --resume, or "
+            "torchrun without it."
+        )
         assert not (tmp_path / "sorted").exists()
 
 

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import stat
 import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -122,7 +124,7 @@ def test_a_move_to_another_disk_that_was_cut_is_finished(
     def stop(_: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(placing.os, "link", refuse)
+    monkeypatch.setattr(placing, "_give_name", refuse)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(placing, "_take_away", stop)
         sort(inbox, into=tmp_path / "out", is_moving=True)
@@ -182,17 +184,27 @@ def test_a_read_only_inbox_is_called_that_before_anything_is_done(
     )
 
 
+def test_a_list_may_name_a_picture_whose_folder_is_gone(
+    tmp_path: Path, inbox: Path, capsys
+) -> None:
+    listed = BytesIO(f"{inbox / 'a.jpg'}\n{tmp_path / 'gone/c.jpg'}\n".encode())
+    inputs = find_inputs(["-"], listed)
+    check_movable(inputs)
+    sort_pictures(inputs, ["DERM", ""], tmp_path / "out", is_moving=True)
+    assert below(tmp_path / "out") == {"DERM/a.jpg": b"a"}
+
+
 def test_a_picture_that_cannot_be_taken_away_is_told_and_not_doubled(
     tmp_path: Path, inbox: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    unlink = os.unlink
+    unlink, rename = os.unlink, os.rename
 
-    def refuse(path: str) -> None:
+    def refuse(path: str | Path) -> None:
         if Path(path) == inbox / "a.jpg":
             raise PermissionError(errno.EACCES, "Permission denied")
-        unlink(path)
 
-    monkeypatch.setattr(placing.os, "unlink", refuse)
+    monkeypatch.setattr(placing.os, "unlink", lambda path: refuse(path) or unlink(path))
+    monkeypatch.setattr(placing.os, "rename", lambda *paths: refuse(paths[0]) or rename(*paths))
     sort(inbox, into=tmp_path / "out", is_moving=True)
     assert below(inbox) == {"a.jpg": b"a"}
     assert below(tmp_path / "out/DERM") == {"b.jpg": b"b"}
@@ -200,6 +212,86 @@ def test_a_picture_that_cannot_be_taken_away_is_told_and_not_doubled(
         f"Warning: 1 could not be sorted: {inbox / 'a.jpg'} "
         "(cannot be taken out of its folder: Permission denied)\n"
     )
+
+
+class TestReadOnlyPicturesOnWindows:
+    """There a file that is read-only cannot be removed, and no name of it."""
+
+    @pytest.fixture(autouse=True)
+    def windows(self, inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Do as Windows does."""
+        unlink, rename = os.unlink, os.rename
+
+        def remove(path: Path) -> None:
+            if os.path.exists(path) and not os.stat(path).st_mode & stat.S_IWRITE:
+                raise PermissionError(errno.EACCES, "Access is denied")
+            unlink(path)
+
+        def rename_unless_taken(source: Path, name: Path) -> None:
+            if os.path.lexists(name):
+                raise FileExistsError(errno.EEXIST, "Cannot create a file that already exists")
+            rename(source, name)
+
+        monkeypatch.setattr(placing, "WINDOWS", True)
+        monkeypatch.setattr(placing.os, "unlink", remove)
+        monkeypatch.setattr(placing.os, "rename", rename_unless_taken)
+        for name in ("a", "b"):
+            (inbox / f"{name}.jpg").chmod(stat.S_IREAD)
+
+    @pytest.fixture(params=["free", "taken"])
+    def out(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+        """Return where pictures go, with another under the name of one or without."""
+        folder = tmp_path / "out"
+        (folder / "DERM").mkdir(parents=True)
+        if request.param == "taken":
+            (folder / "DERM/a.jpg").write_bytes(b"mine")
+        return folder
+
+    def placed(self, out: Path) -> dict[str, bytes]:
+        """Return what lies there but for what is the user's own."""
+        found = below(out)
+        if found.get("DERM/a.jpg") == b"mine":
+            found["DERM/a.jpg"] = found.pop("DERM/a-2.jpg")
+        return found
+
+    def test_they_are_copied(self, inbox: Path, out: Path) -> None:
+        for _ in range(2):
+            sort(inbox, into=out, is_moving=False)
+            assert self.placed(out) == {"DERM/a.jpg": b"a", "DERM/b.jpg": b"b"}
+        assert below(inbox) == {"a.jpg": b"a", "b.jpg": b"b"}
+
+    @pytest.mark.parametrize("is_other_disk", [False, True])
+    def test_they_are_moved(
+        self, inbox: Path, out: Path, monkeypatch: pytest.MonkeyPatch, is_other_disk: bool
+    ) -> None:
+        rename = os.rename
+
+        def rename_here(source: Path, name: Path) -> None:
+            if Path(source).parent == inbox:
+                raise OSError(errno.EXDEV, "another disk")
+            rename(source, name)
+
+        if is_other_disk:
+            monkeypatch.setattr(placing.os, "rename", rename_here)
+        sort(inbox, into=out, is_moving=True)
+        assert below(inbox) == {}
+        assert self.placed(out) == {"DERM/a.jpg": b"a", "DERM/b.jpg": b"b"}
+
+    def test_one_that_is_in_use_stays_and_is_not_doubled(
+        self, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    ) -> None:
+        rename, unlink = os.rename, os.unlink
+
+        def refuse(path: Path) -> None:
+            if Path(path) == inbox / "a.jpg":
+                raise PermissionError(errno.EACCES, "in use")
+
+        monkeypatch.setattr(placing.os, "rename", lambda *paths: refuse(paths[0]) or rename(*paths))
+        monkeypatch.setattr(placing.os, "unlink", lambda path: refuse(path) or unlink(path))
+        sort(inbox, into=tmp_path / "out", is_moving=True)
+        assert below(inbox) == {"a.jpg": b"a"}
+        assert below(tmp_path / "out") == {"DERM/b.jpg": b"b"}
+        assert "(cannot be taken out of its folder: in use)" in capsys.readouterr().err
 
 
 def test_a_picture_that_is_gone_does_not_end_the_sorting(

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from models.classifier import let_assess
-from models.device import Compute
+from models.device import Compute, without_tf32
 from models.preprocessing import Preprocessing
 from models.pretrained import build
 from models.zoo import resolve
@@ -196,3 +196,20 @@ def assert_same(one: Path, other: Path) -> None:
 def assert_same_run() -> Callable[[Path, Path], None]:
     """Give a function that compares two runs' weights, averages, history and figures by bits."""
     return assert_same
+
+
+@pytest.fixture
+def exactness(monkeypatch: pytest.MonkeyPatch) -> Callable[[Trainer], list[bool]]:
+    """Give a function whose list gets, as on a GPU, whether a network computes without TF32."""
+    monkeypatch.setattr("utils.training.predictor.fused", lambda network, *_: network)
+    monkeypatch.setattr(Compute, "answering", lambda _: without_tf32())
+
+    def watch(trainer: Trainer) -> list[bool]:
+        exact: list[bool] = []
+        layer = next(one for one in trainer.evaluated.modules() if isinstance(one, torch.nn.Conv2d))
+        layer.register_forward_pre_hook(
+            lambda *_: exact.append(not torch.backends.cudnn.allow_tf32)
+        )
+        return exact
+
+    return watch

@@ -78,6 +78,13 @@ def test_they_are_assessed_as_what_was_drawn(make) -> None:
     np.testing.assert_allclose(found.assessments, torch.cat(expected), atol=1e-5)
 
 
+def test_what_is_calibrated_on_them_is_computed_as_a_gate_does(make, exactness) -> None:
+    trainer = make()
+    exact = exactness(trainer)
+    trainer.predictor().predict_drawn(VAL, "Faults")
+    assert exact and all(exact)
+
+
 @pytest.mark.slow
 def test_workers_draw_the_same(make) -> None:
     alone, shared = (make(workers).predictor().predict_drawn(VAL, "") for workers in (0, 2))

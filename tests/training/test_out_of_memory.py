@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.classifier import is_of_assessment
-from models.device import Compute
+from models.device import Compute, is_out_of_memory
 from models.outputs import class_logits
 from models.preprocessing import Normalisation
 from utils.common.errors import ModelError, SettingsError
@@ -26,7 +26,6 @@ from utils.training.state.checkpoint import Progress
 from utils.training.state.run_config import Facts
 from utils.training.step import memory_estimate as footprint
 from utils.training.step.assessment import AssessmentLoss
-from utils.training.step.device import is_out_of_memory
 from utils.training.step.memory_estimate import activation_bytes, check_memory
 from utils.training.step.optimisation import ASSESSMENT_SCALE, class_weights, learning_rate
 from utils.training.step.train_step import MAX_GRADIENT_NORM

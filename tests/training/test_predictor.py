@@ -1,5 +1,7 @@
 """Predictions and features: each picture once, in order, whatever the batches."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -46,6 +48,23 @@ def test_some_pictures_have_the_features_that_they_have_among_all(trainer: Train
     assert some.num_surface == surface_size(trainer.network) > NUM_FEATURES
     width = some.num_surface + trainer.network.num_features
     assert every.features.shape == (len(every.files), width)
+
+
+def test_what_is_calibrated_is_computed_as_a_gate_does(
+    trainer: Trainer, exactness: Callable[[Trainer], list[bool]]
+) -> None:
+    exact = exactness(trainer)
+    predictor = trainer.predictor()
+    for predict in (
+        lambda: predictor.predict_with_features(TEST, "Test"),
+        lambda: predictor.ood_features(TEST, "Test", range(15)),
+    ):
+        exact.clear()
+        predict()
+        assert exact and all(exact)
+    exact.clear()
+    predictor.predict(TEST, "Test")
+    assert not any(exact)
 
 
 def test_features_do_not_change_a_prediction(trainer: Trainer) -> None:

@@ -21,7 +21,7 @@ FEWEST_GROUPS = 30
 """Least groups of a reliable interval; with fewer it is too narrow."""
 
 CHUNK_CELLS = 1_000_000
-"""Weights of groups that are in memory at a time."""
+"""Weights of groups, or of pictures, that are in memory at a time."""
 
 MOST_BLOCKS = 400
 """Most blocks of groups that are left out in turn."""

@@ -11,6 +11,15 @@ VAL_PICTURES = "val pictures"
 """What quantiles are fitted on in a training."""
 
 
+def in_percent(share: float) -> str:
+    """Return a share that somebody has set as text, with all of its digits.
+
+    >>> [in_percent(share) for share in (0.95, 0.975, 0.999)]
+    ['95%', '97.5%', '99.9%']
+    """
+    return f"{100 * share:.6g}%"
+
+
 def rank_of(share: float, count: int) -> int | None:
     """Return the rank, from 1, of the value that a new one does not exceed with this probability.
 
@@ -68,7 +77,7 @@ def fit_quantiles(
         scores, own = 1 - probabilities[chosen, label], groups[chosen]
         quantiles.append(quantile_by_group(scores, own, coverage))
         if quantiles[-1] is None:
-            reasons[name] = too_few(own, f"{coverage:.0%} takes", coverage, what)
+            reasons[name] = too_few(own, f"{in_percent(coverage)} takes", coverage, what)
     return tuple(quantiles), reasons
 
 

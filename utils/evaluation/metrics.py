@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from utils.common.labels import CLASSES
-from utils.evaluation.bootstrap import Figure, figures, share, sum_by_group
+from utils.evaluation.bootstrap import CHUNK_CELLS, Figure, figures, share, sum_by_group
 from utils.training.predictions import confusion_of
 
 NUM_CLASSES = len(CLASSES)
@@ -165,6 +165,11 @@ def make_auroc(
     not_above = np.searchsorted(others, scores[is_positive], "right")
 
     def area(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = max(1, CHUNK_CELLS // len(scores))  # each takes a number for every picture
+        starts = range(0, len(weights), rows)
+        return np.concatenate([area_of_few(weights[start : start + rows]) for start in starts])
+
+    def area_of_few(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         of_groups = np.ascontiguousarray(weights.T)
         passed = np.zeros((len(others) + 1, len(weights)))
         np.cumsum(of_groups[of_others], axis=0, out=passed[1:])

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.novelty import REFUSED, Neighbours, Novelty, Scale, unit
 from models.texture import NUM_FEATURES
-from utils.evaluation.conformal import VAL_PICTURES, quantile_by_group, too_few
+from utils.evaluation.conformal import VAL_PICTURES, in_percent, quantile_by_group, too_few
 
 SHRINKAGE, SHRINKAGE_WITH_STEM = 0.01, 4.0
 """Added to each feature's variance of 1, which shrinks correlations towards 0: few pictures do not
@@ -80,7 +80,7 @@ def _fitted(
         scaled = _scaled(novelty.neighbours, novelty, features)
         novelty = replace(novelty, neighbours=scaled)
     threshold = quantile_by_group(novelty.scores(features), groups, 1 - refused)
-    reason = too_few(groups, f"to refuse {100 * refused:.4g}% takes", 1 - refused, what)
+    reason = too_few(groups, f"to refuse {in_percent(refused)} takes", 1 - refused, what)
     reason = "" if threshold is not None else reason
     return replace(novelty, threshold=threshold, reason=reason, refused=refused)
 

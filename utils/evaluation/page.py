@@ -12,6 +12,7 @@ from utils.common.templates import page_environment
 from utils.evaluation.bootstrap import FEWEST_GROUPS
 from utils.evaluation.border import PAIR
 from utils.evaluation.colours import readable_on, shade
+from utils.evaluation.conformal import in_percent
 from utils.evaluation.gallery import SIDE
 from utils.evaluation.page_tables import (
     between,
@@ -80,7 +81,8 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         ),
         in_training=training_shares(report),
         called=called_rows(report),
-        promised=f"{100 * report.calibration.coverage:g}\N{NO-BREAK SPACE}%",
+        promised=_apart(in_percent(report.calibration.coverage)),
+        aimed_at=_apart(in_percent(report.calibration.novelty.refused)),
         promises=promise_rows(report),
         how_to_promise=how_to_promise(report),
         external=external,
@@ -118,3 +120,8 @@ def shaded(share: float) -> str:
 def file_name(path: str) -> str:
     """Return a path without its folders."""
     return Path(path).name
+
+
+def _apart(share: str) -> str:
+    """Return a share with a space before its sign."""
+    return share.replace("%", "\N{NO-BREAK SPACE}%")

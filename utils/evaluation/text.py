@@ -5,6 +5,7 @@ from utils.common.labels import CLASSES
 from utils.evaluation.assessing.assessed import Assessed
 from utils.evaluation.bootstrap import FEWEST_GROUPS, Figure
 from utils.evaluation.border import MERGED
+from utils.evaluation.conformal import in_percent
 from utils.evaluation.external import HEADING
 from utils.evaluation.report import Report
 from utils.evaluation.unseen import heading, scope
@@ -40,7 +41,7 @@ def as_text(report: Report) -> str:
          f"{with_interval(report.accuracy_answered).strip()}"),
         ("Abstained", f"{percent(report.ambiguous.value)} ambiguous, "
          f"{percent(report.unlike.value).strip()} unlike anything seen in training"),
-        (f"{report.calibration.coverage:.0%} coverage", f"  {coverage_line(report)}"),
+        (f"{in_percent(report.calibration.coverage)} coverage", f"  {coverage_line(report)}"),
         *assessed_lines(report.assessed),
         ("Looks at test", str(len(report.facts.get("looks_at_test", ()))).rjust(4)),
     ]  # fmt: skip

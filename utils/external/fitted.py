@@ -15,6 +15,7 @@ from utils.common.cli.terminal import printable
 from utils.common.errors import ModelError, SettingsError
 from utils.common.labels import CLASSES
 from utils.evaluation.bootstrap import FEWEST_GROUPS
+from utils.evaluation.conformal import in_percent
 from utils.evaluation.fitting import refit
 from utils.evaluation.promises import groups_by_class
 from utils.external.folder import LabelledFolder
@@ -135,14 +136,14 @@ def told(old: Card, new: Card, labelled: LabelledFolder, answered: Answered, out
 
 
 def _promise(quantile: float | None, reason: str, coverage: float) -> str:
-    return f"{coverage:.0%}" if quantile is not None else f"none: {reason}"
+    return in_percent(coverage) if quantile is not None else f"none: {reason}"
 
 
 def _limit(novelty: Novelty) -> str:
     """Return the threshold, and the share of good pictures that it may refuse."""
     if novelty.threshold is None:
         return "none"
-    return f"beyond a distance of {novelty.threshold:.2f}, for {100 * novelty.refused:.4g}%"
+    return f"beyond a distance of {novelty.threshold:.2f}, for {in_percent(novelty.refused)}"
 
 
 def _others(labelled: LabelledFolder, answered: Answered) -> list[str]:

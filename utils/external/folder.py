@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.common.disk.listing import ending_of
+from utils.common.disk.listing import ending_of, entries_of
 from utils.common.disk.writing import is_clutter
 from utils.common.errors import SettingsError, shortlist
 from utils.common.labels import CLASSES
@@ -65,10 +65,10 @@ def find_labelled(folder: Path) -> LabelledFolder:
             holds no pictures, or its groups.csv cannot be used.
         SourceError: If an archive or a folder cannot be read.
     """
-    if not folder.is_dir():
-        found = f"{folder} is a file" if folder.exists() else f"There is no {folder}"
+    if not os.path.isdir(folder):
+        found = f"{folder} is a file" if os.path.exists(folder) else f"There is no {folder}"
         raise SettingsError(found, EXPECTED)
-    entries = [one for one in folder.iterdir() if not is_clutter(one.name)]
+    entries = [one for one in entries_of(str(folder)) if not is_clutter(one.name)]
     names = sorted(one.name for one in entries if one.is_dir())
     if unknown := [name for name in names if name not in CLASSES]:
         raise SettingsError(*_refusal(folder, unknown))
@@ -84,7 +84,9 @@ def find_labelled(folder: Path) -> LabelledFolder:
 
 def _refusal(folder: Path, unknown: list[str]) -> tuple[str, str, str]:
     """Return what was found, what was expected and what to do about folders of no class."""
-    inside = [name for name in unknown if any((folder / name / one).is_dir() for one in CLASSES)]
+    inside = [
+        name for name in unknown if any(os.path.isdir(folder / name / one) for one in CLASSES)
+    ]
     if inside:
         todo = f"Name the folder above the class folders, such as {folder / inside[0]}"
     else:

@@ -32,11 +32,11 @@ def read_groups(folder: Path, files: Sequence[str]) -> dict[str, str] | None:
             or tells two.
     """
     path = folder / GROUPS_NAME
-    if not path.exists():
-        return None
     try:
         text = decode_text(read_regular(path, MAX_BYTES))[0]
         told, twice = _rows(path, text)
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, csv.Error) as error:
         detail = getattr(error, "strerror", None) or error
         raise SettingsError(f"{path} cannot be read: {detail}", EXPECTED) from error

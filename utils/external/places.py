@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from models.stored_names import CARD_NAME
+from utils.common.disk.writing import explain_write_errors
 from utils.common.errors import OutputError
 from utils.training.state.runs import LAST_NAME, LOOKS_NAME
 
@@ -11,29 +12,31 @@ def check_report_folder(output: Path, pictures: Path) -> None:
     """Refuse a folder for a report in which something else would be overwritten.
 
     Raises:
-        OutputError: If it is a file, a run's folder, inside the pictures, or holds anything but an
-            earlier report.
+        OutputError: If it is a file, a run's folder, inside the pictures, may not be read, or holds
+            anything but an earlier report.
     """
     expected = "a new or empty folder, or one with an earlier report on such pictures"
-    _check(output, pictures, expected)
-    if (output / CARD_NAME).exists() or (output / LAST_NAME).exists():
-        raise OutputError(
-            f"{output} is the folder of a run, which has a report of its own", expected
-        )
-    if not (output / LOOKS_NAME).is_file() and _holds_something(output):
-        raise OutputError(f"{output} holds other files", expected)
+    with explain_write_errors(output):
+        _check(output, pictures, expected)
+        if (output / CARD_NAME).exists() or (output / LAST_NAME).exists():
+            raise OutputError(
+                f"{output} is the folder of a run, which has a report of its own", expected
+            )
+        if not (output / LOOKS_NAME).is_file() and _holds_something(output):
+            raise OutputError(f"{output} holds other files", expected)
 
 
 def check_new_folder(output: Path, pictures: Path) -> None:
     """Refuse a folder for a new model in which there is something already.
 
     Raises:
-        OutputError: If it is a file, inside the pictures, or holds anything.
+        OutputError: If it is a file, inside the pictures, may not be read, or holds anything.
     """
     expected = "a new or empty folder: a run is never overwritten"
-    _check(output, pictures, expected)
-    if _holds_something(output):
-        raise OutputError(f"{output} is not empty", expected)
+    with explain_write_errors(output):
+        _check(output, pictures, expected)
+        if _holds_something(output):
+            raise OutputError(f"{output} is not empty", expected)
 
 
 def _check(output: Path, pictures: Path, expected: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from utils.common.cli.command_line import parse, setting
 from utils.common.cli.console import doing
+from utils.common.disk.writing import explain_write_errors
 from utils.common.errors import EXIT_OK, EXIT_SOME_FAILED, run_script
 from utils.common.system.imports import imported_at_once
 from utils.common.system.openmp import share_processors
@@ -95,7 +96,8 @@ def recalibrate(settings: RecalibrateSettings, labelled: "LabelledFolder", outpu
     card = fit_anew(
         gate.card, run.resolve().name, labelled.name, answered, settings.coverage, settings.refuse
     )
-    output.mkdir(parents=True, exist_ok=True)
+    with explain_write_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
     store_bundle(output, read_weights(run / WEIGHTS_NAME), card)
     print(told(gate.card, card, labelled, answered, output))
     return EXIT_SOME_FAILED if answered.unread or labelled.inputs.num_unread else EXIT_OK

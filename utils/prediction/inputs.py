@@ -29,6 +29,7 @@ def find_inputs(
     stdin: BinaryIO | None = None,
     moved: Container[str] = (),
     todo: str = "",
+    sorted_into: Path | None = None,
 ) -> Inputs:
     """List all pictures, before any is looked at.
 
@@ -42,9 +43,12 @@ def find_inputs(
         stdin: Paths, one in each line; the process's own by default.
         moved: Files that a call before this one has moved away, if they are not there.
         todo: What to do if a path is not there or there are no pictures.
+        sorted_into: Where pictures that have rows are to go; once there, they are not to be found
+            as new ones.
 
     Raises:
-        SettingsError: If a path is not there, stdin has no list, or there are no pictures.
+        SettingsError: If a path is not there, stdin has no list, there are no pictures, or they
+            would go into a folder that is looked into.
         SourceError: If an archive cannot be read, or a folder not listed.
     """
     paths = list(paths)
@@ -60,12 +64,26 @@ def find_inputs(
         named = read_list(stdin or sys.stdin.buffer) if path == STDIN else [path]
         for name in named:
             if name not in moved or os.path.exists(name):
+                if sorted_into:
+                    _check_outside(sorted_into, name)
                 for one in _look_into(name, inputs):
                     inputs.add(one)
     if not inputs and not moved:
         others = inputs.describe_others()
         raise SettingsError(f"No pictures in {shortlist(paths)}", todo=f"{others} {todo}".strip())
     return inputs
+
+
+def _check_outside(target: Path, path: str) -> None:
+    """Refuse a place for pictures inside a folder that is looked into, where that is one."""
+    if os.path.isdir(path) and Path(os.path.realpath(target)).is_relative_to(
+        os.path.realpath(path)
+    ):
+        raise SettingsError(
+            f"Pictures would be put into {target}, and {path} is looked into: when a call that was "
+            "stopped is gone on with, they would be taken for new ones",
+            todo=f"Choose a folder outside of {path}, or write no rows",
+        )
 
 
 def _look_into(path: str, found: Inputs) -> Iterable[Input]:

@@ -1,26 +1,29 @@
 """Join the rows of all shards into those of one process, in order and one at a time."""
 
 import contextlib
+import os
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from utils.common.cli.console import progress
 from utils.common.disk.writing import whole_file
-from utils.common.errors import SettingsError, shortlist
+from utils.common.errors import MAX_OFFENDERS, SettingsError, shortlist
 from utils.prediction.classify import Tally
 from utils.prediction.columns import AlteredError, WrittenRow
 from utils.prediction.labels import Labels
 from utils.prediction.names import Names, match
 from utils.prediction.pictures import Pictures, describe_others
 from utils.prediction.row_file import locked
-from utils.prediction.rows import ENCODING, ERRORS, format_of, read_whole_rows
+from utils.prediction.rows import ENCODING, ERRORS, RowFormat, format_of, read_whole_rows
 from utils.prediction.settings import LIST, MOVE_INTO, SHARD, PredictSettings, has_faults
 from utils.prediction.shards import Note, Shard, all_shards, note_of, read_note
 from utils.prediction.unfinished import beside
 
 RUN_AGAIN = "Run that shard again"
+ALL_AGAIN = "Run each shard again with --resume"
 
 
 @contextlib.contextmanager
@@ -76,11 +79,15 @@ class JoinedRows:
             SettingsError: If one has no row.
         """
         labels = match(inputs, (row for _, row in self.read()))
-        if num_missing := len(labels.without_row(inputs)):
+        if missing := labels.without_row(inputs):
+            is_begun = moved_picture(str(self._target), len(self._paths))
             raise SettingsError(
-                f"{num_missing:,} of {len(inputs):,} pictures have no row in any shard",
+                f"{len(missing):,} of {len(inputs):,} pictures have no row in any shard: "
+                f"{shortlist(one.file for one in islice(missing, MAX_OFFENDERS))}",
                 expected="the pictures that the shards were made of",
-                todo="Run all shards again",
+                todo="Others were moved already: put these elsewhere until all of them are"
+                if is_begun
+                else f"{ALL_AGAIN}, or torchrun without it",
             )
         return labels
 
@@ -97,7 +104,7 @@ class JoinedRows:
         for path, count in zip(self._paths, self._counts, strict=True):
             number = 0
             try:
-                for line, row in self._read_one(path):
+                for line, row in _read_rows(path, self._format):
                     number += 1
                     yield line, row
             except AlteredError:
@@ -109,21 +116,6 @@ class JoinedRows:
                 raise SettingsError(
                     f"{path} has {number:,} whole rows", expected=f"{count:,}", todo=RUN_AGAIN
                 )
-
-    def _read_one(self, path: Path) -> Iterator[tuple[bytes, WrittenRow]]:
-        start = 0
-        with (
-            path.open(encoding=ENCODING, errors=ERRORS, newline="") as text,
-            path.open("rb") as checked,
-            path.open("rb") as content,
-        ):
-            for end, row in read_whole_rows(self._format, text, checked):
-                line = content.read(end - start)
-                start = end
-                if row is not None:
-                    yield line, row
-            if content.read(1):
-                raise AlteredError
 
     def publish(self) -> None:
         """Put the rows under the target's name, all or none."""
@@ -144,6 +136,41 @@ class JoinedRows:
         for path in self._paths:
             note_of(path).unlink(missing_ok=True)
             path.unlink(missing_ok=True)
+
+
+def moved_picture(output: str, total: int) -> str:
+    """Return a picture that has a row and was moved before the shards were joined; "" without one.
+
+    Args:
+        output: Where the rows of all shards go.
+        total: Number of shards.
+    """
+    paths = [shard.output(output) for shard in all_shards(total)]
+    try:
+        notes = _read_notes(paths)
+        _compare(notes, paths, notes[0].origin, notes[0].named)
+    except SettingsError:  # what cannot be joined was not sorted
+        return ""
+    if _is_joined(Path(output), paths):
+        return ""
+    rows_format = format_of(paths[0].suffix, has_faults(notes[0].origin))
+    with contextlib.suppress(AlteredError):
+        for path in paths:
+            for _, row in _read_rows(path, rows_format):
+                if row.label and _is_gone(row.file):
+                    return row.file
+    return ""
+
+
+def _is_joined(target: Path, paths: list[Path]) -> bool:
+    """Tell whether the rows of finished shards are in the file that they were joined into."""
+    last = max(note_of(path).stat().st_mtime_ns for path in paths)
+    return target.is_file() and target.stat().st_mtime_ns >= last
+
+
+def _is_gone(file: str) -> bool:
+    """Tell whether a picture, and not its whole folder or archive, is no longer there."""
+    return not os.path.lexists(file) and os.path.isdir(os.path.dirname(file) or ".")
 
 
 def is_finished(rows: Path, origin: dict[str, Any], named: list[str]) -> bool:
@@ -180,8 +207,14 @@ def _compare(
     for number, (note, path) in enumerate(zip(notes, paths, strict=True), start=1):
         own = {**origin, SHARD: str(Shard(number, len(paths)))}
         differing = _differing(note, own, named)
-        if note.origin.get(LIST) != notes[0].origin.get(LIST) or note.total != notes[0].total:
-            differing.append(LIST)
+        if not differing and (note.origin.get(LIST), note.total) != (
+            notes[0].origin.get(LIST), notes[0].total,
+        ):  # fmt: skip
+            raise SettingsError(
+                f"{path} cannot be joined with {paths[0]}: the list of pictures was another, since "
+                "some came or went in between",
+                todo=f"{ALL_AGAIN}; those of today's list stay as they are",
+            )
         if differing:
             raise SettingsError(
                 f"{path} cannot be joined: its rows were made with another {shortlist(differing)}",
@@ -205,3 +238,24 @@ def _differing(note: Note, origin: dict[str, Any], named: list[str]) -> list[str
         if name != MOVE_INTO and note.origin.get(name) != value
     ]
     return differing + (["PICTURES"] if note.named != named else [])
+
+
+def _read_rows(path: Path, rows_format: RowFormat) -> Iterator[tuple[bytes, WrittenRow]]:
+    """Yield each row of a finished shard as it stands there, and what it says.
+
+    Raises:
+        AlteredError: If there is anything else.
+    """
+    start = 0
+    with (
+        path.open(encoding=ENCODING, errors=ERRORS, newline="") as text,
+        path.open("rb") as checked,
+        path.open("rb") as content,
+    ):
+        for end, row in read_whole_rows(rows_format, text, checked):
+            line = content.read(end - start)
+            start = end
+            if row is not None:
+                yield line, row
+        if content.read(1):
+            raise AlteredError

@@ -5,9 +5,11 @@ import errno
 import filecmp
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from utils.common.disk.listing import WINDOWS
 from utils.common.errors import OutputError
 from utils.common.seeds import stable_hash
 from utils.prediction.pictures import Input
@@ -38,7 +40,7 @@ def target_name(file: str, folder: Path) -> str:
     it loses is stood for by a hash.
     """
     name = PurePosixPath(file.replace(os.sep, "/")).name
-    if os.name == "nt":
+    if WINDOWS:
         name = name.translate(NO_WINDOWS_NAME).rstrip(". ")
     limit = _longest_name(folder) - NUMBER_BYTES
     if len(os.fsencode(name)) <= limit:
@@ -116,7 +118,7 @@ def _move(one: Input, name: Path) -> None:
     """Give a file another name, which fails where that is taken, as no rename would."""
     source = one.location.path
     try:
-        os.link(source, name)
+        _give_name(source, name)
     except FileExistsError:
         raise TakenError from None
     except OSError:  # another disk, or one that knows no links
@@ -124,12 +126,38 @@ def _move(one: Input, name: Path) -> None:
     try:
         _take_away(source)
     except SourceError:
-        name.unlink()
+        _remove(name)
         raise
+
+
+def _give_name(source: str | Path, name: Path) -> None:
+    """Give a file a name that is free; it may keep its own as well.
+
+    Raises:
+        FileExistsError: If the name is taken.
+    """
+    if WINDOWS:  # a rename fails where the name is taken, and takes files that are read-only
+        os.rename(source, name)
+    else:
+        os.link(source, name)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file of our own, if it is there."""
+    _let_be_removed(path)
+    path.unlink(missing_ok=True)
+
+
+def _let_be_removed(path: str | Path) -> None:
+    """Take from a file what keeps it from being removed, on Windows alone: that it is read-only."""
+    if WINDOWS and not os.path.islink(path):
+        with contextlib.suppress(OSError):
+            os.chmod(path, stat.S_IWRITE)
 
 
 def _take_away(source: str) -> None:
     try:
+        _let_be_removed(source)
         os.unlink(source)
     except FileNotFoundError:
         pass  # somebody else did
@@ -140,7 +168,7 @@ def _take_away(source: str) -> None:
 def _copy(one: Input, name: Path) -> None:
     # Named by the source: the same call, run again, goes over what a kill has left of it.
     partial = name.parent.parent / f".{stable_hash(one.file):016x}.partial"
-    partial.unlink(missing_ok=True)  # a link there would be written through
+    _remove(partial)  # a link there would be written through
     try:
         if one.is_member:
             with _reading():
@@ -150,7 +178,7 @@ def _copy(one: Input, name: Path) -> None:
             _copy_file(one.location.path, partial)
         _claim(partial, name)
     finally:
-        partial.unlink(missing_ok=True)
+        _remove(partial)
 
 
 def _copy_file(source: str, partial: Path) -> None:
@@ -165,7 +193,7 @@ def _copy_file(source: str, partial: Path) -> None:
 def _claim(partial: Path, name: Path) -> None:
     """Give a whole file its name, unless that is taken."""
     try:
-        os.link(partial, name)
+        _give_name(partial, name)
     except FileExistsError:
         raise TakenError from None
     except OSError:  # a disk that knows no links

@@ -174,6 +174,7 @@ class RowFile:
                 return self._path.open("a", encoding=ENCODING, errors=ERRORS, newline="")
             stream = self._path.open("w", encoding=ENCODING, errors=ERRORS, newline="")
             stream.write(json.dumps(self._origin) + "\n" + self._format.header())
+            stream.flush()  # the first batch may take long, and be cut short by a kill
             return stream
 
     def __enter__(self) -> "RowFile":

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.prior import EQUAL, read_prior
-from models.stored_names import CARD_NAME
+from models.stored_names import CARD_NAME, stored_file
 from utils.common.cli.command_line import parse, setting
 from utils.common.disk.writing import sha256_of_file
 from utils.common.errors import SettingsError
@@ -112,8 +112,13 @@ class PredictSettings:
         """Return what decides on the rows besides the pictures, and where these are to go.
 
         Of a shard that is also which share it is; the list of pictures is not known yet.
+
+        Raises:
+            ModelError: If there is no trained model.
         """
-        card = sha256_of_file(Path(self.run) / CARD_NAME)  # has the hash of the weights in it
+        card = sha256_of_file(
+            stored_file(Path(self.run), CARD_NAME)
+        )  # has the hash of the weights in it
         origin: dict[str, object] = {
             "model": card, "amp": self.amp, "prior": self.prior, MOVE_INTO: self.move_into,
             COLUMN_SET: None if self.no_faults else WITH_FAULTS,

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from models import load
+from utils.common.cli.console import warn
+from utils.common.cli.terminal import printable
+from utils.common.errors import SettingsError
 from utils.prediction.classify import Tally, classify
-from utils.prediction.join import is_finished
+from utils.prediction.join import is_finished, moved_picture
 from utils.prediction.pictures import Files, Inputs
 from utils.prediction.row_file import open_rows
 from utils.prediction.settings import LIST, PredictSettings
@@ -16,10 +19,42 @@ def rows_of(settings: PredictSettings) -> Path:
     return Shard.parse(settings.shard).output(settings.output)
 
 
-def is_done(settings: PredictSettings) -> bool:
-    """Tell whether a shard that is to be gone on with has all of its rows."""
-    named = list(settings.pictures)
-    return settings.resume and is_finished(rows_of(settings), settings.origin(), named)
+def is_done(settings: PredictSettings, inputs: Inputs) -> bool:
+    """Tell whether a shard that is to be gone on with has all of its rows.
+
+    Args:
+        settings: Of the call, with its shard.
+        inputs: All pictures; the rows of another list of them do not count.
+    """
+    if not _has_rows(settings):
+        return False
+    if _has_rows(settings, {LIST: inputs.digest}):
+        return True
+    warn(f"{rows_of(settings)} is of another list of pictures, and is written anew.")
+    return False
+
+
+def _has_rows(settings: PredictSettings, more: dict[str, object] | None = None) -> bool:
+    """Tell whether a shard that is to be gone on with is finished, of whatever list of pictures."""
+    origin, named = {**settings.origin(), **(more or {})}, list(settings.pictures)
+    return settings.resume and is_finished(rows_of(settings), origin, named)
+
+
+def is_being_sorted(settings: PredictSettings) -> bool:
+    """Tell whether all shards are done and pictures of theirs moved, but the rows not yet joined.
+
+    Raises:
+        SettingsError: If so, and the call would replace these rows.
+    """
+    total = Shard.parse(settings.shard).total
+    moved = moved_picture(settings.output, total)
+    if moved and not _has_rows(settings):
+        raise SettingsError(
+            f"The {total} finished shards of {settings.output} have rows of pictures that were "
+            f"moved already, such as {printable(moved)}",
+            todo="Go on by the same command as before with --resume, or remove the shards",
+        )
+    return bool(moved)
 
 
 def answer_shard(settings: PredictSettings, inputs: Inputs) -> Tally:

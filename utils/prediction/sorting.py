@@ -51,7 +51,7 @@ def check_movable(inputs: Iterable[Input]) -> None:
                 todo="Use --copy-into",
             )
         folder = os.path.dirname(one.file) or "."
-        if folder != last and not os.access(folder, os.W_OK | os.X_OK):
+        if folder != last and _is_closed(folder):
             closed.append(folder)
         last = folder
     if closed:
@@ -59,6 +59,11 @@ def check_movable(inputs: Iterable[Input]) -> None:
             f"No picture can be moved out of a read-only folder: {closed}",
             todo="Use --copy-into, or change its permissions",
         )
+
+
+def _is_closed(folder: str) -> bool:
+    """Tell whether nothing can be taken out of a folder; one that is gone has nothing to take."""
+    return os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from utils.common.system.processors import available_processors
 from utils.prediction.join import is_finished
 from utils.prediction.pictures import Inputs
 from utils.prediction.settings import MAX_WORKERS, PredictSettings
-from utils.prediction.sharded import answer_shard, is_done
+from utils.prediction.sharded import answer_shard, is_being_sorted, is_done
 from utils.prediction.shards import all_shards
 
 Value = TypeVar("Value")
@@ -55,14 +55,17 @@ def answer_together(
         The pictures; None if all shards were finished before.
 
     Raises:
-        SettingsError: If several processes cannot do this.
+        ModelError: If there is no trained model.
+        SettingsError: If several processes cannot do this, or rows of pictures that were moved
+            would be lost.
     """
     world.broadcast(lambda: _check(world, settings))
     own = of_process(world, settings)
     inputs = None
     if not (own.resume and world.broadcast(lambda: _are_finished(world, own))):
+        world.broadcast(lambda: is_being_sorted(own))
         inputs = share_inputs(world, find)
-        if not is_done(own):
+        if not is_done(own, inputs):
             answer_shard(own, inputs)
     world.gather(None)  # all rows are there
     return inputs
@@ -77,6 +80,7 @@ def _check(world: World, settings: PredictSettings) -> None:
         raise SettingsError(
             "torchrun gives each process a shard by itself", todo="Leave --shard and --join out"
         )
+    settings.origin()  # here one process tells for all that there is no model
 
 
 def of_process(world: World, settings: PredictSettings) -> PredictSettings:

@@ -31,7 +31,8 @@ class Unfinished:
         target: Where its rows would go in the end; the ending tells their format.
 
     Attributes:
-        origin: What its rows are of; None if there is no such file, empty if that is not told.
+        origin: What its rows are of; None if there is no such file, or none that got as far as its
+            first row; empty if that is not told.
 
     Raises:
         OutputError: If something else lies there.
@@ -50,6 +51,8 @@ class Unfinished:
             with open_regular(path) as stream:
                 line = stream.readline(CHUNK)
         except FileNotFoundError:
+            return
+        if not line.endswith(b"\n") and len(line) < CHUNK:  # the call was stopped before any row
             return
         self.origin = {}
         with contextlib.suppress(ValueError, RecursionError):

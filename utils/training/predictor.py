@@ -94,10 +94,12 @@ class Predictor:
         In float32 whatever the precision of the training, as `models.gate` computes by default:
         what is fitted on these logits has to hold for those.
         """
-        network = self._prepared_network(replace(self.compute, precision=FLOAT32))
+        compute = replace(self.compute, precision=FLOAT32)
+        network = self._prepared_network(compute)
 
         def forward(pixels: torch.Tensor) -> Outputs:
-            outputs, features = outputs_and_features(network, self.normalise, pixels)
+            with compute.answering():
+                outputs, features = outputs_and_features(network, self.normalise, pixels)
             return *_columns(outputs), features
 
         return self._run(_predictions_with_features, split, title, forward)
@@ -119,10 +121,12 @@ class Predictor:
         """
         if not is_assessing(self.network):
             return None
-        network = self._prepared_network(replace(self.compute, precision=FLOAT32))
+        compute = replace(self.compute, precision=FLOAT32)
+        network = self._prepared_network(compute)
 
         def forward(pixels: torch.Tensor) -> Outputs:
-            return _columns(outputs_of(network, self.normalise, pixels))
+            with compute.answering():
+                return _columns(outputs_of(network, self.normalise, pixels))
 
         listed, found = self.loader.pictures.splits[split], []
         for epoch, parents in self.loader.drawn_anew(split, NUM_DRAWN):
@@ -140,10 +144,12 @@ class Predictor:
             title: Title of the progress bar.
             positions: Positions of the pictures in the split's list.
         """
-        network = self._prepared_network(replace(self.compute, precision=FLOAT32))
+        compute = replace(self.compute, precision=FLOAT32)
+        network = self._prepared_network(compute)
 
         def forward(pixels: torch.Tensor) -> Outputs:
-            return outputs_and_features(network, self.normalise, pixels)[1:]
+            with compute.answering():
+                return outputs_and_features(network, self.normalise, pixels)[1:]
 
         make = partial(OodFeatures, num_surface=surface_size(network))
         return self._run(make, split, title, forward, positions)

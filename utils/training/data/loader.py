@@ -111,9 +111,9 @@ class PictureLoader:
 
     def close(self) -> None:
         """End the workers; nothing is served any more. Closing twice is harmless."""
-        self.__dict__.pop("_loader", None)  # they end by themselves where nobody else holds it
         if self._workers:
-            self._workers.end()
+            self._workers.end()  # first: PyTorch would wait for each of them for seconds
+        self.__dict__.pop("_loader", None)
 
     def steps(self, split: str) -> int:
         """Return the number of batches of one pass over a split."""

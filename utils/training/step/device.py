@@ -14,9 +14,6 @@ from utils.training.settings import Settings
 CUBLAS_VARIABLE, CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
 """With separate buffers for each stream, cuBLAS sums in the same order each time."""
 
-OUT_OF_MEMORY = ("out of memory", "STATUS_ALLOC_FAILED", "DefaultCPUAllocator")
-"""Words of errors that a smaller batch may avoid."""
-
 
 def own_device(settings: Settings, world: World) -> torch.device:
     """Return the device of this process; several processes use one GPU each.
@@ -77,13 +74,6 @@ def prepare(device: torch.device, deterministic: bool) -> None:
     if deterministic:
         os.environ[CUBLAS_VARIABLE] = CUBLAS_WORKSPACE  # read when the device is first used
         torch.use_deterministic_algorithms(True)
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether a smaller batch may avoid an error; each library words it differently."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return True
-    return any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def blame_flag(error: RuntimeError) -> SettingsError | None:

@@ -5,10 +5,11 @@ from typing import TypeVar
 
 import torch
 
+from models.device import is_out_of_memory
 from utils.common.cli.console import warn
 from utils.common.errors import ModelError
 from utils.training.processes.world import World
-from utils.training.step.device import blame_flag, is_out_of_memory
+from utils.training.step.device import blame_flag
 
 Result = TypeVar("Result")
 
