@@ -89,6 +89,23 @@ def plain_reports() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def workers_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close the loaders with workers that a test makes; else PyTorch waits seconds for each."""
+    made = []
+    make = PictureLoader.__init__
+
+    def noting(self: PictureLoader, *given: Any, **more: Any) -> None:
+        make(self, *given, **more)
+        made.append(self)
+
+    monkeypatch.setattr(PictureLoader, "__init__", noting)
+    yield
+    for loader in made:
+        if loader._workers:
+            loader.close()
+
+
 @pytest.fixture(scope="session")
 def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an assembled data set of 5 x (5 + 2 + 3) pictures; only to be read."""
