@@ -116,11 +116,9 @@ class PredictSettings:
         Raises:
             ModelError: If there is no trained model.
         """
-        card = sha256_of_file(
-            stored_file(Path(self.run), CARD_NAME)
-        )  # has the hash of the weights in it
+        card = stored_file(Path(self.run), CARD_NAME)  # has the hash of the weights in it
         origin: dict[str, object] = {
-            "model": card, "amp": self.amp, "prior": self.prior, MOVE_INTO: self.move_into,
+            "model": sha256_of_file(card), "amp": self.amp, "prior": self.prior, MOVE_INTO: self.move_into,
             COLUMN_SET: None if self.no_faults else WITH_FAULTS,
         }  # fmt: skip
         if self.shard or self.join:
