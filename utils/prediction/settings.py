@@ -118,7 +118,8 @@ class PredictSettings:
         """
         card = stored_file(Path(self.run), CARD_NAME)  # has the hash of the weights in it
         origin: dict[str, object] = {
-            "model": sha256_of_file(card), "amp": self.amp, "prior": self.prior, MOVE_INTO: self.move_into,
+            "model": sha256_of_file(card), "amp": self.amp, "prior": self.prior,
+            MOVE_INTO: self.move_into,
             COLUMN_SET: None if self.no_faults else WITH_FAULTS,
         }  # fmt: skip
         if self.shard or self.join:
