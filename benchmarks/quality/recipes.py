@@ -20,12 +20,13 @@ it can be stopped at any time, and run with other --seeds or --recipes by anothe
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -85,6 +86,9 @@ RATE = 0.05
 OWN, HELD, POOR = SETS = "own", "held", "poor"
 Said = dict[str, dict[str, list[int]]]
 """For each set and true class the predicted classes of its pictures."""
+
+Answers = dict[str, tuple[list[str], NDArray[np.float32]]]
+"""For each set the true classes of its pictures, and their logits, N x classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +180,7 @@ def mean_of_known(values: Iterable[float]) -> float:
 def main() -> None:
     """Train what was not trained yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, required=True, help="a data set")
-    add_training_flags(parser)
-    parser.add_argument("--input-size", type=int, default=112, help="in pixels (default: 112)")
-    parser.add_argument(
-        "--hold-out", nargs="+", action="append", metavar="SOURCE[:[!]WxH]", default=[],
-        help="origins that one training goes without; may be repeated",
-    )  # fmt: skip
-    parser.add_argument("--poor", type=Path, help="folder of really poor pictures")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    add_flags(parser)
     parser.add_argument("--recipes", nargs="+", help="some of the table's first column")
     parser.add_argument("--only", choices=["table"], help="train nothing")
     parser.add_argument("--whole", metavar="RECIPE", help="train it on all origins, in whole runs")
@@ -204,6 +200,19 @@ def main() -> None:
     results = read_results(given.output / RESULTS_NAME)
     asked = (given.model, given.epochs, given.input_size)
     print(as_table([r for r in results if (r.model, r.epochs, r.input_size) == asked]))
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what tells which trainings there are, recipes apart."""
+    parser.add_argument("--data-dir", type=Path, required=True, help="a data set")
+    add_training_flags(parser)
+    parser.add_argument("--input-size", type=int, default=112, help="in pixels (default: 112)")
+    parser.add_argument(
+        "--hold-out", nargs="+", action="append", metavar="SOURCE[:[!]WxH]", default=[],
+        help="origins that one training goes without; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--poor", type=Path, help="folder of really poor pictures")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
 
 
 def recipes(epochs: int, lr: float) -> dict[str, Recipe]:
@@ -236,11 +245,8 @@ def train_missing(given: argparse.Namespace, known: Mapping[str, Recipe]) -> Non
     """Train what is not among the results yet."""
     path = given.output / RESULTS_NAME
     for held in given.hold_out:
-        origins = [Origin(text) for text in held]
         name = " ".join(held)
-        parts = read_parts(given.data_dir, origins)
-        folder = given.output / "data" / name.replace(":", "-").replace("!", "not-")
-        link_data_set(parts.kept, given.data_dir, folder)
+        parts, folder = without(given, held)
         for seed in given.seeds:
             for recipe in given.recipes or known:
                 asked = Training(given.model, name, recipe, seed, given.epochs, given.input_size)
@@ -250,6 +256,15 @@ def train_missing(given: argparse.Namespace, known: Mapping[str, Recipe]) -> Non
                 result = train(given, folder, asked, known[recipe], parts)
                 with path.open("a", encoding="utf-8") as stream:
                     stream.write(f"{json.dumps(dataclasses.asdict(result))}\n")
+
+
+def without(given: argparse.Namespace, held: Sequence[str]) -> tuple[HeldOut, Path]:
+    """Return what is held out, and where the data set without it lies."""
+    parts = read_parts(given.data_dir, [Origin(text) for text in held])
+    name = " ".join(held).replace(":", "-").replace("!", "not-")
+    folder = given.output / "data" / name
+    link_data_set(parts.kept, given.data_dir, folder)
+    return parts, folder
 
 
 def read_results(path: Path) -> list[Result]:
@@ -294,6 +309,18 @@ def train(
     parts: HeldOut,
 ) -> Result:
     """Train once; return what the weights of the best epoch say of all sets."""
+    with trainer_of(given, data_dir, training, recipe) as trainer:
+        started = time.perf_counter()
+        best_epoch = train_to_best(trainer, recipe.start_share)
+        seconds = time.perf_counter() - started
+        return result_of(training, answers(given, trainer, parts), best_epoch, seconds)
+
+
+@contextlib.contextmanager
+def trainer_of(
+    given: argparse.Namespace, data_dir: Path, training: Training, recipe: Recipe
+) -> Iterator[Trainer]:
+    """Yield a trainer that has not trained yet."""
     asked, _ = read_settings(flags_of(given, recipe, data_dir, training.seed))
     device = choose_device("auto")
     prepare(device, deterministic=False)
@@ -304,25 +331,34 @@ def train(
         cache=settings.cache, fresh_low_quality=settings.fresh_low_quality,
     )  # fmt: skip
     compute = Compute(device, choose_precision(device, None))
-    trainer = recipe.kind(built.network, preprocessing, compute, settings, loader)
-    started = time.perf_counter()
-    best_epoch = train_to_best(trainer, recipe.start_share)
-    seconds = time.perf_counter() - started
-    said: Said = {}
-    poor: dict[bool, list[float]] = {True: [], False: []}
-    pictures = loader.pictures
+    try:
+        yield recipe.kind(built.network, preprocessing, compute, settings, loader)
+    finally:
+        loader.close()
+
+
+def answers(given: argparse.Namespace, trainer: Trainer, parts: HeldOut) -> Answers:
+    """Return what the evaluated network says of the pictures of each set."""
+    pictures = trainer.loader.pictures
     sizes = (picture.size for picture in pictures.splits[TRAIN])
     reading = Reading.of_sizes(sizes, pictures.keeps_bytes)
-    for which, judged in pictures_of(given, parts).items():
-        logits = logits_of(trainer, reading, list(judged))
+    return {
+        which: (list(judged.values()), logits_of(trainer, reading, list(judged)))
+        for which, judged in pictures_of(given, parts).items()
+    }
+
+
+def result_of(training: Training, answered: Answers, best_epoch: int, seconds: float) -> Result:
+    """Return what such answers come to."""
+    said: Said = {}
+    poor: dict[bool, list[float]] = {True: [], False: []}
+    for which, (labels, logits) in answered.items():
         said[which] = {}
-        for label, predicted in zip(judged.values(), logits.argmax(axis=1), strict=True):
-            said[which].setdefault(label, []).append(int(predicted))
         shares = torch.from_numpy(logits).softmax(dim=1)[:, CLASSES.index(LOW_QUALITY)].tolist()
-        for label, share in zip(judged.values(), shares, strict=True):
+        for label, predicted, share in zip(labels, logits.argmax(axis=1), shares, strict=True):
+            said[which].setdefault(label, []).append(int(predicted))
             if which == POOR or label != LOW_QUALITY:
                 poor[which == POOR].append(share)
-    loader.close()
     scores = np.array(poor[True]), np.array(poor[False])
     found = recall_at(RATE, *scores) if poor[True] else math.nan
     return Result(*dataclasses.astuple(training), said, found, best_epoch, seconds)

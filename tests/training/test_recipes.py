@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks.quality.recipes import PLAIN, Result, as_table, mixed, recipes, with_error
+from benchmarks.quality.soups import average_norms, mean_answers, mean_weights
 from benchmarks.tools.corners import CORNERS, Corner, exchange_corner
 from benchmarks.tools.holding_out import Origin, hold_out, judged_pictures, link_data_set
 from benchmarks.tools.recipe_trainers import (
@@ -142,6 +143,34 @@ def test_weights_are_mixed_on_the_line_between_them_and_counts_are_not() -> None
     start = {"weight": torch.tensor([0.0, 8.0]), "num_batches_tracked": torch.tensor(3)}
     assert mixed(end, start, 0.25)["weight"].tolist() == [1.5, 5.0]
     assert mixed(end, start, 0.25)["num_batches_tracked"] == 7
+
+
+def test_a_soup_is_the_mean_of_all_weights_and_keeps_counts() -> None:
+    first = {"weight": torch.tensor([2.0, 4.0]), "num_batches_tracked": torch.tensor(7)}
+    second = {"weight": torch.tensor([0.0, 8.0]), "num_batches_tracked": torch.tensor(3)}
+    soup = mean_weights([first, second])
+    assert soup["weight"].tolist() == [1.0, 6.0]
+    assert soup["num_batches_tracked"] == 7
+
+
+def test_an_ensemble_answers_with_the_mean_probability() -> None:
+    sure, other = (np.log(np.array([row], np.float32)) for row in ([0.9, 0.1], [0.2, 0.8]))
+    labels, logits = mean_answers([{"own": (["PAN"], sure)}, {"own": (["PAN"], other)}])["own"]
+    assert labels == ["PAN"]
+    np.testing.assert_allclose(np.exp(logits), [[0.55, 0.45]], rtol=1e-5)
+
+
+def test_a_soup_gets_the_statistics_of_the_training_pictures(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    trainer = make_trainer()
+    norm = next(m for m in trainer.network.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    means: list[torch.Tensor] = []
+    norm.register_forward_pre_hook(lambda _, given: means.append(given[0].mean(dim=(0, 2, 3))))
+    norm.running_mean.fill_(1e6)
+    average_norms(trainer)
+    torch.testing.assert_close(norm.running_mean, torch.stack(means).mean(dim=0))
+    assert not trainer.network.training
 
 
 def test_the_pull_is_the_gradient_of_the_penalty() -> None:
