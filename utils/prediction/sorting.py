@@ -1,5 +1,6 @@
 """Copy, move or link pictures into class folders, overwriting none."""
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -158,7 +159,12 @@ def _sort_one(one: Input, label: str, folder: Path, is_moving: bool, found: Sort
         with explain_write_errors(folder):
             (folder / label).mkdir(parents=True, exist_ok=True)
             target = folder / label / target_name(one.file, folder)
-            final = place(one, target, is_moving)
+            try:
+                final = place(one, target, is_moving)
+            except OSError as error:  # the name of one picture, not that of the folder
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                raise SourceError(error.strerror) from error
     except (SourceError, DamagedError) as error:
         found.failed.append(f"{one.file} ({error})")
         return

@@ -172,6 +172,14 @@ class TestResuming:
         (tmp_path / "deep" / "..a.bin.part.json.4711.partial").write_text("{")
         assert fetch(server.serve("/a", CONTENT), sha256=SHA256) == CONTENT
 
+    def test_a_note_beside_the_whole_file_is_swept(self, tmp_path: Path) -> None:
+        partial = Partial(tmp_path / "a.bin")
+        partial.begin(Origin("http://x/a", '"one"', 5))
+        partial.path.write_bytes(b"12345")
+        partial.path.replace(tmp_path / "a.bin")  # and a kill
+        assert Partial(tmp_path / "a.bin").size == 0
+        assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
     def test_no_note_is_ever_left_with_bytes_of_another_file(self, tmp_path: Path) -> None:
         partial = Partial(tmp_path / "a.bin")
         partial.begin(Origin("http://x/a", '"one"', 10))

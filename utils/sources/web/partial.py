@@ -47,6 +47,8 @@ class Partial:
         self._note = target.with_name(f".{target.name}.part.json")
         for cut in target.parent.glob(f".{glob.escape(self._note.name)}.*.partial"):
             cut.unlink(missing_ok=True)  # a kill while the note was written
+        if target.exists() and not self.path.exists():
+            self._note.unlink(missing_ok=True)  # a kill after the file got its name
         self.furthest = self.size
         try:
             origin = Origin(**json.loads(self._note.read_text(encoding="utf-8")))
