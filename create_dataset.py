@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     extra = None
     if own := settings.own_pictures:
         extra = read_extra(own, settings.all_data, settings.output, settings.state)
-    else:
+    elif not settings.review:
         forget_extra(settings.state)
     if settings.demo and not settings.dry_run:
         print(f"Demo: these are drawings, not patients; they go to {settings.all_data}.")

@@ -122,6 +122,8 @@ def join(
         if folder := settings.sorted_into:
             inputs = inputs or find(settings, rows.names())
             labels = rows.labels_of(inputs)
+            if settings.move_into:
+                rows.begin_moving()
             sort_pictures(inputs, labels, folder, bool(settings.move_into), placed)
         rows.publish()
         if not are_kept:

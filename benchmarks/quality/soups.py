@@ -7,7 +7,8 @@
 Trains as `benchmarks.quality.recipes` does, and judges by the same sets: each seed by itself, the
 uniform mean of their weights (model soup: Wortsman et al., ICML 2022), whose batch norm is averaged
 anew over the training pictures, and the mean of their probabilities (deep ensemble), which costs as
-many networks. Each is told as a mean over the pairs of origins.
+many networks. There is a table for each pair of origins,
+in which the seeds by themselves are told as their mean.
 """
 
 import argparse
@@ -115,8 +116,7 @@ def average_norms(trainer: Trainer) -> None:
         norm.momentum = None  # a plain mean over the batches
     network.train()
     for batch in trainer.loader.training_batches(trainer.settings.epochs):
-        if len(batch.labels) > 1:
-            outputs_of(network, trainer.normalise, batch.pixels.to(trainer.compute.device))
+        outputs_of(network, trainer.normalise, batch.pixels.to(trainer.compute.device))
     network.eval()
     assert all(norm.num_batches_tracked == trainer.loader.steps(TRAIN) for norm in norms)
 

@@ -34,7 +34,7 @@ def main() -> None:
     """Time both for each input size and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="resnet18", help="a timm name (default: resnet18)")
-    parser.add_argument("--input-sizes", type=int, nargs="+", default=[96, 128, 224])
+    parser.add_argument("--input-sizes", type=int, nargs="+", default=[96, 128, 160, 224])
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--pairs", type=int, default=20, help="passes of each (default: 20)")
     given = parser.parse_args()

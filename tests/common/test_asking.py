@@ -9,7 +9,8 @@ import pytest
 
 import create_dataset
 import launch_training_test
-from utils.common.disk.asking import is_file, is_folder, paths_in
+import predict
+from utils.common.disk.asking import is_file, is_folder, is_there, paths_in
 from utils.common.errors import OutputError, ProjectError, SettingsError
 from utils.training.settings import Settings
 from utils.training.state.runs import find_run, new_run
@@ -25,6 +26,7 @@ def test_what_is_there_is_told(tmp_path: Path) -> None:
     paths = (tmp_path, file, absent, file / "x")
     assert [is_folder(path) for path in paths] == [True, False, False, False]
     assert [is_file(path) for path in paths] == [False, True, False, False]
+    assert [is_there(path) for path in paths] == [True, True, False, False]
     assert paths_in(tmp_path) == [file]
     assert not is_file(Path("\0"))
 
@@ -84,6 +86,16 @@ def test_a_name_that_is_too_long_for_the_training(flags: tuple[str, ...]) -> Non
         launch_training_test.main(flags)
     if sys.platform != "win32":  # which calls it absent
         assert str(raised.value).startswith(f"{LONG} cannot be looked at: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="calls it absent")
+@pytest.mark.parametrize(
+    "flags", [("--output", f"{LONG}.csv"), ("--move-into", LONG), ("--copy-into", LONG)]
+)
+def test_a_name_that_is_too_long_for_predictions(flags: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError) as raised:
+        predict.main(["RUN", "photos", *flags])
+    assert str(raised.value).startswith(f"{flags[1]} cannot be looked at: ")
 
 
 @pytest.mark.parametrize("flag", ["--all-data", "--output", "--other-extra"])

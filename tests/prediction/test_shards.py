@@ -283,6 +283,7 @@ class TestSortingThatWasStopped:
         self, call: Call, photos: Path
     ) -> None:
         assert call(*self.moving) == 3
+        assert not (self.rows[0].parent / "rows.csv.moving").exists()
         shutil.copy(photos / "00.jpg", self.inbox / "new.jpg")
         assert set(in_shards(call, 2, self.inbox)) == {0, 3}
 
@@ -301,9 +302,25 @@ class TestSortingThatWasStopped:
         new.rename(tmp_path / "new.jpg")
         assert call(*self.moving) == 3
 
-    def test_pictures_that_somebody_removed_keep_no_shard(self, call: Call) -> None:
-        note_of(self.rows[1]).unlink()  # so that nothing can have been sorted
+    def test_without_all_shards_nothing_was_sorted(self, call: Call) -> None:
+        note_of(self.rows[1]).unlink()
         assert set(in_shards(call, 2, self.inbox)) == {0, 3}
+
+
+def test_pictures_that_somebody_removed_keep_no_shard(
+    call: Call, photos: Path, tmp_path: Path, capsys
+) -> None:
+    inbox = tmp_path / "inbox"
+    shutil.copytree(photos, inbox)
+    in_shards(call, 2, inbox)
+    (inbox / "00.jpg").rename(inbox / "new.jpg")
+    capsys.readouterr()
+    for shard in all_shards(2):
+        assert call(inbox, "--shard", shard, "--resume") in (0, 3)
+    assert capsys.readouterr().err.count("is of another list of pictures, and is written") == 2
+    assert call(inbox, "--join", 2) == 3
+    assert b"new.jpg" in (tmp_path / "rows.csv").read_bytes()
+    assert in_shards(call, 2, inbox)  # without --resume, too
 
 
 class TestJoining:

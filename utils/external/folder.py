@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.common.disk.asking import is_folder, is_there
 from utils.common.disk.listing import ending_of, entries_of
 from utils.common.disk.writing import is_clutter
 from utils.common.errors import SettingsError, shortlist
@@ -65,8 +66,8 @@ def find_labelled(folder: Path) -> LabelledFolder:
             holds no pictures, or its groups.csv cannot be used.
         SourceError: If an archive or a folder cannot be read.
     """
-    if not os.path.isdir(folder):
-        found = f"{folder} is a file" if os.path.exists(folder) else f"There is no {folder}"
+    if not is_folder(folder):
+        found = f"{folder} is a file" if is_there(folder) else f"There is no {folder}"
         raise SettingsError(found, EXPECTED)
     entries = [one for one in entries_of(str(folder)) if not is_clutter(one.name)]
     names = sorted(one.name for one in entries if one.is_dir())

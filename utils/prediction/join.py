@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from utils.common.cli.console import progress
-from utils.common.disk.writing import whole_file
+from utils.common.disk.asking import is_there
+from utils.common.disk.writing import explain_write_errors, whole_file
 from utils.common.errors import MAX_OFFENDERS, SettingsError, shortlist
 from utils.prediction.classify import Tally
 from utils.prediction.columns import AlteredError, WrittenRow
@@ -80,7 +81,7 @@ class JoinedRows:
         """
         labels = match(inputs, (row for _, row in self.read()))
         if missing := labels.without_row(inputs):
-            is_begun = moved_picture(str(self._target), len(self._paths))
+            is_begun = is_there(_mark_of(self._target))
             raise SettingsError(
                 f"{len(missing):,} of {len(inputs):,} pictures have no row in any shard: "
                 f"{shortlist(one.file for one in islice(missing, MAX_OFFENDERS))}",
@@ -117,6 +118,11 @@ class JoinedRows:
                     f"{path} has {number:,} whole rows", expected=f"{count:,}", todo=RUN_AGAIN
                 )
 
+    def begin_moving(self) -> None:
+        """Note that pictures are moved from now on: until `publish` only the shards name them."""
+        with explain_write_errors(self._target):
+            _mark_of(self._target).touch()
+
     def publish(self) -> None:
         """Put the rows under the target's name, all or none."""
         self.tally = Tally(Labels(0))
@@ -130,6 +136,7 @@ class JoinedRows:
                 copy.write(line)
                 self.tally.add(row.label, row.abstained)
                 bar.update()
+        forget_moving(self._target)
 
     def remove_shards(self) -> None:
         """Remove the files that were joined."""
@@ -145,13 +152,13 @@ def moved_picture(output: str, total: int) -> str:
         output: Where the rows of all shards go.
         total: Number of shards.
     """
+    if not is_there(_mark_of(Path(output))):
+        return ""
     paths = [shard.output(output) for shard in all_shards(total)]
     try:
         notes = _read_notes(paths)
         _compare(notes, paths, notes[0].origin, notes[0].named)
     except SettingsError:  # what cannot be joined was not sorted
-        return ""
-    if _is_joined(Path(output), paths):
         return ""
     rows_format = format_of(paths[0].suffix, has_faults(notes[0].origin))
     with contextlib.suppress(AlteredError):
@@ -162,10 +169,14 @@ def moved_picture(output: str, total: int) -> str:
     return ""
 
 
-def _is_joined(target: Path, paths: list[Path]) -> bool:
-    """Tell whether the rows of finished shards are in the file that they were joined into."""
-    last = max(note_of(path).stat().st_mtime_ns for path in paths)
-    return target.is_file() and target.stat().st_mtime_ns >= last
+def forget_moving(target: Path) -> None:
+    """Forget that pictures were moved: all rows are in one file, or none is worth keeping."""
+    _mark_of(target).unlink(missing_ok=True)
+
+
+def _mark_of(target: Path) -> Path:
+    """Return the file that lies beside the rows while pictures of finished shards are moved."""
+    return target.with_name(f"{target.name}.moving")
 
 
 def _is_gone(file: str) -> bool:
@@ -175,14 +186,14 @@ def _is_gone(file: str) -> bool:
 
 def is_finished(rows: Path, origin: dict[str, Any], named: list[str]) -> bool:
     """Tell whether a shard of the present call has all of its rows."""
-    note = None if beside(rows).exists() else read_note(rows)
+    note = None if is_there(beside(rows)) else read_note(rows)
     return note is not None and not _differing(note, origin, named)
 
 
 def _read_notes(paths: list[Path]) -> list[Note]:
     notes, missing = [], []
     for path in paths:
-        note = None if beside(path).exists() else read_note(path)
+        note = None if is_there(beside(path)) else read_note(path)
         if note is None:
             missing.append(path)
         else:

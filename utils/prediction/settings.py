@@ -7,6 +7,7 @@ from pathlib import Path
 from models.prior import EQUAL, read_prior
 from models.stored_names import CARD_NAME, stored_file
 from utils.common.cli.command_line import parse, setting
+from utils.common.disk.asking import is_folder, is_there
 from utils.common.disk.writing import sha256_of_file
 from utils.common.errors import SettingsError
 from utils.common.system.processors import available_processors
@@ -149,7 +150,7 @@ def read_settings(argv: Sequence[str] | None) -> PredictSettings:
         raise SettingsError(
             f"--output {settings.output} tells no format", expected=f"{' or '.join(ENDINGS)}"
         )
-    if Path(settings.output).is_dir() and settings.output:
+    if settings.output and is_folder(Path(settings.output)):
         raise SettingsError(f"--output {settings.output} is a folder", expected="a file")
     if settings.resume and not settings.output:
         raise SettingsError(
@@ -166,7 +167,7 @@ def read_settings(argv: Sequence[str] | None) -> PredictSettings:
                 f"{flag} {value} cannot be used", expected=f"a number of at least {lowest}"
             )
     for flag, folder in (("--move-into", settings.move_into), ("--copy-into", settings.copy_into)):
-        if folder and Path(folder).exists() and not Path(folder).is_dir():
+        if folder and is_there(Path(folder)) and not is_folder(Path(folder)):
             raise SettingsError(f"{flag} {folder} is a file", expected="a folder")
     return replace(settings, prior=read_prior(settings.prior))
 

@@ -7,7 +7,7 @@ from utils.common.cli.console import warn
 from utils.common.cli.terminal import printable
 from utils.common.errors import SettingsError
 from utils.prediction.classify import Tally, classify
-from utils.prediction.join import is_finished, moved_picture
+from utils.prediction.join import forget_moving, is_finished, moved_picture
 from utils.prediction.pictures import Files, Inputs
 from utils.prediction.row_file import open_rows
 from utils.prediction.settings import LIST, PredictSettings
@@ -78,6 +78,7 @@ def answer_shard(settings: PredictSettings, inputs: Inputs) -> Tally:
         inputs.num_unread,
     )  # fmt: skip
     gate = load(settings.run, settings.device, settings.amp, settings.prior)
+    forget_moving(Path(settings.output))  # none was, or this call would have been refused
     with open_rows(str(output), origin, Files(part), settings.resume) as rows:
         tally = classify(gate, part, rows, settings)
         rows.publish(lambda: note.write(output))

@@ -98,7 +98,7 @@ def forget_extra(state: Path | None) -> None:
     Raises:
         OutputError: If a link leads out of the state, or somebody else is writing there.
     """
-    if state is None or not (kept := state / NAME).exists():
+    if state is None or not is_folder(kept := state / NAME):
         return
     refuse_links((state, kept, state / "lock"))
     with explain_write_errors(state), locked(state):

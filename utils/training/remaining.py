@@ -83,7 +83,7 @@ class Forecast:
         loader: Loader of the pictures.
         epochs: Number of epochs of the whole run.
         cost: Relative cost of a training picture in an epoch (from 0).
-        is_faster_than_features: Whether steps compute in less than float32, as features do.
+        is_faster_than_features: Whether steps compute in less than the float32 of features.
         clock: Returns seconds.
     """
 

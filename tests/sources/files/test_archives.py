@@ -241,7 +241,7 @@ def test_archives_side_by_side_whose_files_have_the_same_names_lose_none(
     }  # fmt: skip
     assert tree.left_out == []
     assert tree.notes[0] == (
-        "own/week3.zip: 1 of its 2 files are called as others in another archive are, and are read "
+        "own/week3.zip: 1 of its 2 files have the paths of others in another archive, and are read "
         "as own/week3.zip/1.jpg ..."
     )
 

@@ -26,6 +26,15 @@ def is_file(path: Path) -> bool:
     return stat.S_ISREG(_mode(path))
 
 
+def is_there(path: Path) -> bool:
+    """Return whether anything lies there; a link counts as what it leads to.
+
+    Raises:
+        SettingsError: If the system does not tell.
+    """
+    return bool(_mode(path))
+
+
 def paths_in(folder: Path) -> list[Path]:
     """Return what lies directly in a folder.
 

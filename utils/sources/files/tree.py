@@ -162,8 +162,8 @@ class FileTree:
             if others:
                 apart = {_apart(archive, path): found[path] for path in others}
                 notes.append(
-                    f"{archive}: {len(others):,} of its {len(found):,} files are called as others "
-                    f"in another archive are, and are read as {next(iter(apart))} ..."
+                    f"{archive}: {len(others):,} of its {len(found):,} files have the paths of "
+                    f"others in another archive, and are read as {next(iter(apart))} ..."
                 )
                 fresh |= apart
             again = [f"{archive}: {path}" for path in rest if path not in others]
