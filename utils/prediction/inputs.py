@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from utils.common.cli.console import warn
+from utils.common.disk.inside import is_below
 from utils.common.disk.listing import CLUTTER_RULE, ending_of
 from utils.common.disk.location import Location
 from utils.common.disk.writing import is_clutter
@@ -76,9 +77,8 @@ def find_inputs(
 
 def _check_outside(target: Path, path: str) -> None:
     """Refuse a place for pictures inside a folder that is looked into, where that is one."""
-    if os.path.isdir(path) and Path(os.path.realpath(target)).is_relative_to(
-        os.path.realpath(path)
-    ):
+    place, named = (os.path.normcase(os.path.realpath(one)) for one in (target, path))
+    if os.path.isdir(path) and is_below(named, place):
         raise SettingsError(
             f"Pictures would be put into {target}, and {path} is looked into: when a call that was "
             "stopped is gone on with, they would be taken for new ones",
