@@ -131,6 +131,22 @@ class TestDelivery:
         assert "there" in fetch(pad)
         assert server.asked.total() == 0
 
+    def test_what_a_kill_left_is_removed_though_all_is_there_but_not_by_a_dry_run(
+        self, server, fetch, pad: Source, tmp_path: Path
+    ) -> None:
+        server.serve("/whole.zip", zipped("whole"))
+        fetch(pad)
+        folder = tmp_path / "ALL_DATA/pad_ufes_20"
+        whole = files_in(folder)
+        mine = [".mine.partial", ".mine.part.json"]
+        left = [f".{LICENCE_NAME}.4711.partial", ".whole.zip.part.json"]
+        for name in (*mine, *left):
+            (folder / name).write_text("{}")
+        fetch(pad, dry=True)
+        assert files_in(folder) == sorted([*whole, *mine, *left])
+        fetch(pad)
+        assert files_in(folder) == sorted([*whole, *mine])
+
     def test_where_the_bundle_does_not_come_its_parts_do_and_are_enough_the_next_time(
         self, server, fetch, pad: Source, tmp_path: Path
     ) -> None:

@@ -20,7 +20,7 @@ from utils.sources.web.download import (
     only_downloader,
 )
 from utils.sources.web.manners import Manners
-from utils.sources.web.partial import Origin, Partial
+from utils.sources.web.partial import Origin, Partial, remove_leftovers
 from utils.sources.web.remote import RemoteFile
 from utils.sources.web.transport import CHUNK_BYTES
 
@@ -171,6 +171,7 @@ class TestResuming:
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "..a.bin.part.json.4711.partial").write_text("{")
         assert fetch(server.serve("/a", CONTENT), sha256=SHA256) == CONTENT
+        assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.bin"]
 
     def test_a_note_beside_the_whole_file_is_swept(self, tmp_path: Path) -> None:
         partial = Partial(tmp_path / "a.bin")
@@ -178,6 +179,7 @@ class TestResuming:
         partial.path.write_bytes(b"12345")
         partial.path.replace(tmp_path / "a.bin")  # and a kill
         assert Partial(tmp_path / "a.bin").size == 0
+        remove_leftovers(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
     def test_no_note_is_ever_left_with_bytes_of_another_file(self, tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from utils.common.errors import OutputError
 
+PARTIAL = re.compile(r"\..+\.\d+\.partial", re.DOTALL)
 CLUTTER = frozenset(
     (
         *("__macosx", "icon\r", "network trash folder", "temporary items"),
@@ -114,7 +116,8 @@ def flush_to_disk() -> None:
 def remove_partial_files(folder: Path) -> None:
     """Remove what `whole_file` left in a folder when its process was killed."""
     for partial in folder.glob(".*.partial"):
-        partial.unlink(missing_ok=True)
+        if PARTIAL.fullmatch(partial.name):
+            partial.unlink(missing_ok=True)
 
 
 def write_bytes(target: Path, content: bytes) -> None:

@@ -16,7 +16,7 @@ from utils.sources.web.download import (
     only_downloader,
 )
 from utils.sources.web.manners import POLITE, Manners
-from utils.sources.web.partial import Partial
+from utils.sources.web.partial import Partial, remove_leftovers
 from utils.sources.web.remote import RemoteFile
 
 ALL, OPEN, STARTER = "all", "open", "starter"
@@ -106,6 +106,7 @@ def deliver(
         check_space(all_data, num_bytes)
         lost = []
         for source in sources:
+            _sweep(source, all_data)
             try:
                 yield from _fetch(source, tree, retry_failed, limit, manners)
             except DownloadError as error:
@@ -168,6 +169,15 @@ def _fetch(
             raise DownloadError("None of its pictures came")
     else:
         write_text(licence, terms(source))
+
+
+def _sweep(source: Source, all_data: Path) -> None:
+    """Remove what a killed download left beside the files of a collection."""
+    places = {file.path for bundle in source.bundles for file in bundle}
+    folders = {(all_data / path).parent for path in places} | {all_data / source.folder}
+    with explain_write_errors(all_data):
+        for folder in folders:
+            remove_leftovers(folder)
 
 
 def _list_files(all_data: Path) -> FileTree:

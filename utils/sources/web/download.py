@@ -16,7 +16,7 @@ from utils.common.errors import DownloadError, OutputError
 from utils.sources.web.failures import FetchError
 from utils.sources.web.guard.session import Session, open_session
 from utils.sources.web.manners import POLITE, Manners
-from utils.sources.web.partial import Origin, Partial, validator_of
+from utils.sources.web.partial import Origin, Partial, remove_leftovers, validator_of
 from utils.sources.web.remote import RemoteFile, flaw_of
 from utils.sources.web.transport import (
     CHUNK_BYTES,
@@ -47,6 +47,7 @@ def fetch_file(file: RemoteFile, all_data: Path, manners: Manners = POLITE) -> N
     reasons = []
     with explain_write_errors(target), open_session(manners) as session:
         target.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(target.parent)
         partial = Partial(target)
         if partial.size > file.limit(manners):
             partial.discard()

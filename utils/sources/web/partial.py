@@ -1,15 +1,15 @@
 """Keep what has come of a file so far, so that a kill at any moment harms nothing."""
 
-import glob
 import json
 import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from utils.common.disk.writing import write_json
+from utils.common.disk.writing import remove_partial_files, write_json
 from utils.sources.web.transport import MAX_DIGITS, Reply
 
+PART, NOTE = ".part", ".part.json"
 SPAN = re.compile(rf"bytes (\d{{1,{MAX_DIGITS}}})-(\d{{1,{MAX_DIGITS}}})/(\d{{1,{MAX_DIGITS}}}|\*)")
 
 
@@ -43,12 +43,8 @@ class Partial:
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self.path = target.with_name(f".{target.name}.part")
-        self._note = target.with_name(f".{target.name}.part.json")
-        for cut in target.parent.glob(f".{glob.escape(self._note.name)}.*.partial"):
-            cut.unlink(missing_ok=True)  # a kill while the note was written
-        if target.exists() and not self.path.exists():
-            self._note.unlink(missing_ok=True)  # a kill after the file got its name
+        self.path = target.with_name(f".{target.name}{PART}")
+        self._note = target.with_name(f".{target.name}{NOTE}")
         self.furthest = self.size
         try:
             origin = Origin(**json.loads(self._note.read_text(encoding="utf-8")))
@@ -102,6 +98,18 @@ class Partial:
             os.fsync(stream.fileno())
         self.path.replace(self.target)
         self._note.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed download left in a folder and no other run builds on.
+
+    Only whoever holds the lock of the downloads may: another one may be writing.
+    """
+    remove_partial_files(folder)
+    for note in folder.glob(f".*{NOTE}"):
+        name = note.name.removesuffix(NOTE)
+        if note.with_name(name[1:]).exists() and not note.with_name(f"{name}{PART}").exists():
+            note.unlink(missing_ok=True)  # the kill came after the file got its name
 
 
 def validator_of(reply: Reply) -> str:
