@@ -31,7 +31,7 @@ demo: install
 	@$(BIN)/python launch_training_test.py --data-dir demo/DATASET --output-dir demo/runs \
 		--model resnet18 --no-pretrained --batch-size 16 --workers 2 --epochs 6 --input-size 96
 
-test: install-dev lint
+test: install-dev
 	$(PYTEST) -m "not slow"
 
 test-all: install-dev lint

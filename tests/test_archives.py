@@ -105,6 +105,7 @@ def test_each_collection_alone_is_known_by_its_archive(
         assert len(found) > 5, name
 
 
+@pytest.mark.slow
 def test_archives_may_lie_in_folders_under_any_name(
     packed: Path, expected, tmp_path: Path, snapshot
 ) -> None:

@@ -235,6 +235,7 @@ def test_a_data_set_without_train_is_one_line_and_exit_code_2(
     )
 
 
+@pytest.mark.slow
 def test_the_script_itself_asks_and_ends_with_exit_code_2(preloaded: Preloaded) -> None:
     empty = ROOT / "tests"
     done = preloaded.run("launch_training_test.py", "--data-dir", empty)
@@ -293,7 +294,7 @@ class Terminal(io.StringIO):
 def tiny(data: Path, tmp_path: Path, *more: str) -> list[str]:
     return [
         "--data-dir", str(data), "--output-dir", str(tmp_path / "runs"), "--model", "test_resnet",
-        "-b", "16", "-j", "0", "--epochs", "1", "--device", "cpu", *more,
+        "-b", "16", "-j", "0", "--epochs", "1", "--device", "cpu", "--input-size", "64", *more,
     ]  # fmt: skip
 
 
@@ -306,6 +307,7 @@ def test_without_weights_a_pipe_gets_an_error_that_names_the_flags(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_without_weights_a_terminal_is_asked(
     drawn_dataset: Path, tmp_path: Path, no_hub: None, monkeypatch, capsys
 ) -> None:

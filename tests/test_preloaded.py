@@ -93,6 +93,7 @@ sys.exit(int(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="torchrun is a fork")
 @pytest.mark.parametrize("code", [0, 3])
 def test_torchrun_starts_forks_as_it_starts_processes(
@@ -120,6 +121,7 @@ def test_what_a_test_leaves_running_is_killed(preloaded: Preloaded) -> None:
     assert (ended.returncode, left.returncode) == (0, -9)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="torchrun is a fork")
 def test_torchruns_processes_are_killed_with_it(preloaded: Preloaded, tmp_path: Path) -> None:
     (tmp_path / "rank.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(600)\n")

@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -205,25 +205,28 @@ class TestUnusualSampling:
 
 class TestOddContainers:
     @pytest.mark.parametrize(
-        "content",
+        ("kind", "options", "behind"),
         [
-            encode(draw(32), "PNG") + bytes(70_000),
-            encode(draw(32), "PNG") + b"x" * 70_000,
-            encode(draw(32), "GIF") + bytes(500),
-            encode(draw(32), "GIF")[:-1],
-            encode(draw(32), "GIF", save_all=True, append_images=[draw(33)]) + bytes(30),
-            encode(draw(32), "WEBP", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0" + bytes(400)),
-            encode(draw(32), "WEBP", xmp=b"<x:xmpmeta/>" + bytes(400)),
-            encode(draw(32), "WEBP") + bytes(100),
-            encode(draw(32), "TIFF", compression="tiff_lzw") + bytes(100),
-            encode(draw(32), "AVIF", speed=10) + bytes(100),
-            encode(draw(32), "AVIF", speed=10, xmp=b"<x:xmpmeta/>" + bytes(400)),
-            encode(draw(32), "JPEG2000") + bytes(100),
+            ("PNG", {}, bytes(70_000)),
+            ("PNG", {}, b"x" * 70_000),
+            ("GIF", {}, bytes(500)),
+            ("GIF", {}, None),
+            ("GIF", {"save_all": True, "append_images": [33]}, bytes(30)),
+            ("WEBP", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0" + bytes(400)}, b""),
+            ("WEBP", {"xmp": b"<x:xmpmeta/>" + bytes(400)}, b""),
+            ("WEBP", {}, bytes(100)),
+            ("TIFF", {"compression": "tiff_lzw"}, bytes(100)),
+            ("AVIF", {"speed": 10}, bytes(100)),
+            ("AVIF", {"speed": 10, "xmp": b"<x:xmpmeta/>" + bytes(400)}, b""),
+            ("JPEG2000", {}, bytes(100)),
         ],
-        ids=lambda content: f"{content[:4]!r} {len(content)}",
     )
-    def test_padding_is_no_damage(self, content: bytes) -> None:
-        assert reason(content) == ""
+    def test_padding_is_no_damage(
+        self, kind: str, options: dict[str, Any], behind: bytes | None
+    ) -> None:
+        more = [draw(number) for number in options.get("append_images", [])]
+        content = encode(draw(32), kind, **options | ({"append_images": more} if more else {}))
+        assert reason(content[:-1] if behind is None else content + behind) == ""
 
     @pytest.mark.parametrize("colour", ["black", "white", (200, 120, 100)])
     @pytest.mark.parametrize(

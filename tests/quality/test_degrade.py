@@ -149,6 +149,7 @@ def test_what_is_refused_is_tried_again_a_level_stronger(
     assert np.array_equal(reapply(texture, *row), degraded.picture)
 
 
+@pytest.mark.slow
 def test_severities_are_spread_evenly_and_most_pictures_get_the_kind_drawn_for_them() -> None:
     """How often a kind is drawn by its weight is in `test_kinds.py`."""
     picture = draw_texture(np.random.default_rng(0), 96, 96)

@@ -125,6 +125,7 @@ def test_a_severity_of_more_is_one_of_less_as_well() -> None:
     assert signs == [[-1, -1, -1, -1, 1]]  # a step against the gradient raises the first four
 
 
+@pytest.mark.slow
 def test_assessing_is_learnt(make_trainer) -> None:
     trainer = make_trainer(assessment_weight=1.0)
     batch = next(trainer.loader.training_batches(0))

@@ -91,6 +91,7 @@ def test_frozen_epochs_are_timed_both_ways(run: Run, tiny_dataset: Path, tmp_pat
     assert "\n2 frozen epochs of test_resnet, val included: " in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so(run: Run) -> None:
     done = run("-m", "benchmarks.speed.gpu")

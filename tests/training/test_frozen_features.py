@@ -227,6 +227,7 @@ def test_shares_are_gathered_in_order(processes: int) -> None:
     assert torch.equal(whole, features)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("whole", "kept", "done"), [(3, 4, 5), (0, 2, 2)])
 def test_a_frozen_epoch_is_kept_or_ends_a_run_only_where_all_are_frozen(
     arguments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: int, kept: int, done: int

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from utils.common.cli.console import table
@@ -79,6 +80,7 @@ def troubles(reply, quick: Manners) -> dict[str, Trouble]:
     }
 
 
+@pytest.mark.slow
 def test_it_ends_by_itself_and_every_url_has_a_status(
     server, reply, plant, dead_url: str, quick: Manners
 ) -> None:
