@@ -266,6 +266,7 @@ class TestAssembly:
         assert assembled("--limit", 2).code == 0
         assert snapshot(Path("DATASET")) == before
 
+    @pytest.mark.slow
     def test_a_flag_that_changes_the_data_set_is_heeded_on_the_second_run(
         self, assembled, snapshot
     ) -> None:
@@ -372,6 +373,7 @@ class TestAssembly:
         assert f"{len(pictures(Path('DATASET'))):,} pictures written to DATASET." in outcome.out
         assert snapshot(Path("DATASET")) == before
 
+    @pytest.mark.slow
     def test_a_dry_run_writes_nothing_and_counts_the_same(self, assembled, tmp_path: Path) -> None:
         dry = assembled("--dry-run")
         assert dry.code == 0
@@ -505,6 +507,7 @@ class TestDemo:
             assert Path(sheet.removeprefix("Look at some: ")).is_file()
             assert following == f"Next: {training_command(Path('demo/DATASET'))}"
 
+    @pytest.mark.slow
     def test_flags_say_otherwise(self, create, tmp_path: Path) -> None:
         outcome = create(
             "--demo", "--workers", 1, "--image-size", 64, "--all-data", "a", "--output", "b/c"

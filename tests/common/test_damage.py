@@ -50,6 +50,7 @@ def broken_files() -> dict[str, list[bytes]]:
     return corpus
 
 
+@pytest.mark.slow
 def test_cut_zeroed_and_foreign_files_are_found() -> None:
     found, missed, verified = 0, Counter[str](), 0
     for kind, files in broken_files().items():
@@ -65,6 +66,7 @@ def test_cut_zeroed_and_foreign_files_are_found() -> None:
     assert found >= 0.99 * total
 
 
+@pytest.mark.slow
 def test_bit_flips_that_the_decoder_warns_of_are_found() -> None:
     rng = np.random.default_rng(1)
     warned = found = visible = visible_found = 0

@@ -190,6 +190,7 @@ def undisturbed(tmp_path_factory, small_all_data, snapshot) -> dict[str, bytes]:
 
 
 class TestInterruption:
+    @pytest.mark.slow
     @pytest.mark.parametrize(("workers", "at"), [(1, 0), (1, 1), (1, 4), (1, 5), (2, 1), (2, 3)])
     @pytest.mark.parametrize("when", ["before", "after"])
     def test_a_stop_while_preparing(

@@ -72,6 +72,7 @@ def table() -> Iterator[None]:
     KINDS.update(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [plan_a_kind, plan_other_levels])
 def test_those_and_only_those_are_made_again_that_a_change_concerns(
     change: Callable[[], None],

@@ -73,6 +73,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     return drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.0, 0.2, 0.5, 1.0])
 def test_no_legend_lies_on_a_chart(
     tmp_path: Path, report: Report, figures: list[Figure], level: float

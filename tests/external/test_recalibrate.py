@@ -45,6 +45,7 @@ def test_only_the_calibration_changes_and_tells_its_origin(
     assert f"this model was {new.recalibration.describe()}." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_assesses_pictures_is_carried_over_and_said(
     own, calibrate_on, assessing_bundle: Path, bundle: Path
 ) -> None:
@@ -107,6 +108,7 @@ def test_another_coverage_needs_other_numbers(own, calibrate_on) -> None:
     assert "82.5%" in done.out
 
 
+@pytest.mark.slow
 def test_the_share_that_may_be_refused_is_carried_or_set(
     own, calibrate_on, bundle: Path, capsys
 ) -> None:

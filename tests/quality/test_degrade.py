@@ -63,6 +63,7 @@ def test_other_seeds_give_other_pictures(texture: np.ndarray) -> None:
     assert len(digests) >= 39  # two thumbnails may happen to be of the same size
 
 
+@pytest.mark.slow
 def test_threads_and_processes_change_nothing() -> None:
     printed = [
         subprocess.run(

@@ -41,6 +41,7 @@ def photograph(number: int, label: str) -> np.ndarray:
     return picture
 
 
+@pytest.mark.slow
 def test_a_data_set_gets_close_ups_of_its_own_training_pictures(
     tmp_path: Path, build: Callable[..., Any]
 ) -> None:

@@ -100,6 +100,7 @@ def test_another_seed_gives_other_pictures(tmp_path: Path, all_data: Path) -> No
     assert all(drawn[path] != content for path, content in pictures(tmp_path).items())
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw_all_data(tmp_path, FEW, workers=1)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -117,6 +117,7 @@ def test_weights_that_are_no_numbers_leave_the_last_good_state(
     assert not (run / "looks_at_test.txt").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "looks"), [(VAL, 0), (TEST, 1)])
 def test_no_report_is_made_of_answers_that_are_no_numbers(
     options: list[str], tmp_path: Path, spoil, capsys, split: str, looks: int

@@ -296,6 +296,7 @@ class TestOfSeveralProcesses:
         list(trainer.train_epoch(1))
         assert world.alone == alone + steps  # the first of two micro-batches, and no trial
 
+    @pytest.mark.slow
     def test_weights_that_begin_to_learn(self, make) -> None:
         trainer = make()
         list(trainer.train_epoch(0))

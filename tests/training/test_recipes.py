@@ -196,6 +196,7 @@ def learned(trainer: Trainer) -> torch.Tensor:
     return torch.cat([weight.detach().flatten() for weight in trainer.network.parameters()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

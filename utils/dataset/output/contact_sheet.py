@@ -50,7 +50,7 @@ def draw_contact_sheet(folder: Path, rows: Iterable[ManifestRow]) -> Path:
                 draw.text((left + 1, top + TILE + 1), _shorten(caption), "dimgray", small)
     path = folder / CONTACT_SHEET_NAME
     with whole_file(path) as partial:
-        sheet.save(partial, "PNG")
+        sheet.save(partial, "PNG", compress_level=1)  # smaller ones take longer than the rest
     return path
 
 
