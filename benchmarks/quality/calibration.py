@@ -19,7 +19,7 @@ from models.gate import Gate
 from models.scaling import Scaling
 from utils.common.cli.console import table
 from utils.common.labels import CLASSES, TEST, TRAIN, VAL
-from utils.evaluation import fitting
+from utils.evaluation import temperature_scaling
 from utils.training.predictions import balanced_accuracy, confusion_of
 
 BATCH_SIZE = 32
@@ -41,8 +41,8 @@ def main() -> None:
         gate = load(run)
         parts = [look(gate, folder / split) for split in (VAL, TEST)]
         for fitted, judged in (parts, parts[::-1]):
-            for name, scaling, has_prior in calibrations(*fitted, counts):
-                figures.setdefault(name, []).append(judge(scaling, has_prior, *judged))
+            for name, scaling in calibrations(*fitted, counts):
+                figures.setdefault(name, []).append(judge(scaling, *judged))
     header = ["calibration", "log loss", "gap", "balanced log loss", "balanced accuracy"]
     rows = [
         [name, *(f"{mean:.4f} +- {error:.4f}" for mean, error in zip(*summary(some), strict=True))]
@@ -75,26 +75,23 @@ def look(gate: Gate, folder: Path) -> Part:
 
 def calibrations(
     logits: NDArray[np.float32], labels: NDArray[np.int64], counts: list[int]
-) -> Iterator[tuple[str, Scaling, bool]]:
-    """Yield what can be fitted, and whether it knows how common each class is."""
-    yield "none", Scaling(), False
-    alone = fitting.fit_temperature(logits, labels)
-    yield "temperature", alone, False
-    used = fitting.SPREADS.copy()
+) -> Iterator[tuple[str, Scaling]]:
+    """Yield what can be fitted; all are judged under the same prior."""
+    yield "none", Scaling()
+    yield "temperature", temperature_scaling.fit_temperature(logits, labels)
+    used = temperature_scaling.SPREADS.copy()
     for spread in SPREADS:
-        fitting.SPREADS[1:] = spread
-        scaling = fitting.fit_scaling(logits, labels, counts)
-        yield f"temperature, biases (spread {spread:g}), prior", scaling, True
-    fitting.SPREADS[:] = used
+        temperature_scaling.SPREADS[1:] = spread
+        scaling = temperature_scaling.fit_scaling(logits, labels, counts)
+        yield f"temperature, biases (spread {spread:g})", scaling
+    temperature_scaling.SPREADS[:] = used
 
 
-def judge(
-    scaling: Scaling, has_prior: bool, logits: NDArray[np.float32], labels: NDArray[np.int64]
-) -> list[float]:
+def judge(scaling: Scaling, logits: NDArray[np.float32], labels: NDArray[np.int64]) -> list[float]:
     """Return log loss, gap, balanced log loss and balanced accuracy."""
     occurring = np.bincount(labels, minlength=len(CLASSES))
     equal = scaling.probabilities(logits)
-    given = scaling.probabilities(logits, occurring.astype(np.float64)) if has_prior else equal
+    given = scaling.probabilities(logits, occurring.astype(np.float64))
     answer, chosen = given.argmax(axis=1), np.arange(len(labels))
     gaps = [
         abs((given[is_called, label] - (labels[is_called] == label)).sum())

@@ -37,6 +37,28 @@ def test_pictures_have_the_class_of_the_first_folder(own) -> None:
     assert labelled.group_of(names[0]) == names[0]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there both are one name")
+def test_a_groups_file_in_other_capitals_is_refused_by_name(own) -> None:
+    folder = own({"DERM": 1})
+    (folder / "Groups.csv").write_text("file,group\nDERM/00.jpg,a\n")
+    if (folder / "groups.csv").exists():
+        pytest.skip("the disk tells no capitals apart")
+    with pytest.raises(
+        SettingsError, match=r"has a Groups\.csv\. Expected groups\.csv\. Rename it"
+    ):
+        find_labelled(folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links take rights there")
+def test_a_link_to_itself_beside_the_class_folders_is_no_folder(own) -> None:
+    folder = own({"DERM": 1})
+    (folder / "round").symlink_to(folder / "round")
+    assert (
+        find_labelled(folder).inputs.describe_others()
+        == "1 file was not looked at: 1 without an ending."
+    )
+
+
 def test_a_picture_in_an_archive_of_a_class_folder_counts(own, zipped) -> None:
     folder = own({"DERM": 1, "PAN": 1})
     content = (folder / "DERM/00.jpg").read_bytes()

@@ -11,6 +11,7 @@ from models.findings import ASSESSED
 from utils.common.errors import OutputError, ProjectError, SettingsError
 from utils.common.labels import CLASSES
 from utils.evaluation.external import AS_HERE, HEADING
+from utils.evaluation.report import ONE_CLASS
 
 COUNTS = {"DERM": 4, "OTHER/wardA": 3, "PAN/wardA": 3, "LOW_QUALITY": 2}
 
@@ -69,6 +70,16 @@ def test_a_folder_gets_the_report_of_a_run_without_what_nobody_knows(own, test_o
         assert "12 groups are too few to tell anything" in told
         assert "torn.jpg (truncated" in told
     assert "not promised for PAN" in done.out
+
+
+def test_pictures_of_one_class_have_no_calibration_error(own, test_on) -> None:
+    done = test_on(own({"PAN": 3}))
+    report, _, page = read(done.place)
+    assert (report["calibration"]["ece"], report["calibration"]["reason"]) == (None, ONE_CLASS)
+    assert f"Calibration error:       -, {ONE_CLASS}" in done.out
+    assert f"There is no calibration error: {ONE_CLASS}." in page
+    assert "said" not in page and "Of the answers given with 80" not in page
+    assert "if perfect" not in page
 
 
 def test_what_folders_do_not_tell_of_faults_is_left_out_and_said(

@@ -36,7 +36,8 @@ class Figure:
 
     Attributes:
         value: Value of the figure; None if it is undefined.
-        interval: Low and high end of the 95 % interval; None if the value is undefined.
+        interval: Low and high end of the 95 % interval; None if the value is undefined, or rests on
+            a single group, which cannot be resampled.
         groups: Number of groups that it rests on.
         reason: Why the value is undefined; empty if it is not.
     """
@@ -79,6 +80,13 @@ def figures(
         resamples: Number of resamples.
     """
     values = statistic(np.ones((1, num_groups)))[0]
+    if num_groups < 2:
+        return [
+            Figure(None, None, groups, reason)
+            if np.isnan(value)
+            else Figure(float(value), None, groups)
+            for value, groups, reason in zip(values, resting_on, reasons, strict=True)
+        ]
     low, high = interval(statistic, num_groups, resamples)
     return [
         Figure(None, None, groups, reason)

@@ -30,7 +30,7 @@ class Metrics:
     Attributes:
         accuracy: Share of correct predictions.
         balanced_accuracy: Mean recall of the classes that occur.
-        macro_f1: Mean F1 of the classes that have one.
+        macro_f1: Mean F1 of the classes that occur.
         brier: Brier score: mean over the pictures of the squared error summed over the classes,
             0-2.
         per_class: Precision, recall, F1 and AUROC (one against the rest), by class, then by name.
@@ -69,8 +69,10 @@ def measure(
     predicted = probabilities.argmax(axis=1)
     right = predicted == labels
     of_class = [len(np.unique(groups[labels == label])) for label in range(NUM_CLASSES)]
+    of_others = [len(np.unique(groups[labels != label])) for label in range(NUM_CLASSES)]
+    of_pairs = [min(pair) for pair in zip(of_class, of_others, strict=True)]
     fewest = min(count for count in of_class if count)
-    resting_on = [fewest, fewest, num_groups, *of_class, *of_class]
+    resting_on = [fewest, fewest, num_groups, *of_class, *of_pairs]
     reasons = [""] * 3 + [REASONS["f1"]] * NUM_CLASSES + [REASONS["auroc"]] * NUM_CLASSES
     balanced_accuracy, macro_f1, brier, *by_class = figures(
         make_statistic(labels, probabilities, groups), num_groups, resting_on, reasons
@@ -142,7 +144,7 @@ def make_basic_statistic(
         return np.column_stack(
             [
                 mean_of_defined(divide(right, pictures)),
-                mean_of_defined(f1),
+                mean_of_defined(np.where(pictures > 0, f1, np.nan)),
                 totals[:, -1] / pictures.sum(axis=1),
                 f1,
             ]

@@ -37,7 +37,7 @@ from utils.evaluation.page_tables import (
     unseen_rows,
 )
 from utils.evaluation.plots import page_charts
-from utils.evaluation.report import Report
+from utils.evaluation.report import ONE_CLASS, Report
 from utils.evaluation.text import coverage_line, how_to_promise, notes
 
 TEMPLATE = "page.html.jinja"
@@ -81,6 +81,7 @@ def as_page(title: str, report: Report, pictures: Path) -> str:
         ),
         in_training=training_shares(report),
         called=called_rows(report),
+        one_class=ONE_CLASS,
         promised=_apart(in_percent(report.calibration.coverage)),
         aimed_at=_apart(in_percent(report.calibration.novelty.refused)),
         promises=promise_rows(report),

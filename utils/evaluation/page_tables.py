@@ -1,6 +1,5 @@
 """Format a report's figures as rows of the page's tables and as text."""
 
-import numpy as np
 
 from utils.common.faults import FAULTS
 from utils.common.labels import CLASSES
@@ -59,7 +58,9 @@ def collection_rows(report: Report) -> list[Row]:
 def brier_score(report: Report) -> str:
     """Return the Brier score with its interval."""
     brier = report.metrics.brier
-    low, high = brier.interval or (np.nan, np.nan)
+    if brier.interval is None:
+        return f"{brier.value:.3f}"
+    low, high = brier.interval
     return f"{brier.value:.3f} ({low:.3f}{DASH}{high:.3f})"
 
 

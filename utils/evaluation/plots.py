@@ -96,14 +96,14 @@ def save_curves(path: Path, history: History, best_epoch: int | None) -> None:
 def page_charts(
     history: History,
     best_epoch: int | None,
-    reliability: Reliability,
+    reliability: Reliability | None,
     risk: tuple[NDArray[np.float64], NDArray[np.float64]],
     faults: Reliability | None = None,
 ) -> dict[str, str]:
     """Return the charts of the page by name, as data URLs of SVG pictures.
 
-    Without a history there are none of loss and balanced accuracy, and none of faults without
-    their reliability.
+    Without a history there are none of loss and balanced accuracy, and without a reliability there
+    is no chart of it.
     """
     charts = {}
     for name, curves in (("loss", LOSS), ("recall", RECALL)) if history else ():

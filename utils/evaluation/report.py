@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.assessment import Assessment
 from models.calibration import Calibration, Verdicts
 from models.prior import EQUAL, TRAIN
-from models.scaling import Prior, softmax
+from models.scaling import Prior, Scaling
 from utils.common.labels import CLASSES
 from utils.dataset.output.manifest import ManifestRow
 from utils.evaluation.assessing.assessed import NO_OUTPUTS, Assessed, assess_test
@@ -35,6 +35,9 @@ from utils.evaluation.slices import Slices, cut
 from utils.evaluation.temperature_scaling import fit_temperature
 from utils.evaluation.unseen import LEFT_OUT, measure_unseen, plain_unseen
 from utils.training.predictions import EvaluationInputs, Labelled, PredictionsWithFeatures
+
+ONE_CLASS = "all pictures are of one class, so how common each is tells the class already"
+"""Why there is no calibration error."""
 
 
 class Terms(Protocol):
@@ -88,11 +91,12 @@ class Report:
         calibration: Calibration fitted on val.
         metrics: Metrics of the calibrated probabilities, for equally common classes.
         border: How well DERM_CLINIC and PAN are told apart.
-        before: Reliability of the uncalibrated probabilities, the softmax of the logits.
+        before: Reliability of the uncalibrated probabilities, under the same prior as `after`.
         after: Reliability of the calibrated probabilities, with the prior of training, which test
             shares; in an external test, and on collections that training never saw, with the
-            shares of the classes there.
-        called: Confidence and accuracy by predicted class, as in `after`.
+            shares of the classes there. Like `before` it is None where all are of one class: this
+            prior alone tells it.
+        called: Confidence and accuracy by predicted class, as in `after`; empty without it.
         promises: Coverage of the prediction sets by class.
         answered: Share of the pictures in distribution with a single possible class.
         ambiguous: Share of the pictures in distribution with several possible classes.
@@ -101,7 +105,8 @@ class Report:
         slices: Share of correct predictions in parts of test.
         mistakes: Most confident mistakes.
         facts: Facts about the run.
-        by_temperature: Reliability after scaling by a temperature alone; None without val, and
+        by_temperature: Reliability after scaling by a temperature alone, under the same prior as
+            `after`; None without val, and
             where test did not come the way val did.
         called_by_temperature: Confidence and accuracy by predicted class, as in `by_temperature`.
         shortcuts: Balanced accuracy of probes that do not see what a picture shows; empty without
@@ -119,8 +124,8 @@ class Report:
     calibration: Calibration
     metrics: Metrics
     border: Border
-    before: Reliability
-    after: Reliability
+    before: Reliability | None
+    after: Reliability | None
     called: dict[str, Called]
     promises: dict[str, Promise]
     answered: Figure
@@ -182,9 +187,11 @@ class Report:
 
     def _calibration_figures(self) -> dict[str, Any]:
         alone = self.by_temperature
+        scaling = {**self.calibration.scaling.to_dict(), "prior": EQUAL}
+        if self.before is None or self.after is None:
+            return {**scaling, "ece": None, "reason": ONE_CLASS}
         return {
-            **self.calibration.scaling.to_dict(),
-            "prior": EQUAL,
+            **scaling,
             "prior_of_the_errors": AS_HERE if self.is_of_other_origin else TRAIN,
             "ece_before": self.before.ece,
             **({"ece_by_temperature_alone": alone.ece} if alone else {}),
@@ -248,7 +255,7 @@ def evaluate(
     report = evaluate_test(test, calibration, rows, num_val, prior, facts, assessment)
     if not report.is_of_other_origin:
         by_temperature = fit_temperature(inputs.val.logits, inputs.val.labels)
-        scaled = by_temperature.probabilities(test.logits)
+        scaled = by_temperature.probabilities(test.logits, prior)
         report = replace(
             report,
             by_temperature=reliability(scaled, labels),
@@ -323,16 +330,21 @@ def evaluate_test(
     verdicts = calibration.judge(test.logits, test.features)
     right = verdicts.likeliest == labels
     answered = verdicts.is_answered
-    as_here = calibration.scaling.probabilities(test.logits, prior)
+    before = after = None
+    by_class: dict[str, Called] = {}
+    if np.count_nonzero(prior) > 1:
+        before = reliability(Scaling().probabilities(test.logits, prior), labels)
+        as_here = calibration.scaling.probabilities(test.logits, prior)
+        after, by_class = reliability(as_here, labels), called(as_here, labels, groups)
     return Report(
         test,
         verdicts,
         calibration,
         measure(labels, verdicts.probabilities, groups),
         measure_border(labels, verdicts.likeliest, groups),
-        reliability(softmax(test.logits), labels),
-        reliability(as_here, labels),
-        called(as_here, labels, groups),
+        before,
+        after,
+        by_class,
         promises(calibration, verdicts, labels, groups, num_fitted),
         share(answered, groups),
         share(verdicts.is_ambiguous & ~verdicts.is_unlike, groups),

@@ -7,7 +7,7 @@ from utils.evaluation.bootstrap import FEWEST_GROUPS, Figure
 from utils.evaluation.border import MERGED
 from utils.evaluation.conformal import in_percent
 from utils.evaluation.external import HEADING
-from utils.evaluation.report import Report
+from utils.evaluation.report import ONE_CLASS, Report
 from utils.evaluation.unseen import heading, scope
 
 UNRELIABLE = f"* fewer than {FEWEST_GROUPS} groups (patients, lesions): do not rely on the interval"
@@ -159,19 +159,22 @@ def notes(report: Report) -> list[str]:
 
 def with_interval(figure: Figure) -> str:
     """Return "83.9% (80.1-87.2%)", with a star where the interval is unreliable."""
+    star = "" if figure.is_reliable or figure.value is None else "*"
     if figure.interval is None:
-        return percent(figure.value)
+        return f"{percent(figure.value)}{star}"
     low, high = figure.interval
-    star = "" if figure.is_reliable else "*"
     return f"{percent(figure.value)} ({100 * low:.1f}-{100 * high:.1f}%){star}"
 
 
 def with_levels(figure: Figure) -> str:
     """Return "0.61 (0.52-0.70)" of a figure in levels, with a star as in `with_interval`."""
-    if figure.value is None or figure.interval is None:
+    if figure.value is None:
         return "-"
+    star = "" if figure.is_reliable else "*"
+    if figure.interval is None:
+        return f"{figure.value:.2f}{star}"
     low, high = figure.interval
-    return f"{figure.value:.2f} ({low:.2f}-{high:.2f}){'' if figure.is_reliable else '*'}"
+    return f"{figure.value:.2f} ({low:.2f}-{high:.2f}){star}"
 
 
 def percent(share: float | None) -> str:
@@ -181,6 +184,8 @@ def percent(share: float | None) -> str:
 
 def calibration_line(report: Report) -> str:
     """Return how much confidence and accuracy differ, and how much they would by chance."""
+    if report.after is None or report.before is None:
+        return f"{percent(None)}, {ONE_CLASS}"
     low, high = report.after.perfect
     alone = report.by_temperature
     by_temperature = f", {percent(alone.ece).strip()} by a temperature alone" if alone else ""

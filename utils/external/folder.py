@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.common.disk import listing
 from utils.common.disk.asking import is_folder, is_there
 from utils.common.disk.listing import ending_of, entries_of
 from utils.common.disk.writing import is_clutter
@@ -70,14 +71,17 @@ def find_labelled(folder: Path) -> LabelledFolder:
         found = f"{folder} is a file" if is_there(folder) else f"There is no {folder}"
         raise SettingsError(found, EXPECTED)
     entries = [one for one in entries_of(str(folder)) if not is_clutter(one.name)]
-    names = sorted(one.name for one in entries if one.is_dir())
+    names = sorted(one.name for one in entries if listing.is_folder(one))
     if unknown := [name for name in names if name not in CLASSES]:
         raise SettingsError(*_refusal(folder, unknown))
     if not names:
         raise SettingsError(f"{folder} has no class folder", EXPECTED)
     inputs = find_inputs([os.path.join(folder, name) for name in names])
-    beside = (one.name for one in entries if not one.is_dir() and one.name != GROUPS_NAME)
-    inputs.passed_over.update(map(ending_of, beside))
+    beside = [one.name for one in entries if not listing.is_folder(one)]
+    groups_like = [name for name in beside if name.casefold() == GROUPS_NAME]
+    if groups_like and not is_there(folder / GROUPS_NAME):
+        raise SettingsError(f"{folder} has a {groups_like[0]}", GROUPS_NAME, "Rename it")
+    inputs.passed_over.update(ending_of(name) for name in beside if name not in groups_like)
     found_ones = LabelledFolder(folder, inputs, None)
     groups = read_groups(folder, [found_ones.name_of(one) for one in inputs])
     return LabelledFolder(folder, inputs, groups)
