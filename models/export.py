@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.common.cli.command_line import parse, setting
+from utils.common.disk.asking import is_folder
 from utils.common.errors import ModelError, SettingsError, run_script
 
 ONNX, TORCH_EXPORT = "onnx", "torch-export"
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings, _ = parse(ExportSettings, argv, __doc__, program="-m models.export")
     if settings.format == ONNX:
         check_onnx()
+    if settings.output and is_folder(Path(settings.output)):
+        raise SettingsError(f"--output {settings.output} is a folder", expected="a file's name")
 
     # After the flags, so that --help and a mistyped flag need not wait.
     from models.bundle import read_bundle

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import overload
 
 import numpy as np
@@ -29,7 +28,7 @@ from utils.common.labels import CLASSES
 from utils.common.limits import MAX_FILE_BYTES
 from utils.common.pictures import PictureError
 
-Picture = str | Path | Image.Image
+Picture = str | os.PathLike[str] | bytes | Image.Image
 
 BATCH_SIZE = 32
 NO_ANSWER = "no answer, the model's outputs are NaN or infinite"
@@ -116,10 +115,15 @@ class Gate:
         A picture that cannot be read gets an answer with the reason in `error`.
 
         Args:
-            pictures: A path or a Pillow image, or any number of these.
+            pictures: A path, the bytes of a file or a Pillow image, or any number of these.
+
+        Raises:
+            TypeError: If something else is among them.
         """
-        if isinstance(pictures, Picture):
+        if isinstance(pictures, str | os.PathLike | bytes | Image.Image):
             return self([pictures])[0]
+        if hasattr(pictures, "read"):  # an open file's lines are bytes
+            raise _no_picture(pictures)
         answers: list[Answer] = []
         batch: list[NDArray[np.uint8] | str] = []
         for picture in pictures:
@@ -204,8 +208,10 @@ class Gate:
 
     def _sample(self, picture: Picture) -> NDArray[np.uint8] | str:
         try:
-            if isinstance(picture, Image.Image):
+            if isinstance(picture, bytes | Image.Image):
                 return self.sample(picture)
+            if not isinstance(picture, str | os.PathLike):  # a number would be read as an open file
+                raise _no_picture(picture)
             return self.sample(read_regular(picture, MAX_FILE_BYTES))
         except PictureError as error:
             return f"{error.reason}, {error.detail}"
@@ -219,6 +225,12 @@ class Gate:
         samples = [one for one in batch if not isinstance(one, str)]
         answers = iter(self.answer(torch.from_numpy(np.stack(samples))) if samples else [])
         return [Answer(error=one) if isinstance(one, str) else next(answers) for one in batch]
+
+
+def _no_picture(found: object) -> TypeError:
+    return TypeError(
+        f"A gate takes paths, the bytes of files and Pillow images, not {type(found).__name__}"
+    )
 
 
 def _with_findings(answers: list[Answer], findings: Findings) -> list[Answer]:

@@ -148,6 +148,13 @@ def test_an_output_that_is_missing_is_named(assessing_bundle: Path) -> None:
         export.compare(whole, other, card)
 
 
+def test_a_folder_is_no_file_to_export_to(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bundle.parent)
+    for place in (".", "..", bundle.name):
+        with pytest.raises(SettingsError, match=r"^--output \S+ is a folder"):
+            export.main([str(bundle), "--format", "torch-export", "--output", place])
+
+
 @pytest.mark.usefixtures("few_drawn")
 def test_what_answers_otherwise_is_not_left_behind(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

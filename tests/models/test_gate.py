@@ -62,6 +62,22 @@ def test_paths_texts_and_open_pictures_get_the_same_answer(gate: Gate, photos: l
     assert all(close(answers[0], other) for other in answers)
 
 
+def test_the_bytes_of_a_file_are_a_picture(gate: Gate, photos: list[Path]) -> None:
+    content = photos[0].read_bytes()
+    assert gate(content) == gate(photos[0])
+    assert close(gate([content, photos[1]])[0], gate(photos[0]))
+
+
+def test_what_is_no_picture_is_told_and_no_open_file_is_touched(
+    gate: Gate, photos: list[Path]
+) -> None:
+    with photos[0].open("rb") as stream:
+        for wrong in ([stream.fileno()], stream, np.zeros((4, 4, 3), np.uint8), bytearray(b"123")):
+            with pytest.raises(TypeError, match="takes paths, the bytes of"):
+                gate(wrong)
+        assert stream.read() == photos[0].read_bytes()
+
+
 def test_answers_do_not_depend_on_the_other_pictures(
     gate: Gate, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 """Format a report's figures as rows of the page's tables and as text."""
 
-
 from utils.common.faults import FAULTS
 from utils.common.labels import CLASSES
 from utils.common.values import in_words
