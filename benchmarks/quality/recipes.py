@@ -87,6 +87,10 @@ OWN, HELD, POOR = SETS = "own", "held", "poor"
 Said = dict[str, dict[str, list[int]]]
 """For each set and true class the predicted classes of its pictures."""
 
+Views = Sequence[tuple[int, ...]]
+"""Axes along which each view is mirrored."""
+
+AS_IT_IS: Views = ((),)
 Answers = dict[str, tuple[list[str], NDArray[np.float32]]]
 """For each set the true classes of its pictures, and their logits, N x classes."""
 
@@ -337,13 +341,12 @@ def trainer_of(
         loader.close()
 
 
-def answers(given: argparse.Namespace, trainer: Trainer, parts: HeldOut) -> Answers:
+def answers(
+    given: argparse.Namespace, trainer: Trainer, parts: HeldOut, views: Views = AS_IT_IS
+) -> Answers:
     """Return what the evaluated network says of the pictures of each set."""
-    pictures = trainer.loader.pictures
-    sizes = (picture.size for picture in pictures.splits[TRAIN])
-    reading = Reading.of_sizes(sizes, pictures.keeps_bytes)
     return {
-        which: (list(judged.values()), logits_of(trainer, reading, list(judged)))
+        which: (list(judged.values()), logits_of(trainer, list(judged), views))
         for which, judged in pictures_of(given, parts).items()
     }
 
@@ -424,16 +427,36 @@ def read(reading: Reading, path: Path) -> NDArray[np.uint8]:
     return reading.pixels(path.read_bytes())
 
 
-@torch.inference_mode()
-def logits_of(trainer: Trainer, reading: Reading, paths: Sequence[Path]) -> NDArray[np.float32]:
-    """Return the logits of the evaluated network, N x classes, in float32 as a gate computes."""
-    network = trainer.evaluated.eval()
-    rows = []
+def pixels_of(trainer: Trainer, paths: Sequence[Path]) -> Iterator[torch.Tensor]:
+    """Yield batches of pictures as a gate sees them, N x 3 x H x W, uint8."""
+    pictures = trainer.loader.pictures
+    sizes = (picture.size for picture in pictures.splits[TRAIN])
+    reading = Reading.of_sizes(sizes, pictures.keeps_bytes)
     for start in range(0, len(paths), trainer.settings.batch_size):
         some = paths[start : start + trainer.settings.batch_size]
         crops = np.stack([trainer.preprocessing.centre_crop(read(reading, path)) for path in some])
-        pixels = torch.from_numpy(crops).to(trainer.compute.device)
-        rows.append(class_logits(outputs_of(network, trainer.normalise, pixels)).cpu().numpy())
+        yield torch.from_numpy(crops).to(trainer.compute.device)
+
+
+@torch.inference_mode()
+def logits_of(
+    trainer: Trainer, paths: Sequence[Path], views: Views = AS_IT_IS
+) -> NDArray[np.float32]:
+    """Return the logits of the evaluated network, N x classes, in float32 as a gate computes.
+
+    Of several views it is the logarithm of their mean probability.
+    """
+    network = trainer.evaluated.eval()
+    rows = []
+    for pixels in pixels_of(trainer, paths):
+        logits = torch.stack(
+            [
+                class_logits(outputs_of(network, trainer.normalise, pixels.flip(axes)))
+                for axes in views
+            ]
+        )
+        found = logits[0] if len(views) == 1 else logits.softmax(dim=2).mean(dim=0).log()
+        rows.append(found.cpu().numpy())
     return np.concatenate(rows)
 
 

@@ -1,4 +1,4 @@
-"""Whether the mean of several trainings' weights, or of their answers, holds better elsewhere.
+"""Whether means of trainings, views or statistics hold better elsewhere, with nothing trained anew.
 
     python -m benchmarks.quality.soups --data-dir DATASET --output runs/soups \
         --model mobilenetv1_100 --pretrained-path FILE --input-size 112 --poor FOLDER \
@@ -7,26 +7,36 @@
 Trains as `benchmarks.quality.recipes` does, and judges by the same sets: each seed by itself, the
 uniform mean of their weights (model soup: Wortsman et al., ICML 2022), whose batch norm is averaged
 anew over the training pictures, and the mean of their probabilities (deep ensemble), which costs as
-many networks. There is a table for each pair of origins,
-in which the seeds by themselves are told as their mean.
+many networks. Each seed is judged in two more ways, which are told as means over the seeds: by the
+mean probability of a picture and its mirror images; and with statistics of batch norm that are in
+part those of the judged pictures themselves (Schneider et al., NeurIPS 2020), which takes no labels
+of theirs, but many of them. There is a table for each pair of origins.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchmarks.quality.recipes import (
+    HELD,
+    OWN,
     Answers,
+    HeldOut,
     Result,
     Training,
     add_flags,
     answers,
     cloned,
+    pictures_of,
+    pixels_of,
     recipes,
     result_of,
     train_to_best,
@@ -39,10 +49,16 @@ from models.inference import outputs_of
 from models.zoo import resolve
 from utils.common.cli.console import table
 from utils.common.errors import run_script
-from utils.common.labels import TRAIN
+from utils.common.labels import LOW_QUALITY
+from utils.common.seeds import generator
 from utils.training.engine import Trainer
 
+EACH, MIRRORED, ADAPTED = "each", "each, with mirror images", "each, batch norm {:.0%} of theirs"
 SOUP, ENSEMBLE = "their mean weights", "their mean answers"
+MIRRORS = ((), (2,), (3,), (2, 3))
+SHARES = (0.25, 1.0)
+"""Shares of the judged pictures in the statistics of batch norm."""
+
 FIGURES = ("other_origins", "own_test", "poor_found")
 
 
@@ -71,20 +87,39 @@ def judge(given: argparse.Namespace, held: Sequence[str]) -> dict[str, list[Resu
         given.model, " ".join(held), given.recipe, given.seeds[0], given.epochs, given.input_size
     )
     weights, answered = [], []
-    alone: list[Result] = []
+    alone: dict[str, list[Result]] = {}
     for seed in given.seeds:
         training = replace(first, seed=seed)
         with trainer_of(given, folder, training, recipe) as trainer:
             best = train_to_best(trainer, recipe.start_share)
             weights.append(cloned(trainer.evaluated))
             answered.append(answers(given, trainer, parts))
-            alone.append(result_of(training, answered[-1], best, 0.0))
+            ways = {EACH: answered[-1], MIRRORED: answers(given, trainer, parts, MIRRORS)}
+            strangers = strangers_of(given, parts)
+            for share in SHARES:
+                trainer.evaluated.load_state_dict(weights[-1])
+                adapt_norms(trainer, strangers, share)
+                ways[ADAPTED.format(share)] = answers(given, trainer, parts)
+            for name, way in ways.items():
+                alone.setdefault(name, []).append(result_of(training, way, best, 0.0))
     with trainer_of(given, folder, first, recipe) as trainer:
         trainer.evaluated.load_state_dict(mean_weights(weights))
         average_norms(trainer)
         soup = result_of(first, answers(given, trainer, parts), 0, 0.0)
     together = result_of(first, mean_answers(answered), 0, 0.0)
-    return {"each": alone, SOUP: [soup], ENSEMBLE: [together]}
+    return {**alone, SOUP: [soup], ENSEMBLE: [together]}
+
+
+def strangers_of(given: argparse.Namespace, parts: HeldOut) -> list[Path]:
+    """Return the pictures of other origins, and those of test whose class has no others."""
+    judged = pictures_of(given, parts)
+    known = {LOW_QUALITY, *judged[HELD].values()}
+    return [
+        path
+        for which, labels in judged.items()
+        for path, label in labels.items()
+        if which != OWN or label not in known
+    ]
 
 
 def mean_weights(weights: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -106,19 +141,51 @@ def mean_answers(answered: Sequence[Answers]) -> Answers:
     return means
 
 
-@torch.no_grad()
 def average_norms(trainer: Trainer) -> None:
     """Average batch norm's statistics over one epoch of training pictures."""
+    batches = trainer.loader.training_batches(trainer.settings.epochs)
+    _average(trainer, (batch.pixels for batch in batches))
+
+
+def adapt_norms(trainer: Trainer, paths: Sequence[Path], share: float) -> None:
+    """Move batch norm's statistics towards those of other pictures, which are shuffled first.
+
+    Args:
+        trainer: Its evaluated network is changed.
+        paths: The pictures.
+        share: How far, 0-1.
+    """
     network = trainer.evaluated
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    norms = norms_of(network)
+    before = [(norm.running_mean.clone(), norm.running_var.clone()) for norm in norms]
+    order = generator("adapt", len(paths)).permutation(len(paths))
+    _average(trainer, pixels_of(trainer, [paths[position] for position in order]))
+    for norm, (mean_before, var_before) in zip(norms, before, strict=True):
+        norm.running_mean.lerp_(mean_before, 1 - share)
+        norm.running_var.lerp_(var_before, 1 - share)
+
+
+def norms_of(network: nn.Module) -> list[Any]:
+    """Return the modules of batch norm."""
+    return [module for module in network.modules() if isinstance(module, _BatchNorm)]
+
+
+@torch.no_grad()
+def _average(trainer: Trainer, batches: Iterable[torch.Tensor]) -> None:
+    """Average batch norm's statistics over batches of pixels, of which none holds one alone."""
+    network = trainer.evaluated
+    norms = norms_of(network)
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches
     network.train()
-    for batch in trainer.loader.training_batches(trainer.settings.epochs):
-        outputs_of(network, trainer.normalise, batch.pixels.to(trainer.compute.device))
+    count = 0
+    for pixels in batches:
+        if len(pixels) > 1:
+            outputs_of(network, trainer.normalise, pixels.to(trainer.compute.device))
+            count += 1
     network.eval()
-    assert all(norm.num_batches_tracked == trainer.loader.steps(TRAIN) for norm in norms)
+    assert all(norm.num_batches_tracked == count for norm in norms)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.quality.recipes import PLAIN, Result, as_table, mixed, recipes, with_error
-from benchmarks.quality.soups import average_norms, mean_answers, mean_weights
+from benchmarks.quality.recipes import (
+    PLAIN,
+    Result,
+    as_table,
+    logits_of,
+    mixed,
+    pixels_of,
+    recipes,
+    with_error,
+)
+from benchmarks.quality.soups import (
+    MIRRORS,
+    adapt_norms,
+    average_norms,
+    mean_answers,
+    mean_weights,
+)
 from benchmarks.tools.corners import CORNERS, Corner, exchange_corner
 from benchmarks.tools.holding_out import Origin, hold_out, judged_pictures, link_data_set
 from benchmarks.tools.recipe_trainers import (
@@ -23,6 +38,7 @@ from benchmarks.tools.recipe_trainers import (
     augmented,
     pull_towards,
 )
+from models.inference import outputs_of
 from tests.preloaded import Preloaded
 from tests.training.conftest import TINY, make_tree
 from utils.common.errors import SettingsError
@@ -171,6 +187,37 @@ def test_a_soup_gets_the_statistics_of_the_training_pictures(
     average_norms(trainer)
     torch.testing.assert_close(norm.running_mean, torch.stack(means).mean(dim=0))
     assert not trainer.network.training
+
+
+def test_statistics_move_towards_those_of_other_pictures(
+    make_trainer: Callable[..., Trainer], tiny_dataset: Path
+) -> None:
+    trainer = make_trainer()
+    norm = next(m for m in trainer.network.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    paths = sorted(tiny_dataset.glob("test/*/*.jpg"))
+    own = norm.running_mean.fill_(3.0).clone()
+    adapt_norms(trainer, paths, 0.0)
+    torch.testing.assert_close(norm.running_mean, own)
+    adapt_norms(trainer, paths, 1.0)
+    theirs = norm.running_mean.clone()
+    assert (theirs != own).any()
+    norm.running_mean.copy_(own)
+    adapt_norms(trainer, paths, 0.25)
+    torch.testing.assert_close(norm.running_mean, 0.75 * own + 0.25 * theirs)
+
+
+def test_mirror_images_answer_together(
+    make_trainer: Callable[..., Trainer], tiny_dataset: Path
+) -> None:
+    trainer = make_trainer()
+    paths = sorted(tiny_dataset.glob("test/*/*.jpg"))[:3]
+    (pixels,) = pixels_of(trainer, paths)
+    turned = [pixels, pixels.flip(2), pixels.flip(3), pixels.flip(2).flip(3)]
+    with torch.inference_mode():
+        logits = [outputs_of(trainer.network.eval(), trainer.normalise, one) for one in turned]
+    wanted = torch.stack(logits)[..., : len(CLASSES)].softmax(dim=2).mean(dim=0).log()
+    assert np.allclose(logits_of(trainer, paths, MIRRORS), wanted.numpy(), atol=1e-5)
+    assert np.allclose(logits_of(trainer, paths), logits[0][:, : len(CLASSES)].numpy(), atol=1e-5)
 
 
 def test_the_pull_is_the_gradient_of_the_penalty() -> None:
