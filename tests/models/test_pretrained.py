@@ -349,12 +349,14 @@ def test_a_model_that_nobody_describes_is_one_line(tmp_path: Path) -> None:
         (lambda one: one.to_sparse(), "has no plain numbers (torch.sparse_coo)"),
         (lambda one: one.to(torch.int8), "is int8 instead of float32"),
         (lambda one: one.to(torch.complex64), "is complex64 instead of float32"),
+        (lambda one: one.to(torch.float8_e4m3fn), "is float8_e4m3fn instead of float32"),
+        (lambda one: one.to(torch.float8_e5m2), "is float8_e5m2 instead of float32"),
         (
             lambda one: torch.quantize_per_tensor(one, 0.1, 0, torch.qint8),
             "is qint8 instead of float32",
         ),
     ],
-    ids=["meta", "sparse", "int8", "complex", "quantized"],
+    ids=["meta", "sparse", "int8", "complex", "e4m3", "e5m2", "quantized"],
 )
 def test_weights_that_cannot_be_copied_as_they_are_are_refused(
     tmp_path: Path, weights: dict[str, torch.Tensor], change: Any, words: str
