@@ -123,7 +123,7 @@ def resolve(name: str) -> Model:
             return resolve(tagged)
         return _row(f"{source}:{place}", place)
     if name.endswith("."):
-        return resolve(name.removesuffix("."))
+        return resolve(name.rstrip("."))
     architecture, _, tag = name.partition(".")
     known = timm.list_models()
     if architecture in known and (not tag or name in timm.list_models(pretrained=True)):

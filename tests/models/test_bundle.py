@@ -309,6 +309,7 @@ def within(name: str, **fields: Any) -> Change:
         (lambda c: c.update(model="hf-hub:stranger/model"), "timm knows no model 'hf-hub:"),
         (lambda c: c.update(model="local-dir:/etc"), "timm knows no model 'local-dir:"),
         (lambda c: c.update(model="x" * 10**5), "timm knows no model 'xxx"),
+        (lambda c: c.update(model="." * 10**5), "timm knows no model '...."),
         (lambda c: c.update(model="test_vit"), "does not hold the weights of test_vit"),
         (lambda c: c.update(model="vit_giant_patch16_gap_224"), "does not hold the weights of"),
         (lambda c: c.update(model="vit_giant_patch14_224"), "not accept pictures of 160 x 160"),

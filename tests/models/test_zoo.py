@@ -71,6 +71,7 @@ def test_any_timm_name_will_do(name: str) -> None:
         ("tf_efficientnet_b0_ns", "tf_efficientnet_b0.ns_jft_in1k"),
         ("vit_base_patch16_224_in21k", "vit_base_patch16_224.augreg_in21k"),
         ("resnet50.", "resnet50"),
+        ("resnet50...", "resnet50"),
     ],
 )
 def test_names_that_timm_takes_are_taken(name: str, meant: str) -> None:
@@ -155,6 +156,11 @@ def test_a_name_without_neighbours_gets_the_menu() -> None:
     names = ", ".join(model.name for model in MENU)
     with pytest.raises(ModelError, match=rf"Expected {names} or any timm name\.$"):
         resolve("???")
+
+
+def test_a_name_of_full_stops_alone_is_none() -> None:
+    with pytest.raises(ModelError, match=r"^timm knows no model ''"):
+        resolve("." * 10_000)
 
 
 def test_folder_names_are_safe_everywhere() -> None:
