@@ -119,8 +119,10 @@ def resolve(name: str) -> Model:
     if sourced:
         source, place = sourced[1].lower().replace("_", "-"), sourced[2]
         tagged = place.removeprefix(OWN_HUB)
-        if source == "hf-hub" and tagged != place and timm.is_model(tagged.partition(".")[0]):
-            return resolve(tagged)
+        own, _, revision = tagged.partition("@")
+        if source == "hf-hub" and tagged != place and timm.is_model(own.partition(".")[0]):
+            listed = resolve(own)
+            return _row(f"{source}:{place}", own) if revision else listed
         return _row(f"{source}:{place}", place)
     if name.endswith("."):
         return resolve(name.rstrip("."))

@@ -66,6 +66,8 @@ def test_any_timm_name_will_do(name: str) -> None:
         ("hf_hub:timm/resnet18.a1_in1k", "resnet18.a1_in1k"),
         ("hf-hub:timm/resnet18.a1_in1k", "resnet18.a1_in1k"),
         ("HF-HUB:timm/test_vit", "test_vit"),
+        ("hf_hub:timm/resnet18.a1_in1k@main", "hf-hub:timm/resnet18.a1_in1k@main"),
+        ("hf-hub:somebody/skin@v1.0", "hf-hub:somebody/skin@v1.0"),
         ("hf_hub:somebody/skin", "hf-hub:somebody/skin"),
         ("local-dir:models/mine", "local-dir:models/mine"),
         ("tf_efficientnet_b0_ns", "tf_efficientnet_b0.ns_jft_in1k"),
@@ -150,6 +152,11 @@ def test_an_unknown_name_is_answered_with_the_nearest(
     names = message.partition("nearest names are ")[2].rstrip(".").split(", ")
     assert nearest in names
     assert len(set(names)) == len(names)
+
+
+def test_a_revision_does_not_make_an_unknown_name_known() -> None:
+    with pytest.raises(ModelError, match=r"^timm knows no model 'resnet18\.a9_in1k'"):
+        resolve("hf-hub:timm/resnet18.a9_in1k@main")
 
 
 def test_a_name_without_neighbours_gets_the_menu() -> None:
