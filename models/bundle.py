@@ -118,10 +118,16 @@ def store_bundle(folder: Path, weights: Mapping[str, torch.Tensor], card: Card) 
 
 
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write tensors as a safetensors file."""
+    """Write tensors as a safetensors file, those that share memory each for itself."""
     from safetensors.torch import save as serialise
 
-    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    whole: dict[str, torch.Tensor] = {}
+    places = set()
+    for name, tensor in tensors.items():
+        own = tensor.contiguous()
+        place = own.device, own.untyped_storage().data_ptr()
+        whole[name] = own.clone() if place in places else own
+        places.add(place)
     with whole_file(path, durable=True) as partial:
         partial.write_bytes(serialise(whole))  # its save_file makes a file that others cannot read
 

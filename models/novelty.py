@@ -222,11 +222,16 @@ def matrix(array: NDArray[Any]) -> Array:
     """Return a two-dimensional array of finite numbers as float32; refuse anything else.
 
     Raises:
-        ValueError: If it has other dimensions, is empty, or holds NaN or infinity.
+        ValueError: If it is not of floating-point numbers, has other dimensions, is empty, or holds
+            NaN, infinity or what is infinite as float32.
     """
-    if array.ndim != 2 or not array.size or not np.isfinite(array).all():
+    if array.dtype.kind != "f":
+        raise ValueError(f"an array of {array.dtype} is not of floating-point numbers")
+    with np.errstate(over="ignore"):
+        rows: Array = array.astype(np.float32, copy=False)
+    if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
         raise ValueError(f"an array of shape {array.shape} is not a matrix of finite numbers")
-    return array.astype(np.float32, copy=False)
+    return rows
 
 
 def _scale(fields: Mapping[str, Any]) -> Scale:

@@ -43,7 +43,10 @@ class Preprocessing:
 
     @classmethod
     def of_model(cls, model: nn.Module) -> "Preprocessing":
-        """Read the preprocessing from a timm model's own pretrained configuration."""
+        """Read the preprocessing from a timm model's own pretrained configuration.
+
+        A share above 1, for which timm pads the picture, becomes the whole picture.
+        """
         from timm.data import resolve_model_data_config
 
         config = resolve_model_data_config(model)
@@ -55,7 +58,7 @@ class Preprocessing:
             tuple(config["mean"]),
             tuple(config["std"]),
             interpolation if interpolation in INTERPOLATIONS else "bicubic",
-            float(config["crop_pct"]),
+            min(float(config["crop_pct"]), 1.0),
         )
 
     @classmethod

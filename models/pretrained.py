@@ -25,6 +25,9 @@ OTHER_WEIGHTS = (
     "random weights"
 )
 
+PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Dtypes of the weights that are taken; smaller ones mean nothing without scales of their own."""
+
 
 class WeightsUnavailableError(ModelError):
     """Pretrained weights are not available here and now."""
@@ -280,7 +283,8 @@ def _fault(tensor: torch.Tensor, own: torch.Tensor) -> str:
     if tensor.is_meta or tensor.layout is not torch.strided:
         return f"has no plain numbers ({'meta' if tensor.is_meta else tensor.layout})"
     is_whole = own.is_floating_point() and not tensor.is_floating_point()
-    if is_whole or tensor.is_quantized or tensor.is_complex():
+    is_tiny = tensor.is_floating_point() and tensor.dtype not in PRECISIONS
+    if is_whole or is_tiny or tensor.is_quantized or tensor.is_complex():
         return f"is {_dtype(tensor)} instead of {_dtype(own)}"
     is_finite = not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
     return "" if is_finite else "is NaN or infinite"

@@ -28,6 +28,8 @@ WRAPPED = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_m
 
 AVERAGES = ("ema", "swa", "average", "averaged")
 MAX_DEPTH = 5
+PATCHES = "patch_embed.proj.weight"
+"""timm's name of the convolution that turns patches of a picture into tokens."""
 
 Tensors = dict[str, torch.Tensor]
 
@@ -169,9 +171,18 @@ def _as_released(place: tuple[str, ...], table: Tensors, network: nn.Module) -> 
     except (KeyError, IndexError, RuntimeError, TypeError, ValueError, AttributeError):
         logging.getLogger(__name__).debug("not an original release either", exc_info=True)
         return Found(place, plain, is_renamed=True)
-    if not all(torch.is_tensor(tensor) for tensor in renamed.values()):
+    if not all(map(torch.is_tensor, renamed.values())) or _cuts_other_patches(plain, renamed):
         return Found(place, plain, is_renamed=True)
     return Found(place, dict(renamed), is_renamed=True)
+
+
+def _cuts_other_patches(released: Tensors, renamed: Tensors) -> bool:
+    """Return whether timm has resampled the patches of a model that cuts smaller or larger ones."""
+    patches = renamed.get(PATCHES)
+    if patches is None:
+        return False
+    shapes = {tensor.shape for tensor in released.values() if tensor.ndim == 4}
+    return patches.shape not in shapes and any(shape[:2] == patches.shape[:2] for shape in shapes)
 
 
 def _unwrapped(name: str) -> str:

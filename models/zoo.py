@@ -119,11 +119,13 @@ def resolve(name: str) -> Model:
     if sourced:
         source, place = sourced[1].lower().replace("_", "-"), sourced[2]
         tagged = place.removeprefix(OWN_HUB)
-        if source == "hf-hub" and tagged != place and timm.is_model(tagged.partition(".")[0]):
-            return resolve(tagged)
+        own, _, revision = tagged.partition("@")
+        if source == "hf-hub" and tagged != place and timm.is_model(own.partition(".")[0]):
+            listed = resolve(own)
+            return _row(f"{source}:{place}", own) if revision else listed
         return _row(f"{source}:{place}", place)
     if name.endswith("."):
-        return resolve(name.removesuffix("."))
+        return resolve(name.rstrip("."))
     architecture, _, tag = name.partition(".")
     known = timm.list_models()
     if architecture in known and (not tag or name in timm.list_models(pretrained=True)):

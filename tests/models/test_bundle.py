@@ -28,6 +28,7 @@ from models.bundle import (
     Card,
     read_bundle,
     read_weights,
+    save_tensors,
     store_bundle,
 )
 from models.classifier import is_assessing, let_assess
@@ -104,6 +105,17 @@ def test_a_stored_model_comes_back_as_it_was(bundle: Path, tmp_path: Path) -> No
     stored, kept = card.calibration.arrays(), again.calibration.arrays()
     assert all(np.array_equal(stored[name], kept[name]) for name in stored)
     assert {path.name for path in tmp_path.iterdir()} == {WEIGHTS_NAME, CARD_NAME}
+
+
+def test_weights_that_layers_share_are_stored_under_each_name(tmp_path: Path) -> None:
+    layer = torch.nn.Linear(3, 2)
+    network = torch.nn.ModuleDict({"first": layer, "second": layer, "part": torch.nn.Linear(3, 1)})
+    network["part"].weight = torch.nn.Parameter(layer.weight.data[:1])
+    weights = network.state_dict()
+    save_tensors(tmp_path / WEIGHTS_NAME, weights)
+    stored = read_weights(tmp_path / WEIGHTS_NAME)
+    assert stored.keys() == weights.keys()
+    assert all(torch.equal(stored[name], weights[name]) for name in weights)
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells")
@@ -297,6 +309,7 @@ def within(name: str, **fields: Any) -> Change:
         (lambda c: c.update(model="hf-hub:stranger/model"), "timm knows no model 'hf-hub:"),
         (lambda c: c.update(model="local-dir:/etc"), "timm knows no model 'local-dir:"),
         (lambda c: c.update(model="x" * 10**5), "timm knows no model 'xxx"),
+        (lambda c: c.update(model="." * 10**5), "timm knows no model '...."),
         (lambda c: c.update(model="test_vit"), "does not hold the weights of test_vit"),
         (lambda c: c.update(model="vit_giant_patch16_gap_224"), "does not hold the weights of"),
         (lambda c: c.update(model="vit_giant_patch14_224"), "not accept pictures of 160 x 160"),

@@ -101,6 +101,20 @@ def test_a_bank_takes_two_bytes_a_number() -> None:
     assert np.array_equal(bank.astype(np.float32), one.neighbours.bank)  # nothing is rounded twice
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([[1e300]]), np.array([[np.nan]], np.float32), np.array([[1]]),
+        np.array([[True]]), np.array([[1j]]),
+    ],
+    ids=["beyond float32", "NaN", "int", "bool", "complex"],
+)  # fmt: skip
+def test_an_array_that_cannot_be_used(array: np.ndarray) -> None:
+    one = detection()
+    with pytest.raises(ValueError, match="is not"):
+        Novelty.from_dict(one.to_dict(), {**one.arrays(), "novelty.projection": array})
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_an_embedding_that_is_no_number_is_unlike(value: float) -> None:
     rows = features(np.array([0.0]), np.full((1, WIDTH), value))

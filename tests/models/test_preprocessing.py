@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import timm
 import torch
+from torch import nn
 
+from models.bundle import read_preprocessing
 from models.preprocessing import Normalisation, Preprocessing
 
 SMALL = Preprocessing(32, 32, (0.5, 0.4, 0.3), (0.5, 0.25, 0.2), "bicubic", 0.5)
@@ -46,8 +49,27 @@ def test_it_survives_a_way_through_plain_values() -> None:
     [("test_vit", (0.5, 0.5, 0.5), 0.95), ("resnet18", (0.485, 0.456, 0.406), 0.95)],
 )
 def test_each_model_has_its_own(name: str, mean: tuple[float, ...], crop_pct: float) -> None:
-    import timm
-
     preprocessing = Preprocessing.of_model(timm.create_model(name))
     assert preprocessing.mean == mean
     assert preprocessing.crop_pct == crop_pct
+
+
+def configured(name: str) -> Preprocessing:
+    """Return the preprocessing of a model of timm without building the model."""
+    network = nn.Module()
+    network.pretrained_cfg = timm.get_pretrained_cfg(name).to_dict()
+    return Preprocessing.of_model(network)
+
+
+def test_that_of_every_model_of_timm_can_be_stored_and_read() -> None:
+    names = timm.list_models(pretrained=True)
+    assert len(names) > 1000
+    for own in map(configured, names):
+        assert read_preprocessing(own.to_dict()) == own
+
+
+def test_where_timm_asks_for_more_than_the_picture_the_crop_is_the_whole_picture() -> None:
+    assert timm.get_pretrained_cfg("volo_d4_448").crop_pct > 1
+    image = np.random.default_rng(0).integers(0, 256, (448, 448, 3), dtype=np.uint8)
+    crop = configured("volo_d4_448").centre_crop(image)
+    assert np.array_equal(crop, image.transpose(2, 0, 1))

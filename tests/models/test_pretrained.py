@@ -218,6 +218,20 @@ def test_foreign_weights_are_refused_with_five_offenders(
         build(TINY, 5, True, str(tmp_path / "w.safetensors"))
 
 
+@pytest.mark.parametrize("beginning", ["", "model."])
+@pytest.mark.parametrize("side", [160, 320])
+def test_weights_for_patches_of_another_size_are_refused(
+    tmp_path: Path, beginning: str, side: int
+) -> None:
+    other = timm.create_model("test_vit", patch_size=32, img_size=side).state_dict()
+    save_file(below(beginning, other), tmp_path / "w.safetensors")
+    with pytest.raises(ModelError) as raised:
+        build(resolve("test_vit"), 5, True, str(tmp_path / "w.safetensors"))
+    message = str(raised.value)
+    assert "does not hold the weights of test_vit: " in message
+    assert "patch_embed.proj.weight is 64x3x32x32 instead of 64x3x16x16" in message
+
+
 class Trap:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return print, ("code from a file has run",)
@@ -335,12 +349,14 @@ def test_a_model_that_nobody_describes_is_one_line(tmp_path: Path) -> None:
         (lambda one: one.to_sparse(), "has no plain numbers (torch.sparse_coo)"),
         (lambda one: one.to(torch.int8), "is int8 instead of float32"),
         (lambda one: one.to(torch.complex64), "is complex64 instead of float32"),
+        (lambda one: one.to(torch.float8_e4m3fn), "is float8_e4m3fn instead of float32"),
+        (lambda one: one.to(torch.float8_e5m2), "is float8_e5m2 instead of float32"),
         (
             lambda one: torch.quantize_per_tensor(one, 0.1, 0, torch.qint8),
             "is qint8 instead of float32",
         ),
     ],
-    ids=["meta", "sparse", "int8", "complex", "quantized"],
+    ids=["meta", "sparse", "int8", "complex", "e4m3", "e5m2", "quantized"],
 )
 def test_weights_that_cannot_be_copied_as_they_are_are_refused(
     tmp_path: Path, weights: dict[str, torch.Tensor], change: Any, words: str

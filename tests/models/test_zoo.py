@@ -66,11 +66,14 @@ def test_any_timm_name_will_do(name: str) -> None:
         ("hf_hub:timm/resnet18.a1_in1k", "resnet18.a1_in1k"),
         ("hf-hub:timm/resnet18.a1_in1k", "resnet18.a1_in1k"),
         ("HF-HUB:timm/test_vit", "test_vit"),
+        ("hf_hub:timm/resnet18.a1_in1k@main", "hf-hub:timm/resnet18.a1_in1k@main"),
+        ("hf-hub:somebody/skin@v1.0", "hf-hub:somebody/skin@v1.0"),
         ("hf_hub:somebody/skin", "hf-hub:somebody/skin"),
         ("local-dir:models/mine", "local-dir:models/mine"),
         ("tf_efficientnet_b0_ns", "tf_efficientnet_b0.ns_jft_in1k"),
         ("vit_base_patch16_224_in21k", "vit_base_patch16_224.augreg_in21k"),
         ("resnet50.", "resnet50"),
+        ("resnet50...", "resnet50"),
     ],
 )
 def test_names_that_timm_takes_are_taken(name: str, meant: str) -> None:
@@ -151,10 +154,20 @@ def test_an_unknown_name_is_answered_with_the_nearest(
     assert len(set(names)) == len(names)
 
 
+def test_a_revision_does_not_make_an_unknown_name_known() -> None:
+    with pytest.raises(ModelError, match=r"^timm knows no model 'resnet18\.a9_in1k'"):
+        resolve("hf-hub:timm/resnet18.a9_in1k@main")
+
+
 def test_a_name_without_neighbours_gets_the_menu() -> None:
     names = ", ".join(model.name for model in MENU)
     with pytest.raises(ModelError, match=rf"Expected {names} or any timm name\.$"):
         resolve("???")
+
+
+def test_a_name_of_full_stops_alone_is_none() -> None:
+    with pytest.raises(ModelError, match=r"^timm knows no model ''"):
+        resolve("." * 10_000)
 
 
 def test_folder_names_are_safe_everywhere() -> None:
