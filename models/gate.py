@@ -122,8 +122,8 @@ class Gate:
         """
         if isinstance(pictures, str | os.PathLike | bytes | Image.Image):
             return self([pictures])[0]
-        if hasattr(pictures, "read"):  # an open file's lines are bytes
-            raise _no_picture(pictures)
+        if hasattr(pictures, "read") or not isinstance(pictures, Iterable):
+            raise _no_picture(pictures)  # of an open file the lines are bytes
         answers: list[Answer] = []
         batch: list[NDArray[np.uint8] | str] = []
         for picture in pictures:
@@ -210,7 +210,9 @@ class Gate:
         try:
             if isinstance(picture, bytes | Image.Image):
                 return self.sample(picture)
-            if not isinstance(picture, str | os.PathLike):  # a number would be read as an open file
+            if not isinstance(
+                picture, str | os.PathLike
+            ):  # as of a bytearray: a number would be read as an open file
                 raise _no_picture(picture)
             return self.sample(read_regular(picture, MAX_FILE_BYTES))
         except PictureError as error:

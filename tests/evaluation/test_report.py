@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.calibration import UNSURE
+from models.calibration import UNSURE, Calibration
 from models.findings import ASSESSED
 from utils.common.faults import FAULT_NAMES, SEVERITY_DIGITS
 from utils.common.labels import CLASSES
@@ -20,7 +20,7 @@ from utils.evaluation import files
 from utils.evaluation.assessing.assessed import NO_OUTPUTS
 from utils.evaluation.files import write_report
 from utils.evaluation.fitting import fit
-from utils.evaluation.report import Report
+from utils.evaluation.report import ONE_CLASS, Report
 from utils.evaluation.text import as_text
 from utils.training.predictions import EvaluationInputs, PredictionsWithFeatures
 
@@ -175,7 +175,7 @@ def test_the_printed_matrix_has_names_and_says_what_is_what(report: Report) -> N
     assert [line.split()[0] for line in matrix[1:]] == list(CLASSES)
     counts = [[int(count) for count in line.split()[1:]] for line in matrix[1:]]
     assert counts == report.metrics.confusion.tolist()
-    assert lines[-1].startswith("* fewer than 30 groups")
+    assert lines[-1].startswith("* rests on fewer than 30 groups")
 
 
 def part(predictions: PredictionsWithFeatures, chosen: np.ndarray) -> PredictionsWithFeatures:
@@ -200,6 +200,20 @@ def test_a_class_without_pictures_is_null(
     assert "nan" not in as_text(report).lower()
     assert "nan" not in (tmp_path / "report.json").read_text().lower()
     assert "there are no test pictures" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_run_of_one_class_has_no_calibration_error(
+    tmp_path: Path, make_report: Callable[..., Report], calibration: Calibration, data_folder: Path
+) -> None:
+    one = (1.0, *[0.0] * (len(CLASSES) - 1))
+    scaling = replace(calibration.scaling, class_shares=one)
+    report = make_report(calibration=replace(calibration, scaling=scaling))
+    assert (report.before, report.after, report.by_temperature) == (None, None, None)
+    write_report(tmp_path, report, data_folder)
+    assert f"There is no calibration error: {ONE_CLASS}." in (tmp_path / "report.html").read_text()
+    assert json.loads((tmp_path / "report.json").read_text())["calibration"]["ece"] is None
+    assert f"-, {ONE_CLASS}" in as_text(report)
 
 
 @pytest.mark.slow

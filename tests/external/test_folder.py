@@ -50,6 +50,13 @@ def test_a_groups_file_in_other_capitals_is_refused_by_name(own) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links take rights there")
+def test_a_groups_file_that_leads_nowhere_is_none(own) -> None:
+    folder = own({"DERM": 1})
+    (folder / "groups.csv").symlink_to(folder / "gone.csv")
+    assert find_labelled(folder).groups is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links take rights there")
 def test_a_link_to_itself_beside_the_class_folders_is_no_folder(own) -> None:
     folder = own({"DERM": 1})
     (folder / "round").symlink_to(folder / "round")

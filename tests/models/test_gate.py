@@ -72,8 +72,14 @@ def test_what_is_no_picture_is_told_and_no_open_file_is_touched(
     gate: Gate, photos: list[Path]
 ) -> None:
     with photos[0].open("rb") as stream:
-        for wrong in ([stream.fileno()], stream, np.zeros((4, 4, 3), np.uint8), bytearray(b"123")):
-            with pytest.raises(TypeError, match="takes paths, the bytes of"):
+        for wrong, told in (
+            ([stream.fileno()], "int"),
+            (stream, "BufferedReader"),
+            (np.zeros((4, 4, 3), np.uint8), "ndarray"),
+            (bytearray(b"123"), "int"),
+            (None, "NoneType"),
+        ):
+            with pytest.raises(TypeError, match=f"takes paths, the bytes of .*, not {told}$"):
                 gate(wrong)
         assert stream.read() == photos[0].read_bytes()
 

@@ -209,7 +209,6 @@ def span(ends: tuple[float, float]) -> str:
 
 
 def between(figure: Figure) -> str:
-    """Return a figure's interval, with a dagger where it is unreliable; "" without one."""
-    if figure.interval is None:
-        return ""
-    return span(figure.interval) + ("" if figure.is_reliable else " \N{DAGGER}")
+    """Return a figure's interval, with a dagger where it is unreliable; "" without a value."""
+    dagger = "" if figure.is_reliable or figure.value is None else "\N{DAGGER}"
+    return dagger if figure.interval is None else f"{span(figure.interval)} {dagger}".rstrip()

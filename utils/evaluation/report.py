@@ -36,7 +36,7 @@ from utils.evaluation.temperature_scaling import fit_temperature
 from utils.evaluation.unseen import LEFT_OUT, measure_unseen, plain_unseen
 from utils.training.predictions import EvaluationInputs, Labelled, PredictionsWithFeatures
 
-ONE_CLASS = "all pictures are of one class, so how common each is tells the class already"
+ONE_CLASS = "all pictures are of one class, so the shares of the classes alone give the answer"
 """Why there is no calibration error."""
 
 
@@ -106,8 +106,7 @@ class Report:
         mistakes: Most confident mistakes.
         facts: Facts about the run.
         by_temperature: Reliability after scaling by a temperature alone, under the same prior as
-            `after`; None without val, and
-            where test did not come the way val did.
+            `after`; None without val or `after`, and where test did not come the way val did.
         called_by_temperature: Confidence and accuracy by predicted class, as in `by_temperature`.
         shortcuts: Balanced accuracy of probes that do not see what a picture shows; empty without
             training pictures.
@@ -253,7 +252,7 @@ def evaluate(
     num_val = groups_by_class(inputs.val.labels, val_groups)
     prior = common_here(test) if LEFT_OUT in facts else calibration.scaling.train_prior
     report = evaluate_test(test, calibration, rows, num_val, prior, facts, assessment)
-    if not report.is_of_other_origin:
+    if report.after and not report.is_of_other_origin:
         by_temperature = fit_temperature(inputs.val.logits, inputs.val.labels)
         scaled = by_temperature.probabilities(test.logits, prior)
         report = replace(

@@ -32,17 +32,25 @@ def fit_scaling(
         labels: True classes, N.
         counts: Number of training pictures of each class.
     """
-    # Plus one each, since a class without val pictures may occur all the same.
-    prior = np.bincount(labels, minlength=len(CLASSES)) + 1.0
-    log_temperature, *biases = _most_likely(logits, labels, np.log(prior / prior.sum()), True)
+    log_temperature, *biases = _most_likely(logits, labels, _log_prior(labels), True)
     shares = np.array(counts, dtype=np.float64) / sum(counts)
     return Scaling(math.exp(log_temperature), tuple(biases), tuple(shares.tolist()))
 
 
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Scaling:
-    """Return the most likely scaling by a temperature alone (Guo et al. 2017), as a baseline."""
-    log_temperature, *_ = _most_likely(logits, labels, np.zeros(len(CLASSES)), False)
+    """Return the most likely scaling by a temperature alone (Guo et al. 2017), as a baseline.
+
+    As `fit_scaling` it knows how common each class is in val.
+    """
+    log_temperature, *_ = _most_likely(logits, labels, _log_prior(labels), False)
     return Scaling(math.exp(log_temperature))
+
+
+def _log_prior(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the logarithm of each class's share, none 0: it may occur where val has none of it."""
+    counts = np.bincount(labels, minlength=len(CLASSES)) + 1.0
+    found: NDArray[np.float64] = np.log(counts / counts.sum())
+    return found
 
 
 def _most_likely(

@@ -10,7 +10,7 @@ from utils.evaluation.external import HEADING
 from utils.evaluation.report import ONE_CLASS, Report
 from utils.evaluation.unseen import heading, scope
 
-UNRELIABLE = f"* fewer than {FEWEST_GROUPS} groups (patients, lesions): do not rely on the interval"
+UNRELIABLE = f"* rests on fewer than {FEWEST_GROUPS} groups (patients, lesions): do not rely on it"
 
 HOW_TO_PROMISE = (
     "More val pictures of such a class end that, or a promise of less: "

@@ -79,7 +79,7 @@ def find_labelled(folder: Path) -> LabelledFolder:
     inputs = find_inputs([os.path.join(folder, name) for name in names])
     beside = [one.name for one in entries if not listing.is_folder(one)]
     groups_like = [name for name in beside if name.casefold() == GROUPS_NAME]
-    if groups_like and not is_there(folder / GROUPS_NAME):
+    if groups_like and GROUPS_NAME not in groups_like and not is_there(folder / GROUPS_NAME):
         raise SettingsError(f"{folder} has a {groups_like[0]}", GROUPS_NAME, "Rename it")
     inputs.passed_over.update(ending_of(name) for name in beside if name not in groups_like)
     found_ones = LabelledFolder(folder, inputs, None)

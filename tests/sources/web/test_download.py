@@ -182,6 +182,19 @@ class TestResuming:
         remove_leftovers(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
+    def test_a_part_beside_the_whole_file_is_swept_and_one_without_it_is_kept(
+        self, tmp_path: Path
+    ) -> None:
+        for name in ("whole.bin", "cut.bin"):
+            partial = Partial(tmp_path / name)
+            partial.begin(Origin("http://x/a", '"one"', 5))
+            partial.path.write_bytes(b"123")
+        (tmp_path / "whole.bin").write_bytes(b"12345")  # put there by hand
+        remove_leftovers(tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            ".cut.bin.part", ".cut.bin.part.json", "whole.bin"
+        ]  # fmt: skip
+
     def test_no_note_is_ever_left_with_bytes_of_another_file(self, tmp_path: Path) -> None:
         partial = Partial(tmp_path / "a.bin")
         partial.begin(Origin("http://x/a", '"one"', 10))

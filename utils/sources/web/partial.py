@@ -108,8 +108,9 @@ def remove_leftovers(folder: Path) -> None:
     remove_partial_files(folder)
     for note in folder.glob(f".*{NOTE}"):
         name = note.name.removesuffix(NOTE)
-        if note.with_name(name[1:]).exists() and not note.with_name(f"{name}{PART}").exists():
-            note.unlink(missing_ok=True)  # the kill came after the file got its name
+        if note.with_name(name[1:]).exists():  # it got its name before the kill, or by hand
+            note.with_name(f"{name}{PART}").unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
 
 
 def validator_of(reply: Reply) -> str:
