@@ -210,10 +210,8 @@ class Gate:
         try:
             if isinstance(picture, bytes | Image.Image):
                 return self.sample(picture)
-            if not isinstance(
-                picture, str | os.PathLike
-            ):  # as of a bytearray: a number would be read as an open file
-                raise _no_picture(picture)
+            if not isinstance(picture, str | os.PathLike):
+                raise _no_picture(picture)  # a number would be read as an open file
             return self.sample(read_regular(picture, MAX_FILE_BYTES))
         except PictureError as error:
             return f"{error.reason}, {error.detail}"

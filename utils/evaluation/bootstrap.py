@@ -80,21 +80,15 @@ def figures(
         resamples: Number of resamples.
     """
     values = statistic(np.ones((1, num_groups)))[0]
-    if num_groups < 2:
-        return [
-            Figure(None, None, groups, reason)
-            if np.isnan(value)
-            else Figure(float(value), None, groups)
-            for value, groups, reason in zip(values, resting_on, reasons, strict=True)
-        ]
-    low, high = interval(statistic, num_groups, resamples)
+    has_interval = num_groups > 1
+    ends = interval(statistic, num_groups, resamples) if has_interval else np.stack([values] * 2)
     return [
         Figure(None, None, groups, reason)
         if np.isnan(value)
-        else Figure(float(value), widen(float(from_), float(to), groups), groups)
-        for value, from_, to, groups, reason in zip(
-            values, low, high, resting_on, reasons, strict=True
+        else Figure(
+            float(value), widen(float(low), float(high), groups) if has_interval else None, groups
         )
+        for value, low, high, groups, reason in zip(values, *ends, resting_on, reasons, strict=True)
     ]
 
 
