@@ -120,6 +120,20 @@ def test_a_signal_saves_the_state_of_the_moment(
     assert_same_run(undisturbed, other)
 
 
+@pytest.mark.slow
+def test_fewer_epochs_than_are_done_are_told(arguments, disturb, tmp_path: Path, capsys) -> None:
+    disturb(8, lambda: signal.raise_signal(signal.SIGINT))
+    assert main(arguments("--epochs", "4", "--freeze-epochs", "0")) == 130
+    run = tmp_path / "runs" / "test_resnet-1"
+    done = torch.load(run / "last.pt", weights_only=True)["progress"]["epoch"]
+    assert done >= 2
+    capsys.readouterr()
+    assert main(["--resume", str(run), "--epochs", "1"]) == 0
+    told = capsys.readouterr().out
+    assert f"{done} epochs are done, and 1 were asked for: none is trained any more" in told
+    assert len((run / "history.csv").read_text().splitlines()) == 1 + done
+
+
 OPTIONS = (
     "-b", "4", "--grad-accum-steps", "2", "--ema", "0.8", "--freeze-epochs", "1", "--epochs", "1",
     "--layer-decay", "0.8", "--label-smoothing", "0.1", "--grad-checkpointing", "--cache", "packed",

@@ -64,6 +64,11 @@ def resume(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
         session.val_logits = checkpoint.val_logits_of(state) if world.is_first else []
         if grows:
             _spread_out(progress, trainer)
+        elif epoch > facts.settings.epochs:
+            print(
+                f"{epoch} epochs are done, and {facts.settings.epochs} were asked for: none is "
+                "trained any more, and the best of those that are done is tested."
+            )
         session.lock = lock.pop_all()
     return session
 
