@@ -21,7 +21,13 @@ from benchmarks.quality.recipes import (
     with_error,
 )
 from benchmarks.quality.soups import (
+    ADAPTED,
+    EACH,
+    ENSEMBLE,
+    MIRRORED,
     MIRRORS,
+    SHARES,
+    SOUP,
     adapt_norms,
     average_norms,
     mean_answers,
@@ -396,6 +402,21 @@ def test_the_table_goes_on_where_it_was_left(
     assert ": linear probe, seed 0" in longer  # no answer for another number of epochs
     assert not re.search(r"\nlinear probe +2 ", longer)
     assert run("--only", "table") == both[both.index("recipe ") :]
+
+
+@pytest.mark.slow
+def test_each_kind_of_mean_has_a_row(
+    preloaded: Preloaded, of_two_origins: Path, tmp_path: Path
+) -> None:
+    flags = ["--data-dir", str(of_two_origins), "--output", str(tmp_path), "--model", TINY]
+    flags += ["--epochs", "1", "--batch-size", "8", "--input-size", "64", "--hold-out", ELSEWHERE]
+    done = preloaded.run(
+        "-m", "benchmarks.quality.soups", *flags, "--seeds", "0", "1", "--recipe", PLAIN
+    )
+    assert done.returncode == 0, done.stderr
+    adapted = [ADAPTED.format(share) for share in SHARES]
+    for name in (EACH, MIRRORED, *adapted, SOUP, ENSEMBLE):
+        assert re.search(rf"^{re.escape(name)} +\d+\.\d% +\d+\.\d%", done.stdout, re.M), name
 
 
 @pytest.mark.slow

@@ -13,6 +13,8 @@ from typing import Any
 from utils.common.errors import OutputError
 
 PARTIAL = re.compile(r"\..+\.\d+\.partial", re.DOTALL)
+"""Names of the temporary files of `whole_file`, which end with the number of its process."""
+
 CLUTTER = frozenset(
     (
         *("__macosx", "icon\r", "network trash folder", "temporary items"),
