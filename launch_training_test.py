@@ -100,32 +100,20 @@ def conclude(session: "Session", inputs: "EvaluationInputs") -> str:
     # Only here, since workers and training need not carry the memory of these packages.
     with doing("Loading what makes the report"), imported_at_once():
         from models.bundle import read_weights, store_bundle
-        from utils.evaluation.assessing.assessed import fit_on_val
         from utils.evaluation.files import write_report
-        from utils.evaluation.fitting import fit
-        from utils.evaluation.report import evaluate
-        from utils.evaluation.rows import group_codes, read_rows, rows_of
+        from utils.evaluation.judgement import judge
         from utils.evaluation.text import as_text
-        from utils.sources.catalog import SOURCES
-        from utils.sources.extra import OTHER_EXTRA
+        from utils.sources.extra import ALL_SOURCES
         from utils.training.summary import model_card, run_summary
 
-    pictures, facts = session.pictures.folder, run_summary(session)
-    counts, settings = session.pictures.counts(TRAIN), session.facts.settings
-    known = read_rows(pictures, session.pictures.files)
-    groups = group_codes(rows_of(known, inputs.val.files))
-    calibration = fit(
-        inputs.train, inputs.val, counts, settings.coverage, groups, inputs.val_by_epoch,
-        settings.refuse,
+    pictures, settings = session.pictures, session.facts.settings
+    report, assessment = judge(
+        inputs, pictures.folder, pictures.files, pictures.counts(TRAIN), settings.coverage,
+        settings.refuse, run_summary(session), session.history, ALL_SOURCES,
     )  # fmt: skip
-    assessment = fit_on_val(inputs.train, inputs.val, groups, inputs.drawn)
-    terms = (*SOURCES, OTHER_EXTRA)
-    report = evaluate(
-        inputs, calibration, pictures, known, facts, session.history, terms, assessment
-    )
-    card = model_card(session, calibration, assessment, report.metrics.headline)
+    card = model_card(session, report.calibration, assessment, report.metrics.headline)
     store_bundle(session.run.folder, read_weights(session.run.best), card)
-    write_report(session.run.folder, report, pictures)
+    write_report(session.run.folder, report, pictures.folder)
     return as_text(report)
 
 

@@ -19,6 +19,7 @@ from models.assessment import Assessment
 from models.calibration import Calibration
 from models.classifier import can_assess, holds_assessment, let_assess
 from models.device import compute_here
+from models.ensemble import MAX_MEMBERS, MEMBERS, Ensemble
 from models.inference import outputs_and_features, surface_size
 from models.instructions import how_to_use
 from models.novelty import PREFIX, Novelty
@@ -71,6 +72,7 @@ class Card:
         versions: Versions of the software that it was made with, for people to read.
         recalibration: What the calibration was fitted on, if not in the training.
         assessment: Calibration of what assesses a picture, or why there is none.
+        members: Number of networks of this model whose answers are averaged; 1 for one alone.
     """
 
     model: Model
@@ -83,6 +85,7 @@ class Card:
     versions: Mapping[str, str] = field(default_factory=dict)
     recalibration: Recalibration | None = None
     assessment: Assessment | str = UNASSESSED
+    members: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the arrays of the calibration, as plain values."""
@@ -91,6 +94,7 @@ class Card:
             "format": FORMAT,
             "model": self.model.name,
             "timm_name": self.model.timm_name,
+            **({MEMBERS: self.members} if self.members > 1 else {}),
             "classes": list(CLASSES),
             "preprocessing": self.preprocessing.to_dict(),
             "reading": self.reading.to_dict(),
@@ -143,8 +147,8 @@ def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
     fields = _read_json(place)
     try:
         model, digest = _model(fields), fields["weights_sha256"]
-        wanted = read_preprocessing(fields["preprocessing"])
-        _check_weights(weights_place, model, wanted)
+        wanted, members = read_preprocessing(fields["preprocessing"]), _members(fields)
+        _check_weights(weights_place, model, wanted, members)
         card = _card(fields, model, _calibration_arrays(weights_place))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -161,7 +165,7 @@ def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
             todo="Copy both from the same run; python launch_training_test.py --test-only "
             "--resume RUN rewrites them",
         )
-    network = _network(weights_place, model, wanted)
+    network = _network(weights_place, model, wanted, members)
     _try(network, card, place)
     return card, network
 
@@ -249,7 +253,16 @@ def _card(fields: Mapping[str, Any], model: Model, arrays: Mapping[str, Any]) ->
         dict(fields["versions"]),
         Recalibration.from_dict(fields["recalibration"]) if "recalibration" in fields else None,
         _assessment(fields),
+        _members(fields),
     )
+
+
+def _members(fields: Mapping[str, Any]) -> int:
+    """Return the number of networks of a card; one stored before there were several has one."""
+    count = fields.get(MEMBERS, 1)
+    if type(count) is not int or not 1 <= count <= MAX_MEMBERS:
+        raise ValueError(f"{MEMBERS} is not a whole number from 1 to {MAX_MEMBERS}")
+    return count
 
 
 def _assessment(fields: Mapping[str, Any]) -> Assessment | str:
@@ -302,7 +315,7 @@ def _stored_side(value: Any) -> int:
     return value
 
 
-def _check_weights(path: Path, model: Model, wanted: Preprocessing) -> None:
+def _check_weights(path: Path, model: Model, wanted: Preprocessing, members: int) -> None:
     """Compare names, shapes and dtypes before any tensor is loaded.
 
     Raises:
@@ -319,7 +332,7 @@ def _check_weights(path: Path, model: Model, wanted: Preprocessing) -> None:
     except (OSError, SafetensorError) as error:
         _refuse_file(path, error)
     with torch.device("meta"):
-        own = build_untrained(model, wanted, found).state_dict()
+        own = build_untrained(model, wanted, found, members).state_dict()
     expected = {name: (tuple(one.shape), DTYPES.get(one.dtype, "")) for name, one in own.items()}
     faults = [
         *(f"{name} is missing" for name in sorted(expected.keys() - found.keys())),
@@ -332,10 +345,14 @@ def _check_weights(path: Path, model: Model, wanted: Preprocessing) -> None:
     ]
     if faults:
         raise ModelError(
-            f"{path} does not hold the weights of {model.name} for {len(CLASSES)} classes: "
-            f"{shortlist(faults)}",
+            f"{path} does not hold the weights of {_times(members)}{model.name} for "
+            f"{len(CLASSES)} classes: {shortlist(faults)}",
             todo="Copy both files from the same run",
         )
+
+
+def _times(members: int) -> str:
+    return f"{members} x " if members > 1 else ""
 
 
 def _shape(kind: tuple[tuple[int, ...], str]) -> str:
@@ -349,24 +366,30 @@ def _calibration_arrays(path: Path) -> dict[str, Any]:
         return {name: stored.get_tensor(name) for name in names}
 
 
-def _network(path: Path, model: Model, wanted: Preprocessing) -> nn.Module:
+def _network(path: Path, model: Model, wanted: Preprocessing, members: int) -> nn.Module:
     weights = read_weights(path)
-    network = build_untrained(model, wanted, weights)
+    network = build_untrained(model, wanted, weights, members)
     network.load_state_dict(weights)
     return network.eval()
 
 
-def build_untrained(model: Model, wanted: Preprocessing, names: Iterable[str]) -> nn.Module:
+def build_untrained(
+    model: Model, wanted: Preprocessing, names: Iterable[str], members: int = 1
+) -> nn.Module:
     """Build a network for our classes, whose weights are still to be loaded.
 
     Args:
         model: The model, an entry of the zoo.
         wanted: Preprocessing of the network, which tells the size of its input.
         names: Of the weights, which tell whether it assesses pictures, too.
+        members: Number of such networks; with several they are an `Ensemble`.
 
     Raises:
         ModelError: If timm cannot build it.
     """
+    if members > 1:
+        named = list(names)
+        return Ensemble(build_untrained(model, wanted, named) for _ in range(members))
     try:
         network, _ = build(model, len(CLASSES), pretrained=False, size=wanted.size)
     except ModelError:  # about an input size that it does not support

@@ -7,6 +7,7 @@ import torch
 from timm.layers import Linear
 from torch import nn
 
+from models.ensemble import Ensemble
 from models.outputs import NUM_ASSESSMENTS, fault_logits
 from utils.common.errors import ModelError
 
@@ -50,7 +51,9 @@ class AssessingClassifier(nn.Linear):
 
 
 def classifiers_of(network: nn.Module) -> tuple[nn.Module, ...]:
-    """Return the last layer of a network of timm, or the two of a distilled one."""
+    """Return the last layer of a network of timm, two of a distilled one, those of an ensemble."""
+    if isinstance(network, Ensemble):
+        return tuple(layer for member in network.members for layer in classifiers_of(member))
     of_timm: Any = network
     found = of_timm.get_classifier()
     return found if isinstance(found, tuple) else (found,)

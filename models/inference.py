@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+from models.ensemble import Ensemble, mean_outputs
 from models.stem import describe_stem, stem_size
 from models.texture import NUM_FEATURES, describe
 
@@ -29,8 +31,11 @@ def embedding_size(network: nn.Module) -> int:
     """Return how many numbers the embedding of a picture has; 0 if a network has no embedding.
 
     An embedding is what the last layer of a network of timm makes logits of. A distilled network
-    has two such layers, and one of another library may have anything.
+    has two such layers, and one of another library may have anything. An ensemble has the
+    embeddings of all its networks.
     """
+    if isinstance(network, Ensemble):
+        return sum(map(embedding_size, network.members))
     of_timm: Any = network
     if not hasattr(network, "forward_head"):
         return 0
@@ -65,6 +70,8 @@ def outputs_and_activations(
         Outputs in the columns of `models.outputs`; the first feature map as `describe_stem` has it,
         N x `stem_size`; and embeddings, the pooled features before the outputs, N x E. All float32.
     """
+    if isinstance(network, Ensemble):
+        return _of_members(network, inputs)
     size, of_timm = embedding_size(network), cast("Any", network)
     if not size:
         outputs: torch.Tensor = network(inputs).float()
@@ -79,6 +86,22 @@ def outputs_and_activations(
     outputs = of_timm.forward_head(features).float()
     stem = describe_stem(*first) if first else outputs[:, :0]
     return outputs, stem, embeddings if is_pooled else embeddings[:, :0]
+
+
+def _of_members(
+    ensemble: Ensemble, inputs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the mean outputs, the first network's stem, and the embeddings of all.
+
+    These have length 1 each, so that the cosine of two is the mean of the networks' cosines.
+    """
+    each = [outputs_and_activations(member, inputs) for member in ensemble.members]
+    outputs, stems, embeddings = zip(*each, strict=True)
+    return (
+        mean_outputs(outputs),
+        stems[0],
+        torch.cat([F.normalize(one, dim=1) for one in embeddings], dim=1),
+    )
 
 
 def outputs_and_features(

@@ -6,6 +6,7 @@ using Pillow, numpy and something that runs the network.
 
 from typing import Any
 
+from models.ensemble import MEMBERS, RULE
 from models.novelty import NUM_NEIGHBOURS
 from models.preprocessing import MAX_SHRINK
 from models.reading import MAX_DIRECT_SIDE, OWN_SIZE, SHORTER_SIDE
@@ -43,6 +44,7 @@ def how_to_use(fields: dict[str, Any]) -> str:
         "Input: such pictures as RGB, uint8 of 0-255, N x 3 x height x width. Scaling with mean "
         "and std, (value / 255 - mean) / std for each channel, is part of an exported model; for "
         "the weights alone do it first.",
+        *_averaged(fields.get(MEMBERS, 1)),
         *_answer(fields["calibration"]),
         *_assessed(fields.get("assessment", {})),
     ]
@@ -84,6 +86,16 @@ def _crop(wanted: dict[str, Any]) -> list[str]:
         f"Resize the window to {height} x {width} as OpenCV does: cv2.resize with INTER_AREA where "
         f"the window is higher than {MAX_SHRINK} * {height}, else {kernel} (a = -0.75 if cubic, no "
         "antialiasing); a window of that size already stays as it is.",
+    ]
+
+
+def _averaged(members: int) -> list[str]:
+    if members == 1:
+        return []
+    return [
+        f"The weights are those of {members} networks, the names of each behind {MEMBERS}.0., "
+        f"{MEMBERS}.1. and so on; all see the same input. {RULE} An exported model does this "
+        "itself."
     ]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.ensemble import Ensemble
+
 MAX_CHANNELS = 64
 """Wider first maps are left out: they are tokens of patches, which few pictures cannot describe."""
 
@@ -24,7 +26,10 @@ def stem_size(network: nn.Module) -> int:
     They are two for each channel of the first map that timm gives of the network: for a ResNet
     after its first convolution, for others after the first stage. None are taken of maps with more
     than `MAX_CHANNELS` channels, as of ViT-B/16 and Swin-B, and of a network of another library.
+    Of an ensemble the first network's is taken.
     """
+    if isinstance(network, Ensemble):
+        return stem_size(network.members[0])
     of_timm: Any = network
     if not hasattr(network, "forward_intermediates") or not getattr(of_timm, "feature_info", None):
         return 0

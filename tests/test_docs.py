@@ -14,6 +14,7 @@ from models.zoo import MENU
 from utils.common.cli.command_line import build_parser
 from utils.common.errors import SettingsError
 from utils.dataset.settings import DatasetSettings
+from utils.ensemble.combine import CombineSettings
 from utils.external.recalibrate import RecalibrateSettings
 from utils.prediction.settings import PredictSettings
 from utils.sources import guide
@@ -33,6 +34,7 @@ SETTINGS = {
     "launch_training_test.py": Settings,
     "predict.py": PredictSettings,
     "models.export": ExportSettings,
+    "utils.ensemble.combine": CombineSettings,
     "utils.external.recalibrate": RecalibrateSettings,
 }
 

@@ -31,6 +31,10 @@ MAY_IMPORT = {
         *("utils.common", "utils.prediction", "utils.evaluation", "models"),
         *("utils.dataset.output.manifest", "utils.training.predictions", "utils.training.state"),
     ),
+    "utils.ensemble": (
+        *("utils.common", "utils.training", "utils.evaluation", "utils.external.places", "models"),
+        "utils.sources.extra",
+    ),
     "utils.prediction": (*("utils.common", "models", "utils.sources.files"),),
     "models": ("utils.common",),
 }

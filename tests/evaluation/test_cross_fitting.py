@@ -78,7 +78,7 @@ def test_an_epoch_that_is_not_finite_is_never_chosen() -> None:
 def test_a_picture_has_no_say_in_its_own_probabilities() -> None:
     val_by_epoch, labels = run(2, 60)
     val, groups = predictions(val_by_epoch[0], labels), np.arange(60)
-    before = cross_fitted_probabilities(val_by_epoch, val, groups, COUNTS)
+    before = cross_fitted_probabilities([val_by_epoch], val, groups, COUNTS)
     folds = folds_of(val.files, labels, groups)
     for fold in range(3):
         own = folds == fold
@@ -104,7 +104,7 @@ def test_folds_are_whole_groups_spread_evenly_over_each_class() -> None:
 def test_a_single_group_is_calibrated_on_itself() -> None:
     val_by_epoch, labels = run(3, 5)
     val = predictions(val_by_epoch[-1], labels)
-    found = cross_fitted_probabilities(val_by_epoch, val, np.zeros(5, np.int64), COUNTS)
+    found = cross_fitted_probabilities([val_by_epoch], val, np.zeros(5, np.int64), COUNTS)
     expected = fit_scaling(val.logits, labels, COUNTS).probabilities(val.logits)
     assert np.array_equal(found, expected)
 
@@ -118,7 +118,7 @@ def test_quantiles_cover_new_pictures_as_often_as_promised_though_val_chose_the_
         val_by_epoch, val_labels = [logits[:100] for logits in both], labels[:100]
         epoch = chosen(val_by_epoch, val_labels, np.arange(100))
         val = predictions(val_by_epoch[epoch], val_labels)
-        given = cross_fitted_probabilities(val_by_epoch, val, np.arange(100), COUNTS)
+        given = cross_fitted_probabilities([val_by_epoch], val, np.arange(100), COUNTS)
         quantiles, _ = fit_quantiles(given, val_labels, 0.9)
         scaling = fit_scaling(val.logits, val_labels, COUNTS)
         new = scaling.probabilities(both[epoch][100:])[np.arange(1000), labels[100:]]

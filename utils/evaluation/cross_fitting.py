@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from models.ensemble import mean_logits
 from utils.common.labels import CLASSES
 from utils.common.seeds import stable_hash
 from utils.evaluation.temperature_scaling import fit_scaling
@@ -28,7 +30,7 @@ NUM_FOLDS = 10
 
 
 def cross_fitted_probabilities(
-    val_by_epoch: Sequence[NDArray[np.float32]],
+    val_by_epoch: Sequence[Sequence[NDArray[np.float32]]],
     val: Predictions,
     groups: NDArray[np.int64],
     counts: Sequence[int],
@@ -38,9 +40,10 @@ def cross_fitted_probabilities(
     They hold among equally common classes.
 
     Args:
-        val_by_epoch: Logits of the val pictures after each epoch, N x number of classes each; an
-            epoch with NaN or infinite logits is never chosen.
-        val: The val pictures, N, as the chosen epoch predicts them.
+        val_by_epoch: Of each network whose answers are averaged, mostly one: logits of the val
+            pictures after each epoch, N x number of classes each; an epoch with NaN or infinite
+            logits is never chosen.
+        val: The val pictures, N, as the chosen epochs predict them.
         groups: Groups of the pictures, N, as any numbers that differ between groups.
         counts: Number of training pictures of each class.
     """
@@ -48,11 +51,23 @@ def cross_fitted_probabilities(
     if not folds.any():  # a single group, without which nothing can be fitted
         return fit_scaling(val.logits, labels, counts).probabilities(val.logits)
     probabilities = np.empty((len(labels), len(CLASSES)))
-    for fold, epoch in epochs_without(val_by_epoch, labels, folds).items():
-        logits, own = val_by_epoch[epoch], folds == fold
+    chosen = [epochs_without(by_epoch, labels, folds) for by_epoch in val_by_epoch]
+    for fold in chosen[0]:
+        logits = _averaged(
+            [by_epoch[epochs[fold]] for by_epoch, epochs in zip(val_by_epoch, chosen, strict=True)]
+        )
+        own = folds == fold
         scaling = fit_scaling(logits[~own], labels[~own], counts)
         probabilities[own] = scaling.probabilities(logits[own])
     return probabilities
+
+
+def _averaged(each: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the logits of the mean probabilities of several networks, of one its own."""
+    if len(each) == 1:
+        return each[0]
+    means: NDArray[np.float32] = mean_logits([torch.from_numpy(one) for one in each]).numpy()
+    return means
 
 
 def folds_of(

@@ -28,7 +28,7 @@ def write_report(folder: Path, report: Report, pictures: Path) -> None:
     """
     write_predictions(folder / "predictions.csv", report)
     save_confusion_matrix(folder / "confusion_matrix.png", report.metrics.confusion)
-    if not report.external:
+    if report.history:
         save_curves(folder / "curves.png", report.history, report.facts.get("best_epoch"))
     own = "" if report.external else folder.name
     title = ": ".join(filter(None, (own, title_of(report))))

@@ -25,7 +25,7 @@ def fit(
     counts: Sequence[int],
     coverage: float,
     groups: NDArray[np.int64] | None = None,
-    val_by_epoch: Sequence[NDArray[np.float32]] = (),
+    val_by_epoch: Sequence[Sequence[NDArray[np.float32]]] = (),
     refused: float = REFUSED,
 ) -> Calibration:
     """Fit scaling, prediction sets and out-of-distribution detection.
@@ -37,13 +37,14 @@ def fit(
         coverage: Share of each class's pictures whose set is to contain their class, 0-1.
         groups: Groups of the val pictures, N, as any numbers that differ between groups; each
             picture is a group of its own when left out.
-        val_by_epoch: Logits of the val pictures after each epoch, N x number of classes each, from
-            which val has chosen the best epoch; those of `val` alone when left out.
+        val_by_epoch: Of each network, logits of the val pictures after each epoch, N x number of
+            classes each, from which val has chosen the best epoch; those of `val` alone when left
+            out.
         refused: Share of the good val pictures that count as out of distribution, 0-1.
     """
     groups = np.arange(len(val.labels)) if groups is None else groups
     scaling = fit_scaling(val.logits, val.labels, counts)
-    probabilities = cross_fitted_probabilities(val_by_epoch or [val.logits], val, groups, counts)
+    probabilities = cross_fitted_probabilities(val_by_epoch or [[val.logits]], val, groups, counts)
     quantiles, reasons = fit_quantiles(probabilities, val.labels, coverage, groups)
     good = is_good(val.labels)
     novelty = fit_novelty(
@@ -75,7 +76,7 @@ def refit(
     """
     none = [1] * len(CLASSES)  # shares of training, which stay as they were
     scaling = fit_scaling(labelled.logits, labelled.labels, none)
-    probabilities = cross_fitted_probabilities([labelled.logits], labelled, groups, none)
+    probabilities = cross_fitted_probabilities([[labelled.logits]], labelled, groups, none)
     quantiles, reasons = fit_quantiles(probabilities, labelled.labels, coverage, groups, PICTURES)
     before = calibration.novelty
     share = before.refused if refused is None else refused

@@ -25,10 +25,14 @@ def run_facts(report: Report) -> list[tuple[str, str]]:
         f"epoch {known.get('best_epoch')} of {known.get('epochs')}, by the calibrated loss on "
         f"val, where its balanced accuracy was {percent(known.get('best_val_balanced_accuracy'))}"
     )
+    if "members" in known:
+        chosen = "; ".join(f"{one['run']}, epoch {one['best_epoch']}" for one in known["members"])
+    networks = known.get("networks", 1)
+    together = f": the mean answers of {networks} networks" if networks > 1 else ""
     told = ", ".join(f"{k.replace('_', ' ')} {in_words(v)}" for k, v in settings.items())
     return [
         *([("Run", external.run), ("Tested on", external.folder)] if external else []),
-        ("Model", f"{known.get('model')} ({known.get('timm_name')})"),
+        ("Model", f"{known.get('model')} ({known.get('timm_name')}){together}"),
         *([] if external else [("Chosen", chosen)]),
         ("Data hash", str(known.get("data_hash"))),
         ("Computed on", f"{known.get('device')} in {known.get('precision')}"),

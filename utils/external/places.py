@@ -30,12 +30,13 @@ def check_new_folder(output: Path, pictures: Path) -> None:
     """Refuse a folder for a new model in which there is something already.
 
     Raises:
-        OutputError: If it is a file, inside the pictures, may not be read, or holds anything.
+        OutputError: If it is a file, inside the pictures, may not be read, or holds anything but
+            the count of looks of a call that was stopped.
     """
     expected = "a new or empty folder: a run is never overwritten"
     with explain_write_errors(output):
         _check(output, pictures, expected)
-        if _holds_something(output):
+        if _holds_something(output, LOOKS_NAME):
             raise OutputError(f"{output} is not empty", expected)
 
 
@@ -46,5 +47,5 @@ def _check(output: Path, pictures: Path, expected: str) -> None:
         raise OutputError(f"{output} lies in {pictures}, the folder of the pictures", expected)
 
 
-def _holds_something(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+def _holds_something(folder: Path, *but: str) -> bool:
+    return folder.is_dir() and any(path.name not in but for path in folder.iterdir())

@@ -74,6 +74,7 @@ def facts_of(gate: Gate, answered: Answered, looks: list[str]) -> dict[str, Any]
     return {
         "model": card.model.name,
         "timm_name": card.model.timm_name,
+        **({"networks": card.members} if card.members > 1 else {}),
         "data_hash": card.data_hash,
         "looks_at_test": looks,
         "pictures": {SPLIT: {name: labels.count(name) for name in CLASSES}},

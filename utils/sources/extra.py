@@ -14,6 +14,7 @@ from utils.common.disk.location import Location, Originals
 from utils.common.disk.writing import explain_write_errors, refuse_links
 from utils.common.errors import SettingsError
 from utils.common.labels import OTHER
+from utils.sources.catalog import SOURCES
 from utils.sources.files.archives.unpacked import locked
 from utils.sources.files.tree import FileTree
 from utils.sources.readers.folders import PictureFolders
@@ -36,6 +37,9 @@ OTHER_EXTRA = Source(
     reader=PictureFolders(folders=(NAME,), label=OTHER, splits={}),
 )
 """Not in the catalog: it is there only where somebody names a folder."""
+
+ALL_SOURCES = (*SOURCES, OTHER_EXTRA)
+"""Everything that a data set may hold pictures of."""
 
 
 @dataclass(frozen=True)

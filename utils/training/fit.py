@@ -2,7 +2,8 @@
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from models.bundle import save_tensors
 from models.device import FLOAT32
@@ -11,6 +12,7 @@ from utils.common.cli.durations import in_short
 from utils.common.errors import ModelError
 from utils.common.labels import TEST, TRAIN, VAL
 from utils.common.seeds import stable_hash
+from utils.training.data.pictures import PictureFolder
 from utils.training.data.workers import LostWorkerError
 from utils.training.engine import Trainer
 from utils.training.figures import (
@@ -28,7 +30,9 @@ from utils.training.predictions import (
     best_epoch,
     criterion,
 )
+from utils.training.predictor import Predictor
 from utils.training.processes.stopping import Stopped
+from utils.training.processes.world import World
 from utils.training.remaining import Forecast, relative_cost
 from utils.training.session import Session
 from utils.training.state import checkpoint
@@ -94,24 +98,53 @@ def test(session: Session) -> EvaluationInputs | None:
         )
     world.broadcast(lambda: checkpoint.load_weights(session.run.best, trainer.evaluated))
     world.broadcast_tensors(trainer.evaluated.state_dict().values())
-    predictor = trainer.predictor()
-    files = [picture.file for picture in session.pictures.splits[TRAIN]]
-    some = drawn_for_ood(files, session.facts.settings.seed)
+    inputs = predict_splits(
+        trainer.predictor(), session.pictures, session.facts.settings.seed, world,
+        lambda: session.run.count_look(session.progress.best_epoch),
+    )  # fmt: skip
+    if inputs is None:
+        return None
+    _tell_of_embeddings(session, inputs.train)
+    val_by_epoch = list(session.val_logits)
+    val_by_epoch[session.progress.best_epoch - 1] = inputs.val.logits
+    kept = val_by_epoch[session.facts.settings.probe_epochs :]
+    return replace(inputs, val_by_epoch=[kept])
+
+
+def predict_splits(
+    predictor: Predictor,
+    pictures: PictureFolder,
+    seed: int,
+    world: World,
+    count_look: Callable[[], None],
+) -> EvaluationInputs | None:
+    """Run a network on train, val and at last on test.
+
+    Args:
+        predictor: Runs it.
+        pictures: The data set.
+        seed: Decides on which training pictures out-of-distribution detection is fitted.
+        world: The processes that predict together.
+        count_look: Notes on rank 0 that test is about to be looked at.
+
+    Returns:
+        All but `val_by_epoch`; None on all ranks but the first.
+
+    Raises:
+        ModelError: If a logit is NaN or infinite.
+    """
+    some = drawn_for_ood([picture.file for picture in pictures.splits[TRAIN]], seed)
     train = predictor.ood_features(TRAIN, "Features of train", some)
     val = predictor.predict_with_features(VAL, "Calibration")
     world.broadcast(lambda: check_finite(VAL, val))
     drawn = predictor.predict_drawn(VAL, "Faults of val")
     world.broadcast(lambda: check_finite(f"newly degraded {VAL}", drawn))
-    world.broadcast(lambda: session.run.count_look(session.progress.best_epoch))
+    world.broadcast(count_look)
     test = predictor.predict_with_features(TEST, "Test")
     world.broadcast(lambda: check_finite(TEST, test))
     if train is None or val is None or test is None:
         return None
-    _tell_of_embeddings(session, train)
-    val_by_epoch = list(session.val_logits)
-    val_by_epoch[session.progress.best_epoch - 1] = val.logits
-    kept = val_by_epoch[session.facts.settings.probe_epochs :]
-    return EvaluationInputs(train, val, test, kept, drawn)
+    return EvaluationInputs(train, val, test, drawn=drawn)
 
 
 def drawn_for_ood(files: Sequence[str], seed: int) -> list[int]:

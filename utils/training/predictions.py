@@ -107,8 +107,9 @@ class EvaluationInputs:
         train: Features of some training pictures, to which OOD detection compares others.
         val: All val pictures, predicted by the best weights; the calibration is fitted on them.
         test: All test pictures, predicted by the best weights.
-        val_by_epoch: Logits of all val pictures after each epoch, N x number of classes each, from
-            which val has chosen the best epoch.
+        val_by_epoch: Of each network whose answers are averaged, mostly one: logits of all val
+            pictures after each epoch, N x number of classes each, from which val has chosen the
+            best epoch.
         drawn: Newly degraded val pictures, each with the file of the good one that it was made
             from, and with targets; None if there are none.
     """
@@ -116,7 +117,7 @@ class EvaluationInputs:
     train: OodFeatures
     val: PredictionsWithFeatures
     test: PredictionsWithFeatures
-    val_by_epoch: Sequence[NDArray[np.float32]] = ()
+    val_by_epoch: Sequence[Sequence[NDArray[np.float32]]] = ()
     drawn: Predictions | None = None
 
 

@@ -47,7 +47,7 @@ def resume(run: Run, asked: Settings, given: frozenset[str], world: World) -> Se
         if not _has_work(run, stored, epoch, asked.test_only, is_finished, grows):
             return None
 
-        pictures = _stored_pictures(run, facts)
+        pictures = stored_pictures(run, facts.settings, facts.fingerprint)
         device = own_device(facts.settings, world)
         check_precision(device, facts.precision)
         if world.size == facts.processes:
@@ -96,21 +96,26 @@ def _has_work(
     return True
 
 
-def _stored_pictures(run: Run, facts: Facts) -> PictureFolder:
+def stored_pictures(run: Run, settings: Settings, fingerprint: str) -> PictureFolder:
     """Read the data set of a run.
+
+    Args:
+        run: The run.
+        settings: Its settings, which tell where the data set is and what is left out.
+        fingerprint: Hash of the data set that the run was started with.
 
     Raises:
         DatasetError: If it is not the one that the run was started with.
     """
-    folder = Path(facts.settings.data_dir)
-    check_data_folder(facts.settings.data_dir)
-    pictures = read_folder(folder, facts.settings.leave_out)
-    if pictures.fingerprint != facts.fingerprint:
+    folder = Path(settings.data_dir)
+    check_data_folder(settings.data_dir)
+    pictures = read_folder(folder, settings.leave_out)
+    if pictures.fingerprint != fingerprint:
         raise DatasetError(
             f"{folder} is not the data set of {run.folder}: its hash is "
             f"{pictures.fingerprint[:12]}",
-            expected=f"the one with {facts.fingerprint[:12]}",
-            todo="Say where that one is with --data-dir, or start anew without --resume",
+            expected=f"the one with {fingerprint[:12]}",
+            todo="Say where that one is with --data-dir, or start a new run",
         )
     return pictures
 

@@ -11,6 +11,7 @@ from utils.training.data.pictures import PictureFolder
 from utils.training.engine import Trainer
 from utils.training.network import Built
 from utils.training.processes.world import World
+from utils.training.settings import RunSettings
 from utils.training.state.run_config import Facts
 from utils.training.step.device import prepare, synchronised
 from utils.training.step.memory_estimate import check_memory
@@ -67,10 +68,36 @@ def set_up_trainer(
     prepare(device, settings.deterministic)
     network = synchronised(built.network, device, world) if settings.sync_bn else built.network
     preprocessing = Preprocessing.from_dict(facts.preprocessing)
-    loader = PictureLoader(
+    loader = open_loader(settings, preprocessing, pictures, facts.pictures_per_step, device, world)
+    compute = Compute(device, facts.precision)
+    return Trainer(network, preprocessing, compute, settings, loader, world, facts.processes)
+
+
+def open_loader(
+    settings: RunSettings,
+    preprocessing: Preprocessing,
+    pictures: PictureFolder,
+    pictures_per_step: int,
+    device: torch.device,
+    world: World,
+) -> PictureLoader:
+    """Return a loader of a data set's pictures, as a run's settings ask for it.
+
+    Args:
+        settings: Settings of the run.
+        preprocessing: Preprocessing of the network.
+        pictures: The data set.
+        pictures_per_step: Size of a batch over all processes.
+        device: Where the pictures go.
+        world: The processes that share them.
+
+    Raises:
+        DatasetError: If a picture cannot be read into the cache.
+    """
+    return PictureLoader(
         pictures,
         preprocessing,
-        facts.pictures_per_step,
+        pictures_per_step,
         settings.workers,
         settings.seed,
         pin_memory=device.type == "cuda",
@@ -79,5 +106,3 @@ def set_up_trainer(
         rank=world.rank,
         num_processes=world.size,
     )
-    compute = Compute(device, facts.precision)
-    return Trainer(network, preprocessing, compute, settings, loader, world, facts.processes)

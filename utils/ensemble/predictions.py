@@ -1,0 +1,163 @@
+"""Run the networks of an ensemble as one over the pictures of their data set."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from models.assessment import Assessment
+from models.bundle import Card
+from models.calibration import Calibration
+from models.device import (
+    FLOAT32,
+    Compute,
+    choose_device,
+    explain_lack_of_memory,
+    memory_format,
+)
+from models.ensemble import Ensemble
+from models.preprocessing import Normalisation
+from utils.common.labels import CLASSES, SPLITS, TRAIN
+from utils.ensemble.members import Member, shared_settings
+from utils.training.data.pictures import PictureFolder
+from utils.training.fit import predict_splits
+from utils.training.predictions import EvaluationInputs
+from utils.training.predictor import Predictor
+from utils.training.processes.stopping import StopRequest
+from utils.training.processes.world import World
+from utils.training.resume import stored_pictures
+from utils.training.settings import RunSettings
+from utils.training.state.run_config import device_name, peak_gpu_bytes, versions
+from utils.training.state.runs import Run
+from utils.training.step.micro_batches import MicroBatches
+from utils.training.trainer_setup import open_loader
+
+
+class Asked(Protocol):
+    """What a call may say of the predictions; None or empty for what the first run says."""
+
+    data_dir: str
+    coverage: float | None
+    refuse: float | None
+    batch_size: int | None
+    workers: int | None
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several runs with the pictures that they are to be calibrated and tested on.
+
+    Attributes:
+        members: The runs.
+        settings: Settings of the first run, changed as was asked.
+        pictures: Their data set.
+        device: Where the networks run.
+    """
+
+    members: Sequence[Member]
+    settings: RunSettings
+    pictures: PictureFolder
+    device: torch.device
+
+    @classmethod
+    def of(cls, members: Sequence[Member], asked: Asked) -> "Together":
+        """Find the data set of the runs.
+
+        Raises:
+            DatasetError: If it is missing, or not the one that they were trained on.
+            SettingsError: If there is no such device.
+        """
+        first = members[0]
+        names = ("data_dir", "coverage", "refuse", "batch_size", "workers", "device")
+        given = {name: getattr(asked, name) for name in names}
+        changed = {name: value for name, value in given.items() if value not in (None, "")}
+        settings = replace(first.settings, **changed)
+        pictures = stored_pictures(first.run, settings, first.card.data_hash)
+        return cls(members, settings, pictures, choose_device(settings.device))
+
+    @property
+    def counts(self) -> list[int]:
+        """Number of training pictures of each class."""
+        return self.pictures.counts(TRAIN)
+
+    def predict(self, output: Path) -> EvaluationInputs:
+        """Return the predictions on val and test; the look at test is noted in `output` before.
+
+        Raises:
+            ModelError: If memory does not suffice, or a logit is NaN or infinite.
+        """
+        world, settings = World(), self.settings
+        preprocessing = self.members[0].card.preprocessing
+        network = Ensemble(member.network for member in self.members)
+        layout = memory_format(network)
+        loader = open_loader(
+            settings, preprocessing, self.pictures, settings.batch_size, self.device, world
+        )
+        with (
+            contextlib.closing(loader),
+            explain_lack_of_memory(self.device, f"{len(self.members)} networks"),
+        ):
+            predictor = Predictor(
+                network.to(self.device).to(memory_format=layout),
+                preprocessing,
+                Normalisation(preprocessing, layout).to(self.device),
+                Compute(self.device, FLOAT32),
+                loader,
+                MicroBatches(self.device, world, has_batch_norm=False, total=1),
+                StopRequest(world),
+            )
+            inputs = predict_splits(
+                predictor, self.pictures, settings.seed, world,
+                lambda: Run(output).note_look(f"the mean answers of {self._names}"),
+            )  # fmt: skip
+        assert inputs is not None  # a single process has all
+        return replace(inputs, val_by_epoch=[member.val_logits for member in self.members])
+
+    def facts(self, output: Path) -> dict[str, Any]:
+        """Return what the report says beside its figures, as plain values."""
+        card, left_out = self.members[0].card, self.pictures.left_out
+        return {
+            "model": card.model.name,
+            "timm_name": card.model.timm_name,
+            "networks": len(self.members),
+            "members": [member.to_dict() for member in self.members],
+            "looks_at_test": Run(output).looks_at_test,
+            "data_hash": card.data_hash,
+            "pictures": {
+                split: dict(zip(CLASSES, self.pictures.counts(split), strict=True))
+                for split in SPLITS
+            },
+            **({"left_out": left_out.to_dict()} if left_out else {}),
+            "settings": shared_settings(self.members)
+            | {name: getattr(self.settings, name) for name in ("coverage", "refuse")},
+            "precision": FLOAT32,
+            "device": device_name(self.device),
+            "peak_gpu_bytes": peak_gpu_bytes(self.device),
+            "versions": versions(),
+        }
+
+    def card(
+        self,
+        calibration: Calibration,
+        assessment: Assessment | str,
+        metrics: Mapping[str, float | None],
+    ) -> Card:
+        """Return what is stored with the weights of all."""
+        return replace(
+            self.members[0].card,
+            calibration=calibration,
+            uncalibrated="",
+            assessment=assessment,
+            metrics=metrics,
+            versions=versions(),
+            recalibration=None,
+            members=len(self.members),
+        )
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(member.run.folder.resolve().name for member in self.members)
