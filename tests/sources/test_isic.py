@@ -12,7 +12,8 @@ from utils.dataset.planning.plan import plan_pictures
 from utils.sources import collect
 from utils.sources.catalog import SOURCES
 from utils.sources.files.tables import read_table
-from utils.sources.files.tree import FileTree
+from utils.sources.files.tree import FileTree, stem
+from utils.sources.readers.isic import NO_NUMBER
 from utils.sources.record import TEST_ONLY, TRAIN_OR_VAL
 from utils.sources.source import Reading
 
@@ -185,6 +186,17 @@ class TestWhichPictures:
         reading = read(name, plant(pictures(folder, ["ISIC_0035068", "ISIC_0035069"])))
         assert [record.identity for record in reading.records] == ["isic/ISIC_0035069"]
         assert [left.rule for left in reading.left_out] == ["synthetic picture"]
+
+    @pytest.mark.parametrize("folder", [TRAIN_2018, TRAIN_2019, TEST_2019])
+    def test_what_the_archive_got_elsewhere_is_left_out(self, plant, folder: str) -> None:
+        """Half of MILK10k, and much else that it has under such ids, is no dermoscopy."""
+        name = "isic_2018" if folder == TRAIN_2018 else "isic_2019"
+        own = ["ISIC_0036064", "ISIC_0053453", "ISIC_0073254"]
+        others = ["ISIC_0036065", "ISIC_0053452", "ISIC_0073255", "ISIC_8149219"]
+        reading = read(name, plant(pictures(folder, [*own, *others])))
+        assert sorted(sides(reading)) == own
+        assert [stem(left.original) for left in reading.left_out] == others
+        assert {left.rule for left in reading.left_out} == {NO_NUMBER}
 
     def test_other_names_are_left_out(self, plant) -> None:
         names = ["holiday", "ISIC_123", "ISIC_00000001", "ISIC_0000001_mask", "ISIC_0000001 (1)"]

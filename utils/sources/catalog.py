@@ -6,7 +6,7 @@ from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN, TEST, TRAIN
 from utils.sources.readers.entries import SideTable
 from utils.sources.readers.folders import PictureFolders
 from utils.sources.readers.gallery import UrlGallery
-from utils.sources.readers.isic import LESIONS_OF_2019, NAMESPACE, IsicChallenge
+from utils.sources.readers.isic import LESIONS_OF_2019, NAMESPACE, NUMBERS, IsicChallenge
 from utils.sources.readers.labelled import LabelledTable
 from utils.sources.readers.paired import PairedTable
 from utils.sources.readers.voted import VotedPictures
@@ -176,12 +176,14 @@ SOURCES = (
             ),
         ),
         tables=("ISIC_2019_*.csv",),
-        signs=(
+        signs=tuple(
             Sign(
-                r"ISIC_\d{7}(_downsampled)?",
+                r"ISIC_(\d{7})(_downsampled)?",
                 "ISIC_*",
                 "ISIC_2019_Training_Input/ or ISIC_2019_Test_Input/ (if they are of the challenge)",
-            ),
+                numbers,
+            )
+            for numbers in NUMBERS
         ),
     ),
     Source(

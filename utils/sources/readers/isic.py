@@ -19,8 +19,13 @@ from utils.sources.source import Reading
 NAMESPACE = "isic"
 NAME = re.compile(r"ISIC_(\d{7})(_downsampled)?", re.IGNORECASE)
 SYNTHETIC = "ISIC_0035068"
+NO_NUMBER = "its id is that of no picture of the challenges"
 LAST_TRAINING_MARKER = 34320
 LAST_TEST_MARKER = 36064
+
+NUMBERS = (range(LAST_TEST_MARKER + 1), range(53_453, 73_255))
+"""In the ids of all pictures of the challenges. What the archive has under other numbers came
+from elsewhere, and much of it is no dermoscopy."""
 
 PATIENT, LESION = "patient_id", "lesion_id"
 
@@ -133,10 +138,13 @@ class IsicChallenge:
     def _usable(self, reading: Reading, name: str, paths: list[str]) -> list[str]:
         usable = []
         for path in paths:
-            if not NAME.fullmatch(stem(path)):
+            matched = NAME.fullmatch(stem(path))
+            if matched is None:
                 reading.left_out.append(LeftOut(name, path, "name of another form"))
             elif isic_id(path) == SYNTHETIC:
                 reading.left_out.append(LeftOut(name, path, "synthetic picture"))
+            elif not any(int(matched.group(1)) in numbers for numbers in NUMBERS):
+                reading.left_out.append(LeftOut(name, path, NO_NUMBER))
             else:
                 usable.append(path)
         return usable
