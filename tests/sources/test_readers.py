@@ -516,7 +516,7 @@ class TestPairedTable:
         assert f"meta/{table}" in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    @pytest.mark.parametrize("index", ["3", "-1", "x", "", "0", "\u00b2", "0.5"])
+    @pytest.mark.parametrize("index", ["3", "-1", "x", "", "0", "\u00b2", "0.5", "1" * 5_000])
     def test_a_row_that_is_not_there_or_named_twice_is_one_line(self, plant, index: str) -> None:
         tree = derm7pt(plant, [("A/a.jpg", "A/b.jpg")] * 3)
         with (tree.root / "release_v0/meta/test_indexes.csv").open("a", encoding="utf-8") as stream:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from utils.common.errors import SourceError, shortlist
-from utils.sources.files.ids import id_key
+from utils.sources.files.ids import id_key, shown
 from utils.sources.files.tables import read_table
 from utils.sources.files.tree import FileTree
 from utils.sources.readers.filenames import path_key, tell_no_match
@@ -13,6 +13,9 @@ from utils.sources.readers.grouping import tell_large_group
 from utils.sources.readers.joining import group_by_ids
 from utils.sources.record import ANY_SPLIT, LeftOut, Record
 from utils.sources.source import Reading
+
+MAX_DIGITS = 9
+"""No table has as many rows, and Python refuses to read some longer numbers."""
 
 
 @dataclass(frozen=True)
@@ -147,13 +150,18 @@ class PairedTable:
             table_of_rows = read_table(tree, path, ("indexes",), optional=())
             reading.notes += table_of_rows.notes
             for row in table_of_rows:
-                key = id_key(row["indexes"])
-                number = int(key) if key.isdecimal() else -1
+                number = _number(row["indexes"])
                 if not 0 <= number < num_rows or number in open_splits:
                     raise SourceError(
-                        f"{tree.root / path} names row {row['indexes']!r}",
+                        f"{tree.root / path} names row {shown(row['indexes'])}",
                         expected=f"each row from 0 to {num_rows - 1} at most once",
                         todo="Unzip the collection again",
                     )
                 open_splits[number] = splits
         return open_splits
+
+
+def _number(cell: str) -> int:
+    """Return the whole number in a cell, -1 where there is none that could be a row's."""
+    key = id_key(cell)
+    return int(key) if key.isdecimal() and len(key) <= MAX_DIGITS else -1
