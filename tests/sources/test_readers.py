@@ -516,6 +516,19 @@ class TestPairedTable:
         assert f"meta/{table}" in str(caught.value)
         assert "\n" not in str(caught.value)
 
+    def test_rows_in_another_order_are_one_line(self, plant) -> None:
+        """The published splits count rows: sorted by anything else, test would be in train."""
+        tree = derm7pt(plant, [(f"A/a{n}.jpg", f"A/b{n}.jpg") for n in range(12)])
+        table = tree.root / "release_v0/meta/meta.csv"
+        header, *rows = table.read_text().splitlines()
+        table.write_text("\n".join([header, *sorted(rows)]))
+        with pytest.raises(SourceError) as caught:
+            read("derm7pt", tree)
+        assert str(caught.value) == (
+            f"{table} has its rows in another order than published. Expected case_num to rise, "
+            "for the tables of splits count rows. Unzip the collection again."
+        )
+
     @pytest.mark.parametrize("index", ["3", "-1", "x", "", "0", "\u00b2", "0.5", "1" * 5_000])
     def test_a_row_that_is_not_there_or_named_twice_is_one_line(self, plant, index: str) -> None:
         tree = derm7pt(plant, [("A/a.jpg", "A/b.jpg")] * 3)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from utils.common.errors import SourceError, shortlist
 from utils.sources.files.ids import id_key, shown
-from utils.sources.files.tables import read_table
+from utils.sources.files.tables import Table, read_table
 from utils.sources.files.tree import FileTree
 from utils.sources.readers.filenames import path_key, tell_no_match
 from utils.sources.readers.grouping import tell_large_group
@@ -58,7 +58,7 @@ class PairedTable:
         reading.notes += table.notes
         there = tree.pictures(folder)
         by_key = {path_key(path.removeprefix(f"{folder}/")): path for path in reversed(there)}
-        splits = self._splits_by_row(reading, tree, root, len(table))
+        splits = self._splits_by_row(reading, tree, root, table)
         cases = group_by_ids(
             (self.case,), ((str(number), (row[self.case],)) for number, row in enumerate(table))
         )
@@ -136,8 +136,15 @@ class PairedTable:
         return notes
 
     def _splits_by_row(
-        self, reading: Reading, tree: FileTree, root: str, num_rows: int
+        self, reading: Reading, tree: FileTree, root: str, cases: Table
     ) -> dict[int, tuple[str, ...]]:
+        numbers = [number for cell in cases.column(self.case) if (number := _number(cell)) >= 0]
+        if self.splits and numbers != sorted(numbers):
+            raise SourceError(
+                f"{tree.root / cases.path} has its rows in another order than published",
+                expected=f"{self.case} to rise, for the tables of splits count rows",
+                todo="Unzip the collection again",
+            )
         open_splits: dict[int, tuple[str, ...]] = {}
         for table, splits in self.splits.items():
             path = tree.find(f"{root}{table}")
@@ -151,10 +158,10 @@ class PairedTable:
             reading.notes += table_of_rows.notes
             for row in table_of_rows:
                 number = _number(row["indexes"])
-                if not 0 <= number < num_rows or number in open_splits:
+                if not 0 <= number < len(cases) or number in open_splits:
                     raise SourceError(
                         f"{tree.root / path} names row {shown(row['indexes'])}",
-                        expected=f"each row from 0 to {num_rows - 1} at most once",
+                        expected=f"each row from 0 to {len(cases) - 1} at most once",
                         todo="Unzip the collection again",
                     )
                 open_splits[number] = splits
