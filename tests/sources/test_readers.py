@@ -529,6 +529,17 @@ class TestPairedTable:
             "for the tables of splits count rows. Unzip the collection again."
         )
 
+    def test_a_case_that_no_split_names_is_left_out(self, plant) -> None:
+        tree = derm7pt(
+            plant, [("A/a.jpg", "A/b.jpg"), ("A/c.jpg", "A/d.jpg"), ("A/e.jpg", "A/b.jpg")]
+        )
+        (tree.root / "release_v0/meta/test_indexes.csv").write_text("indexes\n")
+        reading = read("derm7pt", tree)
+        assert sorted(by_file(reading)) == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+        assert [(left.original, left.rule) for left in reading.left_out] == [
+            ("release_v0/images/A/e.jpg", "its case is in none of the published splits")
+        ]
+
     @pytest.mark.parametrize("index", ["3", "-1", "x", "", "0", "\u00b2", "0.5", "1" * 5_000])
     def test_a_row_that_is_not_there_or_named_twice_is_one_line(self, plant, index: str) -> None:
         tree = derm7pt(plant, [("A/a.jpg", "A/b.jpg")] * 3)

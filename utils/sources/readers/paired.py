@@ -14,6 +14,8 @@ from utils.sources.readers.joining import group_by_ids
 from utils.sources.record import ANY_SPLIT, LeftOut, Record
 from utils.sources.source import Reading
 
+NO_SPLIT = "its case is in none of the published splits"
+
 MAX_DIGITS = 9
 """No table has as many rows, and Python refuses to read some longer numbers."""
 
@@ -63,6 +65,7 @@ class PairedTable:
             (self.case,), ((str(number), (row[self.case],)) for number, row in enumerate(table))
         )
         listed: Counter[str] = Counter()
+        without_split: set[str] = set()
         repeated = unnamed = 0
         for number, row in enumerate(table):
             of_case: dict[str, str] = {}
@@ -78,8 +81,11 @@ class PairedTable:
                 else:
                     unnamed += 1
             case = cases.names.get(str(number))
+            open_splits = splits.get(number, () if self.splits else ANY_SPLIT)
+            if not open_splits:
+                without_split.update(of_case)
+                continue
             group = f"{name}/case {case}" if case else f"{name}/row {number + 1}"
-            open_splits = splits.get(number, ANY_SPLIT)
             for path, label in of_case.items():
                 identity = f"{name}/{path.removeprefix(f'{folder}/')}"
                 reading.records.append(Record(name, path, identity, label, group, open_splits))
@@ -90,12 +96,14 @@ class PairedTable:
                 f"{name}: {len(cases.without):,} rows have no {self.case}; "
                 "each is a case of its own"
             )
-        if there and reading.absent and not listed:
+        if there and reading.absent and not (listed or without_split):
             column = next(iter(self.labels))
             written_paths = table.column(column)
             reading.notes.append(tell_no_match(name, tables[0], column, written_paths, there))
         reading.left_out += [
-            LeftOut(name, path, "not in its table") for path in there if path not in listed
+            LeftOut(name, path, NO_SPLIT if path in without_split else "not in its table")
+            for path in there
+            if path not in listed
         ]
         reading.notes += tell_large_group(name, reading.records)
         return reading
