@@ -149,8 +149,7 @@ class _Listed:
 def _entries(tree: FileTree, paths: Mapping[str, tuple[str, ...]]) -> Iterator[_Listed]:
     for path, splits in paths.items():
         for number, entry in enumerate(read_json_list(tree, path, EXPECTED), start=1):
-            written = entry.get("image")
-            written = written if isinstance(written, str) else ""
+            written = _name(entry)
             if leads_out(written):
                 raise SourceError(
                     f"{tree.root / path} names {written!r} (entry {number:,})",
@@ -158,6 +157,13 @@ def _entries(tree: FileTree, paths: Mapping[str, tuple[str, ...]]) -> Iterator[_
                     todo="Download it again, or remove its folder to leave this collection out",
                 )
             yield _Listed(written, _votes(entry), splits)
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """Return the name of an entry's picture, "" where it is none that a path can have."""
+    name = entry.get("image")
+    is_text = isinstance(name, str) and name.encode("utf-8", "ignore").decode() == name
+    return str(name) if is_text else ""  # JSON can spell halves of signs
 
 
 def _votes(entry: Mapping[str, Any]) -> Votes | None:
