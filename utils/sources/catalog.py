@@ -299,11 +299,11 @@ SOURCES = (
         "MILK10k_Training_Metadata.csv and MILK10k_Test_Metadata.csv",
         num_pictures=11_438,
         splits="its test set is test; 15 % of the training lesions become val",
-        page="https://doi.org/10.34970/648456",
+        page="https://challenge.isic-archive.com/data/#milk10k",
         how="no login; MILK10k_Training_Input.zip, MILK10k_Test_Input.zip and their two tables of "
         "metadata",
         licence="CC BY-NC 4.0",
-        citation="Tschandl et al. 2025, doi:10.1016/j.jid.2025.06.1594",
+        citation="Tschandl et al. 2025, doi:10.1016/j.jid.2025.06.1594; doi:10.34970/648456",
         border="`clinical: close-up`, one of each lesion, beside its dermoscopy",
         reader=LabelledTable(
             folders=("MILK10k_Training_Input", "MILK10k_Test_Input"),
