@@ -388,6 +388,54 @@ class TestLesions:
         ]
 
 
+def ids_of(*numbers: range) -> list[str]:
+    return [f"ISIC_{number:07}" for some in numbers for number in some]
+
+
+WHOLE_TRAIN = ids_of(range(2_903), range(24_306, 34_321), range(53_453, 65_866))
+WHOLE_TEST = ids_of(range(34_321, 36_026), range(65_866, 72_399))
+WHOLE = {
+    "ISIC_2019_Training_Metadata.csv": table(WHOLE_TRAIN, "lesion_id"),
+    "ISIC_2019_Test_GroundTruth.csv": table(WHOLE_TEST, "MEL"),
+}
+
+
+class TestWholeTables:
+    """A table that lists all of one side tells the other one as well."""
+
+    OWN = (WHOLE_TRAIN[0], WHOLE_TRAIN[-1], WHOLE_TEST[0], WHOLE_TEST[-1])
+
+    def read(self, plant, folder: str, more: Iterable[str], *tables: str) -> Reading:
+        files = pictures(folder, (*self.OWN, *more))
+        return read("isic_2019", plant(files | {name: WHOLE[name] for name in tables}))
+
+    @pytest.mark.parametrize("folder", [TRAIN_2019, TEST_2019])
+    @pytest.mark.parametrize("name", WHOLE)
+    def test_what_that_of_one_side_lacks_is_of_the_other(
+        self, plant, folder: str, name: str
+    ) -> None:
+        reading = self.read(plant, folder, (), name)
+        assert sides(reading) == dict.fromkeys(self.OWN[:2], TRAIN) | dict.fromkeys(
+            self.OWN[2:], TEST
+        )
+        assert [note for note in reading.notes if "taken for" in note] == []
+
+    def test_what_neither_lists_is_of_no_challenge(self, plant) -> None:
+        """ISIC_0015670 is a tile of a whole body, of the challenge of 2024."""
+        others = ["ISIC_0015670", "ISIC_0073254"]
+        reading = self.read(plant, TRAIN_2019, others, *WHOLE)
+        assert sorted(sides(reading)) == sorted(self.OWN)
+        assert [(stem(left.original), left.rule) for left in reading.left_out] == [
+            (other, NO_NUMBER) for other in others
+        ]
+
+    def test_a_table_that_lacks_one_tells_nothing_of_the_other_side(self, plant) -> None:
+        name = "ISIC_2019_Training_Metadata.csv"
+        text = WHOLE[name].rpartition("ISIC")[0]
+        reading = read("isic_2019", plant(pictures(TRAIN_2019, self.OWN) | {name: text}))
+        assert sides(reading)[self.OWN[3]] == TRAIN
+
+
 def assert_no_group_is_split(plan) -> None:
     splits: dict[str, set[str]] = {}
     for planned in plan:
