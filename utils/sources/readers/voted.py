@@ -107,6 +107,7 @@ class VotedPictures:
                 if any(path.startswith(f"{folder}/") for folder in folders)
             ]
             if paths[1:]:
+                paths.sort(key=lambda path: not _holds_votes(tree, path))
                 reading.notes.append(f"{name}: {paths[0]} is read, not {shortlist(paths[1:])}")
             found |= dict.fromkeys(paths[:1], splits)
         if not found:
@@ -157,6 +158,14 @@ def _entries(tree: FileTree, paths: Mapping[str, tuple[str, ...]]) -> Iterator[_
                     todo="Download it again, or remove its folder to leave this collection out",
                 )
             yield _Listed(written, _votes(entry), splits)
+
+
+def _holds_votes(tree: FileTree, path: str) -> bool:
+    """Tell a list of votes from the captions and answers that are published under its name."""
+    try:
+        return any("flaws" in entry for entry in read_json_list(tree, path, EXPECTED))
+    except SourceError:
+        return False
 
 
 def _name(entry: Mapping[str, Any]) -> str:
