@@ -56,9 +56,11 @@ BLOCK_BYTES = 512
 """In which st_blocks counts."""
 
 SCALED = (
-    "imagenet-mini/train/n01440764", "hospital_varese/train", "ISIC_2019_Training_Input"
-)  # fmt: skip
-"""Folders whose pictures need no table, of three classes."""
+    "imagenet-mini/train/n01440764/n01440764_{}.jpg",
+    "hospital_varese/train/{}.jpg",
+    "ISIC_2019_Training_Input/ISIC_{:07}.jpg",
+)
+"""Pictures that need no table, of three classes."""
 
 PARTS = ("pyvips", "growth", "search")
 LIMIT_VIPS, LIMIT_GROWTH, LIMIT_SECOND, LIMIT_KIB, LIMIT_DOUBLING = 1.5, 1.2, 0.05, 2.0, 2.3
@@ -187,9 +189,9 @@ def scale(folder: Path, count: int) -> str:
     all_data, output = folder / "ALL_DATA", folder / "DATASET"
     jobs = []
     for number in range(count):
-        place = all_data / SCALED[number % len(SCALED)]
-        place.mkdir(parents=True, exist_ok=True)
-        jobs.append(place / f"ISIC_{number:07}.jpg")
+        form = SCALED[number % len(SCALED)]
+        jobs.append(all_data / form.format(number // len(SCALED)))
+        jobs[-1].parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(WORKERS) as pool:
         drawn = pool.map(
             partial(draw, width=600, height=450, file_format="JPEG"), jobs, chunksize=64

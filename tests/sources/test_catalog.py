@@ -78,3 +78,11 @@ def test_counts_are_sums_of_what_is_published(name: str) -> None:
 def test_titles_and_places_differ() -> None:
     for facts in ([source.title for source in SOURCES], [source.place for source in SOURCES]):
         assert max(Counter(facts).values()) == 1
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=NAMES)
+def test_files_of_a_challenge_are_looked_for_on_its_page(source: Source) -> None:
+    """That of a DOI of the ISIC archive leads to another archive, of another layout."""
+    mirrors = [url for bundle in source.bundles for file in bundle for url in file.mirrors]
+    is_challenge = any("isic-archive.s3" in url and "/challenges/" in url for url in mirrors)
+    assert is_challenge == source.page.startswith("https://challenge.isic-archive.com/data/#")

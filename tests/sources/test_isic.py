@@ -12,7 +12,8 @@ from utils.dataset.planning.plan import plan_pictures
 from utils.sources import collect
 from utils.sources.catalog import SOURCES
 from utils.sources.files.tables import read_table
-from utils.sources.files.tree import FileTree
+from utils.sources.files.tree import FileTree, stem
+from utils.sources.readers.isic import NO_NUMBER
 from utils.sources.record import TEST_ONLY, TRAIN_OR_VAL
 from utils.sources.source import Reading
 
@@ -185,6 +186,17 @@ class TestWhichPictures:
         reading = read(name, plant(pictures(folder, ["ISIC_0035068", "ISIC_0035069"])))
         assert [record.identity for record in reading.records] == ["isic/ISIC_0035069"]
         assert [left.rule for left in reading.left_out] == ["synthetic picture"]
+
+    @pytest.mark.parametrize("folder", [TRAIN_2018, TRAIN_2019, TEST_2019])
+    def test_what_the_archive_got_elsewhere_is_left_out(self, plant, folder: str) -> None:
+        """Half of MILK10k, and much else that it has under such ids, is no dermoscopy."""
+        name = "isic_2018" if folder == TRAIN_2018 else "isic_2019"
+        own = ["ISIC_0036064", "ISIC_0053453", "ISIC_0073254"]
+        others = ["ISIC_0036065", "ISIC_0053452", "ISIC_0073255", "ISIC_8149219"]
+        reading = read(name, plant(pictures(folder, [*own, *others])))
+        assert sorted(sides(reading)) == own
+        assert [stem(left.original) for left in reading.left_out] == others
+        assert {left.rule for left in reading.left_out} == {NO_NUMBER}
 
     def test_other_names_are_left_out(self, plant) -> None:
         names = ["holiday", "ISIC_123", "ISIC_00000001", "ISIC_0000001_mask", "ISIC_0000001 (1)"]
@@ -374,6 +386,54 @@ class TestLesions:
         assert reading.notes == [
             f"ISIC: 1 pictures are in tables of both sides ({MARKED_TEST[0]}) and count as test"
         ]
+
+
+def ids_of(*numbers: range) -> list[str]:
+    return [f"ISIC_{number:07}" for some in numbers for number in some]
+
+
+WHOLE_TRAIN = ids_of(range(2_903), range(24_306, 34_321), range(53_453, 65_866))
+WHOLE_TEST = ids_of(range(34_321, 36_026), range(65_866, 72_399))
+WHOLE = {
+    "ISIC_2019_Training_Metadata.csv": table(WHOLE_TRAIN, "lesion_id"),
+    "ISIC_2019_Test_GroundTruth.csv": table(WHOLE_TEST, "MEL"),
+}
+
+
+class TestWholeTables:
+    """A table that lists all of one side tells the other one as well."""
+
+    OWN = (WHOLE_TRAIN[0], WHOLE_TRAIN[-1], WHOLE_TEST[0], WHOLE_TEST[-1])
+
+    def read(self, plant, folder: str, more: Iterable[str], *tables: str) -> Reading:
+        files = pictures(folder, (*self.OWN, *more))
+        return read("isic_2019", plant(files | {name: WHOLE[name] for name in tables}))
+
+    @pytest.mark.parametrize("folder", [TRAIN_2019, TEST_2019])
+    @pytest.mark.parametrize("name", WHOLE)
+    def test_what_that_of_one_side_lacks_is_of_the_other(
+        self, plant, folder: str, name: str
+    ) -> None:
+        reading = self.read(plant, folder, (), name)
+        assert sides(reading) == dict.fromkeys(self.OWN[:2], TRAIN) | dict.fromkeys(
+            self.OWN[2:], TEST
+        )
+        assert [note for note in reading.notes if "taken for" in note] == []
+
+    def test_what_neither_lists_is_of_no_challenge(self, plant) -> None:
+        """ISIC_0015670 is a tile of a whole body, of the challenge of 2024."""
+        others = ["ISIC_0015670", "ISIC_0073254"]
+        reading = self.read(plant, TRAIN_2019, others, *WHOLE)
+        assert sorted(sides(reading)) == sorted(self.OWN)
+        assert [(stem(left.original), left.rule) for left in reading.left_out] == [
+            (other, NO_NUMBER) for other in others
+        ]
+
+    def test_a_table_that_lacks_one_tells_nothing_of_the_other_side(self, plant) -> None:
+        name = "ISIC_2019_Training_Metadata.csv"
+        text = WHOLE[name].rpartition("ISIC")[0]
+        reading = read("isic_2019", plant(pictures(TRAIN_2019, self.OWN) | {name: text}))
+        assert sides(reading)[self.OWN[3]] == TRAIN
 
 
 def assert_no_group_is_split(plan) -> None:

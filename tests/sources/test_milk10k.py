@@ -11,6 +11,7 @@ from utils.common.errors import SourceError
 from utils.common.labels import DERM, DERM_CLINIC
 from utils.sources.catalog import NAMES, SOURCES
 from utils.sources.files.tree import FileTree
+from utils.sources.readers.isic import NUMBERS
 from utils.sources.record import TEST_ONLY, TRAIN_OR_VAL
 from utils.sources.source import Reading
 
@@ -136,3 +137,5 @@ def test_no_id_is_one_of_the_challenges(real_tables: Path) -> None:
     own = ids("MILK10k", "isic_id")
     assert len(own) == 2 * (5_240 + 479)
     assert not own & (ids("ISIC2018", "image") | ids("ISIC2019", "image"))
+    own |= ids("HIBA", "isic_id")
+    assert not [one for one in own for numbers in NUMBERS if int(one[5:]) in numbers]

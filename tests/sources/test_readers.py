@@ -516,7 +516,31 @@ class TestPairedTable:
         assert f"meta/{table}" in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    @pytest.mark.parametrize("index", ["3", "-1", "x", "", "0", "\u00b2", "0.5"])
+    def test_rows_in_another_order_are_one_line(self, plant) -> None:
+        """The published splits count rows: sorted by anything else, test would be in train."""
+        tree = derm7pt(plant, [(f"A/a{n}.jpg", f"A/b{n}.jpg") for n in range(12)])
+        table = tree.root / "release_v0/meta/meta.csv"
+        header, *rows = table.read_text().splitlines()
+        table.write_text("\n".join([header, *sorted(rows)]))
+        with pytest.raises(SourceError) as caught:
+            read("derm7pt", tree)
+        assert str(caught.value) == (
+            f"{table} has its rows in another order than published. Expected case_num to rise, "
+            "for the tables of splits count rows. Unzip the collection again."
+        )
+
+    def test_a_case_that_no_split_names_is_left_out(self, plant) -> None:
+        tree = derm7pt(
+            plant, [("A/a.jpg", "A/b.jpg"), ("A/c.jpg", "A/d.jpg"), ("A/e.jpg", "A/b.jpg")]
+        )
+        (tree.root / "release_v0/meta/test_indexes.csv").write_text("indexes\n")
+        reading = read("derm7pt", tree)
+        assert sorted(by_file(reading)) == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+        assert [(left.original, left.rule) for left in reading.left_out] == [
+            ("release_v0/images/A/e.jpg", "its case is in none of the published splits")
+        ]
+
+    @pytest.mark.parametrize("index", ["3", "-1", "x", "", "0", "\u00b2", "0.5", "1" * 5_000])
     def test_a_row_that_is_not_there_or_named_twice_is_one_line(self, plant, index: str) -> None:
         tree = derm7pt(plant, [("A/a.jpg", "A/b.jpg")] * 3)
         with (tree.root / "release_v0/meta/test_indexes.csv").open("a", encoding="utf-8") as stream:

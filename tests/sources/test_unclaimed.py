@@ -165,6 +165,7 @@ def test_pixels_that_are_written_as_a_table_are_left_out_by_name(plant) -> None:
          "1 file like NEL025.jpg in d7/NEL: put them into release_v0/images/"),
         ("Hospital Varese/train", ["a.jpg"],
          "Hospital Varese looks like hospital_varese: rename it"),
+        ("milk10k/images", ["ISIC_8149219.jpg", "ISIC_0051817.jpg"], None),
         ("holiday", ["IMG_0001.jpg"], None),
     ],
 )  # fmt: skip

@@ -128,6 +128,15 @@ def test_what_is_in_both_lists_is_test(plant: Plant) -> None:
     assert [record.splits for record in read(plant(files)).records] == [TEST_ONLY]
 
 
+@pytest.mark.parametrize("other", [{"images": []}, [{"image": GOOD["image"], "answers": []}], "?"])
+def test_of_several_lists_of_a_name_the_one_with_votes_is_read(plant: Plant, other: Any) -> None:
+    """VizWiz publishes captions and answers for the same pictures, as train.json and val.json."""
+    files = laid_out(val=[GOOD, POOR])
+    reading = read(plant({"vizwiz/annotations/val.json": json.dumps(other), **files}))
+    assert by_number(reading) == {"00000001": OTHER, "00000002": LOW_QUALITY}
+    assert reading.notes == ["vizwiz: vizwiz/val.json is read, not vizwiz/annotations/val.json"]
+
+
 def test_names_are_found_with_or_without_their_ending_and_strangers_are_told(plant: Plant) -> None:
     files = laid_out(val=[GOOD, POOR])
     files["vizwiz/val.json"] = files["vizwiz/val.json"].replace(".jpg", "")

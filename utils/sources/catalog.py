@@ -6,7 +6,7 @@ from utils.common.labels import DERM, DERM_CLINIC, OTHER, PAN, TEST, TRAIN
 from utils.sources.readers.entries import SideTable
 from utils.sources.readers.folders import PictureFolders
 from utils.sources.readers.gallery import UrlGallery
-from utils.sources.readers.isic import LESIONS_OF_2019, NAMESPACE, IsicChallenge
+from utils.sources.readers.isic import LESIONS_OF_2019, NAMESPACE, NUMBERS, IsicChallenge
 from utils.sources.readers.labelled import LabelledTable
 from utils.sources.readers.paired import PairedTable
 from utils.sources.readers.voted import VotedPictures
@@ -176,12 +176,14 @@ SOURCES = (
             ),
         ),
         tables=("ISIC_2019_*.csv",),
-        signs=(
+        signs=tuple(
             Sign(
-                r"ISIC_\d{7}(_downsampled)?",
+                r"ISIC_(\d{7})(_downsampled)?",
                 "ISIC_*",
                 "ISIC_2019_Training_Input/ or ISIC_2019_Test_Input/ (if they are of the challenge)",
-            ),
+                numbers,
+            )
+            for numbers in NUMBERS
         ),
     ),
     Source(
@@ -297,11 +299,11 @@ SOURCES = (
         "MILK10k_Training_Metadata.csv and MILK10k_Test_Metadata.csv",
         num_pictures=11_438,
         splits="its test set is test; 15 % of the training lesions become val",
-        page="https://doi.org/10.34970/648456",
+        page="https://challenge.isic-archive.com/data/#milk10k",
         how="no login; MILK10k_Training_Input.zip, MILK10k_Test_Input.zip and their two tables of "
         "metadata",
         licence="CC BY-NC 4.0",
-        citation="Tschandl et al. 2025, doi:10.1016/j.jid.2025.06.1594",
+        citation="Tschandl et al. 2025, doi:10.1016/j.jid.2025.06.1594; doi:10.34970/648456",
         border="`clinical: close-up`, one of each lesion, beside its dermoscopy",
         reader=LabelledTable(
             folders=("MILK10k_Training_Input", "MILK10k_Test_Input"),

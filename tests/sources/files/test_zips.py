@@ -1,6 +1,7 @@
 """Zips as the world writes them are read, and what their tables of contents hide is told."""
 
 import io
+import re
 import struct
 import zipfile
 import zlib
@@ -21,6 +22,7 @@ from tests.sources.files.conftest import (
     zipped,
 )
 from utils.prediction.inputs import find_inputs
+from utils.sources.files.archives import zip_tables
 from utils.sources.files.tree import FileTree
 
 LOCAL, END = b"PK\x03\x04", b"PK\x05\x06"
@@ -157,6 +159,24 @@ class TestTheTableOfContents:
             f"{tree.root / 'got' / 'x.zip'} has {len(other):,} bytes, files among them, that its "
             "table of contents does not list; these are not read"
         ]
+
+    @pytest.mark.parametrize("wrap", [600, 1_000, 2_000])
+    def test_offsets_that_begin_anew_are_followed(
+        self, plant, monkeypatch: pytest.MonkeyPatch, wrap: int
+    ) -> None:
+        """The Finder writes zips of more than 4 GB so."""
+        monkeypatch.setattr(zip_tables, "WRAP", wrap)
+        files = {f"{n}.jpg": bytes([n]) * 500 for n in range(9)}
+        content = bytearray(zipped(files, STORED))
+        places = [found.start() + 42 for found in re.finditer(CENTRAL, content)]
+        for place in (*places, content.index(END) + 16):
+            (offset,) = struct.unpack_from("<I", content, place)
+            struct.pack_into("<I", content, place, offset % wrap)
+        tree = plant({"got/x.zip": bytes(content)})
+        assert contents(tree) == {f"got/{name}": text for name, text in files.items()}
+        assert tree.notes == tree.unread == []
+        before = plant({"got/x.zip": bytes(wrap) + zipped(files)})
+        assert contents(before) == {f"got/{name}": text for name, text in files.items()}
 
     @pytest.mark.parametrize("number", [0, 1, 2])
     def test_a_file_struck_from_the_list(self, plant, number: int) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from utils.common.disk.writing import write_bytes
 from utils.common.errors import DownloadError
 from utils.common.labels import PAN
-from utils.sources.catalog import NAMES, SOURCES
+from utils.sources.catalog import FOLDERS, NAMES, SOURCES
 from utils.sources.files.tree import FileTree
 from utils.sources.record import TEST_ONLY
 from utils.sources.source import Source
@@ -84,6 +85,36 @@ def test_a_limit_takes_a_part_and_a_larger_one_adds_to_it(fetch, tmp_path: Path)
     for limit, expected in ((1, 1), (2, 2), (None, 3)):
         fetch(limit=limit)
         assert len(list((tmp_path / "ALL_DATA/isic_217").glob("*.jpg"))) == expected
+
+
+@pytest.mark.parametrize("place", ["", "images/", "own.zip"])
+def test_what_a_user_has_of_it_is_neither_fetched_nor_changed(
+    server, backs: Source, fetch, tmp_path: Path, zipped, encode, make_picture, place: str
+) -> None:
+    rows = (f"ISIC_{number:07d},male,clinical: overview,IP_{number}" for number in range(3))
+    own = "\n".join(["isic_id,sex,image_type,patient_id", *rows, ""]).encode()
+    files = {f"images/ISIC_{number:07d}.jpg": encode(make_picture(number)) for number in (0, 1)}
+    folder = tmp_path / "ALL_DATA/isic_217"
+    if place == "own.zip":
+        write_bytes(folder / place, zipped({"metadata.csv": own, **files}))
+    else:
+        for name, content in {f"{place}metadata.csv": own, **files}.items():
+            write_bytes(folder / name, content)
+    assert "isic_217: 1 of 1 missing pictures downloaded." in fetch()
+    assert [path for path in server.asked if ".jpg" in path] == ["/2.jpg?Signature=x"]
+    tables = [path.read_bytes() for path in folder.rglob("*.csv") if path.name == "metadata.csv"]
+    assert tables == ([] if place == "own.zip" else [own])
+    reading = backs.read(FileTree.scan(tmp_path / "ALL_DATA", homes=FOLDERS))
+    assert reading is not None
+    assert (len(reading.records), reading.left_out, reading.notes) == (3, [], [])
+
+
+def test_a_table_that_lacks_a_picture_or_a_column_is_written_anew(fetch, tmp_path: Path) -> None:
+    table = tmp_path / "ALL_DATA/isic_217/metadata.csv"
+    for text in ("isic_id,image_type\nISIC_0000000,dermoscopic\n", "isic_id\n", "a\0"):
+        write_bytes(table, text.encode())
+        fetch()
+        assert table.read_text().startswith(",".join(COLUMNS) + "\nISIC_0000000,somebody,")
 
 
 def test_a_page_that_breaks_off_is_asked_for_again(server, reply, fetch) -> None:

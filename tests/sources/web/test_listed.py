@@ -214,6 +214,18 @@ def test_real_poor_pictures_of_training_are_not_fetched(plant) -> None:
     assert wanted == {"VizWiz_train_1.jpg", "VizWiz_val_1.jpg", "VizWiz_val_2.jpg"}
 
 
+def test_a_name_that_no_path_can_have_is_that_of_no_picture(plant) -> None:
+    votes = {"flaws": {"BLR": 0, "DRK": 0, "BRT": 0, "NON": 5}, "unrecognizable": 0}
+    entries = [{"image": f"VizWiz_val_{sign}.jpg", **votes} for sign in ("1", "\ud800")]
+    tree = plant({"vizwiz/val.json": json.dumps(entries), "vizwiz/VizWiz_val_1.jpg": ""})
+    source = SOURCES[NAMES.index("vizwiz")]
+    reading = source.read(tree)
+    assert reading is not None
+    assert reading.notes == ["vizwiz: 1 entries of vizwiz/val.json name no picture"]
+    assert isinstance(source.fetcher, ListedPictures)
+    assert [one.name for one in source.fetcher.wanted(tree)] == ["VizWiz_val_1.jpg"]
+
+
 class TestStarter:
     SOURCES = choose_downloads([STARTER], Path("ALL_DATA"))
 

@@ -19,8 +19,18 @@ from utils.sources.source import Reading
 NAMESPACE = "isic"
 NAME = re.compile(r"ISIC_(\d{7})(_downsampled)?", re.IGNORECASE)
 SYNTHETIC = "ISIC_0035068"
+NO_NUMBER = "its id is that of no picture of the challenges"
 LAST_TRAINING_MARKER = 34320
 LAST_TEST_MARKER = 36064
+
+NUMBERS = (range(LAST_TEST_MARKER + 1), range(53_453, 73_255))
+"""In the ids of all pictures of the challenges. What the archive has under other numbers came
+from elsewhere, and much of it is no dermoscopy."""
+
+NUM_PICTURES = {TRAIN: 25_331, TEST: 8_238}
+"""Of each side of 2019, which has those of 2018 as well."""
+
+OTHER_SIDE = {TRAIN: TEST, TEST: TRAIN}
 
 PATIENT, LESION = "patient_id", "lesion_id"
 
@@ -58,9 +68,9 @@ class IsicChallenge:
     """Two folders of dermoscopic pictures, named by ISIC id.
 
     The folders of 2019 are often swapped, so a folder's name is the last thing to be believed:
-    a table that lists the id decides, else the id itself where its range tells, else the
-    majority of the decided files in the same folder, else the folder's name. Of folders inside
-    each other the inner one has its files.
+    a table that lists the id decides, else the id itself where its range tells, else a table of
+    2019 that lists all of one side and not this one, else the majority of the decided files in the
+    same folder, else the folder's name. Of folders inside each other the inner one has its files.
 
     Attributes:
         folders: "train" or "test" by folder name.
@@ -90,8 +100,8 @@ class IsicChallenge:
         for folder, named_side in found:
             inner = tuple(f"{path}/" for path, _ in found if path.startswith(f"{folder}/"))
             there = [path for path in tree.pictures(folder) if not path.startswith(inner)]
-            paths = self._usable(reading, name, there)
-            known = {path: _side(path, members) for path in paths}
+            paths = self._usable(reading, name, there, members)
+            known = {path: members.side(path) for path in paths}
             rest, note = _side_of_rest(folder, named_side, known)
             if note:
                 reading.notes.append(f"{name}: {note}")
@@ -130,13 +140,17 @@ class IsicChallenge:
         """Whether a table under `tree` keeps the pictures of each training lesion together."""
         return bool(tree.named(*self.lesion_tables))
 
-    def _usable(self, reading: Reading, name: str, paths: list[str]) -> list[str]:
+    def _usable(
+        self, reading: Reading, name: str, paths: list[str], members: "_Members"
+    ) -> list[str]:
         usable = []
         for path in paths:
             if not NAME.fullmatch(stem(path)):
                 reading.left_out.append(LeftOut(name, path, "name of another form"))
             elif isic_id(path) == SYNTHETIC:
                 reading.left_out.append(LeftOut(name, path, "synthetic picture"))
+            elif not members.may_have(path):
+                reading.left_out.append(LeftOut(name, path, NO_NUMBER))
             else:
                 usable.append(path)
         return usable
@@ -166,8 +180,45 @@ def lesions_by_id(tree: FileTree) -> tuple[Grouping, list[str]]:
     return group_by_ids(levels, ((row[0], row[-len(levels) :]) for row in rows)), notes
 
 
-def _members(tree: FileTree) -> tuple[dict[str, str], list[str]]:
-    """Return the side of each ISIC id that a table under `tree` lists, and what to tell."""
+class _Members:
+    """Tells the sides of pictures by tables, and by the ids themselves where these tell.
+
+    A table that lists all of one side tells what is of the other one, too.
+
+    Args:
+        listed: The side of each ISIC id that a table lists.
+    """
+
+    def __init__(self, listed: Mapping[str, str]) -> None:
+        counts = Counter(listed.values())
+        whole = [side for side, number in NUM_PICTURES.items() if counts[side] >= number]
+        self._listed = listed
+        self._are_all_listed = len(whole) == len(NUM_PICTURES)
+        self._side_of_rest = OTHER_SIDE[whole[0]] if len(whole) == 1 else None
+
+    def may_have(self, path: str) -> bool:
+        """Tell whether a picture can be of one of the challenges."""
+        is_listed = isic_id(path) in self._listed
+        if is_listed or self._are_all_listed:
+            return is_listed
+        return any(_number(path) in numbers for numbers in NUMBERS)
+
+    def side(self, path: str) -> str | None:
+        """Return the side of a picture, None where nothing tells it."""
+        if side := self._listed.get(isic_id(path)):
+            return side
+        is_downsampled = isic_id(path) != stem(path).upper()
+        if is_downsampled or _number(path) <= LAST_TRAINING_MARKER:
+            return TRAIN
+        return TEST if _number(path) <= LAST_TEST_MARKER else self._side_of_rest
+
+
+def _number(path: str) -> int:
+    return int(isic_id(path).rpartition("_")[2])
+
+
+def _members(tree: FileTree) -> tuple[_Members, list[str]]:
+    """Return the sides that tables under `tree` tell, and what to tell the user."""
     members: dict[str, str] = {}
     both: set[str] = set()
     notes: list[str] = []
@@ -183,7 +234,7 @@ def _members(tree: FileTree) -> tuple[dict[str, str], list[str]]:
             f"ISIC: {len(both):,} pictures are in tables of both sides ({shortlist(sorted(both))}) "
             f"and count as {TEST}"
         )
-    return members | dict.fromkeys(both, TEST), notes
+    return _Members(members | dict.fromkeys(both, TEST)), notes
 
 
 def _read_ids(
@@ -201,18 +252,6 @@ def _read_ids(
     return read, [isic_id(clean(cell)) for cell in read.column(column)]
 
 
-def _side(path: str, members: Mapping[str, str]) -> str | None:
-    """Return the side that a table or the id itself tells, None where neither does."""
-    if side := members.get(isic_id(path)):
-        return side
-    matched = NAME.fullmatch(stem(path))
-    assert matched is not None
-    number, downsampled = int(matched.group(1)), matched.group(2)
-    if downsampled or number <= LAST_TRAINING_MARKER:
-        return TRAIN
-    return TEST if number <= LAST_TEST_MARKER else None
-
-
 def _side_of_rest(folder: str, named_side: str, known: Mapping[str, str | None]) -> tuple[str, str]:
     """Return the side of a folder's undecided files, and a note where the user should know."""
     votes = Counter(side for side in known.values() if side)
@@ -220,7 +259,7 @@ def _side_of_rest(folder: str, named_side: str, known: Mapping[str, str | None])
     if not votes:
         note = f"nothing but its name tells what {folder} is; read as {named_side}"
         return named_side, note if undecided else ""
-    other_side = TEST if named_side == TRAIN else TRAIN
+    other_side = OTHER_SIDE[named_side]
     majority = named_side if votes[named_side] >= votes[other_side] else other_side
     if not votes[other_side]:
         return majority, ""

@@ -5,14 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from utils.common.errors import SourceError, shortlist
-from utils.sources.files.ids import id_key
-from utils.sources.files.tables import read_table
+from utils.sources.files.ids import id_key, shown
+from utils.sources.files.tables import Table, read_table
 from utils.sources.files.tree import FileTree
 from utils.sources.readers.filenames import path_key, tell_no_match
 from utils.sources.readers.grouping import tell_large_group
 from utils.sources.readers.joining import group_by_ids
 from utils.sources.record import ANY_SPLIT, LeftOut, Record
 from utils.sources.source import Reading
+
+NO_SPLIT = "its case is in none of the published splits"
+
+MAX_DIGITS = 9
+"""No table has as many rows, and Python refuses to read some longer numbers."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,12 @@ class PairedTable:
         reading.notes += table.notes
         there = tree.pictures(folder)
         by_key = {path_key(path.removeprefix(f"{folder}/")): path for path in reversed(there)}
-        splits = self._splits_by_row(reading, tree, root, len(table))
+        splits = self._splits_by_row(reading, tree, root, table)
         cases = group_by_ids(
             (self.case,), ((str(number), (row[self.case],)) for number, row in enumerate(table))
         )
         listed: Counter[str] = Counter()
+        without_split: set[str] = set()
         repeated = unnamed = 0
         for number, row in enumerate(table):
             of_case: dict[str, str] = {}
@@ -75,8 +81,11 @@ class PairedTable:
                 else:
                     unnamed += 1
             case = cases.names.get(str(number))
+            open_splits = splits.get(number, () if self.splits else ANY_SPLIT)
+            if not open_splits:
+                without_split.update(of_case)
+                continue
             group = f"{name}/case {case}" if case else f"{name}/row {number + 1}"
-            open_splits = splits.get(number, ANY_SPLIT)
             for path, label in of_case.items():
                 identity = f"{name}/{path.removeprefix(f'{folder}/')}"
                 reading.records.append(Record(name, path, identity, label, group, open_splits))
@@ -87,12 +96,14 @@ class PairedTable:
                 f"{name}: {len(cases.without):,} rows have no {self.case}; "
                 "each is a case of its own"
             )
-        if there and reading.absent and not listed:
+        if there and reading.absent and not (listed or without_split):
             column = next(iter(self.labels))
             written_paths = table.column(column)
             reading.notes.append(tell_no_match(name, tables[0], column, written_paths, there))
         reading.left_out += [
-            LeftOut(name, path, "not in its table") for path in there if path not in listed
+            LeftOut(name, path, NO_SPLIT if path in without_split else "not in its table")
+            for path in there
+            if path not in listed
         ]
         reading.notes += tell_large_group(name, reading.records)
         return reading
@@ -133,8 +144,15 @@ class PairedTable:
         return notes
 
     def _splits_by_row(
-        self, reading: Reading, tree: FileTree, root: str, num_rows: int
+        self, reading: Reading, tree: FileTree, root: str, cases: Table
     ) -> dict[int, tuple[str, ...]]:
+        numbers = [number for cell in cases.column(self.case) if (number := _number(cell)) >= 0]
+        if self.splits and numbers != sorted(numbers):
+            raise SourceError(
+                f"{tree.root / cases.path} has its rows in another order than published",
+                expected=f"{self.case} to rise, for the tables of splits count rows",
+                todo="Unzip the collection again",
+            )
         open_splits: dict[int, tuple[str, ...]] = {}
         for table, splits in self.splits.items():
             path = tree.find(f"{root}{table}")
@@ -147,13 +165,18 @@ class PairedTable:
             table_of_rows = read_table(tree, path, ("indexes",), optional=())
             reading.notes += table_of_rows.notes
             for row in table_of_rows:
-                key = id_key(row["indexes"])
-                number = int(key) if key.isdecimal() else -1
-                if not 0 <= number < num_rows or number in open_splits:
+                number = _number(row["indexes"])
+                if not 0 <= number < len(cases) or number in open_splits:
                     raise SourceError(
-                        f"{tree.root / path} names row {row['indexes']!r}",
-                        expected=f"each row from 0 to {num_rows - 1} at most once",
+                        f"{tree.root / path} names row {shown(row['indexes'])}",
+                        expected=f"each row from 0 to {len(cases) - 1} at most once",
                         todo="Unzip the collection again",
                     )
                 open_splits[number] = splits
         return open_splits
+
+
+def _number(cell: str) -> int:
+    """Return the whole number in a cell, -1 where there is none that could be a row's."""
+    key = id_key(cell)
+    return int(key) if key.isdecimal() and len(key) <= MAX_DIGITS else -1

@@ -107,6 +107,7 @@ class VotedPictures:
                 if any(path.startswith(f"{folder}/") for folder in folders)
             ]
             if paths[1:]:
+                paths.sort(key=lambda path: not _holds_votes(tree, path))
                 reading.notes.append(f"{name}: {paths[0]} is read, not {shortlist(paths[1:])}")
             found |= dict.fromkeys(paths[:1], splits)
         if not found:
@@ -149,8 +150,7 @@ class _Listed:
 def _entries(tree: FileTree, paths: Mapping[str, tuple[str, ...]]) -> Iterator[_Listed]:
     for path, splits in paths.items():
         for number, entry in enumerate(read_json_list(tree, path, EXPECTED), start=1):
-            written = entry.get("image")
-            written = written if isinstance(written, str) else ""
+            written = _name(entry)
             if leads_out(written):
                 raise SourceError(
                     f"{tree.root / path} names {written!r} (entry {number:,})",
@@ -158,6 +158,21 @@ def _entries(tree: FileTree, paths: Mapping[str, tuple[str, ...]]) -> Iterator[_
                     todo="Download it again, or remove its folder to leave this collection out",
                 )
             yield _Listed(written, _votes(entry), splits)
+
+
+def _holds_votes(tree: FileTree, path: str) -> bool:
+    """Tell a list of votes from the captions and answers that are published under its name."""
+    try:
+        return any("flaws" in entry for entry in read_json_list(tree, path, EXPECTED))
+    except SourceError:
+        return False
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """Return the name of an entry's picture, "" where it is none that a path can have."""
+    name = entry.get("image")
+    is_text = isinstance(name, str) and name.encode("utf-8", "ignore").decode() == name
+    return str(name) if is_text else ""  # JSON can spell halves of signs
 
 
 def _votes(entry: Mapping[str, Any]) -> Votes | None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from utils.common.disk.writing import write_text
-from utils.common.errors import DownloadError
+from utils.common.errors import DownloadError, SourceError
+from utils.sources.files.tables import read_table
 from utils.sources.files.tree import FileTree
+from utils.sources.readers.filenames import NamedPictures, name_key
 from utils.sources.web.failures import FetchError
 from utils.sources.web.guard.session import open_session
 from utils.sources.web.manners import POLITE, Manners
@@ -65,8 +67,9 @@ class ArchiveCollection:
         except FetchError as error:
             raise DownloadError(f"{host_of(self.api)} lists no pictures: {error}") from None
         folder = tree.root / self.folder
-        write_text(folder / TABLE, _table(listed))
-        wanted = [self._wanted(tree, facts) for facts in listed[:limit]]
+        if not self._is_listed(tree, listed):
+            write_text(folder / TABLE, _table(listed))
+        wanted = self._wanted(tree, listed[:limit])
         return fetch_missing(folder, wanted, retry_failed, manners, is_part=limit is not None)
 
     def pending(
@@ -75,10 +78,29 @@ class ArchiveCollection:
         """Return nothing: what is in the collection the archive alone knows."""
         return []
 
-    def _wanted(self, tree: FileTree, facts: Facts) -> Wanted:
-        name = f"{facts['isic_id']}.jpg"
-        path = tree.find(f"{self.folder}/{name}")
-        return Wanted(name, facts["url"], there=tree.root / path if path else None)
+    def _is_listed(self, tree: FileTree, listed: Sequence[Facts]) -> bool:
+        """Tell whether the table that is read names all pictures: it may be a user's own."""
+        folders = tuple(f"{folder}/" for folder in tree.folders(self.folder))
+        path = next((path for path in tree.named(TABLE) if path.startswith(folders)), None)
+        if path is None:
+            return False
+        try:
+            table = read_table(tree, path, ("isic_id", "image_type"), optional=())
+        except SourceError:  # it is written anew
+            return False
+        named = {name_key(name) for name in table.column("isic_id")}
+        return named.issuperset(name_key(facts["isic_id"]) for facts in listed)
+
+    def _wanted(self, tree: FileTree, listed: Sequence[Facts]) -> list[Wanted]:
+        folders = tree.folders(self.folder)
+        there = NamedPictures(path for folder in folders for path in tree.pictures(folder))
+        places = [there.find(facts["isic_id"]) for facts in listed]
+        return [
+            Wanted(
+                f"{facts['isic_id']}.jpg", facts["url"], there=tree.root / path if path else None
+            )
+            for facts, path in zip(listed, places, strict=True)
+        ]
 
     def _list(self, manners: Manners) -> list[Facts]:
         """Return what the archive says of each picture, by its id."""

@@ -31,6 +31,9 @@ ZIP64_FIELD, PATH_FIELD = 0x1, 0x7075
 FULL_16, FULL_32 = 2**16 - 1, 2**32 - 1
 FOLDER_OF_DOS = 0x10
 
+WRAP = 2**32
+"""Offsets beyond it begin at 0 again where the Finder, or a server, writes a zip without Zip64."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -42,6 +45,7 @@ class Table:
         shift: By how much the zip begins behind where its offsets count from.
         num_entries: Announced.
         is_64: Whether the announced numbers had room for any number.
+        is_wrapped: Whether offsets begin anew at each multiple of `WRAP`.
         trailing: Number of bytes behind the zip's end.
     """
 
@@ -50,6 +54,7 @@ class Table:
     shift: int
     num_entries: int
     is_64: bool
+    is_wrapped: bool
     trailing: int
 
 
@@ -99,7 +104,9 @@ def find_table(volume: Volume) -> Table:
     start = end - length
     if start < offset or (length and not _has_mark(volume, start, ENTRY_MARK)):
         judge(Finding.DAMAGED_TABLE, title)
-    return Table(start, length, start - offset, total, is_64, max(0, _behind(tail, position)))
+    shift, trailing = start - offset, max(0, _behind(tail, position))
+    is_wrapped = not is_64 and _is_wrapped(volume, start, length, shift)
+    return Table(start, length, 0 if is_wrapped else shift, total, is_64, is_wrapped, trailing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +158,7 @@ def entries(volume: Volume, table: Table) -> Iterator[Entry]:
     window = Window(volume.stream, table.start, table.size)
     stream = io.BufferedReader(window, BUFFER_BYTES)
     ahead = table.size
+    base = before = 0
     while ahead:
         header = stream.read(ENTRY.size)
         if len(header) < ENTRY.size or not header.startswith(ENTRY_MARK):
@@ -168,9 +176,12 @@ def entries(volume: Volume, table: Table) -> Iterator[Entry]:
         if FULL_32 in (size, packed_size, offset):
             numbers = _Numbers(fields.get(ZIP64_FIELD, b""))
             size, packed_size, offset = map(numbers.full, (size, packed_size, offset))
+        if table.is_wrapped and offset < before:  # they are listed in the order that they lie in
+            base += WRAP
+        before = offset
         yield Entry(
             *(_name(raw, flags, fields), made_on, flags, method, crc, packed_size, size),
-            *(disk, attributes, offset + table.shift),
+            *(disk, attributes, offset + base + table.shift),
         )
 
 
@@ -237,6 +248,15 @@ def _ends(tail: bytes) -> list[int]:
 def _behind(tail: bytes, end: int) -> int:
     """Return how many bytes follow a zip's end and its comment; fewer than 0 where it is cut."""
     return len(tail) - end - END.size - int(END.unpack_from(tail, end)[-1])
+
+
+def _is_wrapped(volume: Volume, start: int, length: int, shift: int) -> bool:
+    """Tell whether offsets have wrapped, from bytes before the first file, by where that lies."""
+    if not length or not shift or shift % WRAP:
+        return False
+    volume.stream.seek(start)
+    header = volume.stream.read(ENTRY.size)
+    return len(header) == ENTRY.size and _has_mark(volume, ENTRY.unpack(header)[-1], ZIP_MARK)
 
 
 def _has_mark(volume: Volume, offset: int, mark: bytes) -> bool:
