@@ -221,6 +221,15 @@ class TestVerify:
         update_dataset(records, [], replace(settings, verify=True))
         assert UP_TO_DATE in update_dataset(records, [], settings)
 
+    def test_what_a_limit_left_aside_was_never_read(self, made, snapshot) -> None:
+        settings, records = made
+        few = replace(settings, limit=1)
+        update_dataset(records, [], replace(few, fresh=True))
+        before = snapshot(Path(settings.output))
+        answer = update_dataset(records, [], replace(few, verify=True))
+        assert "Nothing was changed since." in answer.splitlines()
+        assert snapshot(Path(settings.output)) == before
+
     def test_a_first_run_has_nothing_to_verify(self, made, snapshot, tmp_path: Path) -> None:
         settings, records = made
         other = replace(settings, output_dir=str(tmp_path / "OTHER"), verify=True)

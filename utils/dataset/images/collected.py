@@ -132,7 +132,11 @@ class Pictures:
 
     def keys(self) -> set[int]:
         """Return the keys of everything that was looked at, copies and failures among it."""
-        return set(self._keys.values())
+        return {
+            self._key(record)
+            for record, is_seen in zip(self._records, self._is_seen, strict=True)
+            if is_seen
+        }
 
     def _run(self, pool: ProcessPool, records: Sequence[Record]) -> None:
         jobs = map(self._job, records)
