@@ -252,6 +252,12 @@ class TestVerify:
         monkeypatch.undo()
         assert "Not usable" not in update_dataset(records, [], settings)
 
+    def test_a_fresh_data_set_has_nothing_to_verify(self, made) -> None:
+        settings, records = made
+        lines = update_dataset(records, [], replace(settings, fresh=True, verify=True)).splitlines()
+        assert "Verified: 0 originals and 0 pictures were hashed." in lines
+        assert "Nothing was changed since." in lines
+
     def test_a_first_run_has_nothing_to_verify(self, made, snapshot, tmp_path: Path) -> None:
         settings, records = made
         other = replace(settings, output_dir=str(tmp_path / "OTHER"), verify=True)

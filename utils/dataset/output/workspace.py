@@ -241,6 +241,7 @@ class Workspace:
                 (self.output / file).unlink()
             self._remove_empty_folders()
             self._journal.path.unlink(missing_ok=True)
+            (self.state / BUILD_STATE_NAME).unlink(missing_ok=True)
             shutil.rmtree(self.state / "staged", ignore_errors=True)
         self.prepared, self.listing = {}, {}
 
