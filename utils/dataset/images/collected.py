@@ -20,6 +20,7 @@ from utils.dataset.leakage.links import Linkable, Links, find_links
 from utils.dataset.leakage.thumbnails import CLOSE_SIDE
 from utils.dataset.output.workspace import Workspace
 from utils.dataset.planning.plan import Planned, plan_pictures
+from utils.dataset.planning.split import draw_splits
 from utils.dataset.recipe import Recipe
 from utils.sources.record import Record
 
@@ -115,12 +116,20 @@ class Pictures:
 
     def _plan(self) -> list[Planned]:
         recipe, links = self._recipe, self.links
-        unusable = self.failed.keys() | links.contradictions.keys()
         return plan_pictures(
-            self._records, unusable, recipe.seed, recipe.limit, links.component_of,
+            self._records, self._unusable(), recipe.seed, recipe.limit, links.component_of,
             links.kept_instead,
             allow_empty=recipe.allow_empty,
         )  # fmt: skip
+
+    def _unusable(self) -> set[str]:
+        return self.failed.keys() | self.links.contradictions.keys()
+
+    def drawn(self) -> dict[str, str]:
+        """Return the split of each group alone, drawn as the plan draws it."""
+        unusable = self._unusable()
+        usable = (record for record in self._records if record.original not in unusable)
+        return draw_splits(usable, self._recipe.seed)
 
     def result(self, record: Record) -> Prepared:
         """Return the facts about a prepared picture."""
