@@ -185,7 +185,7 @@ def prepare_picture(job: PictureJob) -> Prepared:
         original.num_frames,
         " ".join(map(str, original.table_sums)),
         thumbnail=thumbnail(picture),
-        notes=NOTE_END.join(original.notes),
+        notes=NOTE_END.join(note.replace(NOTE_END, ", ") for note in original.notes),
         decoder=optional_package(content[:HEAD_BYTES]),
     )
 
