@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     listing = list_all_data(settings.all_data)
     collect.check_output(settings.all_data, settings.output, listing.folders)
     tree = FileTree.of(listing, settings.state, homes=FOLDERS)
-    if not (settings.no_download or settings.dry_run or settings.demo):
+    may_fetch = not (settings.no_download or settings.demo)
+    if may_fetch and not settings.dry_run:
         tree, notes = collect.fetch(
             sources, tree, settings.retry_failed, settings.allow_private_hosts
         )
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     collected = collect.read_all(sources, tree, extra)
     originals = extra.added_to(tree.originals) if extra else tree.originals
     print(collected.describe(settings.all_data))
-    if settings.dry_run and not settings.no_download:
+    if may_fetch and settings.dry_run:
         for line in collect.pending(sources, tree, settings.retry_failed):
             print(line)
     if settings.review:

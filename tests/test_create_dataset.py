@@ -517,6 +517,14 @@ class TestDemo:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
         assert (tmp_path / "b" / "c" / MANIFEST_NAME).is_file()
 
+    def test_a_dry_run_announces_no_download(self, create, drawn_all_data: Path) -> None:
+        shutil.copytree(drawn_all_data, "demo/ALL_DATA")
+        Path("demo/ALL_DATA/ISIC_2019_Training_Metadata.csv").unlink()
+        flags = ("--only", "isic_2018", "--allow-empty", "--image-size", 32, "--workers", 1)
+        outcome = create("--demo", "--dry-run", *flags)
+        assert outcome.code == 0
+        assert "to be downloaded" not in outcome.out
+
     def test_a_dry_run_draws_nothing_that_was_not_there(self, create, tmp_path: Path) -> None:
         assert "Next: " not in create("--demo", "--workers", 1, "--dry-run").out
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -14,6 +14,7 @@ from PIL import Image
 
 from utils.common.pictures import (
     JPEG_QUALITY,
+    JPEG_SIDE,
     PictureError,
     fit_shorter_side,
     read_image,
@@ -465,6 +466,11 @@ class TestWriting:
 
     def test_the_same_pixels_give_the_same_bytes(self, make_picture: Make) -> None:
         assert write_jpeg(make_picture(6)) == write_jpeg(make_picture(6).copy())
+
+    def test_the_longest_side_is_that_of_the_format(self) -> None:
+        assert write_jpeg(Image.new("RGB", (JPEG_SIDE, 1)))
+        with pytest.raises(PictureError, match="65501 x 1 pixels, and no side of a JPEG has over"):
+            write_jpeg(Image.new("RGB", (JPEG_SIDE + 1, 1)))
 
     def test_the_quality_is_high(self, encode: Encode, make_picture: Make) -> None:
         written = write_jpeg(make_picture(6, 200, 150))

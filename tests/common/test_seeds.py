@@ -54,3 +54,9 @@ def test_a_generator_belongs_to_its_parts_and_leaves_the_global_ones_alone() -> 
     assert (first != generator(0, 2, "a.jpg").random(5)).all()
     assert (first != generator(0, 1, "b.jpg").random(5)).all()
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
+def test_every_name_that_a_system_takes_has_a_hash() -> None:
+    """Bytes that are no UTF-8, as on Linux, and half of a character, as on Windows."""
+    names = ("a\udce4.jpg", "a\ud83d.jpg", "a\ud83d\udce4.jpg", "a.jpg")
+    assert len({stable_hash(0, name) for name in names}) == len(names)

@@ -18,6 +18,7 @@ from utils.common.disk.location import Location, Originals
 from utils.common.errors import DatasetError, OutputError
 from utils.common.labels import CLASSES, COLLECTED_CLASSES, LOW_QUALITY, OTHER, SPLITS, TEST
 from utils.common.pictures import write_jpeg
+from utils.common.seeds import stable_hash
 from utils.dataset.assemble import assemble
 from utils.dataset.output.manifest import MANIFEST_NAME, REAL, read_manifest
 from utils.dataset.output.workspace import STATE_NAME, Workspace
@@ -520,6 +521,27 @@ class TestSizes:
         build(tmp_path, *small_all_data, image_size=image_size)
         for row in read_manifest(tmp_path):
             assert min(row.width, row.height) == image_size
+
+    def test_a_split_that_a_picture_over_the_limit_decides_is_no_move(
+        self, tmp_path: Path, build, small_all_data
+    ) -> None:
+        root, records = small_all_data
+        records = [record for record in records if not record.group.endswith("/4")]  # in pairs
+        first: dict[str, Record] = {}
+        for record in sorted(records, key=lambda record: stable_hash(0, record.identity)):
+            first.setdefault(record.label, record)
+        groups = {record.group for record in first.values()}
+        offered = [
+            replace(record, splits=TEST_ONLY)
+            if record.group in groups and record not in first.values()
+            else record
+            for record in records
+        ]
+        assembled = build(tmp_path, root, offered, limit=1)
+        kept = {p.record.original: p for p in assembled.plan if not p.parent}
+        files = {kept[record.original].file for record in first.values()}
+        assert {file.split("/")[0] for file in files} == {TEST}
+        assert not files & {move.file for move in assembled.leaks.moves}
 
     def test_limit_is_nested_on_disk(self, tmp_path: Path, build, small_all_data) -> None:
         sets = []

@@ -1,5 +1,6 @@
 """An unchanged data set is known at once; any change of what went in or lies there is noticed."""
 
+import errno
 import os
 import shutil
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from utils.common.disk.location import Location
 from utils.common.disk.stamps import HAS_CHANGE_TIME
 from utils.common.limits import MAX_FILE_BYTES
 from utils.dataset.images.prepare import PictureJob, Prepared, prepare_picture
@@ -220,6 +222,41 @@ class TestVerify:
         settings, records = made
         update_dataset(records, [], replace(settings, verify=True))
         assert UP_TO_DATE in update_dataset(records, [], settings)
+
+    def test_what_a_limit_left_aside_was_never_read(self, made, snapshot) -> None:
+        settings, records = made
+        few = replace(settings, limit=1)
+        update_dataset(records, [], replace(few, fresh=True))
+        before = snapshot(Path(settings.output))
+        answer = update_dataset(records, [], replace(few, verify=True))
+        assert "Nothing was changed since." in answer.splitlines()
+        assert snapshot(Path(settings.output)) == before
+
+    def test_what_a_run_wrote_that_another_may_complete_was_not_changed(
+        self, made, monkeypatch
+    ) -> None:
+        settings, records = made
+        read, locked = Location.read, str(Path(settings.all_data) / records[0].original)
+
+        def read_others(location: Location) -> bytes:
+            if location.path == locked:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return read(location)
+
+        monkeypatch.setattr(Location, "read", read_others)
+        told = "Not usable: 1 (unreadable); the next run tries again"
+        os.utime(locked, (1, 1))
+        assert told in update_dataset(records, [], settings).splitlines()
+        lines = update_dataset(records, [], replace(settings, verify=True)).splitlines()
+        assert {told, "Nothing was changed since."} <= set(lines)
+        monkeypatch.undo()
+        assert "Not usable" not in update_dataset(records, [], settings)
+
+    def test_a_fresh_data_set_has_nothing_to_verify(self, made) -> None:
+        settings, records = made
+        lines = update_dataset(records, [], replace(settings, fresh=True, verify=True)).splitlines()
+        assert "Verified: 0 originals and 0 pictures were hashed." in lines
+        assert "Nothing was changed since." in lines
 
     def test_a_first_run_has_nothing_to_verify(self, made, snapshot, tmp_path: Path) -> None:
         settings, records = made

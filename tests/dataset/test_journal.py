@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from utils.common.errors import OutputError
+from utils.common.pictures import PictureError
 from utils.dataset.images.prepare import UNREADABLE, Prepared
 from utils.dataset.images.results import is_sound
 from utils.dataset.output.journal import MAX_LINE_BYTES, Journal
@@ -39,6 +40,15 @@ def test_what_is_noted_is_read(journal: Journal) -> None:
     assert journal.num_unusable == 0
     journal.add([replace(FAILED, detail="again"), Prepared(4, reason=UNREADABLE)])
     assert journal.read() == {1: PICTURE, 2: DEGRADED, 3: replace(FAILED, detail="again")}
+
+
+def test_a_reason_may_hold_what_a_file_says(journal: Journal) -> None:
+    error = PictureError("damaged", "a kind of\n\0\x1b[31m")
+    result = replace(FAILED, reason=error.reason, detail=error.detail)
+    journal.replace([result])
+    assert journal.read() == {3: result}
+    assert journal.num_unusable == 0
+    assert result.detail == r"a kind of \x00\x1b[31m"
 
 
 def test_no_byte_of_a_line_can_change_unnoticed(journal: Journal) -> None:

@@ -119,7 +119,7 @@ def test_a_file_that_two_rows_name_is_no_copy_of_itself(link: Link) -> None:
     assert {planned.record.original: planned.split for planned in plan} == dict.fromkeys(
         ["a.jpg", "b.jpg", "c.jpg"], "test"
     )
-    report = report_leaks([one, other, *more], links, plan, SEED)
+    report = report_leaks([one, other, *more], links, plan, draw_splits(records, SEED))
     assert report.is_tight
     assert report.alike == [("a.jpg", "small.jpg")]
     assert report.rules[SAME_BYTES].num_edges == 1
@@ -189,11 +189,11 @@ class TestCertificate:
         ]
 
     def report(self, pictures: list[Linkable], links: Links):
+        records = [picture.record for picture in pictures]
         plan = plan_pictures(
-            [picture.record for picture in pictures], [], SEED, None, links.component_of,
-            links.kept_instead, allow_empty=True,
-        )  # fmt: skip
-        return report_leaks(pictures, links, plan, SEED)
+            records, [], SEED, None, links.component_of, links.kept_instead, allow_empty=True
+        )
+        return report_leaks(pictures, links, plan, draw_splits(records, SEED))
 
     def test_what_was_found_is_counted_by_rule(self, pictures: list[Linkable]) -> None:
         report = self.report(pictures, find_links(pictures))
@@ -290,4 +290,4 @@ class TestCertificate:
         assert len(set(before.values())) == 3
 
     def test_nothing_looked_at_is_tight(self) -> None:
-        assert report_leaks([], Links(), [], SEED).is_tight
+        assert report_leaks([], Links(), [], {}).is_tight

@@ -95,13 +95,13 @@ def test_those_and_only_those_are_made_again_that_a_change_concerns(
     assert {after[file].label for file in other} == {LOW_QUALITY}
     assert sorted(one.sha256.hex() for one in degraded) == sorted(after[f].sha256 for f in other)
     total = sum(row.label == LOW_QUALITY for row in after.values())
-    start = f"Degradations changed: {len(other)} of {total} LOW_QUALITY pictures"
+    start = f"Degraded anew: {len(other)} of {total} LOW_QUALITY pictures"
     assert told[0].startswith(f"{start} would be made again: {other[0]}")
     assert told[1] == DRY_RUN
     assert said[0].startswith(f"{start} were made again: {other[0]}")
     assert said[1] == f"{len(other)} pictures written to {output}."
     again = update_dataset(records, [], replace(settings, output_dir=str(output.parent / "ANEW")))
-    assert "Degradations changed" not in again
+    assert "Degraded anew" not in again
     assert snapshot(output) == snapshot(output.parent / "ANEW")
 
 
@@ -113,6 +113,13 @@ def test_nothing_is_degraded_again_without_a_change(made: Made, degraded: list[P
     assert not degraded
 
 
+def test_of_another_seed_no_change_of_the_degradations_is_told(made: Made) -> None:
+    settings, records = made
+    said = update_dataset(records, [], replace(settings, seed=1)).splitlines()[-2]
+    assert said.startswith("Degraded anew: ")
+    assert " LOW_QUALITY pictures were made again: " in said
+
+
 def test_another_way_to_the_same_bytes_replaces_nothing(
     made: Made, degraded: list[Prepared], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,5 +128,5 @@ def test_another_way_to_the_same_bytes_replaces_nothing(
     (Path(settings.output) / ".state" / "build_state.json").unlink()
     said: Any = update_dataset(records, [], settings)
     assert said.splitlines()[-1].startswith("No picture written")
-    assert "Degradations changed" not in said
+    assert "Degraded anew" not in said
     assert degraded

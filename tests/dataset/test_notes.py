@@ -33,6 +33,17 @@ def test_a_converted_picture_says_so_after_a_way_through_the_journal(
     assert journal.read() == {7: result}
 
 
+def test_the_name_of_a_profile_is_no_note_of_its_own(
+    encode: Encode, make_picture: Make, tmp_path: Path
+) -> None:
+    profile = rgb_profile(DISPLAY_P3, srgb_curve)
+    named = profile.replace("RGB".encode("utf-16-be"), "; X".encode("utf-16-be"))
+    result = prepared(encode(make_picture(1, 300, 200), icc_profile=named), tmp_path)
+    assert describe_notes(collect_notes([("a.jpg", result)])) == [
+        "Kept, converted to sRGB: 1 (from , X 1)"
+    ]
+
+
 def test_bytes_are_kept_only_where_they_are_srgb(
     encode: Encode, make_picture: Make, tmp_path: Path
 ) -> None:

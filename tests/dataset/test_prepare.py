@@ -65,3 +65,11 @@ def test_what_no_other_run_can_read_is_not_tried_again(kind: str, tmp_path: Path
     found = prepare_picture(job)
     assert (found.reason, found.may_pass) == (kind, kind == "unreadable")
     assert not found.original_sha256
+
+
+def test_what_no_jpeg_could_hold_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("utils.common.pictures.JPEG_SIDE", 300)
+    found = prepared(GOOD, tmp_path)
+    assert (found.reason, found.may_pass) == ("too large", False)
+    assert found.detail == "341 x 256 pixels, and no side of a JPEG has over 300"
+    assert not (tmp_path / "x.jpg").exists()

@@ -38,9 +38,12 @@ def test_the_pictures_of_a_larger_collection_are_drawn_by_hash() -> None:
     assert drawn != records[:MOST]
 
 
-def test_a_picture_that_lies_in_two_places_is_shown_once() -> None:
+def test_a_picture_that_lies_in_two_places_is_shown_once(tmp_path: Path, settings) -> None:
     copy = Record("s", "copy/a.jpg", "s/a.jpg", PAN, "a.jpg")
     assert len(draw([record("a.jpg"), copy])) == 1
+    review = write_review([record("a.jpg"), copy], PAN, Originals(tmp_path), settings)
+    assert " shows s 1 of 1 pictures" in review.describe()
+    assert "drawn by hash" not in review.path.read_text(encoding="utf-8")
 
 
 def test_the_page_shows_the_class_and_names_what_cannot_be_read(

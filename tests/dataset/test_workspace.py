@@ -3,12 +3,13 @@
 import os
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from utils.common.errors import DatasetError, OutputError
-from utils.dataset.output.manifest import MANIFEST_NAME
+from utils.dataset.output.manifest import MANIFEST_NAME, read_manifest
 from utils.dataset.output.workspace import STATE_NAME, Workspace
 from utils.sources.files.tree import FileTree
 
@@ -166,6 +167,29 @@ class TestSecondRun:
         build(other, *small_all_data, **first)
         build(other, *small_all_data)
         assert snapshot(other) == snapshot(made)
+
+    def test_a_name_in_other_capitals_may_be_that_of_the_same_file(
+        self, tmp_path: Path, build, small_all_data, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As on the disks of Windows and macOS."""
+        root, records = small_all_data
+        copy, output = tmp_path / "ALL_DATA", tmp_path / "DATASET"
+        shutil.copytree(root, copy)
+        before, after = (replace(records[0], original=f"derm/{name}.png") for name in "aA")
+        (copy / records[0].original).rename(copy / before.original)
+        build(output, copy, [before, *records[1:]])
+        (copy / before.original).rename(copy / after.original)
+        unlink = Path.unlink
+
+        def unlink_all(path: Path, missing_ok: bool = False) -> None:
+            unlink(path, missing_ok)
+            for other in path.parent.glob("*.jpg"):
+                if other.name.casefold() == path.name.casefold():
+                    unlink(other)
+
+        monkeypatch.setattr(Path, "unlink", unlink_all)
+        build(output, copy, [after, *records[1:]])
+        assert all((output / row.file).is_file() for row in read_manifest(output))
 
     def test_a_class_that_is_gone_leaves_no_folder(self, made: Path, build, small_all_data) -> None:
         root, records = small_all_data

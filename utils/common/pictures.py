@@ -30,6 +30,9 @@ from utils.common.reading.target_size import REDUCING_GAP, averaged, reduction
 from utils.common.reading.target_size import fit_shorter_side as fit_shorter_side
 
 JPEG_QUALITY = 92
+JPEG_SIDE = 65_500
+"""Most pixels along a side of a JPEG that libjpeg writes."""
+
 ORIENTATION_TAG = 0x0112
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -295,7 +298,14 @@ def _written_tables() -> tuple[int, ...]:
 
 
 def write_jpeg(image: Image.Image) -> bytes:
-    """Encode an RGB picture as JPEG, the same bytes at every call."""
+    """Encode an RGB picture as JPEG, the same bytes at every call.
+
+    Raises:
+        PictureError: If a side is longer than that of any JPEG.
+    """
+    if max(image.size) > JPEG_SIDE:
+        size = f"{image.width} x {image.height} pixels"
+        raise PictureError("too large", f"{size}, and no side of a JPEG has over {JPEG_SIDE:,}")
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=JPEG_QUALITY)
     return stream.getvalue()

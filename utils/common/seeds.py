@@ -7,7 +7,11 @@ import numpy as np
 
 def _digest(parts: tuple[object, ...]) -> bytes:
     text = "\x1f".join(str(part) for part in parts)
-    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+    try:
+        content = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a character, which Windows takes in a name
+        content = text.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def stable_hash(*parts: object) -> int:

@@ -95,7 +95,7 @@ def assemble(
         low_quality = LowQuality(collected, pictures, workspace, recipe)
         degraded = low_quality.prepare(pool)
     plan = sorted([*collected, *degraded], key=lambda planned: planned.file)
-    leaks = report_leaks(pictures.looked_at, pictures.links, plan, recipe.seed)
+    leaks = report_leaks(pictures.looked_at, pictures.links, plan, pictures.drawn())
     rejected = _rejected(records, pictures)
     accounts = account(
         records,

@@ -53,7 +53,7 @@ def describe_outcome(assembled: Assembled, folder: Path, *, is_dry: bool = False
         total = sum(planned.label == LOW_QUALITY for planned in assembled.plan)
         verb = "would be" if is_dry else "were"
         lines.append(
-            f"Degradations changed: {len(assembled.changed):,} of {total:,} {LOW_QUALITY} pictures "
+            f"Degraded anew: {len(assembled.changed):,} of {total:,} {LOW_QUALITY} pictures "
             f"{verb} made again: {shortlist(assembled.changed)}."
         )
     lines.append(DRY_RUN if is_dry else _written(assembled, folder))

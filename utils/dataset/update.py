@@ -49,8 +49,8 @@ def update_dataset(
             assembled = assemble(records, originals, workspace, recipe, left_out, verification)
             summary = describe(assembled)
             outcome = describe_outcome(assembled, output, is_dry=settings.dry_run)
-            if not (settings.dry_run or assembled.may_change):
-                state.store(workspace, summary, assembled.rejected)
+            if not settings.dry_run:
+                state.store(workspace, summary, assembled.rejected, may_change=assembled.may_change)
     if verification is not None:
         summary = f"{summary}\n{verification.describe(is_dry=settings.dry_run)}"
     return f"{summary}\n{outcome}"

@@ -44,7 +44,7 @@ class Slices:
         by_degradation: Parts of LOW_QUALITY by kind; a picture with two kinds counts for both. A
             real one counts for "real" and for each flaw that most voters name, such as "real,
             blurred"; where there are real ones, all others count for "synthesized", too.
-        by_severity: Parts of LOW_QUALITY by severity, from 1 (just visible) to 5 (useless).
+        by_severity: Parts of LOW_QUALITY by severity, from 1 (poor beyond doubt) to 5 (useless).
     """
 
     by_source: tuple[Slice, ...]

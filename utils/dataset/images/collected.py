@@ -20,6 +20,7 @@ from utils.dataset.leakage.links import Linkable, Links, find_links
 from utils.dataset.leakage.thumbnails import CLOSE_SIDE
 from utils.dataset.output.workspace import Workspace
 from utils.dataset.planning.plan import Planned, plan_pictures
+from utils.dataset.planning.split import draw_splits
 from utils.dataset.recipe import Recipe
 from utils.sources.record import Record
 
@@ -115,12 +116,20 @@ class Pictures:
 
     def _plan(self) -> list[Planned]:
         recipe, links = self._recipe, self.links
-        unusable = self.failed.keys() | links.contradictions.keys()
         return plan_pictures(
-            self._records, unusable, recipe.seed, recipe.limit, links.component_of,
+            self._records, self._unusable(), recipe.seed, recipe.limit, links.component_of,
             links.kept_instead,
             allow_empty=recipe.allow_empty,
         )  # fmt: skip
+
+    def _unusable(self) -> set[str]:
+        return self.failed.keys() | self.links.contradictions.keys()
+
+    def drawn(self) -> dict[str, str]:
+        """Return the split of each group alone, drawn as the plan draws it."""
+        unusable = self._unusable()
+        usable = (record for record in self._records if record.original not in unusable)
+        return draw_splits(usable, self._recipe.seed)
 
     def result(self, record: Record) -> Prepared:
         """Return the facts about a prepared picture."""
@@ -132,7 +141,11 @@ class Pictures:
 
     def keys(self) -> set[int]:
         """Return the keys of everything that was looked at, copies and failures among it."""
-        return set(self._keys.values())
+        return {
+            self._key(record)
+            for record, is_seen in zip(self._records, self._is_seen, strict=True)
+            if is_seen
+        }
 
     def _run(self, pool: ProcessPool, records: Sequence[Record]) -> None:
         jobs = map(self._job, records)

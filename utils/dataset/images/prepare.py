@@ -166,12 +166,12 @@ def prepare_picture(job: PictureJob) -> Prepared:
         reason, detail = ("", "") if job.keep_poor else why_poor(np.asarray(picture))
         if reason:
             raise PictureError(reason, detail)
+        keeps_bytes = not job.shorter_side and original.is_plain
+        written = content if keeps_bytes else write_jpeg(picture)
     except PictureError as error:
         return Prepared(
             job.key, original_sha256=original_sha256, reason=error.reason, detail=error.detail
         )
-    keeps_bytes = not job.shorter_side and original.is_plain
-    written = content if keeps_bytes else write_jpeg(picture)
     return Prepared(
         job.key,
         hashlib.sha256(written).digest(),
@@ -185,7 +185,7 @@ def prepare_picture(job: PictureJob) -> Prepared:
         original.num_frames,
         " ".join(map(str, original.table_sums)),
         thumbnail=thumbnail(picture),
-        notes=NOTE_END.join(original.notes),
+        notes=NOTE_END.join(note.replace(NOTE_END, ", ") for note in original.notes),
         decoder=optional_package(content[:HEAD_BYTES]),
     )
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from utils.dataset.leakage.links import (
     find_edges,
 )
 from utils.dataset.planning.plan import Planned
-from utils.dataset.planning.split import STRICTNESS, draw_splits
+from utils.dataset.planning.split import STRICTNESS
 
 LEAK_REPORT_NAME = "leak_report.json"
 NUM_LARGEST = 5
@@ -236,9 +236,19 @@ def write_leak_report(folder: Path, report: LeakReport) -> None:
 
 
 def report_leaks(
-    looked_at: Sequence[Linkable], links: Links, plan: Sequence[Planned], seed: int
+    looked_at: Sequence[Linkable],
+    links: Links,
+    plan: Sequence[Planned],
+    drawn: Mapping[str, str],
 ) -> LeakReport:
-    """Count what the rules joined, and search the pictures kept for pairs across splits anew."""
+    """Count what the rules joined, and search the pictures kept for pairs across splits anew.
+
+    Args:
+        looked_at: The pictures that were read.
+        links: What belongs together of them.
+        plan: The pictures of the data set.
+        drawn: The split of each group alone, by all records that have a say in it.
+    """
     collected = [planned for planned in plan if planned.parent is None]
     collapsed = _collapsed_by_rule(looked_at, links)
     across = _across_by_rule(looked_at, links, collected)
@@ -255,7 +265,7 @@ def report_leaks(
             for rule in RULES
         },
         joined=_join(looked_at, links, RULES),
-        moves=sorted(_moves(looked_at, links, collected, seed), key=lambda move: move.file),
+        moves=sorted(_moves(looked_at, links, collected, drawn), key=lambda move: move.file),
         alike=_originals(looked_at, _alike(links)),
         only_alike=_originals(looked_at, _only_alike(len(looked_at), links)),
         altered=altered,
@@ -360,10 +370,12 @@ def _originals(looked_at: Sequence[Linkable], pairs: np.ndarray | None) -> list[
 
 
 def _moves(
-    looked_at: Sequence[Linkable], links: Links, collected: Sequence[Planned], seed: int
+    looked_at: Sequence[Linkable],
+    links: Links,
+    collected: Sequence[Planned],
+    drawn: Mapping[str, str],
 ) -> Iterator[Move]:
     """Apply one rule after the other and see whose split changes with which."""
-    drawn = draw_splits([picture.record for picture in looked_at], seed)
     rule_of: dict[str, str] = {}
     before = drawn
     for number, rule in enumerate(RULES if links.edges else (), start=1):

@@ -80,17 +80,26 @@ class BuildState:
         hashes = _table_hashes(workspace)
         return [name for name in OUTPUTS if stored["tables"].get(name) != hashes[name]]
 
-    def store(self, workspace: Workspace, summary: str, rejected: Iterable[Rejected] = ()) -> None:
+    def store(
+        self,
+        workspace: Workspace,
+        summary: str,
+        rejected: Iterable[Rejected] = (),
+        *,
+        may_change: bool = False,
+    ) -> None:
         """Store the state of a finished data set.
 
         Args:
             workspace: Its folder.
             summary: What is said of it.
             rejected: Originals that could not be used.
+            may_change: Whether another run may find more, so that it has to look at everything;
+                what was written is remembered all the same.
         """
         workspace.look_again()
         content = {
-            "inputs": self._inputs,
+            "inputs": "" if may_change else self._inputs,
             "listing": _listing_hash(workspace),
             "tables": _table_hashes(workspace),
             "rejected": {

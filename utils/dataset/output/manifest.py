@@ -51,7 +51,7 @@ class ManifestRow:
             if it has none.
         parent: Synthesized LOW_QUALITY only: `file` of the picture that was degraded.
         degradation: LOW_QUALITY only: a kind, or "kind+kind"; "real" for one that nobody degraded.
-        severity: Synthesized LOW_QUALITY only: 1 (just visible) to 5 (useless).
+        severity: Synthesized LOW_QUALITY only: 1 (poor beyond doubt) to 5 (useless).
         parameters: LOW_QUALITY only: JSON from which the picture can be made again; of a real one
             the votes that say it is poor.
     """

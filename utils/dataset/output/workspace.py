@@ -210,6 +210,8 @@ class Workspace:
         with explain_write_errors(self.output):
             if moves or unwanted:
                 (self.output / MANIFEST_NAME).unlink(missing_ok=True)
+            for file in unwanted:  # first: to some disks a name in other capitals is the same
+                (self.output / file).unlink()
             for planned, result in moves:
                 path = self.require(result, planned.label, planned.name)
                 target = self.output / planned.file
@@ -220,8 +222,6 @@ class Workspace:
                 )
                 self.prepared[result.key] = moved  # to be renamed is a change, too
                 self._is_outdated = True
-            for file in unwanted:
-                (self.output / file).unlink()
             self._remove_empty_folders()
         if moves:
             flush_to_disk()  # before the manifest says that they are there
@@ -241,6 +241,7 @@ class Workspace:
                 (self.output / file).unlink()
             self._remove_empty_folders()
             self._journal.path.unlink(missing_ok=True)
+            (self.state / BUILD_STATE_NAME).unlink(missing_ok=True)
             shutil.rmtree(self.state / "staged", ignore_errors=True)
         self.prepared, self.listing = {}, {}
 

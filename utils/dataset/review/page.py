@@ -117,7 +117,9 @@ def write_review(
         copies = (copy for batch in results for copy in batch)
         for record, (address, reason) in zip(chosen, copies, strict=True):
             pictures[record.source].append(Shown(record, address, reason))
-    numbers = {source: len(found) for source, found in offered.items()}
+    numbers = {
+        source: len({record.identity for record in found}) for source, found in offered.items()
+    }
     folder = settings.output
     review = Review(folder / f"review_{label}.html", label, pictures, numbers)
     if offered:
