@@ -58,7 +58,9 @@ def test_it_is_calibrated_tested_and_used_like_a_run(
     assert [one["run"] for one in report["members"]] == ["test_resnet-1", "test_resnet-2"]
     assert "seed" not in report["settings"] and report["settings"]["epochs"] == 2
     assert len(report["looks_at_test"]) == 1
-    assert report["looks_at_test"][0].endswith("the mean answers of test_resnet-1, test_resnet-2")
+    both = "test_resnet-1 (seed 0), test_resnet-2 (seed 1)"
+    assert report["looks_at_test"][0].endswith(f"the mean answers of {both}")
+    assert "python -m utils.ensemble.combine RUN RUN --output FOLDER --coverage X." in done.out
     assert f"{report['accuracy']['value']:.1%}" in done.out
     page = (done.place / "report.html").read_text(encoding="utf-8")
     assert "the mean answers of 2 networks" in page and "None" not in page

@@ -160,4 +160,7 @@ class Together:
 
     @property
     def _names(self) -> str:
-        return ", ".join(member.run.folder.resolve().name for member in self.members)
+        return ", ".join(
+            f"{member.run.folder.resolve().name} (seed {member.settings.seed})"
+            for member in self.members
+        )

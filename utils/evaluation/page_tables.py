@@ -26,7 +26,10 @@ def run_facts(report: Report) -> list[tuple[str, str]]:
         f"val, where its balanced accuracy was {percent(known.get('best_val_balanced_accuracy'))}"
     )
     if "members" in known:
-        chosen = "; ".join(f"{one['run']}, epoch {one['best_epoch']}" for one in known["members"])
+        chosen = "; ".join(
+            f"{one['run']} (seed {one['seed']}), epoch {one['best_epoch']}"
+            for one in known["members"]
+        )
     networks = known.get("networks", 1)
     together = f": the mean answers of {networks} networks" if networks > 1 else ""
     told = ", ".join(f"{k.replace('_', ' ')} {in_words(v)}" for k, v in settings.items())

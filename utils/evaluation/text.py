@@ -12,9 +12,10 @@ from utils.evaluation.unseen import heading, scope
 
 UNRELIABLE = f"* rests on fewer than {FEWEST_GROUPS} groups (patients, lesions): do not rely on it"
 
-HOW_TO_PROMISE = (
-    "More val pictures of such a class end that, or a promise of less: "
-    "--test-only --resume RUN --coverage X."
+MORE_OR_LESS = "More val pictures of such a class end that, or a promise of less: "
+HOW_TO_PROMISE = f"{MORE_OR_LESS}--test-only --resume RUN --coverage X."
+HOW_TO_PROMISE_TOGETHER = (
+    f"{MORE_OR_LESS}python -m utils.ensemble.combine RUN RUN --output FOLDER --coverage X."
 )
 
 HOW_TO_PROMISE_HERE = (
@@ -25,7 +26,9 @@ HOW_TO_PROMISE_HERE = (
 
 def how_to_promise(report: Report) -> str:
     """Return what ends that a class is promised nothing."""
-    return HOW_TO_PROMISE_HERE if report.external else HOW_TO_PROMISE
+    if report.external:
+        return HOW_TO_PROMISE_HERE
+    return HOW_TO_PROMISE_TOGETHER if "members" in report.facts else HOW_TO_PROMISE
 
 
 def as_text(report: Report) -> str:
