@@ -121,7 +121,7 @@ class TrainStep:
         return Recorder(self.optimizer) if compute.device.type == "cuda" and not asks else None
 
     def _forget_graphs(self) -> bool:
-        return self.recorder is not None and self.recorder.forget()
+        return self.recorder is not None and self.recorder.start_anew()
 
     def _run(self, batch: Batch) -> Outcome:
         """Take a step as a CUDA graph captures it: on one rank, without asking the device."""
