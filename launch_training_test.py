@@ -89,7 +89,8 @@ def run(world: World, asked: Settings, given: frozenset[str], found: Run | None,
                 inputs = test(session)
         except Stopped:
             # At once: torchrun ends the first process as soon as another one has ended.
-            said = f"Stopped. Go on with: python launch_training_test.py --resume {folder}"
+            how = "--test-only --resume" if asked.test_only else "--resume"
+            said = f"Stopped. Go on with: python launch_training_test.py {how} {folder}"
             try:
                 print(said, flush=True)
             finally:  # the others wait for this one, whoever closed its output

@@ -197,6 +197,10 @@ def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, fl
             "--pretrained-path and --no-pretrained contradict each other.",
         ),
         (["--test-only"], "--test-only tests a finished run. Say which: --resume RUN."),
+        (
+            ["--test-only", "--resume", "runs/x-1", "--epochs", "3"],
+            "--test-only trains no epochs. Leave it out to train further, or leave out --epochs.",
+        ),
     ],
 )
 def test_a_bad_flag_is_one_line(

@@ -17,6 +17,8 @@ from models.bundle import read_weights
 from models.classifier import holds_assessment
 from utils.common.errors import DatasetError, ModelError, OutputError, SettingsError
 from utils.training.engine import Trainer
+from utils.training.predictions import OodFeatures
+from utils.training.predictor import Predictor
 from utils.training.resume import keep_threads
 from utils.training.state import checkpoint, runs
 
@@ -312,6 +314,21 @@ def test_testing_again_writes_the_same_report_and_counts_the_look(undisturbed: P
     assert (len(looks), more[:1], len(more)) == (1, looks, 2)
     assert (undisturbed / "confusion_matrix.png").is_file()
     assert "Test was looked at 2 times" in (undisturbed / "report.html").read_text()
+
+
+def test_a_test_that_was_stopped_is_made_again_as_it_says(
+    undisturbed: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    original = Predictor.ood_features
+
+    def interrupted(*arguments: Any) -> OodFeatures | None:
+        signal.raise_signal(signal.SIGINT)
+        return original(*arguments)
+
+    monkeypatch.setattr(Predictor, "ood_features", interrupted)
+    assert main(["--test-only", "--resume", str(undisturbed)]) == 130
+    command = f"python launch_training_test.py --test-only --resume {undisturbed}"
+    assert capsys.readouterr().out.endswith(f"Stopped. Go on with: {command}\n")
 
 
 @pytest.mark.slow
