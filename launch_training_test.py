@@ -21,7 +21,13 @@ from utils.common.system.openmp import share_processors
 from utils.training.processes.jobs import Job, this_job
 from utils.training.processes.launch import joined
 from utils.training.processes.world import World
-from utils.training.settings import Settings, ask_missing, check_data_folder, read_settings
+from utils.training.settings import (
+    MAY_CHANGE_ON_RESUME,
+    Settings,
+    ask_missing,
+    check_data_folder,
+    read_settings,
+)
 from utils.training.state.runs import Run, find_run
 
 if TYPE_CHECKING:
@@ -42,7 +48,10 @@ def choose(
     """Read the command line, find the run to resume, and ask for what is missing."""
     asked, given = read_settings(arguments)
     job = this_job(asked.output_dir, arguments)
-    asked = job.recall(asked)
+    noted = job.recall(asked)
+    if noted.resume != asked.resume:  # a run does not contradict the very flags that began it
+        given &= MAY_CHANGE_ON_RESUME
+    asked = noted
     found = find_run(asked)
     if found is None:
         check_data_folder(asked.data_dir)
@@ -80,7 +89,8 @@ def run(world: World, asked: Settings, given: frozenset[str], found: Run | None,
                 inputs = test(session)
         except Stopped:
             # At once: torchrun ends the first process as soon as another one has ended.
-            said = f"Stopped. Go on with: python launch_training_test.py --resume {folder}"
+            how = "--test-only --resume" if asked.test_only else "--resume"
+            said = f"Stopped. Go on with: python launch_training_test.py {how} {folder}"
             try:
                 print(said, flush=True)
             finally:  # the others wait for this one, whoever closed its output

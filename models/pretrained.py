@@ -1,5 +1,6 @@
 """Build a network with its weights and its preprocessing, from the hub, a file or at random."""
 
+import copy
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from models.classifier import is_of_assessment
+from models.inference import outputs_and_activations
 from models.novelty import PREFIX
 from models.preprocessing import Preprocessing
 from models.sizes import Size, is_about_size, own_size, size_arguments, with_size
@@ -93,16 +95,38 @@ def architecture_of(network: nn.Module, num_classes: int, size: Size | None = No
         ModelError: If it was modified, so that the name alone would build another network.
     """
     name = str(_config_of(network)["architecture"])
+    other = partial(build, resolve(name), num_classes, pretrained=False, size=size)
     with torch.device("meta"):
-        plain = build(resolve(name), num_classes, pretrained=False, size=size)[0].state_dict()
-    own = network.state_dict()
-    if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in plain.items()}:
+        shapes = {k: v.shape for k, v in other()[0].state_dict().items()}
+    is_own = {k: v.shape for k, v in network.state_dict().items()} == shapes
+    if not is_own or not _compute_alike(
+        network, other()[0], size or Preprocessing.of_model(network).size
+    ):
         raise ModelError(
             f"This model is a modified {name}, which cannot be stored",
             expected="an architecture of timm's own list",
             todo=f"Take --model {name}, if necessary with --pretrained-path FILE",
         )
     return name
+
+
+def _compute_alike(network: nn.Module, other: nn.Module, size: Size) -> bool:
+    """Return whether two networks of the same shapes make the same of a picture.
+
+    Pooling, activations and the like have no weights that would tell.
+    """
+    # Random weights without zeros: an initial zero would hide what comes before it.
+    weights = {name: one.masked_fill(one == 0, 0.1) for name, one in other.state_dict().items()}
+    picture = torch.linspace(-2, 2, 3 * size[0] * size[1]).view(1, 3, *size)
+    found = []
+    for one in (copy.deepcopy(network), other):
+        one.load_state_dict(weights)
+        with torch.no_grad():
+            found.append(outputs_and_activations(one.eval(), picture))
+    return all(
+        torch.allclose(own, plain, rtol=1e-4, atol=1e-5, equal_nan=True)
+        for own, plain in zip(*found, strict=True)
+    )
 
 
 def _from_source(model: Model, **arguments: Any) -> nn.Module:

@@ -21,6 +21,7 @@ from utils.common.errors import ModelError, ProjectError, SettingsError, run_scr
 from utils.common.labels import CLASSES
 from utils.common.version import __version__
 from utils.training import figures
+from utils.training.processes.jobs import this_job
 from utils.training.settings import Settings, ask_missing, read_settings
 
 ROOT = Path(launch_training_test.__file__).parent
@@ -196,6 +197,10 @@ def test_the_end_of_the_input_names_the_flag(typed, text: str, question: str, fl
             "--pretrained-path and --no-pretrained contradict each other.",
         ),
         (["--test-only"], "--test-only tests a finished run. Say which: --resume RUN."),
+        (
+            ["--test-only", "--resume", "runs/x-1", "--epochs", "3"],
+            "--test-only trains no epochs. Leave it out to train further, or leave out --epochs.",
+        ),
     ],
 )
 def test_a_bad_flag_is_one_line(
@@ -405,3 +410,19 @@ def test_a_model_that_a_folder_describes_is_trained_under_its_architectures_name
     run = tmp_path / "runs" / "test_resnet-1"
     assert load(run, "cpu").card.model.timm_name == "test_resnet"
     assert launch_training_test.main(["--resume", str(run), "--epochs", "2"]) == 0
+
+
+def test_a_restarted_job_goes_on_with_the_run_that_its_flags_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "gate1")
+    flags = ("--model", "local-dir:described", "--pretrained", "-b", "4", "-j", "0")
+    arguments = [*flags, "--epochs", "3", "--output-dir", str(tmp_path)]
+    run = tmp_path / "test_resnet-1"  # named after the architecture
+    run.mkdir()
+    (run / "last.pt").touch()
+    settings, _ = read_settings(arguments)
+    this_job(str(tmp_path), arguments).keep(settings, run)
+    _, given, found, _ = launch_training_test.choose(arguments)
+    assert found is not None and found.folder == run
+    assert given == {"workers", "epochs", "output_dir"}  # what may be another than before

@@ -11,7 +11,8 @@ import sys
 import tarfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -221,6 +222,35 @@ def test_where_processes_can_share_little_fewer_workers_read(
     assert [samples.errors for samples in stream_samples(gate, inputs, 2, 2)] == expected
     told = f"are enough for {fitting} of 2 workers. Make /dev/shm larger"
     assert (told in capsys.readouterr().err) == (fitting < 2)
+
+
+def test_memory_is_pinned_by_the_gpu_that_answers(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    current = ["the first GPU"]
+
+    class Device:
+        def __init__(self, device: torch.device) -> None:
+            self._device = str(device)
+
+        def __enter__(self) -> None:
+            current.append(self._device)
+
+        def __exit__(self, *_: object) -> None:
+            current.pop()
+
+    class Loader:
+        def __init__(self, *_: object, pin_memory: bool, **__: object) -> None:
+            assert pin_memory
+
+        def __iter__(self) -> Iterator[str]:
+            return iter([current[-1]])  # as PyTorch asks, before it yields anything
+
+    gate = load(bundle, "cpu")
+    gate.compute = replace(gate.compute, device=torch.device("cuda", 1))
+    monkeypatch.setattr(torch.cuda, "device", Device)
+    monkeypatch.setattr(stream, "DataLoader", Loader)
+    assert [*stream_samples(gate, [], 2, 0), current[-1]] == ["cuda:1", "the first GPU"]
 
 
 @pytest.mark.slow

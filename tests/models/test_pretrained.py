@@ -326,9 +326,14 @@ def test_of_two_classifiers_both_begin_at_zero(tmp_path: Path) -> None:
     assert [one.weight.any().item() for one in network.get_classifier()] == [False, False]
 
 
-def test_a_description_of_another_network_than_its_name_says_is_refused(described: Path) -> None:
+@pytest.mark.parametrize(
+    "modified", [{"stem_width": 48}, {"global_pool": "max"}, {"act_layer": "gelu"}]
+)
+def test_a_description_of_another_network_than_its_name_says_is_refused(
+    described: Path, modified: dict[str, object]
+) -> None:
     config = json.loads((described / "config.json").read_text())
-    config["model_args"] = {"stem_width": 48}
+    config["model_args"] = modified
     (described / "config.json").write_text(json.dumps(config))
     network, _ = build(resolve(f"local-dir:{described}"), 5, False)
     with pytest.raises(ModelError, match=r"^This model is a modified test_resnet"):

@@ -231,6 +231,29 @@ def test_after_a_picture_came_each_shard_run_again_makes_them_one(
     assert (tmp_path / "rows.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
 
 
+def test_a_shard_that_was_stopped_before_a_picture_came_is_begun_anew(
+    call: Call, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    inbox = tmp_path / "inbox"
+    shutil.copytree(photos, inbox)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("utils.prediction.row_file.RowFile.publish", stop)
+        call(inbox, "--shard", "2/3")
+    shutil.copy(photos / "03.jpg", inbox / "00-new.jpg")
+    capsys.readouterr()
+    for shard in all_shards(3):
+        assert call(inbox, "--shard", shard, "--resume") in (0, 3)
+    rows = tmp_path / "rows-2-of-3.csv"
+    told = f"{rows} is of another list of pictures, and is written anew."
+    assert capsys.readouterr().err.count(told) == 1
+    assert call(inbox, "--join", 3) == 3
+    call(inbox, output="one.csv")
+    assert (tmp_path / "rows.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+
+
 class TestSortingThatWasStopped:
     """Rows of pictures that were moved are nowhere but in the shards, and stay there."""
 

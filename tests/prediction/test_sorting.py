@@ -66,6 +66,22 @@ def test_two_long_names_that_differ_at_their_ends_stay_two(tmp_path: Path) -> No
     assert names[0] != names[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "on_windows"),
+    [
+        ("aux.jpg", "_aux.jpg"), ("NUL", "_NUL"), ("Com1 .tar.jpg", "_Com1 .tar.jpg"),
+        ("lpt\u00b2.png", "_lpt\u00b2.png"), ("conus.jpg", "conus.jpg"), ("com.jpg", "com.jpg"),
+        ("a\x07b?.jpg", "a_b_.jpg"), ("...", "_"),
+    ],
+)  # fmt: skip
+def test_a_name_that_no_file_of_windows_has_is_another_there_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, on_windows: str
+) -> None:
+    assert target_name(f"x.zip/{name}", tmp_path) == name
+    monkeypatch.setattr(placing, "WINDOWS", True)
+    assert target_name(f"x.zip/{name}", tmp_path) == on_windows
+
+
 @pytest.mark.parametrize("is_moving", [True, False])
 def test_links_out_of_the_folder_take_nothing_along(
     tmp_path: Path, inbox: Path, private: Path, is_moving: bool

@@ -184,6 +184,23 @@ def test_a_run_goes_on_with_another_number_of_processes(
     assert largest_difference(tmp_path / "whole" / "test_vit-1", run) <= 1e-4
 
 
+@pytest.mark.slow
+def test_of_three_processes_a_stopped_run_ends_with_the_same_bits(
+    command_line: CommandLine, launch, tmp_path: Path
+) -> None:
+    """Two numbers have one sum, three have several: it matters in which order they are added."""
+    shared = (*WITHOUT_BATCH_NORM, "-b", "3", "--epochs", str(MANY_EPOCHS))
+    finish(launch(3, command_line(tmp_path / "whole", *shared)))
+    part = launch(3, command_line(tmp_path / "part", *shared))
+    run = tmp_path / "part" / "test_vit-1"
+    wait_for_epoch(part, run, 2)
+    part.send_signal(signal.SIGTERM)
+    part.communicate(timeout=PATIENCE_S)
+    assert not (run / "report.json").exists()
+    finish(launch(3, ["--resume", str(run)]))
+    assert largest_difference(tmp_path / "whole" / "test_vit-1", run) == 0
+
+
 def wait_for_epoch(process: Fork, run: Path, epoch: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not (run / "last.pt").exists() or state(run)["progress"]["epoch"] < epoch:

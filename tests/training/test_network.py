@@ -1,9 +1,11 @@
 """The network of a run assesses pictures where that is wanted and possible, and else is as ever."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 
@@ -34,6 +36,49 @@ def test_all_else_begins_with_the_same_numbers(capsys: pytest.CaptureFixture[str
     assert all(torch.equal(wide[name], tensor) for name, tensor in plain.items())
     assert all(is_of_assessment(name) for name in wide.keys() - plain.keys())
     assert capsys.readouterr().out == ""
+
+
+class Told(World):
+    """A process that hears what the first one said."""
+
+    rank, size = 1, 2
+
+    def __init__(self, said: object) -> None:
+        self._said = said
+
+    def broadcast(self, make: Callable[[], object]) -> object:
+        return self._said
+
+
+class Telling(World):
+    """The first process, which keeps what it says first."""
+
+    def __init__(self) -> None:
+        self.said: list[object] = []
+
+    def broadcast(self, make: Callable[[], object]) -> object:
+        self.said.append(make())
+        return self.said[-1]
+
+
+def test_a_described_model_is_the_same_network_resumed_and_in_each_process(tmp_path: Path) -> None:
+    small = {"input_size": (3, 96, 96)}
+    described = timm.create_model(
+        "test_vit", num_classes=5, img_size=96, pretrained_cfg_overlay=small
+    )
+    timm.models.save_for_hf(described, tmp_path / "x", model_args={"drop_path_rate": 0.5})
+    given = asked(f"local-dir:{tmp_path / 'x'}", pretrained=True, freeze_epochs=0)
+    first = Telling()
+    built = build_network(given, first)
+    assert built.settings.model == "test_vit"
+    assert built.preprocessing.size == (96, 96)
+    weights = built.network.state_dict()
+    assert all(torch.equal(weights[name], one) for name, one in described.state_dict().items())
+    again = rebuild_network(built.settings, built.preprocessing)
+    other = build_network(given, Told(first.said[0]))
+    for one in (again.network, other.network):
+        assert str(one) == str(built.network)
+        one.load_state_dict(weights)
 
 
 @pytest.mark.parametrize("model", [TINY, WITHOUT_PLACE])

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from models.classifier import is_of_assessment, let_assess
 from utils.common.errors import SettingsError
 from utils.common.labels import TEST
+from utils.training.data.batches import IGNORED
 from utils.training.engine import Trainer
 from utils.training.step import device
 from utils.training.step.activation_checkpointing import (
@@ -27,12 +28,21 @@ def state(trainer: Trainer) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
 
 
-def test_smoothed_labels_are_weighed_as_pytorch_does() -> None:
+def test_each_label_is_smoothed_alike_however_rare_its_class() -> None:
     torch.manual_seed(0)
     logits, labels = torch.randn(10, 5), torch.randint(0, 5, (10,))
-    weights = torch.tensor(class_weights([3, 1, 4, 1, 5]))
-    ours = balanced_loss(logits, labels, weights, 0.1) / weights[labels].sum()
-    torch.testing.assert_close(ours, F.cross_entropy(logits, labels, weights, label_smoothing=0.1))
+    weights = torch.tensor(class_weights([300, 10, 40, 1, 50]))
+    targets = 0.9 * F.one_hot(labels, 5) + 0.1 / 5
+    expected = -(weights[labels] * (targets * logits.log_softmax(1)).sum(1)).sum()
+    torch.testing.assert_close(balanced_loss(logits, labels, weights, 0.1), expected)
+    ignored = torch.cat((labels, torch.full((3,), IGNORED)))
+    more = torch.cat((logits, torch.randn(3, 5)))
+    torch.testing.assert_close(balanced_loss(more, ignored, weights, 0.1), expected)
+    alike = torch.ones(5)
+    torch.testing.assert_close(
+        balanced_loss(logits, labels, alike, 0.1) / 10,
+        F.cross_entropy(logits, labels, label_smoothing=0.1),
+    )
 
 
 def test_earlier_layers_learn_more_slowly() -> None:

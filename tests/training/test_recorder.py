@@ -81,6 +81,26 @@ def test_what_is_forgotten_is_recorded_anew(make_recorder) -> None:
     assert made.replay(batch_of(8)) == "step again"
 
 
+def test_after_memory_ran_out_steps_are_eager_again_at_first(make_recorder, make_trainer) -> None:
+    """Libraries have chosen no kernels for the smaller micro-batches, and cannot in a capture."""
+    made = make_recorder(lambda batch: "step")
+    trainer = make_trainer()
+    trainer.train_step.recorder = made
+    for _ in range(NUM_EAGER + 1):
+        made.replay(batch_of(8))
+    failures = iter([torch.OutOfMemoryError, torch.OutOfMemoryError])
+
+    def attempt() -> None:
+        if error := next(failures, None):
+            raise error
+
+    trainer.micro_batches.retry(8, attempt)
+    assert trainer.micro_batches.per_rank == 2
+    assert [made.replay(batch_of(8)) for _ in range(NUM_EAGER + 1)] == [None] * NUM_EAGER + [
+        "step again"
+    ]
+
+
 def test_the_optimizer_knows_when_it_is_captured(make_recorder, optimizer) -> None:
     def run_step(batch: Batch) -> str:
         assert optimizer.param_groups[0]["capturable"]

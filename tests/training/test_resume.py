@@ -17,8 +17,11 @@ from models.bundle import read_weights
 from models.classifier import holds_assessment
 from utils.common.errors import DatasetError, ModelError, OutputError, SettingsError
 from utils.training.engine import Trainer
+from utils.training.predictions import OodFeatures
+from utils.training.predictor import Predictor
 from utils.training.resume import keep_threads
 from utils.training.state import checkpoint, runs
+from utils.training.state.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -132,6 +135,33 @@ def test_fewer_epochs_than_are_done_are_told(arguments, disturb, tmp_path: Path,
     told = capsys.readouterr().out
     assert f"{done} epochs are done, and 1 were asked for: none is trained any more" in told
     assert len((run / "history.csv").read_text().splitlines()) == 1 + done
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_the_best_weights_are_always_those_that_the_state_tells_of(
+    assert_same_run, arguments, undisturbed: Path, tmp_path: Path, monkeypatch, is_saved: bool
+) -> None:
+    original = checkpoint.save
+
+    def save(path: Path, trainer: Trainer, progress: Progress, *more: object) -> None:
+        if progress.epoch < 2 or is_saved:
+            original(path, trainer, progress, *more)
+        if progress.epoch == 2:  # the better one
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoint, "save", save)
+        main(arguments())
+    other = tmp_path / "runs" / "test_resnet-2"
+    state = torch.load(other / "last.pt", weights_only=True)
+    assert state["progress"]["best_epoch"] == 1 + is_saved
+    if not is_saved:
+        best = read_weights(other / "best.safetensors")
+        assert all(torch.equal(best[name], one) for name, one in state["weights"].items())
+    assert main(["--resume", str(other)]) == 0
+    assert_same_run(undisturbed, other)
+    assert [path.name for path in other.glob(".*")] == [".lock"]
 
 
 OPTIONS = (
@@ -312,6 +342,21 @@ def test_testing_again_writes_the_same_report_and_counts_the_look(undisturbed: P
     assert (len(looks), more[:1], len(more)) == (1, looks, 2)
     assert (undisturbed / "confusion_matrix.png").is_file()
     assert "Test was looked at 2 times" in (undisturbed / "report.html").read_text()
+
+
+def test_a_test_that_was_stopped_is_made_again_as_it_says(
+    undisturbed: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    original = Predictor.ood_features
+
+    def interrupted(*arguments: Any) -> OodFeatures | None:
+        signal.raise_signal(signal.SIGINT)
+        return original(*arguments)
+
+    monkeypatch.setattr(Predictor, "ood_features", interrupted)
+    assert main(["--test-only", "--resume", str(undisturbed)]) == 130
+    command = f"python launch_training_test.py --test-only --resume {undisturbed}"
+    assert capsys.readouterr().out.endswith(f"Stopped. Go on with: {command}\n")
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import filecmp
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -20,7 +21,12 @@ MAX_NAME_BYTES = 255
 
 NUMBER_BYTES = len(f"-{MAX_NAMES}")
 MAX_SUFFIX_BYTES = 16
-NO_WINDOWS_NAME = str.maketrans(dict.fromkeys('<>:"|?*\\', "_"))
+NO_WINDOWS_NAME = str.maketrans(dict.fromkeys([*'<>:"|?*\\', *map(chr, range(32))], "_"))
+WINDOWS_DEVICE = re.compile(
+    r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\.|$)", re.IGNORECASE
+)
+"""Names that Windows gives to devices in every folder, whatever their ending."""
+
 TARGET_AT_FAULT = (errno.ENOSPC, errno.EDQUOT)
 """Of errors that may come from either side, those that the target alone can be the reason of."""
 
@@ -42,6 +48,8 @@ def target_name(file: str, folder: Path) -> str:
     name = PurePosixPath(file.replace(os.sep, "/")).name
     if WINDOWS:
         name = name.translate(NO_WINDOWS_NAME).rstrip(". ")
+        if not name or WINDOWS_DEVICE.match(name):
+            name = f"_{name}"
     limit = _longest_name(folder) - NUMBER_BYTES
     if len(os.fsencode(name)) <= limit:
         return name

@@ -12,6 +12,7 @@ from utils.prediction.pictures import Files, Inputs
 from utils.prediction.row_file import open_rows
 from utils.prediction.settings import LIST, PredictSettings
 from utils.prediction.shards import Note, Shard
+from utils.prediction.unfinished import Unfinished
 
 
 def rows_of(settings: PredictSettings) -> Path:
@@ -30,7 +31,7 @@ def is_done(settings: PredictSettings, inputs: Inputs) -> bool:
         return False
     if _has_rows(settings, {LIST: inputs.digest}):
         return True
-    warn(f"{rows_of(settings)} is of another list of pictures, and is written anew.")
+    _tell_of_another_list(settings)
     return False
 
 
@@ -38,6 +39,16 @@ def _has_rows(settings: PredictSettings, more: dict[str, object] | None = None) 
     """Tell whether a shard that is to be gone on with is finished, of whatever list of pictures."""
     origin, named = {**settings.origin(), **(more or {})}, list(settings.pictures)
     return settings.resume and is_finished(rows_of(settings), origin, named)
+
+
+def _is_of_another_list(settings: PredictSettings, origin: dict[str, object]) -> bool:
+    """Tell whether a stopped call left rows of this shard, but of another list of pictures."""
+    before = Unfinished(rows_of(settings)).origin
+    return before is not None and before != origin == {**before, LIST: origin[LIST]}
+
+
+def _tell_of_another_list(settings: PredictSettings) -> None:
+    warn(f"{rows_of(settings)} is of another list of pictures, and is written anew.")
 
 
 def is_being_sorted(settings: PredictSettings) -> bool:
@@ -79,7 +90,11 @@ def answer_shard(settings: PredictSettings, inputs: Inputs) -> Tally:
     )  # fmt: skip
     gate = load(settings.run, settings.device, settings.amp, settings.prior)
     forget_moving(Path(settings.output))  # none was, or this call would have been refused
-    with open_rows(str(output), origin, Files(part), settings.resume) as rows:
+    is_resumed = settings.resume
+    if is_resumed and _is_of_another_list(settings, origin):
+        _tell_of_another_list(settings)
+        is_resumed = False
+    with open_rows(str(output), origin, Files(part), is_resumed) as rows:
         tally = classify(gate, part, rows, settings)
         rows.publish(lambda: note.write(output))
     return tally

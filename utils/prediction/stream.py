@@ -119,7 +119,7 @@ def stream_samples(
     num_batches = -(-(len(inputs) + batch_size - (first or batch_size)) // batch_size)
     workers = 0 if num_batches == 1 else min(workers, num_batches)
     workers = _as_many_as_fit(workers, batch_size, gate.card.preprocessing)
-    with _quiet_about_workers(), deaths_told_later():
+    with _quiet_about_workers(), deaths_told_later(), _current(gate.compute.device):
         loader = DataLoader(
             SampleReader(gate.card),
             batch_size=None,
@@ -183,6 +183,14 @@ def _tell_no_lost_connection(
     """Be quiet about a main process that was stopped while it fetched a batch; it says so."""
     if not issubclass(kind, ConnectionError):
         sys.__excepthook__(kind, error, trace)
+
+
+def _current(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return the context in which a GPU is the current one, which is where a loader pins memory.
+
+    Without it processes with a GPU each would all take memory of the first GPU as well.
+    """
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

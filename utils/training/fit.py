@@ -58,6 +58,8 @@ def train(session: Session) -> None:
         session.trainer.loader, settings.epochs, functools.partial(relative_cost, session.trainer),
         session.trainer.compute.precision != FLOAT32,
     )  # fmt: skip
+    if progress.history:
+        _write_history(session)  # a kill may have come between the last state and its line there
     try:
         while progress.epoch < settings.epochs and not is_out_of_patience(session):
             started = time.monotonic()
@@ -96,6 +98,7 @@ def test(session: Session) -> EvaluationInputs | None:
             "is nothing to test",
             todo=start_anew(trainer),
         )
+    session.keep_best()
     world.broadcast(lambda: checkpoint.load_weights(session.run.best, trainer.evaluated))
     world.broadcast_tensors(trainer.evaluated.state_dict().values())
     inputs = predict_splits(
@@ -232,15 +235,15 @@ def _close_epoch(
     losses = progress.val_losses[probe_epochs:]
     better = best_epoch(losses) == len(losses) - 1
     if better:
-        world.broadcast(lambda: save_tensors(session.run.best, trainer.evaluated.state_dict()))
+        place, weights = session.run.candidate(row["epoch"]), trainer.evaluated.state_dict()
+        world.broadcast(lambda: save_tensors(place, weights))
         progress.best_metric, progress.best_epoch = criterion(losses), row["epoch"]
     progress.epochs_without_gain = 0 if better or not is_kept else progress.epochs_without_gain + 1
     progress.epoch, progress.step = progress.epoch + 1, 0
     trainer.sums = trainer.sums.of_next_epoch()
     session.save()
-    path = session.run.folder / HISTORY_NAME
+    _write_history(session)
     size = trainer.smaller_size(row["epoch"] - 1)
-    world.broadcast(lambda: write_history(path, progress.history))
     is_last = progress.epoch == session.facts.settings.epochs or is_out_of_patience(session)
     print(
         f"Epoch {row['epoch']}/{session.facts.settings.epochs}: "
@@ -254,3 +257,8 @@ def _close_epoch(
         + (f"; {row['skipped_steps']} steps skipped" if row["skipped_steps"] else ""),
         flush=True,
     )
+
+
+def _write_history(session: Session) -> None:
+    path = session.run.folder / HISTORY_NAME
+    session.world.broadcast(lambda: write_history(path, session.history))

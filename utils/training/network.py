@@ -48,31 +48,31 @@ def build_network(asked: Settings, world: World) -> Built:
     """
     assert asked.model is not None
     model = resolve(asked.model)
-    built: list[tuple[nn.Module, Preprocessing]] = []
+    built: list[nn.Module] = []
 
-    def build_first() -> tuple[str, bool]:
+    def build_first() -> tuple[str, bool, Preprocessing]:
         network, preprocessing, pretrained = _with_weights(asked, model)
-        built.append((network, preprocessing))
-        if not model.is_sourced:
-            return model.name, pretrained
-        name = architecture_of(network, len(CLASSES), preprocessing.size)
-        print(f"{model.name} is a {name}; its run is named after that.")
-        return name, pretrained
+        name = model.name
+        if model.is_sourced:
+            name = architecture_of(network, len(CLASSES), preprocessing.size)
+            print(f"{model.name} is a {name}; its run is named after that.")
+            # As it is resumed and stored: a description may also tell rates of dropout.
+            plain = _build_untrained(name, preprocessing, asked)
+            plain.load_state_dict(network.state_dict())
+            network = plain
+        built.append(network)
+        return name, pretrained, preprocessing
 
-    name, pretrained = world.broadcast(build_first)
-    model, size = resolve(name), asked.size_of_input
-    network, preprocessing = (
-        built[0]
-        if built
-        else build(model, len(CLASSES), False, "", 0, size, asked.progressive_resizing)
-    )
+    name, pretrained, preprocessing = world.broadcast(build_first)
+    model = resolve(name)
+    network = built[0] if built else _build_untrained(name, preprocessing, asked)
     _let_assess(network, preprocessing, asked.assessment_weight, model.name)
     if built and asked.pretrained_path and is_assessing(network):
         load_assessment(network, Path(asked.pretrained_path))
     world.broadcast_tensors(network.state_dict().values())
     has_features = features_shape(network, preprocessing) is not None
     settings = complete(asked, model, pretrained=pretrained, has_features=has_features)
-    return Built(network, world.broadcast(lambda: preprocessing), settings)
+    return Built(network, preprocessing, settings)
 
 
 def rebuild_network(settings: RunSettings, stored: Preprocessing) -> Built:
@@ -82,12 +82,15 @@ def rebuild_network(settings: RunSettings, stored: Preprocessing) -> Built:
         settings: Settings of the run.
         stored: Preprocessing of the run, which tells the size of the network's input.
     """
-    network, preprocessing = build(
-        resolve(settings.model), len(CLASSES), False, "", 0, stored.size,
-        settings.progressive_resizing,
-    )  # fmt: skip
-    _let_assess(network, preprocessing, settings.assessment_weight, settings.model)
-    return Built(network, preprocessing, settings)
+    network = _build_untrained(settings.model, stored, settings)
+    _let_assess(network, stored, settings.assessment_weight, settings.model)
+    return Built(network, stored, settings)
+
+
+def _build_untrained(name: str, preprocessing: Preprocessing, asked: Settings) -> nn.Module:
+    """Build a network of timm's own list, whose weights are still to be loaded."""
+    size, is_growing = preprocessing.size, asked.progressive_resizing
+    return build(resolve(name), len(CLASSES), False, "", 0, size, is_growing)[0]
 
 
 def _let_assess(network: nn.Module, preprocessing: Preprocessing, weight: float, name: str) -> None:

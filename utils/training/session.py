@@ -74,6 +74,11 @@ class Session:
             return
         facts = self.facts.to_dict()
         checkpoint.save(self.run.last, self.trainer, self.progress, facts, self.val_logits)
+        self.keep_best()
+
+    def keep_best(self) -> None:
+        """Let the weights of the best epoch be those that the run is tested with."""
+        self.world.broadcast(lambda: self.run.keep_best(self.progress.best_epoch))
 
 
 def lock_run(run: Run, world: World) -> contextlib.ExitStack:
@@ -99,6 +104,7 @@ def open_session(
     settings, device, world = facts.settings, trainer.compute.device, trainer.world
     if world.is_first:
         run.sweep()
+        run.keep_best(progress.best_epoch)
         run.write_settings(facts.to_dict())
     counts = ", ".join(f"{len(pictures.splits[split])} {split}" for split in SPLITS)
     factors = f"{settings.batch_size}" + "".join(

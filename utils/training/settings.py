@@ -258,6 +258,11 @@ def read_settings(argv: Sequence[str] | None) -> tuple[Settings, frozenset[str]]
             )
     if settings.test_only and settings.resume is None:
         raise SettingsError("--test-only tests a finished run", todo="Say which: --resume RUN")
+    if settings.test_only and settings.epochs is not None:
+        raise SettingsError(
+            "--test-only trains no epochs",
+            todo="Leave it out to train further, or leave out --epochs",
+        )
     if settings.model is not None:
         model = resolve(settings.model)
         if plain(settings.model) not in (plain(model.name), plain(model.timm_name)):

@@ -56,6 +56,24 @@ class Run:
         """The weights of the best epoch."""
         return self.folder / WEIGHTS_NAME
 
+    def candidate(self, epoch: int) -> Path:
+        """Return where the weights of an epoch lie until the state that calls it the best is there.
+
+        Else a kill or a full disk would leave the state of one epoch with weights of another.
+        """
+        return self.folder / f".{WEIGHTS_NAME}.{epoch}"
+
+    def keep_best(self, epoch: int) -> None:
+        """Put the weights of the best epoch in their place, unless they are there.
+
+        Args:
+            epoch: The best epoch by the stored state, from 1; all other candidates are removed.
+        """
+        with explain_write_errors(self.best), contextlib.suppress(FileNotFoundError):
+            self.candidate(epoch).replace(self.best)
+        for other in self.folder.glob(f".{WEIGHTS_NAME}.*"):
+            other.unlink(missing_ok=True)
+
     @property
     def is_finished(self) -> bool:
         """Whether its report, which is written last, is there."""

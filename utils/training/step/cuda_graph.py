@@ -67,6 +67,15 @@ class Recorder:
             return None
         return self._recordings[shape].replay(batch)
 
+    def start_anew(self) -> bool:
+        """Forget all, before micro-batches of another size, which libraries have not seen either.
+
+        Returns:
+            Whether memory was freed.
+        """
+        self._seen.clear()
+        return self.forget()
+
     def forget(self) -> bool:
         """Free the memory that recordings hold; return whether there were any."""
         had_some = bool(self._recordings)

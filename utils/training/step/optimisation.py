@@ -139,8 +139,10 @@ def balanced_loss(
         logits: N x classes.
         labels: N, int64.
         weights: One per class, float32.
-        smoothing: Share of each label that is spread over all classes.
+        smoothing: Share of each label that is spread evenly over all classes.
     """
-    return F.cross_entropy(
-        logits.float(), labels, weight=weights, reduction="sum", label_smoothing=smoothing
-    )
+    if not smoothing:
+        return F.cross_entropy(logits.float(), labels, weight=weights, reduction="sum")
+    # With weights PyTorch would spread it by these: mostly over the classes with few pictures.
+    losses = F.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=smoothing)
+    return (weights[labels.clamp(min=0)] * losses).sum()

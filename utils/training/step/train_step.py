@@ -99,6 +99,7 @@ class TrainStep:
         self._prepare = prepare
         # The replica settles which gradients are exchanged, so it is made anew.
         self._replica = self._world.replicate(module)
+        self._is_unused = self._world.size > 1
         # One program for each size of batch: which one a resumed run meets first changes nothing.
         self.forward = torch.compile(self._replica, dynamic=False) if is_compiled else self._replica
 
@@ -121,7 +122,7 @@ class TrainStep:
         return Recorder(self.optimizer) if compute.device.type == "cuda" and not asks else None
 
     def _forget_graphs(self) -> bool:
-        return self.recorder is not None and self.recorder.forget()
+        return self.recorder is not None and self.recorder.start_anew()
 
     def _run(self, batch: Batch) -> Outcome:
         """Take a step as a CUDA graph captures it: on one rank, without asking the device."""
@@ -159,6 +160,12 @@ class TrainStep:
             if self._has_moments():
                 self._tried_shapes.add(shape)
         may_split = self._world.size == 1
+        if self._is_unused:
+            # Its first exchange finds the order in which gradients are ready, and all after it take
+            # them in that order: sums over ranks would have other last bits in a resumed run.
+            micro_batches.retry(share, attempt, undo, may_split)
+            undo()
+            self._is_unused = False
         logits, loss_sum = micro_batches.retry(share, attempt, undo, may_split)
         self._settle(before, micro_batches.count(share))
         loss_sum = self._world.all_reduce(self._checked(loss_sum))
