@@ -89,8 +89,11 @@ def run(world: World, asked: Settings, given: frozenset[str], found: Run | None,
                 inputs = test(session)
         except Stopped:
             # At once: torchrun ends the first process as soon as another one has ended.
-            how = "--test-only --resume" if asked.test_only else "--resume"
-            said = f"Stopped. Go on with: python launch_training_test.py {how} {folder}"
+            said = (
+                "Stopped. The same command tests anew."  # its flags may be stored nowhere else
+                if asked.test_only
+                else f"Stopped. Go on with: python launch_training_test.py --resume {folder}"
+            )
             try:
                 print(said, flush=True)
             finally:  # the others wait for this one, whoever closed its output

@@ -162,7 +162,9 @@ def read_bundle(folder: Path) -> tuple[Card, nn.Module]:
         raise ModelError(
             f"{weights_place} is not the file that {place} describes",
             expected=f"the SHA-256 {str(digest)[:12]}...",
-            todo="Copy both from the same run; python launch_training_test.py --test-only "
+            todo="Copy both from the same folder"
+            if members > 1
+            else "Copy both from the same run; python launch_training_test.py --test-only "
             "--resume RUN rewrites them",
         )
     network = _network(weights_place, model, wanted, members)

@@ -30,6 +30,9 @@ OTHER_WEIGHTS = (
 PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """Dtypes of the weights that are taken; smaller ones mean nothing without scales of their own."""
 
+SMALL = 0.01
+"""Absolute value below which all weights of a tensor together change hardly anything."""
+
 
 class WeightsUnavailableError(ModelError):
     """Pretrained weights are not available here and now."""
@@ -115,8 +118,7 @@ def _compute_alike(network: nn.Module, other: nn.Module, size: Size) -> bool:
 
     Pooling, activations and the like have no weights that would tell.
     """
-    # Random weights without zeros: an initial zero would hide what comes before it.
-    weights = {name: one.masked_fill(one == 0, 0.1) for name, one in other.state_dict().items()}
+    weights = {name: _without_small(one) for name, one in other.state_dict().items()}
     picture = torch.linspace(-2, 2, 3 * size[0] * size[1]).view(1, 3, *size)
     found = []
     for one in (copy.deepcopy(network), other):
@@ -127,6 +129,17 @@ def _compute_alike(network: nn.Module, other: nn.Module, size: Size) -> bool:
         torch.allclose(own, plain, rtol=1e-4, atol=1e-5, equal_nan=True)
         for own, plain in zip(*found, strict=True)
     )
+
+
+def _without_small(initial: torch.Tensor) -> torch.Tensor:
+    """Return random weights without zeros, and instead of all small ones larger ones.
+
+    An initial zero, or a scale of a layer that begins at 1e-6, would hide what comes before it.
+    """
+    if not initial.is_floating_point():
+        return initial
+    is_small = initial.abs() < SMALL
+    return initial.masked_fill(is_small if is_small.all() else initial == 0, 0.1)
 
 
 def _from_source(model: Model, **arguments: Any) -> nn.Module:

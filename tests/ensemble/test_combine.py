@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 import launch_training_test
 import predict
@@ -84,6 +85,18 @@ def test_it_is_calibrated_tested_and_used_like_a_run(
 
 
 @pytest.mark.slow
+def test_it_promises_what_the_first_run_promises_now(
+    runs: list[Path], together, tmp_path: Path
+) -> None:
+    first = shutil.copytree(runs[0], tmp_path / "first")
+    again = ("--test-only", "--resume", str(first), "--coverage", "0.6", "--refuse", "0.3")
+    assert launch_training_test.main(again) == 0
+    card, _ = read_bundle(together(first, runs[1]).place)
+    assert card.calibration is not None
+    assert (card.calibration.coverage, card.calibration.novelty.refused) == (0.6, 0.3)
+
+
+@pytest.mark.slow
 def test_the_promises_rest_on_epochs_that_other_folds_would_have_chosen(
     runs: list[Path], together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +135,24 @@ def test_what_cannot_answer_together_is_one_line(
     card = json.loads((other / "best.json").read_text())
     (other / "best.json").write_text(json.dumps({**card, "data_hash": "0" * 64}))
     with pytest.raises(ModelError, match=r"the hash of the data set is .* and 000000000000"):
+        together(runs[0], other)
+    (other / "best.json").write_text(json.dumps(card))
+    state = torch.load(other / "last.pt", weights_only=True)
+    state["facts"]["settings"]["leave_out"] = ("caltech256",)
+    torch.save(state, other / "last.pt")
+    with pytest.raises(ModelError, match="what is left out is nothing and caltech256"):
+        together(runs[0], other)
+    state["facts"]["settings"]["leave_out"] = ()
+    state["val_logits"] = [logits[1:] for logits in state["val_logits"]]
+    torch.save(state, other / "last.pt")
+    with pytest.raises(
+        ModelError, match=r"is of other val pictures\. Expected the \d+ of"
+    ):
+        together(runs[0], other)
+    (other / "last.pt").write_bytes(b"nothing")
+    with pytest.raises(
+        ModelError, match=r"cannot be used\. .*Copy the run's folder again"
+    ):
         together(runs[0], other)
     with pytest.raises(DatasetError, match="There is no folder"):
         together(*runs, flags=("--data-dir", str(tmp_path / "nothing")))

@@ -340,6 +340,13 @@ def test_a_description_of_another_network_than_its_name_says_is_refused(
         architecture_of(network, 5)
 
 
+def test_what_a_scale_close_to_zero_hides_is_refused_as_well() -> None:
+    changed = timm.create_model("test_convnext", num_classes=5, act_layer="relu")
+    with pytest.raises(ModelError, match=r"^This model is a modified test_convnext"):
+        architecture_of(changed, 5)
+    assert architecture_of(timm.create_model("test_convnext", num_classes=5), 5) == "test_convnext"
+
+
 def test_a_model_that_nobody_describes_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(WeightsUnavailableError) as raised:
         build(resolve(f"local-dir:{tmp_path / 'nowhere'}"), 5, True)

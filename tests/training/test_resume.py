@@ -344,7 +344,7 @@ def test_testing_again_writes_the_same_report_and_counts_the_look(undisturbed: P
     assert "Test was looked at 2 times" in (undisturbed / "report.html").read_text()
 
 
-def test_a_test_that_was_stopped_is_made_again_as_it_says(
+def test_a_test_that_was_stopped_is_made_again_by_the_same_command(
     undisturbed: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     original = Predictor.ood_features
@@ -355,8 +355,9 @@ def test_a_test_that_was_stopped_is_made_again_as_it_says(
 
     monkeypatch.setattr(Predictor, "ood_features", interrupted)
     assert main(["--test-only", "--resume", str(undisturbed)]) == 130
-    command = f"python launch_training_test.py --test-only --resume {undisturbed}"
-    assert capsys.readouterr().out.endswith(f"Stopped. Go on with: {command}\n")
+    assert capsys.readouterr().out.endswith("\nStopped. The same command tests anew.\n")
+    monkeypatch.undo()
+    assert main(["--test-only", "--resume", str(undisturbed)]) == 0
 
 
 @pytest.mark.slow

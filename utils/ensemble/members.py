@@ -15,6 +15,7 @@ from models.classifier import is_assessing
 from models.ensemble import MAX_MEMBERS
 from utils.common.disk.asking import is_file
 from utils.common.errors import ModelError, SettingsError
+from utils.common.values import in_words
 from utils.training.settings import RunSettings
 from utils.training.state import checkpoint
 from utils.training.state.run_config import Facts
@@ -91,7 +92,14 @@ def _read(folder: Path) -> Member:
             f"There is no {LAST_NAME} in {folder}",
             expected="the folder of a finished run, with all its files",
         )
-    state = checkpoint.load(run.last)
+    try:
+        state = checkpoint.load(run.last)
+    except ModelError as error:  # it says how to train, but the run is perhaps only copied badly
+        raise ModelError(
+            f"{run.last} cannot be used",
+            expected="the state of a finished run, whose network is that of the others",
+            todo="Copy the run's folder again, or leave it out",
+        ) from error
     if not run.is_finished:
         raise ModelError(
             f"{folder} is not finished",
@@ -122,6 +130,7 @@ def _check_alike(one: Member, other: Member) -> None:
         "the model": (one.card.model.name, other.card.model.name),
         "the input": (one.card.preprocessing.to_dict(), other.card.preprocessing.to_dict()),
         "the hash of the data set": (one.card.data_hash[:12], other.card.data_hash[:12]),
+        "what is left out": tuple(in_words(each.settings.leave_out) for each in (one, other)),
         "how pictures are read": (one.card.reading, other.card.reading),
         "whether pictures are assessed": (is_assessing(one.network), is_assessing(other.network)),
     }.items():

@@ -20,7 +20,8 @@ from models.device import (
 )
 from models.ensemble import Ensemble
 from models.preprocessing import Normalisation
-from utils.common.labels import CLASSES, SPLITS, TRAIN
+from utils.common.errors import ModelError
+from utils.common.labels import CLASSES, SPLITS, TRAIN, VAL
 from utils.ensemble.members import Member, shared_settings
 from utils.training.data.pictures import PictureFolder
 from utils.training.fit import predict_splits
@@ -69,14 +70,26 @@ class Together:
 
         Raises:
             DatasetError: If it is missing, or not the one that they were trained on.
+            ModelError: If what a run says of val is of other pictures.
             SettingsError: If there is no such device.
         """
         first = members[0]
+        promised: dict[str, Any] = {}
+        if calibration := first.card.calibration:  # another test may have changed the settings
+            promised = {"coverage": calibration.coverage, "refuse": calibration.novelty.refused}
         names = ("data_dir", "coverage", "refuse", "batch_size", "workers", "device")
         given = {name: getattr(asked, name) for name in names}
         changed = {name: value for name, value in given.items() if value not in (None, "")}
-        settings = replace(first.settings, **changed)
+        settings = replace(first.settings, **(promised | changed))
         pictures = stored_pictures(first.run, settings, first.card.data_hash)
+        num_val = len(pictures.splits[VAL])
+        for member in members:
+            if any(len(logits) != num_val for logits in member.val_logits):
+                raise ModelError(
+                    f"{member.run.last} is of other val pictures",
+                    expected=f"the {num_val:,} of {pictures.folder}",
+                    todo="Copy the run's folder again, or leave it out",
+                )
         return cls(members, settings, pictures, choose_device(settings.device))
 
     @property
