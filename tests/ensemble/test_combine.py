@@ -145,14 +145,10 @@ def test_what_cannot_answer_together_is_one_line(
     state["facts"]["settings"]["leave_out"] = ()
     state["val_logits"] = [logits[1:] for logits in state["val_logits"]]
     torch.save(state, other / "last.pt")
-    with pytest.raises(
-        ModelError, match=r"is of other val pictures\. Expected the \d+ of"
-    ):
+    with pytest.raises(ModelError, match=r"is of other val pictures\. Expected the \d+ of"):
         together(runs[0], other)
     (other / "last.pt").write_bytes(b"nothing")
-    with pytest.raises(
-        ModelError, match=r"cannot be used\. .*Copy the run's folder again"
-    ):
+    with pytest.raises(ModelError, match=r"cannot be used\. .*Copy the run's folder again"):
         together(runs[0], other)
     with pytest.raises(DatasetError, match="There is no folder"):
         together(*runs, flags=("--data-dir", str(tmp_path / "nothing")))
