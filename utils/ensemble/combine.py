@@ -7,16 +7,17 @@ Calibrated on val and tested on test as a run is, the folder is used like one:
 python predict.py runs/vit-ensemble photo.jpg. Each answer takes as long as those of all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from utils.common.cli.command_line import parse, setting
 from utils.common.cli.commands import as_typed
 from utils.common.cli.console import doing
 from utils.common.disk.writing import explain_write_errors
 from utils.common.errors import run_script
-from utils.common.labels import TEST
+from utils.common.labels import TEST, TRAIN
 from utils.common.system.imports import imported_at_once
 from utils.common.system.openmp import share_processors
 from utils.common.system.termination import terminable
@@ -61,13 +62,23 @@ class CombineSettings:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    settings, _ = parse(CombineSettings, argv, __doc__, program=PROGRAM)
+    settings, given = parse(CombineSettings, argv, __doc__, program=PROGRAM)
+    changed = given - {"runs", "output"} | {"device"}
     with terminable():
-        combine(settings, Path(settings.output))
+        combine(
+            [Path(run) for run in settings.runs],
+            Path(settings.output),
+            {name: getattr(settings, name) for name in changed},
+        )
 
 
-def combine(settings: CombineSettings, output: Path) -> None:
+def combine(runs: Sequence[Path], output: Path, changes: Mapping[str, Any]) -> None:
     """Store the model of all runs with its calibration and report, and print the report.
+
+    Args:
+        runs: Folders of the runs.
+        output: Folder of the model of all.
+        changes: Settings that are to be others than those of the first run, by name.
 
     Raises:
         ProjectError: If a run, the data set or the output cannot be used; nothing has been written
@@ -85,21 +96,20 @@ def combine(settings: CombineSettings, output: Path) -> None:
         from utils.external.places import check_new_folder
         from utils.sources.extra import ALL_SOURCES
 
-    members = read_members([Path(run) for run in settings.runs])
-    together = Together.of(members, settings)
-    check_new_folder(output, together.pictures.folder)
+    members = read_members(runs)
+    together = Together.of(members, changes)
+    pictures, settled = together.pictures, together.settings
+    check_new_folder(output, pictures.folder)
     with explain_write_errors(output):
         output.mkdir(parents=True, exist_ok=True)
     inputs = together.predict(output)
     report, assessment = judge(
-        inputs, together.pictures.folder, together.pictures.files, together.counts,
-        together.settings.coverage, together.settings.refuse, together.facts(output), (),
-        ALL_SOURCES,
+        inputs, pictures.folder, pictures.files, pictures.counts(TRAIN), settled.coverage,
+        settled.refuse, together.facts(output), (), ALL_SOURCES,
     )  # fmt: skip
     card = together.card(report.calibration, assessment, report.metrics.headline)
     store_bundle(output, joined_weights([one.network.state_dict() for one in members]), card)
-    write_report(output, report, together.pictures.folder)
-    pictures = together.pictures
+    write_report(output, report, pictures.folder)
     example = pictures.folder / pictures.splits[TEST][0].file
     print(
         f"\n{as_text(report)}\n\nReport: {output / PAGE_NAME}\n"

@@ -1,7 +1,7 @@
 """Read the runs of an ensemble, and refuse those that cannot answer together."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def read_members(folders: Sequence[Path]) -> list[Member]:
 
 def shared_settings(members: Sequence[Member]) -> dict[str, Any]:
     """Return the settings that are the same in all runs."""
-    first, *others = (_plain(member.settings) for member in members)
+    first, *others = (asdict(member.settings) for member in members)
     return {
         name: value
         for name, value in first.items()
@@ -146,7 +146,3 @@ def _check_alike(one: Member, other: Member) -> None:
             f"{both[0]} and {both[1]} have the same weights",
             expected="runs that differ, such as by --seed",
         )
-
-
-def _plain(settings: RunSettings) -> Mapping[str, Any]:
-    return {name: getattr(settings, name) for name in settings.__dataclass_fields__}

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -21,7 +21,7 @@ from models.device import (
 from models.ensemble import Ensemble
 from models.preprocessing import Normalisation
 from utils.common.errors import ModelError
-from utils.common.labels import CLASSES, SPLITS, TRAIN, VAL
+from utils.common.labels import VAL
 from utils.ensemble.members import Member, shared_settings
 from utils.training.data.pictures import PictureFolder
 from utils.training.fit import predict_splits
@@ -34,18 +34,8 @@ from utils.training.settings import RunSettings
 from utils.training.state.run_config import device_name, peak_gpu_bytes, versions
 from utils.training.state.runs import Run
 from utils.training.step.micro_batches import MicroBatches
+from utils.training.summary import pictures_summary
 from utils.training.trainer_setup import open_loader
-
-
-class Asked(Protocol):
-    """What a call may say of the predictions; None or empty for what the first run says."""
-
-    data_dir: str
-    coverage: float | None
-    refuse: float | None
-    batch_size: int | None
-    workers: int | None
-    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +55,12 @@ class Together:
     device: torch.device
 
     @classmethod
-    def of(cls, members: Sequence[Member], asked: Asked) -> "Together":
+    def of(cls, members: Sequence[Member], changes: Mapping[str, Any]) -> "Together":
         """Find the data set of the runs.
+
+        Args:
+            members: The runs.
+            changes: Settings that are to be others than those of the first run, by name.
 
         Raises:
             DatasetError: If it is missing, or not the one that they were trained on.
@@ -77,10 +71,7 @@ class Together:
         promised: dict[str, Any] = {}
         if calibration := first.card.calibration:  # another test may have changed the settings
             promised = {"coverage": calibration.coverage, "refuse": calibration.novelty.refused}
-        names = ("data_dir", "coverage", "refuse", "batch_size", "workers", "device")
-        given = {name: getattr(asked, name) for name in names}
-        changed = {name: value for name, value in given.items() if value not in (None, "")}
-        settings = replace(first.settings, **(promised | changed))
+        settings = replace(first.settings, **{**promised, **changes})
         pictures = stored_pictures(first.run, settings, first.card.data_hash)
         num_val = len(pictures.splits[VAL])
         for member in members:
@@ -91,11 +82,6 @@ class Together:
                     todo="Copy the run's folder again, or leave it out",
                 )
         return cls(members, settings, pictures, choose_device(settings.device))
-
-    @property
-    def counts(self) -> list[int]:
-        """Number of training pictures of each class."""
-        return self.pictures.counts(TRAIN)
 
     def predict(self, output: Path) -> EvaluationInputs:
         """Return the predictions on val and test; the look at test is noted in `output` before.
@@ -132,7 +118,7 @@ class Together:
 
     def facts(self, output: Path) -> dict[str, Any]:
         """Return what the report says beside its figures, as plain values."""
-        card, left_out = self.members[0].card, self.pictures.left_out
+        card = self.members[0].card
         return {
             "model": card.model.name,
             "timm_name": card.model.timm_name,
@@ -140,11 +126,7 @@ class Together:
             "members": [member.to_dict() for member in self.members],
             "looks_at_test": Run(output).looks_at_test,
             "data_hash": card.data_hash,
-            "pictures": {
-                split: dict(zip(CLASSES, self.pictures.counts(split), strict=True))
-                for split in SPLITS
-            },
-            **({"left_out": left_out.to_dict()} if left_out else {}),
+            **pictures_summary(self.pictures),
             "settings": shared_settings(self.members)
             | {name: getattr(self.settings, name) for name in ("coverage", "refuse")},
             "precision": FLOAT32,

@@ -9,6 +9,7 @@ from models.calibration import Calibration
 from models.reading import Reading
 from models.zoo import resolve
 from utils.common.labels import CLASSES, SPLITS, TRAIN
+from utils.training.data.pictures import PictureFolder
 from utils.training.session import Session
 from utils.training.state.run_config import device_name, peak_gpu_bytes, versions
 
@@ -45,7 +46,6 @@ def model_card(
 def run_summary(session: Session) -> dict[str, Any]:
     """Return what the report says of a run beside its figures, as plain values."""
     facts, progress, trainer = session.facts, session.progress, session.trainer
-    left_out = session.pictures.left_out
     device, best = trainer.compute.device, session.history[progress.best_epoch - 1]
     return {
         "model": facts.settings.model,
@@ -59,13 +59,20 @@ def run_summary(session: Session) -> dict[str, Any]:
         "skipped_steps": sum(row["skipped_steps"] for row in session.history),
         "looks_at_test": session.run.looks_at_test,
         "data_hash": facts.fingerprint,
-        "pictures": {
-            split: dict(zip(CLASSES, session.pictures.counts(split), strict=True))
-            for split in SPLITS
-        },
-        **({"left_out": left_out.to_dict()} if left_out else {}),
+        **pictures_summary(session.pictures),
         **facts.to_dict(),
         "device": device_name(device),
         "peak_gpu_bytes": peak_gpu_bytes(device),
         "versions": versions(),
+    }
+
+
+def pictures_summary(pictures: PictureFolder) -> dict[str, Any]:
+    """Return what the report says of a data set, as plain values."""
+    left_out = pictures.left_out
+    return {
+        "pictures": {
+            split: dict(zip(CLASSES, pictures.counts(split), strict=True)) for split in SPLITS
+        },
+        **({"left_out": left_out.to_dict()} if left_out else {}),
     }

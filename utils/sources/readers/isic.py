@@ -93,7 +93,7 @@ class IsicChallenge:
         if not found:
             return None
         reading = Reading()
-        members, notes = _members(tree)
+        members, notes = _read_members(tree)
         lesions, more = lesions_by_id(tree)
         reading.notes += dict.fromkeys((*notes, *more))
         training = []
@@ -217,7 +217,7 @@ def _number(path: str) -> int:
     return int(isic_id(path).rpartition("_")[2])
 
 
-def _members(tree: FileTree) -> tuple[_Members, list[str]]:
+def _read_members(tree: FileTree) -> tuple[_Members, list[str]]:
     """Return the sides that tables under `tree` tell, and what to tell the user."""
     members: dict[str, str] = {}
     both: set[str] = set()
